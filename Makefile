@@ -1,0 +1,55 @@
+# `make serve` starts the site, `make test` runs the whole suite; each does all it needs by itself.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export HOST PORT
+
+# A shim may stand in PATH for a version that is not there, so each candidate is asked, not only looked for.
+PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/python/')" python3.14 python3.13 python3.12 python3 \
+	$$HOME/.pyenv/versions/3.1[2-9]*/bin/python; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := $(shell find static conversations/static -type f 2>/dev/null)
+
+.PHONY: serve test lint browser clean
+
+serve: $(VENV)/.installed var/static/staticfiles.json
+	@$(BIN)/python manage.py serve
+
+test: $(VENV)/.installed-dev browser
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=false SECRET_KEY=checked-not-served-0123456789-abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=chat.example HTTPS=true \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Debian's Chromium where there is one or apt may bring it, Playwright's own elsewhere.
+browser: $(VENV)/.installed-dev
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -d "$$HOME/.cache/ms-playwright" ] || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+		else $(BIN)/python -m playwright install chromium; fi; }
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "chatsite needs Python 3.12 or newer, with venv; none was found. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+var/static/staticfiles.json: $(VENV)/.installed $(STATIC)
+	@$(BIN)/python manage.py collectstatic --noinput --clear --verbosity 0
+
+clean:
+	rm -rf $(VENV) var/static

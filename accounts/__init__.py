@@ -1,0 +1,1 @@
+"""Who people are: accounts, signing in, the first administrator."""

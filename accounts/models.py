@@ -1,0 +1,31 @@
+"""The person who signs in."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.http import HttpRequest
+
+
+class User(AbstractUser):
+    """Somebody with an account. `name` is what others see; without one, the username."""
+
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    name = models.CharField("name", max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return self.name or self.username
+
+    def get_full_name(self) -> str:
+        return str(self)
+
+    def get_short_name(self) -> str:
+        return str(self)
+
+
+class AuthenticatedRequest(HttpRequest):
+    """A request that has passed the sign-in wall: for type checkers, `user` is a User."""
+
+    user: User  # type: ignore[assignment]
+    htmx: Any

@@ -1,0 +1,1 @@
+"""Site-wide wiring: settings, addresses, the ASGI application; no domain."""

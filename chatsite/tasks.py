@@ -1,0 +1,59 @@
+"""The task backend of a site that is one process: tasks live on the server's own event loop."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks.backends.base import BaseTaskBackend
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+logger = logging.getLogger(__name__)
+
+_alive: set[asyncio.Task[Any]] = set()
+
+
+class EventLoopBackend(BaseTaskBackend):
+    """Runs coroutine tasks on the running event loop; nothing waits for them.
+
+    A task dies with its process: whoever enqueues keeps in the database what
+    has to be taken up again after a start.
+    """
+
+    supports_async_task = True
+
+    def enqueue(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> TaskResult:
+        # From the thread of a view, this reaches the loop that serves the request.
+        return async_to_sync(self.aenqueue)(task, args, kwargs)
+
+    async def aenqueue(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> TaskResult:
+        self.validate_task(task)
+        # A fresh context: a request's own would send database work to that request's thread, which is about to end.
+        running = asyncio.get_running_loop().create_task(self._watched(task, args, kwargs), context=contextvars.Context())
+        _alive.add(running)
+        running.add_done_callback(_alive.discard)
+        return TaskResult(
+            task=task,
+            id=get_random_string(32),
+            status=TaskResultStatus.READY,
+            enqueued_at=timezone.now(),
+            started_at=None,
+            last_attempted_at=None,
+            finished_at=None,
+            args=args,
+            kwargs=kwargs,
+            backend=self.alias,
+            errors=[],
+            worker_ids=[],
+        )
+
+    async def _watched(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
+        work: Coroutine[Any, Any, Any] = task.func(*args, **kwargs)
+        try:
+            await work
+        except Exception:
+            logger.exception("Task %s%r failed", task.name, tuple(args))

@@ -1,0 +1,68 @@
+"""A reply as it grows: events in, content blocks out."""
+
+from typing import Any
+
+from upstreams.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockOpened,
+    ReplyEnded,
+    ReplyEvent,
+    ReplyStarted,
+    Usage,
+    UsageReported,
+)
+
+# Which field of a block its growth belongs to; other kinds only open and close.
+GROWING_FIELDS = {"text": "text", "thinking": "thinking"}
+
+
+class Draft:
+    """The fold of a reply's events. `blocks` are fit to be stored and sent back verbatim."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.stop_reason: str | None = None
+        self.model = ""
+        self._blocks: list[dict[str, Any]] = []
+        # The open block's text in pieces: joining them when somebody asks keeps a long reply linear.
+        self._pieces: list[str] = []
+
+    def apply(self, event: ReplyEvent) -> None:
+        match event:
+            case BlockGrew(text):
+                self._pieces.append(text)
+            case BlockOpened(block):
+                self._settle()
+                self._blocks.append(dict(block))
+            case BlockClosed(fields):
+                self._settle()
+                if self._blocks:
+                    self._blocks[-1].update(fields)
+            case UsageReported(usage):
+                self.usage = self.usage.updated(usage)
+            case ReplyEnded(stop_reason):
+                self.stop_reason = stop_reason
+            case ReplyStarted(model=model):
+                self.model = model
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """A copy of the list; the blocks in it are the draft's own and only the last may still change."""
+        self._settle()
+        return [dict(block) for block in self._blocks]
+
+    @property
+    def has_content(self) -> bool:
+        self._settle()
+        return any(block.get(GROWING_FIELDS.get(block.get("type", ""), "type")) for block in self._blocks)
+
+    def _settle(self) -> None:
+        if not self._pieces:
+            return
+        if not self._blocks:
+            self._blocks.append({"type": "text", "text": ""})
+        block = self._blocks[-1]
+        field = GROWING_FIELDS.get(block.get("type", ""), "text")
+        block[field] = block.get(field, "") + "".join(self._pieces)
+        self._pieces.clear()

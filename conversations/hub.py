@@ -1,0 +1,103 @@
+"""This process's viewers: what they are told is encoded once and handed to bounded queues."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+QUEUE_LENGTH = 256
+"""Frames a viewer may be behind before it has to catch up instead: about ten seconds of one reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One update on its way to a viewer.
+
+    Frames of a running reply carry its generation's key and `seq`, counted from
+    1 without gaps. All others carry the conversation's `revision` that they
+    bring, or 0 when they are of no conversation.
+    """
+
+    html: str
+    generation: int = 0
+    seq: int = 0
+    revision: int = 0
+
+
+class Viewer:
+    """A tab's queue. `fell_behind` means that frames were dropped: catch up, then go on."""
+
+    def __init__(self, topics: Iterable[str], queue_length: int = QUEUE_LENGTH) -> None:
+        self.topics = frozenset(topics)
+        self.fell_behind = False
+        self._frames: deque[Frame] = deque()
+        self._room = queue_length
+        self._news = asyncio.Event()
+
+    def offer(self, frame: Frame) -> None:
+        if len(self._frames) >= self._room:
+            self._frames.clear()
+            self.fell_behind = True
+        self._frames.append(frame)
+        self._news.set()
+
+    async def take(self) -> list[Frame]:
+        """Waits until there is something, then takes all of it."""
+        await self._news.wait()
+        self._news.clear()
+        taken = list(self._frames)
+        self._frames.clear()
+        return taken
+
+
+class Hub:
+    """Topics and who listens to them. One event loop owns it; `publish` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._viewers: dict[str, set[Viewer]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def join(self, *topics: str) -> Viewer:
+        self._loop = asyncio.get_running_loop()
+        viewer = Viewer(topics)
+        for topic in viewer.topics:
+            self._viewers.setdefault(topic, set()).add(viewer)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        for topic in viewer.topics:
+            listeners = self._viewers.get(topic, set())
+            listeners.discard(viewer)
+            if not listeners:
+                self._viewers.pop(topic, None)
+
+    def publish(self, topic: str, frame: Frame) -> None:
+        """Frames of one thread arrive in the order in which they were published."""
+        if self._loop is None or self._loop.is_closed() or topic not in self._viewers:
+            return
+        if running_loop() is self._loop:
+            self._deliver(topic, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._deliver, topic, frame)
+
+    def _deliver(self, topic: str, frame: Frame) -> None:
+        for viewer in self._viewers.get(topic, ()):
+            viewer.offer(frame)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+hub = Hub()
+
+
+def conversation_topic(pk: int) -> str:
+    return f"conversation:{pk}"
+
+
+def person_topic(pk: int) -> str:
+    return f"person:{pk}"

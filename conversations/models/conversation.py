@@ -1,0 +1,96 @@
+"""A conversation, the settings its next reply is asked with, and who takes part in it."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models, transaction
+from django.db.models import F
+from django.utils.timezone import now
+
+from accounts.models import User
+from upstreams.models import ChatModel
+
+if TYPE_CHECKING:
+    from conversations.models.generation import Generation
+
+UNTITLED = "New conversation"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def visible_to(self, person: User | AnonymousUser) -> Self:
+        """The only way in: conversations that the person takes part in and that are not deleted."""
+        return self.of(person).filter(deleted_at=None)
+
+    def of(self, person: User | AnonymousUser) -> Self:
+        """Deleted ones included, which only their undoing needs."""
+        if not person.is_authenticated or not person.is_active:
+            return self.none()
+        return self.filter(participants__user=person)
+
+
+class Conversation(models.Model):
+    """People and models talking. `revision` counts every change that viewers have to hear of."""
+
+    title = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0, editable=False)
+
+    chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, blank=True, related_name="+")
+    system_prompt = models.TextField(blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True)
+    temperature = models.FloatField(null=True, blank=True)
+    top_p = models.FloatField(null=True, blank=True)
+    top_k = models.PositiveIntegerField(null=True, blank=True)
+    presence_penalty = models.FloatField(null=True, blank=True)
+    frequency_penalty = models.FloatField(null=True, blank=True)
+    stop_sequences = models.JSONField(default=list, blank=True)
+    thinking_budget = models.PositiveIntegerField(null=True, blank=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.title or UNTITLED
+
+    def speaking_model(self) -> ChatModel | None:
+        """The model that answers next: the chosen one while people may still use it, else the default."""
+        offered = ChatModel.objects.offered()
+        return offered.filter(pk=self.chat_model_id).first() or offered.first()
+
+    @transaction.atomic
+    def post_turn(self, author: User, text: str, chat_model: ChatModel | None) -> "Generation":
+        """A person speaks and a reply is owed: returns the generation that will write it."""
+        from conversations.models.generation import Generation
+        from conversations.models.message import Role, text_block
+
+        revision = self.advance()
+        Participant.objects.filter(conversation=self).update(active_at=now())
+        self.messages.create(role=Role.USER, author=author, blocks=[text_block(text)], revision=revision)
+        reply = self.messages.create(role=Role.ASSISTANT, revision=revision)
+        return Generation.objects.create(conversation=self, message=reply, **Generation.naming(chat_model))
+
+    def advance(self) -> int:
+        """Counts one more change and returns its number; holds the row until the caller's transaction ends."""
+        Conversation.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
+        self.refresh_from_db(fields=["revision"])
+        return self.revision
+
+
+class Participant(models.Model):
+    """Somebody's place in a conversation. `active_at` stands here too, so that a person's list is one index."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        MEMBER = "member"
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="participants")
+    user = models.ForeignKey("accounts.User", models.CASCADE, related_name="participations")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    active_at = models.DateTimeField("last turn", default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "user"], name="participant_once")]
+        indexes = [models.Index(fields=["user", "-active_at", "-id"], name="participant_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.conversation}"

@@ -1,0 +1,124 @@
+"""One attempt of one model to write one message: its state, its figures, its end."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef
+from django.utils.timezone import now
+
+from upstreams.events import Usage
+from upstreams.models import ChatModel
+
+USAGE_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens")
+
+
+class State(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=UNFINISHED)
+
+    def next_in_line(self) -> Self:
+        """Queued ones that nothing earlier in their conversation stands before."""
+        earlier = Generation.objects.unfinished().filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
+        return self.filter(~Exists(earlier), state=State.QUEUED)
+
+
+class Generation(models.Model):
+    """Names of model and provider are copied: they stay true when those are renamed or deleted."""
+
+    conversation = models.ForeignKey("conversations.Conversation", models.CASCADE, related_name="generations")
+    message = models.ForeignKey("conversations.Message", models.CASCADE, related_name="generations")
+    chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, related_name="+")
+    model_name = models.CharField("model", max_length=200, blank=True)
+    provider_name = models.CharField("provider", max_length=80, blank=True)
+
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    stop_asked_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=80, blank=True)
+    error_kind = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    error_detail = models.TextField(blank=True)
+    notes = models.JSONField(default=list, blank=True)
+
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cache_read_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cache_write_tokens = models.PositiveIntegerField(null=True, blank=True)
+    thinking_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+
+    queued_at = models.DateTimeField(default=now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    first_token_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GenerationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["conversation", "id"],
+                condition=models.Q(state__in=[State.QUEUED, State.RUNNING]),
+                name="generation_unfinished",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_name or 'No model'}, {self.get_state_display().lower()}"
+
+    @staticmethod
+    def naming(chat_model: ChatModel | None) -> dict[str, Any]:
+        """The fields that say who is to write."""
+        if chat_model is None:
+            return {"chat_model": None}
+        return {"chat_model": chat_model, "model_name": chat_model.name, "provider_name": chat_model.provider.name}
+
+    def claim(self) -> bool:
+        """Takes a queued generation up; False when it was taken, stopped, or is not its turn yet."""
+        mine = Generation.objects.filter(pk=self.pk).next_in_line()
+        self.started_at = self.heartbeat_at = now()
+        claimed = mine.update(state=State.RUNNING, started_at=self.started_at, heartbeat_at=self.heartbeat_at) == 1
+        if claimed:
+            self.state = State.RUNNING
+        return claimed
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.state in UNFINISHED
+
+    @property
+    def duration(self) -> timedelta | None:
+        return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(**{name: getattr(self, name) for name in USAGE_FIELDS})
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        for name in USAGE_FIELDS:
+            setattr(self, name, getattr(usage, name))
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """The whole prompt, cached parts included; None when the upstream did not say."""
+        if self.input_tokens is None:
+            return None
+        return self.input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+
+    def price(self) -> Decimal | None:
+        return self.chat_model.cost(self.usage) if self.chat_model else None

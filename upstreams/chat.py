@@ -1,0 +1,35 @@
+"""What we ask of a model, in no dialect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+type Block = Mapping[str, Any]
+type Role = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message; `blocks` have the shapes of the Messages API."""
+
+    role: Role
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request for one reply. None means "not set": the field is left out of the payload."""
+
+    model: str
+    messages: Sequence[ChatMessage]
+    system: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop_sequences: Sequence[str] = field(default_factory=tuple)
+    thinking_budget: int | None = None
+    """Tokens the model may think, ≥ 1024; None: thinking is off."""
+    stream: bool = True

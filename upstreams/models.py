@@ -1,0 +1,200 @@
+"""Providers and the chat models that they offer."""
+
+from decimal import Decimal
+from typing import Any, Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from upstreams import addresses
+from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
+from upstreams.events import Usage
+from upstreams.parameters import ModelLimits
+from upstreams.sealing import seal, unseal
+
+MILLION = Decimal(1_000_000)
+AT_LEAST_ONE = MinValueValidator(1)
+NOT_NEGATIVE = MinValueValidator(0)
+
+
+def check_base_url(url: str) -> None:
+    if fault := addresses.fault(url):
+        raise ValidationError(fault, code="invalid")
+
+
+class Protocol(models.TextChoices):
+    ANTHROPIC = ProtocolName.ANTHROPIC, "Anthropic Messages"
+    OPENAI = ProtocolName.OPENAI, "OpenAI chat completions"
+
+
+class Source(models.TextChoices):
+    """Who made a provider: the environment's are kept in step with it at every start."""
+
+    PERSON = "person", "an administrator"
+    ENVIRONMENT = "environment", "the environment"
+    DEMO = "demo", "the built-in demo"
+
+
+class Provider(models.Model):
+    """One upstream server: how to reach it and how to be let in."""
+
+    name = models.CharField(max_length=80)
+    protocol = models.CharField(max_length=20, choices=Protocol)
+    base_url = models.CharField("base URL", max_length=500, validators=[check_base_url])
+    sealed_key = models.TextField(blank=True, editable=False)
+    auth_header = models.CharField(
+        "authentication header",
+        max_length=20,
+        choices=[(AuthHeader.BEARER, "Authorization: Bearer …"), (AuthHeader.X_API_KEY, "x-api-key: …")],
+        default=AuthHeader.BEARER,
+    )
+    beta = models.CharField("anthropic-beta", max_length=300, blank=True)
+    max_tokens_field = models.CharField(
+        "output limit field",
+        max_length=30,
+        choices=[("max_tokens", "max_tokens"), ("max_completion_tokens", "max_completion_tokens")],
+        default="max_tokens",
+    )
+    accepts_top_k = models.BooleanField("takes top_k", default=False)
+    reasoning_effort = models.BooleanField("takes reasoning_effort", default=False)
+    splits_think_tags = models.BooleanField("read <think> tags as thinking", default=True)
+    first_byte_timeout = models.PositiveIntegerField(
+        "seconds to wait for the first byte",
+        default=120,
+        validators=[AT_LEAST_ONE, MaxValueValidator(3600)],
+    )
+    is_enabled = models.BooleanField("enabled", default=True)
+    # Disabled because its variables left the environment; a person's own "off" is not undone when they return.
+    is_withdrawn = models.BooleanField(default=False, editable=False)
+    source = models.CharField(max_length=20, choices=Source, default=Source.PERSON, editable=False)
+    listing_error = models.TextField(blank=True, editable=False)
+    listed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = [Lower("name")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), name="provider_name_unique", violation_error_message="Another provider has this name."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_key(self) -> bool:
+        return bool(self.sealed_key)
+
+    def set_key(self, key: str) -> None:
+        self.sealed_key = seal(key.strip())
+
+    def endpoint(self) -> Endpoint:
+        """Raises SealBroken when the key cannot be read any more."""
+        return Endpoint(
+            name=self.name,
+            protocol=ProtocolName(self.protocol),
+            base_url=self.base_url,
+            key=unseal(self.sealed_key),
+            auth_header=AuthHeader(self.auth_header),
+            beta=self.beta,
+            max_tokens_field=self.max_tokens_field,
+            accepts_top_k=self.accepts_top_k,
+            reasoning_effort=self.reasoning_effort,
+            splits_think_tags=self.splits_think_tags,
+            first_byte_timeout=float(self.first_byte_timeout),
+        )
+
+
+class ChatModelQuerySet(models.QuerySet["ChatModel"]):
+    def offered(self) -> Self:
+        """What people may choose, the default first; the demo only while there is nothing else."""
+        usable = self.filter(is_enabled=True, provider__is_enabled=True).select_related("provider")
+        real = usable.exclude(provider__source=Source.DEMO)
+        return (real if real.exists() else usable).order_by("-is_default", "provider__name", "name", "pk")
+
+    def default(self) -> "ChatModel | None":
+        return self.offered().first()
+
+
+class ChatModel(models.Model):
+    """A model that a provider offers; prices are in one currency per million tokens."""
+
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="chat_models")
+    model_id = models.CharField("model id", max_length=200)
+    name = models.CharField("shown as", max_length=200, blank=True)
+    is_enabled = models.BooleanField("enabled", default=True)
+    is_default = models.BooleanField("default", default=False, editable=False)
+    is_listed = models.BooleanField("listed by the upstream", default=True, editable=False)
+    # What the upstream's listing last said: a field that still says the same was not set by a person.
+    as_listed = models.JSONField(default=dict, editable=False)
+    context_window = models.PositiveIntegerField("context window (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE])
+    max_output_tokens = models.PositiveIntegerField("output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE])
+    supports_thinking = models.BooleanField("can think", default=False)
+    input_price = models.DecimalField(
+        "input", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+    output_price = models.DecimalField(
+        "output", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+    cache_read_price = models.DecimalField(
+        "cache read", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+    cache_write_price = models.DecimalField(
+        "cache write", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+
+    objects = ChatModelQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "model_id"],
+                name="chat_model_unique_in_provider",
+                violation_error_message="This provider has a model of this id already.",
+            ),
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="one_default_chat_model"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.model_id
+
+    @property
+    def limits(self) -> ModelLimits:
+        return ModelLimits(self.context_window, self.max_output_tokens, self.supports_thinking)
+
+    @transaction.atomic
+    def make_default(self) -> None:
+        """New conversations start with this model; the one that was the default before is so no longer."""
+        ChatModel.objects.filter(is_default=True).exclude(pk=self.pk).update(is_default=False)
+        self.is_default = self.is_enabled = True
+        self.save(update_fields=["is_default", "is_enabled"])
+
+    def take(self, listed: dict[str, Any]) -> None:
+        """Follows the upstream's listing, except where a person has set something else; does not save."""
+        for field, value in listed.items():
+            if getattr(self, field) in ("", None, self.as_listed.get(field)):
+                setattr(self, field, value)
+        self.as_listed, self.is_listed = listed, True
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """What a call cost, in the currency of the prices; None when a price or a figure is not known.
+
+        Cached tokens without a price of their own cost what other input does.
+        """
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        if self.input_price is None or self.output_price is None:
+            return None
+        cache_read = self.input_price if self.cache_read_price is None else self.cache_read_price
+        cache_write = self.input_price if self.cache_write_price is None else self.cache_write_price
+        total = (
+            usage.input_tokens * self.input_price
+            + usage.output_tokens * self.output_price
+            + (usage.cache_read_tokens or 0) * cache_read
+            + (usage.cache_write_tokens or 0) * cache_write
+        )
+        return total / MILLION
