@@ -30,6 +30,11 @@ class Protocol(models.TextChoices):
     OPENAI = ProtocolName.OPENAI, "OpenAI chat completions"
 
 
+class KeyHeader(models.TextChoices):
+    BEARER = AuthHeader.BEARER, "Authorization: Bearer …"
+    X_API_KEY = AuthHeader.X_API_KEY, "x-api-key: …"
+
+
 class Source(models.TextChoices):
     """Who made a provider: the environment's are kept in step with it at every start."""
 
@@ -48,8 +53,8 @@ class Provider(models.Model):
     auth_header = models.CharField(
         "authentication header",
         max_length=20,
-        choices=[(AuthHeader.BEARER, "Authorization: Bearer …"), (AuthHeader.X_API_KEY, "x-api-key: …")],
-        default=AuthHeader.BEARER,
+        choices=KeyHeader,
+        default=KeyHeader.BEARER,
     )
     beta = models.CharField("anthropic-beta", max_length=300, blank=True)
     max_tokens_field = models.CharField(
