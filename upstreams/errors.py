@@ -1,13 +1,25 @@
 """How an upstream fails: few kinds, each with words fit for people."""
 
+from typing import ClassVar, Self
+
 
 class UpstreamError(Exception):
     """The base of all. `str(error)` says what happened and what to do; `kind` is stored and shown."""
 
-    kind = "upstream_error"
-    retryable = False
+    kind: ClassVar[str] = "upstream_error"
+    words: ClassVar[str] = "{name} could not answer. Try again later."
+    retryable: bool = False
+    """Whether asking again at once, with nothing changed, may help. A header of the upstream may overrule the kind."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, detail: str = "", status: int | None = None):
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        detail: str = "",
+        status: int | None = None,
+        retryable: bool | None = None,
+    ):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds that the upstream asked us to wait."""
@@ -15,3 +27,111 @@ class UpstreamError(Exception):
         """The upstream's own words, cut to a readable length; never holds a key."""
         self.status = status
         """The HTTP status, when there was one."""
+        if retryable is not None:
+            self.retryable = retryable
+
+    @classmethod
+    def at(
+        cls,
+        name: str,
+        *,
+        retry_after: float | None = None,
+        detail: str = "",
+        status: int | None = None,
+        retryable: bool | None = None,
+    ) -> Self:
+        """The failure of this kind at the provider called `name`, in the kind's own words."""
+        return cls(
+            cls.words.format(name=name), retry_after=retry_after, detail=detail, status=status, retryable=retryable
+        )
+
+
+class AuthenticationFailed(UpstreamError):
+    kind = "authentication"
+    words = "{name} did not accept the API key. An administrator can check it under Providers."
+
+
+class PermissionRefused(UpstreamError):
+    kind = "permission"
+    words = "The API key may not use this model at {name}. An administrator can check the key's rights there."
+
+
+class UnknownModel(UpstreamError):
+    kind = "unknown_model"
+    words = (
+        "{name} does not know this model or this address. An administrator can check the model's name and the base URL."
+    )
+
+
+class InvalidRequest(UpstreamError):
+    kind = "invalid_request"
+    words = "{name} refused the request as invalid. Check the model's settings, or try another model."
+
+
+class RequestTooLarge(UpstreamError):
+    kind = "request_too_large"
+    words = (
+        "The conversation is too long for this model at {name}. Start a new one, or remove attachments from this one."
+    )
+
+
+class RateLimited(UpstreamError):
+    kind = "rate_limited"
+    words = "{name} received too many requests from here. Try again in a minute."
+    retryable = True
+
+
+class QuotaExhausted(UpstreamError):
+    kind = "quota_exhausted"
+    words = "The credit or spend limit at {name} is used up. An administrator can raise it there."
+
+
+class Overloaded(UpstreamError):
+    kind = "overloaded"
+    words = "{name} is overloaded. Try again in a moment."
+    retryable = True
+
+
+class ServerFailed(UpstreamError):
+    kind = "server_failed"
+    words = "{name} had a fault of its own. Try again in a moment."
+    retryable = True
+
+
+class Unreachable(UpstreamError):
+    """No answer came at all. `step` names where it ended: address, name, connect, tls, timeout or dropped."""
+
+    kind = "unreachable"
+    words = "{name} cannot be reached. An administrator can check the address and the network."
+    retryable = True
+    step: str = "connect"
+
+
+class NotAModelServer(UpstreamError):
+    """Something answered that does not speak the protocol: a web page, a redirect, other JSON."""
+
+    kind = "not_a_model_server"
+    words = "What answered for {name} is not a model server. An administrator can check the base URL under Providers."
+
+
+class BrokenStream(UpstreamError):
+    """The reply was cut off, or could not be read on; what came before it is genuine."""
+
+    kind = "broken_stream"
+    words = "The connection to {name} broke off before the reply was complete. Continue the reply, or retry."
+    retryable = True
+
+
+class Stalled(UpstreamError):
+    kind = "stalled"
+    words = "{name} stopped answering. Try again, or stop and choose another model."
+
+
+class EmptyReply(UpstreamError):
+    kind = "empty_reply"
+    words = "{name} sent a reply with no content. Try again, or rephrase the question."
+
+
+class ReplyTooLarge(UpstreamError):
+    kind = "reply_too_large"
+    words = "The reply from {name} grew too large and was cut off. Ask for a shorter one."
