@@ -1,0 +1,124 @@
+"""Server-sent events: bytes in, events out, after the WHATWG standard (HTML, 9.2.6)."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(NamedTuple):
+    """One event; a named tuple because it is made per token, and a frozen dataclass costs four times as much."""
+
+    type: str
+    data: str
+    id: str = ""
+
+
+class EventTooLarge(ValueError):
+    """A line or the data of one event passed the limit."""
+
+
+class SSEDecoder:
+    """Cuts a stream into events, the same wherever its bytes are cut.
+
+    Lines are cut as bytes and decoded whole: CR and LF cannot occur inside a UTF-8
+    sequence, while `str.splitlines` also cuts at U+2028, which may stand unescaped in
+    a JSON string. One thing goes beyond the standard: a bare line `error: {…}`, which
+    some servers write into a failing stream, is an event of type "error".
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.retry: int | None = None
+        """Milliseconds to wait before reconnecting, as the server wished."""
+        self._limit = max_event_bytes
+        self._unfinished: list[bytes] = []
+        self._unfinished_size = 0
+        self._at_start = True
+        self._after_cr = False
+        self._type = ""
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._id = ""
+
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """The events that `chunk` completes. Exhaust the iterator before feeding again."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" in chunk:
+            # The CR of a CRLF that is cut in two ends the line at once; the LF to come is then skipped.
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" not in chunk:
+            self._keep(chunk)
+            return
+        if self._unfinished:
+            self._unfinished.append(chunk)
+            chunk = b"".join(self._unfinished)
+        if self._at_start:
+            self._at_start = False
+            chunk = chunk.removeprefix(_BOM)
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        self._unfinished, self._unfinished_size = [], 0
+        for line in lines:
+            if not line:
+                if self._data:
+                    yield self._dispatch()
+                self._type = ""
+            elif line[:6] == b"data: ":
+                self._add_data(line[6:])
+            elif line[:8] == b"error: {":
+                self._check(line)
+                yield ServerSentEvent("error", line[7:].decode("utf-8", "replace"), self._id)
+            else:
+                self._set_field(line)
+        self._keep(rest)
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._unfinished.append(piece)
+            self._unfinished_size += len(piece)
+            if self._unfinished_size > self._limit:
+                raise EventTooLarge("event too large")
+
+    def _dispatch(self) -> ServerSentEvent:
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        self._data, self._data_size = [], 0
+        return ServerSentEvent(self._type or "message", data.decode("utf-8", "replace"), self._id)
+
+    def _check(self, line: bytes) -> None:
+        if len(line) > self._limit:
+            raise EventTooLarge("event too large")
+
+    def _add_data(self, value: bytes) -> None:
+        self._data.append(value)
+        self._data_size += len(value) + 6
+        if self._data_size > self._limit:
+            raise EventTooLarge("event too large")
+
+    def _set_field(self, line: bytes) -> None:
+        self._check(line)
+        name, _, value = line.partition(b":")
+        if value[:1] == b" ":
+            value = value[1:]
+        match name:
+            case b"event":
+                self._type = value.decode("utf-8", "replace")
+            case b"data":
+                self._add_data(value)
+            case b"id" if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+            case b"retry" if value.isdigit() and len(value) < 16:
+                self.retry = int(value)
+
+
+async def decode_sse(
+    chunks: AsyncIterable[bytes], max_event_bytes: int = MAX_EVENT_BYTES
+) -> AsyncIterator[ServerSentEvent]:
+    """The events of a whole stream. An event not ended by a blank line is dropped, as the standard asks."""
+    decoder = SSEDecoder(max_event_bytes)
+    async for chunk in chunks:
+        for event in decoder.feed(chunk):
+            yield event
