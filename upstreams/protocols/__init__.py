@@ -1,0 +1,54 @@
+"""The wire protocols: pure translation between our words and a server's, with no I/O."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from upstreams.chat import ChatRequest
+from upstreams.endpoint import Endpoint, ProtocolName
+from upstreams.events import ReplyEvent
+from upstreams.protocols import anthropic, openai
+from upstreams.protocols.listings import Listing
+from upstreams.sse import ServerSentEvent
+
+
+class ReplyDecoder(Protocol):
+    """Reads one streamed reply. It raises an UpstreamError when the upstream reports a failure."""
+
+    done: bool
+    """The protocol's own end was seen: nothing more needs to be read."""
+    size: int
+    """Characters of content so far; it grows with every piece, also with those that make no event yet."""
+
+    def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...
+
+    def end(self) -> Sequence[ReplyEvent]:
+        """The bytes are over: what was still held back, or BrokenStream when no proper end was seen."""
+        ...
+
+
+class WireProtocol(Protocol):
+    """What a protocol's module offers."""
+
+    @property
+    def PATH(self) -> str: ...
+
+    @property
+    def MODELS_PATH(self) -> str: ...
+
+    def headers(self, endpoint: Endpoint, stream: bool) -> dict[str, str]: ...
+
+    def payload(self, request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]: ...
+
+    def notes(self, request: ChatRequest, endpoint: Endpoint) -> list[str]: ...
+
+    def read_whole(self, body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]: ...
+
+    def read_models(self, body: bytes, endpoint: Endpoint) -> Listing: ...
+
+    def Decoder(self, endpoint: Endpoint, /) -> ReplyDecoder: ...
+
+
+PROTOCOLS: Final[Mapping[ProtocolName, WireProtocol]] = {
+    ProtocolName.ANTHROPIC: anthropic,
+    ProtocolName.OPENAI: openai,
+}

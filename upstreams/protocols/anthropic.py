@@ -1,0 +1,126 @@
+"""The Messages API as a client speaks it: addresses, headers and the request body."""
+
+from typing import Any, Final
+
+from upstreams.chat import Block, ChatRequest
+from upstreams.endpoint import AuthHeader, Endpoint
+from upstreams.protocols.anthropic_reply import Decoder, read_whole
+from upstreams.protocols.history import has_text, turns
+from upstreams.protocols.listings import read_listing as read_models
+
+__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "payload", "read_models", "read_whole"]
+
+PATH: Final = "/v1/messages"
+MODELS_PATH: Final = "/v1/models"
+VERSION: Final = "2023-06-01"
+"""The later version refuses temperature, top_p and top_k; in all else that we use they are equal."""
+DEFAULT_MAX_TOKENS: Final = 4096
+_THOUGHTS: Final = ("thinking", "redacted_thinking")
+_TOOL_USE_FIELDS: Final = ("type", "id", "name", "input", "caller", "cache_control")
+
+
+def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
+    sent = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if stream else "application/json",
+        "anthropic-version": VERSION,
+    }
+    if endpoint.key and endpoint.auth_header is AuthHeader.X_API_KEY:
+        sent["x-api-key"] = endpoint.key
+    elif endpoint.key:
+        sent["authorization"] = f"Bearer {endpoint.key}"
+    if endpoint.beta:
+        sent["anthropic-beta"] = endpoint.beta
+    return sent
+
+
+def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The request body. What the protocol cannot express is left out; `notes` says what that was."""
+    return _translated(request)[0]
+
+
+def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
+    """What of the request is not sent as asked, a sentence each."""
+    return _translated(request)[1]
+
+
+def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
+    said: list[str] = []
+    messages = _messages(request)
+    budget = request.thinking_budget
+    if budget is not None and _is_continued(messages):
+        budget = None
+        said.append("Thinking is off for this reply: a reply that is continued cannot be thought over again.")
+    body: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0),
+        "messages": messages,
+        "stream": request.stream,
+    }
+    if request.system.strip():
+        body["system"] = request.system
+    if request.stop_sequences:
+        body["stop_sequences"] = list(request.stop_sequences)
+    if budget is not None:
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    body |= _sampling(request, thinking=budget is not None, said=said)
+    return body, said
+
+
+def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
+    """Only what was set: newer models refuse these fields, and each further rule below is a refusal too."""
+    sent: dict[str, Any] = {}
+    if request.temperature is not None:
+        sent["temperature"] = min(request.temperature, 1)
+        if request.temperature > 1:
+            said.append("Temperature is sent as 1, the highest value that this protocol knows.")
+    if request.top_p is not None:
+        sent["top_p"] = request.top_p
+    if request.top_k is not None:
+        sent["top_k"] = request.top_k
+    if thinking:
+        if sent.get("temperature", 1) != 1:
+            del sent["temperature"]
+            said.append("Temperature is left out: it cannot be changed while the model thinks.")
+        if sent.get("top_p", 1) < 0.95:
+            del sent["top_p"]
+            said.append("Top-p is left out: below 0.95 it cannot be used while the model thinks.")
+        if sent.pop("top_k", None) is not None:
+            said.append("Top-k is left out: it cannot be used while the model thinks.")
+    if "temperature" in sent and sent.pop("top_p", None) is not None:
+        said.append("Top-p is left out: this protocol takes either temperature or top-p.")
+    for name, penalty in (("Presence", request.presence_penalty), ("Frequency", request.frequency_penalty)):
+        if penalty:
+            said.append(f"{name} penalty is left out: this protocol does not know it.")
+    return sent
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns(request.messages, _kept)]
+    if sent and sent[-1]["role"] == "assistant" and sent[-1]["content"][-1].get("type") in ("text", *_THOUGHTS):
+        # A reply that is continued may hold no thinking and must not end in white space.
+        content = [block for block in sent.pop()["content"] if block.get("type") not in _THOUGHTS]
+        if content and content[-1].get("type") == "text":
+            content[-1] = {**content[-1], "text": content[-1]["text"].rstrip()}
+        if content:
+            sent.append({"role": "assistant", "content": content})
+    return sent
+
+
+def _is_continued(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last message is the beginning of the reply that is asked for."""
+    return bool(messages) and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1].get("type") == "text"
+
+
+def _kept(block: Block) -> Block | None:
+    match block.get("type"):
+        case "text":
+            return block if has_text(block) else None
+        case "thinking":
+            # Only its maker's signature makes thinking acceptable; without one it came from elsewhere.
+            return block if block.get("signature") else None
+        case "redacted_thinking":
+            return block if block.get("data") else None
+        case "tool_use":
+            return {name: block[name] for name in _TOOL_USE_FIELDS if name in block}
+    return block

@@ -1,0 +1,235 @@
+"""Replies of the Messages API, streamed and whole, as reply events."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from upstreams.endpoint import Endpoint
+from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer
+from upstreams.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockOpened,
+    ReplyEnded,
+    ReplyEvent,
+    ReplyStarted,
+    Usage,
+    UsageReported,
+)
+from upstreams.protocols.refusals import failure_within, readable
+from upstreams.sse import ServerSentEvent
+
+_NO_BLOCK: Final = -1
+_FRESH_BLOCKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "text_delta": {"type": "text", "text": ""},
+    "citations_delta": {"type": "text", "text": ""},
+    "thinking_delta": {"type": "thinking", "thinking": "", "signature": ""},
+    "signature_delta": {"type": "thinking", "thinking": "", "signature": ""},
+    "input_json_delta": {"type": "tool_use", "id": "", "name": "", "input": {}},
+}
+
+
+def usage_of(reported: object) -> Usage:
+    """The Messages API's `usage` object; what is absent or null stays unknown."""
+    if not isinstance(reported, dict):
+        return Usage()
+    details = reported.get("output_tokens_details")
+    return Usage(
+        input_tokens=_count(reported, "input_tokens"),
+        output_tokens=_count(reported, "output_tokens"),
+        cache_read_tokens=_count(reported, "cache_read_input_tokens"),
+        cache_write_tokens=_count(reported, "cache_creation_input_tokens"),
+        thinking_tokens=_count(details, "thinking_tokens") if isinstance(details, dict) else None,
+    )
+
+
+def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+    """The events of a reply that came in one piece; those before a failure are genuine."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        message = None
+    match message:
+        case {"content": list(blocks)} if message.get("type") != "error":
+            decoder = Decoder(endpoint)
+            decoder.stop = message
+            yield from decoder.start(message)
+            for index, block in enumerate(blocks):
+                if isinstance(block, dict):
+                    yield from decoder.open(index, block)
+                    yield from decoder.close()
+            yield from decoder.finish()
+            return
+    detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
+    raise failure_within(endpoint, message) or NotAModelServer.at(endpoint.name, detail=detail)
+
+
+class Decoder:
+    """Reads the events of one streamed reply (Messages API, streaming)."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.done = False
+        self.size = 0
+        self.stop: Mapping[str, Any] = {}
+        self._endpoint = endpoint
+        self._usage = Usage()
+        self._index = _NO_BLOCK
+        self._type = ""
+        self._closing: dict[str, Any] = {}
+        self._json: list[str] = []
+        self._has_content = False
+
+    def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
+        if self.done:
+            return ()
+        try:
+            event = orjson.loads(sse.data)
+            kind = event["type"]
+        except (orjson.JSONDecodeError, TypeError, KeyError):
+            return self._without_type(sse)
+        # Almost every event is this one, and tests are cheaper than patterns.
+        if kind == "content_block_delta":
+            delta = event.get("delta")
+            if isinstance(delta, dict):
+                return self._delta(event.get("index", self._index), delta)
+            return ()
+        return self._event(kind, event)
+
+    def end(self) -> Sequence[ReplyEvent]:
+        if self.done:
+            return ()
+        if self.stop.get("stop_reason") is None:
+            raise BrokenStream.at(self._endpoint.name)
+        return [*self.close(), *self.finish()]
+
+    def _without_type(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
+        """Data that is no event of ours: an error in another shape, a stray [DONE], or damage."""
+        if sse.data.strip() in ("[DONE]", ""):
+            return ()
+        try:
+            event = orjson.loads(sse.data)
+        except orjson.JSONDecodeError:
+            event = {"error": sse.data} if sse.type == "error" else None
+        if failure := failure_within(self._endpoint, event):
+            raise failure
+        if isinstance(event, dict):
+            return ()
+        detail = "malformed chunk: " + readable(sse.data[:4096], self._endpoint)
+        raise BrokenStream.at(self._endpoint.name, detail=detail)
+
+    def _event(self, kind: str, event: dict[str, Any]) -> Sequence[ReplyEvent]:
+        match kind:
+            case "content_block_start" if isinstance(block := event.get("content_block"), dict):
+                return [*self.close(), *self.open(event.get("index", self._index + 1), block)]
+            case "content_block_stop":
+                return self.close()
+            case "message_start" if isinstance(message := event.get("message"), dict):
+                return self.start(message)
+            case "message_delta":
+                delta = event.get("delta")
+                if isinstance(delta, dict):
+                    self.stop = {**self.stop, **{name: value for name, value in delta.items() if value is not None}}
+                return self._report(event.get("usage"))
+            case "message_stop":
+                return [*self.close(), *self.finish()]
+            case "error":
+                error = event.get("error") or event.get("message") or "error"
+                failure = failure_within(self._endpoint, {"error": error})
+                raise failure or BrokenStream.at(self._endpoint.name)
+        return ()
+
+    def start(self, message: Mapping[str, Any]) -> list[ReplyEvent]:
+        started = ReplyStarted(id=_text(message.get("id")), model=_text(message.get("model")))
+        return [started, *self._report(message.get("usage"))]
+
+    def open(self, index: int, block: Mapping[str, Any]) -> list[ReplyEvent]:
+        self._index, self._type, self._json = index, _text(block.get("type")), []
+        self._closing = {}
+        held = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
+        if self._type not in ("text", "thinking"):
+            self._has_content = True
+            self.size += len(orjson.dumps(block))
+        elif held:
+            self._grew(held)
+        if self._type == "text" and isinstance(block.get("citations"), list):
+            self._closing["citations"] = list(block["citations"])
+        return [BlockOpened(block)]
+
+    def _delta(self, index: int, delta: dict[str, Any]) -> Sequence[ReplyEvent]:
+        kind = delta.get("type", "")
+        before: list[ReplyEvent] = []
+        if index != self._index:
+            if kind not in _FRESH_BLOCKS:
+                return ()
+            before = [*self.close(), *self.open(index, dict(_FRESH_BLOCKS[kind]))]
+        if kind == "text_delta" or kind == "thinking_delta":
+            text = delta.get("text" if kind == "text_delta" else "thinking")
+            if not text or not isinstance(text, str):
+                return before
+            self._grew(text)
+            return [*before, BlockGrew(text)] if before else (BlockGrew(text),)
+        match delta:
+            case {"type": "input_json_delta", "partial_json": str(piece)}:
+                self._json.append(piece)
+                self.size += len(piece)
+            case {"type": "signature_delta", "signature": str(signature)}:
+                self._closing["signature"] = signature
+                self.size += len(signature)
+            case {"type": "citations_delta", "citation": citation}:
+                self._closing.setdefault("citations", []).append(citation)
+                self.size += 1
+        return before
+
+    def _grew(self, text: str) -> None:
+        self.size += len(text)
+        self._has_content = True
+
+    def close(self) -> list[ReplyEvent]:
+        if self._index == _NO_BLOCK:
+            return []
+        closing, pieces = self._closing, "".join(self._json)
+        self._index, self._closing, self._json = _NO_BLOCK, {}, []
+        if pieces.strip():
+            closing |= parsed_input(pieces)
+        return [BlockClosed(closing)]
+
+    def finish(self) -> list[ReplyEvent]:
+        """The proper end. A reply of nothing at all is a failure, unless the upstream gave a reason for it."""
+        self.done = True
+        reason = self.stop.get("stop_reason") or None
+        if not self._has_content and reason in (None, "end_turn"):
+            raise EmptyReply.at(self._endpoint.name)
+        details = self.stop.get("stop_details")
+        return [
+            ReplyEnded(
+                stop_reason=reason,
+                stop_sequence=self.stop.get("stop_sequence"),
+                explanation=_text(details.get("explanation")) if isinstance(details, dict) else "",
+            )
+        ]
+
+    def _report(self, reported: object) -> list[ReplyEvent]:
+        later = self._usage.updated(usage_of(reported))
+        if later == self._usage:
+            return []
+        self._usage = later
+        return [UsageReported(later)]
+
+
+def parsed_input(pieces: str) -> dict[str, Any]:
+    """A tool call's closing fields; an input that is no JSON object is kept as it came, beside an empty one."""
+    try:
+        value = orjson.loads(pieces)
+    except orjson.JSONDecodeError:
+        value = None
+    return {"input": value} if isinstance(value, dict) else {"input": {}, "raw_input": pieces}
+
+
+def _count(reported: Mapping[str, Any], name: str) -> int | None:
+    value = reported.get(name)
+    return int(value) if isinstance(value, int | float) and value >= 0 else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,72 @@
+"""A server's list of models, read from every shape that servers give it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from upstreams.endpoint import Endpoint
+from upstreams.errors import NotAModelServer
+from upstreams.protocols.refusals import failure_within, readable
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """One model that a server offers; sizes are tokens, None when the server does not say."""
+
+    id: str
+    display_name: str
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of models; `next_after` is the id to ask the next page with, "" on the last one."""
+
+    models: list[ModelListing]
+    next_after: str = ""
+
+
+_CONTEXT_WINDOW: Final = ("max_input_tokens", "context_length", "context_window", "max_model_len", "max_context_length")
+_MAX_OUTPUT: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+def read_listing(body: bytes, endpoint: Endpoint) -> Listing:
+    """Reads {"data": […]} as both protocols have it, and ⟨{"models": […]}, a bare array⟩ as some servers do."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    match answer:
+        case {"data": list(entries)} | {"models": list(entries)} | list(entries):
+            models = [model for entry in entries if (model := _model(entry))]
+        case {"data": None} | {"models": None}:
+            models = []
+        case _:
+            detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
+            raise failure_within(endpoint, answer) or NotAModelServer.at(endpoint.name, detail=detail)
+    match answer:
+        case {"has_more": True, "last_id": str(last)}:
+            return Listing(models, next_after=last)
+    return Listing(models)
+
+
+def _model(entry: object) -> ModelListing | None:
+    match entry:
+        case str(name) if name:
+            return ModelListing(name, name)
+        case {"id": str(name)} | {"name": str(name)} | {"model": str(name)} if name and isinstance(entry, dict):
+            shown = entry.get("display_name")
+            return ModelListing(
+                id=name,
+                display_name=shown if isinstance(shown, str) and shown else name,
+                context_window=_first_count(entry, _CONTEXT_WINDOW),
+                max_output_tokens=_first_count(entry, _MAX_OUTPUT),
+            )
+    return None
+
+
+def _first_count(entry: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((entry[name] for name in names if type(entry.get(name)) is int and entry[name] > 0), None)

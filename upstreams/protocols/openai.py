@@ -1,0 +1,73 @@
+"""The Chat Completions API as a client speaks it: addresses, headers and the request body."""
+
+from typing import Any, Final
+
+from upstreams.chat import ChatRequest
+from upstreams.endpoint import AuthHeader, Endpoint
+from upstreams.errors import InvalidRequest
+from upstreams.protocols.listings import read_listing as read_models
+from upstreams.protocols.openai_messages import chat_messages
+from upstreams.protocols.openai_reply import Decoder, read_whole
+
+__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "payload", "read_models", "read_whole"]
+
+PATH: Final = "/chat/completions"
+MODELS_PATH: Final = "/models"
+MAX_STOP_SEQUENCES: Final = 4
+
+
+def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
+    sent = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if stream else "application/json",
+    }
+    if endpoint.key and endpoint.auth_header is AuthHeader.X_API_KEY:
+        sent["x-api-key"] = endpoint.key
+    elif endpoint.key:
+        sent["authorization"] = f"Bearer {endpoint.key}"
+    return sent
+
+
+def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The request body. What the protocol cannot express is left out; `notes` says what that was.
+
+    What cannot be left out without changing the question raises InvalidRequest.
+    """
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": chat_messages(request, endpoint),
+        "stream": request.stream,
+    }
+    if request.stream:
+        body["stream_options"] = {"include_usage": True}
+    if request.max_tokens is not None:
+        body[endpoint.max_tokens_field] = request.max_tokens
+    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
+        if (value := getattr(request, name)) is not None:
+            body[name] = value
+    if request.top_k is not None and endpoint.accepts_top_k:
+        body["top_k"] = request.top_k
+    if request.thinking_budget is not None and endpoint.reasoning_effort:
+        body["reasoning_effort"] = _effort(request.thinking_budget)
+    if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
+        raise InvalidRequest(f"{endpoint.name} takes at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them.")
+    if request.stop_sequences:
+        body["stop"] = list(request.stop_sequences)
+    return body
+
+
+def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
+    """What of the request is not sent as asked, a sentence each."""
+    said = []
+    if request.top_k is not None and not endpoint.accepts_top_k:
+        said.append("Top-k is left out: this provider is not marked as taking it.")
+    if request.thinking_budget is not None:
+        if endpoint.reasoning_effort:
+            said.append(f"The thinking budget is sent as the reasoning effort “{_effort(request.thinking_budget)}”.")
+        else:
+            said.append("The thinking budget is left out: this provider is not marked as taking a reasoning effort.")
+    return said
+
+
+def _effort(budget: int) -> str:
+    return "low" if budget < 4096 else "medium" if budget < 12288 else "high"

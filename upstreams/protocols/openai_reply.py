@@ -1,0 +1,241 @@
+"""Replies of the Chat Completions API, streamed and whole, as reply events.
+
+Compatible servers differ in many small ways; what each branch copes with is named beside it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import orjson
+
+from upstreams.endpoint import Endpoint
+from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
+from upstreams.protocols.openai_tools import ToolCalls
+from upstreams.protocols.openai_usage import usage_of
+from upstreams.protocols.refusals import failure_within, readable
+from upstreams.protocols.think_tags import Piece, ThinkTagSplitter
+from upstreams.sse import ServerSentEvent
+
+_STOP_REASONS: Final[Mapping[str, str]] = {
+    "stop": "end_turn",
+    "eos": "end_turn",
+    "length": "max_tokens",
+    "model_length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+
+
+def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+    """The events of a reply that came in one piece; those before a failure are genuine."""
+    try:
+        completion = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        completion = None
+    match completion:
+        case {"choices": [{"message": dict(message), **choice}, *_]}:
+            decoder = Decoder(endpoint)
+            yield from decoder.read({**completion, "choices": [{**choice, "index": 0, "delta": message}]})
+            yield from decoder.finish()
+        case _:
+            detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
+            raise failure_within(endpoint, completion) or NotAModelServer.at(endpoint.name, detail=detail)
+
+
+class Decoder:
+    """Reads the chunks of one streamed reply (Chat Completions, streaming)."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.done = False
+        self.size = 0
+        self._endpoint = endpoint
+        self._started = False
+        self._open: Literal["thinking", "text"] | None = None
+        self._usage: object = None
+        self._reason: str | None = None
+        self._tools = ToolCalls()
+        self._splitter: ThinkTagSplitter | None = ThinkTagSplitter() if endpoint.splits_think_tags else None
+
+    def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
+        if self.done:
+            return ()
+        data = sse.data
+        if data[:1] != "{" or sse.type == "error":
+            return self._unusual(sse)
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise self._malformed(data) from None
+        # Nearly every chunk adds a little to the text block that is open.
+        if self._open == "text" and self._splitter is None and (text := _only_text(chunk)):
+            self.size += len(text)
+            return (BlockGrew(text),)
+        return list(self.read(chunk))
+
+    def end(self) -> Sequence[ReplyEvent]:
+        if self.done:
+            return ()
+        if self._reason is None:
+            raise BrokenStream.at(self._endpoint.name)
+        return list(self.finish())
+
+    def _unusual(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
+        data = sse.data.strip()
+        if data == "[DONE]":
+            return list(self.finish())
+        if not data:
+            return ()
+        try:
+            answer = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            if sse.type != "error":
+                raise self._malformed(data) from None
+            answer = {"error": data}
+        if sse.type == "error" and not (isinstance(answer, dict) and "error" in answer):
+            answer = {"error": answer}
+        if failure := failure_within(self._endpoint, answer):
+            raise failure
+        if isinstance(answer, dict):
+            return list(self.read(answer))
+        raise self._malformed(data)
+
+    def _malformed(self, data: str) -> UpstreamError:
+        detail = "malformed chunk: " + readable(data[:4096], self._endpoint)
+        return BrokenStream.at(self._endpoint.name, detail=detail)
+
+    def read(self, chunk: dict[str, Any]) -> Iterator[ReplyEvent]:
+        """One chunk, with a `delta` in its choice."""
+        if not self._started and (chunk.get("id") or chunk.get("model") or chunk.get("choices")):
+            self._started = True
+            yield ReplyStarted(id=_text(chunk.get("id")), model=_text(chunk.get("model")))
+        choice = _first_choice(chunk)
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            yield from self._delta(delta)
+        # Some servers put the usage into the choice.
+        yield from self._report(chunk.get("usage") or choice.get("usage"))
+        if failure := failure_within(self._endpoint, chunk):
+            raise failure
+        if reason := choice.get("finish_reason"):
+            if reason == "error":
+                raise ServerFailed.at(self._endpoint.name)
+            self._reason = str(reason)
+
+    def _delta(self, delta: dict[str, Any]) -> Iterator[ReplyEvent]:
+        text, inline_thinking = _content(delta.get("content"))
+        # One of these, never two: some servers send the same thinking under more than one name.
+        thinking = (
+            _text(delta.get("reasoning_content"))
+            or _text(delta.get("reasoning"))
+            or _details(delta.get("reasoning_details"))
+            or inline_thinking
+        )
+        if thinking:
+            yield from self._stop_splitting()
+            yield from self._grow("thinking", thinking)
+        if text:
+            for kind, piece in self._split(text):
+                yield from self._grow(kind, piece)
+        if refusal := _text(delta.get("refusal")):
+            yield from self._grow("text", refusal)
+        self.size += self._tools.take(delta)
+
+    def _split(self, text: str) -> list[Piece]:
+        if self._splitter is None:
+            return [("text", text)]
+        pieces = self._splitter.feed(text)
+        if self._splitter.passes_all:
+            self._splitter = None
+        return pieces
+
+    def _stop_splitting(self) -> Iterator[ReplyEvent]:
+        """Thinking came in a field of its own, so a tag in the text is only text."""
+        splitter, self._splitter = self._splitter, None
+        for kind, piece in splitter.give_up() if splitter else ():
+            yield from self._grow(kind, piece)
+
+    def _grow(self, kind: Literal["thinking", "text"], text: str) -> Iterator[ReplyEvent]:
+        if self._open != kind:
+            yield from self._close()
+            self._open = kind
+            empty: dict[str, Any] = {"type": "text", "text": ""}
+            yield BlockOpened(empty if kind == "text" else {"type": "thinking", "thinking": "", "signature": ""})
+        self.size += len(text)
+        yield BlockGrew(text)
+
+    def _close(self) -> Iterator[ReplyEvent]:
+        if self._open is not None:
+            self._open = None
+            yield BlockClosed({})
+
+    def _report(self, reported: object) -> Iterator[ReplyEvent]:
+        if isinstance(reported, dict) and reported and reported != self._usage:
+            self._usage = reported
+            yield UsageReported(usage_of(reported))
+
+    def finish(self) -> Iterator[ReplyEvent]:
+        """The proper end. A reply of nothing at all is a failure, unless the upstream gave a reason for it."""
+        self.done = True
+        yield from self._stop_splitting()
+        yield from self._close()
+        calls = self._tools.blocks()
+        for block, closing in calls:
+            yield BlockOpened(block)
+            yield BlockClosed(closing)
+        # Some servers say "stop" although tools are called: that there are calls decides.
+        reason = "tool_use" if calls else _STOP_REASONS.get(self._reason or "", self._reason)
+        if not self.size and reason in (None, "end_turn"):
+            raise EmptyReply.at(self._endpoint.name)
+        yield ReplyEnded(stop_reason=reason)
+
+
+def _only_text(chunk: dict[str, Any]) -> str:
+    """The text of a chunk that carries nothing else; "" sends it the long way."""
+    try:
+        if len(choices := chunk["choices"]) != 1 or chunk.get("usage") or "error" in chunk:
+            return ""
+        choice = choices[0]
+        delta = choice["delta"]
+        text = delta["content"]
+        if choice.get("finish_reason") or choice.get("index") or choice.get("usage") or not isinstance(text, str):
+            return ""
+        return text if len(delta) == 1 or (len(delta) == 2 and "role" in delta) else ""
+    except (KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
+    """The choice with index 0; chunks without choices carry usage, or the results of a filter."""
+    choices = chunk.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return {}
+
+
+def _content(content: object) -> tuple[str, str]:
+    """(text, thinking) of a `content` that is a string, null, or an array of parts."""
+    if isinstance(content, str):
+        return content, ""
+    text, thinking = "", ""
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case {"type": "thinking", "thinking": inner} | {"type": "reasoning", "text": inner}:
+                thinking += inner if isinstance(inner, str) else _content(inner)[0]
+            case {"text": str(piece)}:
+                text += piece
+            case str(piece):
+                text += piece
+    return text, thinking
+
+
+def _details(details: object) -> str:
+    """The readable part of `reasoning_details[]`."""
+    entries = [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+    return "".join(_text(entry.get("text")) or _text(entry.get("summary")) for entry in entries)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

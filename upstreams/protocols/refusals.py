@@ -1,0 +1,149 @@
+"""Error answers, in the shapes of both protocols and of what stands in front of them, as UpstreamErrors.
+
+Sources: the Messages API's errors page, the Chat Completions error object, and the
+variants that compatible servers and proxies send instead.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import orjson
+
+from upstreams import errors
+from upstreams.endpoint import Endpoint
+
+DETAIL_CHARACTERS: Final = 500
+
+_BY_WORD: Final[Mapping[str, type[errors.UpstreamError]]] = {
+    "authentication_error": errors.AuthenticationFailed,
+    "invalid_api_key": errors.AuthenticationFailed,
+    "permission_error": errors.PermissionRefused,
+    "not_found_error": errors.UnknownModel,
+    "model_not_found": errors.UnknownModel,
+    "request_too_large": errors.RequestTooLarge,
+    "context_length_exceeded": errors.RequestTooLarge,
+    "billing_error": errors.QuotaExhausted,
+    "insufficient_quota": errors.QuotaExhausted,
+    "rate_limit_error": errors.RateLimited,
+    "rate_limit_exceeded": errors.RateLimited,
+    "overloaded_error": errors.Overloaded,
+    "overloaded": errors.Overloaded,
+    "service_unavailable": errors.Overloaded,
+    "api_error": errors.ServerFailed,
+    "server_error": errors.ServerFailed,
+    "timeout_error": errors.ServerFailed,
+}
+_BY_STATUS: Final[Mapping[int, type[errors.UpstreamError]]] = {
+    401: errors.AuthenticationFailed,
+    402: errors.QuotaExhausted,
+    403: errors.PermissionRefused,
+    404: errors.UnknownModel,
+    408: errors.ServerFailed,
+    409: errors.ServerFailed,
+    413: errors.RequestTooLarge,
+    429: errors.RateLimited,
+    503: errors.Overloaded,
+    529: errors.Overloaded,
+}
+_SPEND_LIMIT: Final = re.compile(r"\bspend(ing)?\b.{0,20}\blimit", re.IGNORECASE)
+_LIKE_A_KEY: Final = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{6,}|\bbearer\s+\S+", re.IGNORECASE)
+
+
+def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> errors.UpstreamError:
+    """The failure that an answer other than 2xx stands for. `headers` has lower-case names."""
+    error = _error_object(_json(body))
+    message, words = (body.decode("utf-8", "replace"), []) if error is None else _message_and_words(error)
+    wait = retry_after(headers)
+    kind = _kind(status, words)
+    if kind is errors.RateLimited and wait is None and _SPEND_LIMIT.search(message):
+        kind = errors.QuotaExhausted
+    return kind.at(
+        endpoint.name,
+        status=status,
+        retry_after=wait,
+        detail=readable(message, endpoint),
+        retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+    )
+
+
+def failure_within(endpoint: Endpoint, answer: object) -> errors.UpstreamError | None:
+    """The failure that a body or an event with status 200 reports; None when it is none."""
+    error = _error_object(answer)
+    if error is None:
+        return None
+    message, words = _message_and_words(error)
+    status = next((int(word) for word in words if re.fullmatch(r"[3-5]\d\d", word)), None)
+    kind = _kind(status, words) if status else _word_kind(words) or errors.ServerFailed
+    return kind.at(endpoint.name, status=status, detail=readable(message, endpoint))
+
+
+def readable(words: str, endpoint: Endpoint) -> str:
+    """An upstream's own words on one line, cut short, and without anything that looks like a key."""
+    if endpoint.key:
+        words = words.replace(endpoint.key, "…")
+    words = " ".join(_LIKE_A_KEY.sub("…", words[: 8 * DETAIL_CHARACTERS]).split())
+    return words if len(words) <= DETAIL_CHARACTERS else words[: DETAIL_CHARACTERS - 1] + "…"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (a number, or an HTTP date)."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _kind(status: int | None, words: list[str]) -> type[errors.UpstreamError]:
+    if status is not None and 300 <= status < 400:
+        return errors.NotAModelServer
+    otherwise = errors.InvalidRequest if status is None or status < 500 else errors.ServerFailed
+    return _word_kind(words) or _BY_STATUS.get(status or 0, otherwise)
+
+
+def _word_kind(words: list[str]) -> type[errors.UpstreamError] | None:
+    return next((_BY_WORD[word] for word in words if word in _BY_WORD), None)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error_object(answer: object) -> dict[str, Any] | None:
+    """The error of an answer, whichever shape it has: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
+    if not isinstance(answer, dict):
+        return None
+    is_reply = any(name in answer for name in ("choices", "content", "role"))
+    match answer:
+        case {"error": dict(error)} if error:
+            return error
+        case {"error": str(message)} if message:
+            return {**answer, "message": message}
+        case {"error": list() | int() | float() as error} if error:
+            return {"message": str(error)}
+        case {"object": "error"}:
+            return answer
+        case {"detail": detail} if detail and not is_reply:
+            return {**answer, "message": detail}
+        case {"message": str()} if not is_reply:
+            return answer
+    return None
+
+
+def _message_and_words(error: dict[str, Any]) -> tuple[str, list[str]]:
+    """What it says, and its code and type: the words by which kinds are told apart, the more exact one first."""
+    message = error.get("message") or error.get("error") or ""
+    text = message if isinstance(message, str) else orjson.dumps(message).decode()
+    return text, [str(error[name]).lower() for name in ("code", "type") if isinstance(error.get(name), str | int)]
