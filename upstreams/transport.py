@@ -1,0 +1,161 @@
+"""The one HTTP client of each event loop, and what can go wrong on the network in our words."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from upstreams.endpoint import Endpoint
+from upstreams.errors import Stalled, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much: seconds, and bytes unless said otherwise."""
+
+    connect: float = 10.0
+    """From asking for a connection to having it: name look-up, TCP and TLS."""
+    idle: float = 60.0
+    """Between two bytes; comments and pings count."""
+    stall: float = 300.0
+    """Between two pieces of content, although comments or pings keep coming."""
+    whole: float = 1800.0
+    listing: float = 30.0
+    event_size: int = 4 * 1024 * 1024
+    text_size: int = 8 * 1024 * 1024
+    """Characters of one reply."""
+    body_size: int = 16 * 1024 * 1024
+    """A reply that comes in one piece, or a list of models."""
+    error_size: int = 64 * 1024
+    retries: int = 2
+    backoff: float = 0.5
+    longest_wait: float = 60.0
+    """The most that an upstream's `retry-after` is obeyed."""
+    farewell: float = 0.1
+    """After the end of a reply, the wait for the end of the HTTP body: only then can the connection be used again."""
+
+
+LIMITS: Final = Limits()
+
+_WORDS: Final = {
+    "address": "The base URL of {name} is not a web address. An administrator can correct it under Providers.",
+    "name": "The host of {name} is unknown here. An administrator can check the base URL and the network.",
+    "connect": "No server answers at the address of {name}. An administrator can check that it runs, and the base URL.",
+    "tls": "The secure connection to {name} failed: its certificate is not trusted. An administrator can check it.",
+    "timeout": "{name} did not take the connection in time. Try again, or ask an administrator to check the network.",
+    "dropped": "{name} closed the connection without an answer. Try again in a moment.",
+}
+
+_clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+
+
+def http() -> httpx.AsyncClient:
+    """The running loop's client: making one is dear, and its connections are worth keeping.
+
+    It goes straight to the address: no proxy from the environment, no cookies, no
+    redirects (the key would travel along), no limit on connections.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        for closed in [known for known in _clients if known.is_closed()]:
+            del _clients[closed]
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_tls()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        _clients[loop] = httpx.AsyncClient(
+            transport=AiohttpTransport(verify=_tls(), trust_env=False, client=session),
+            trust_env=False,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"user-agent": "chatsite", "accept-encoding": "identity"},
+        )
+    return _clients[loop]
+
+
+async def close_http() -> None:
+    """Closes the running loop's client, with all its connections."""
+    if client := _clients.pop(asyncio.get_running_loop(), None):
+        await client.aclose()
+
+
+async def send(
+    endpoint: Endpoint, method: str, path: str, headers: dict[str, str], *, until: float, body: bytes | None = None
+) -> httpx.Response:
+    """The answer's head; its body is still to be read, and the response to be closed.
+
+    `until` is the loop's time at which the wait for the answer ends. Raises
+    Unreachable or Stalled; neither these nor their contexts hold the request.
+    """
+    failure: Unreachable | Stalled
+    try:
+        client = http()
+        url = _url(endpoint, path)
+        timeout = httpx.Timeout(None, connect=LIMITS.connect, pool=LIMITS.connect)
+        request = client.build_request(method, url, headers=headers, content=body, timeout=timeout)
+        async with asyncio.timeout_at(until):
+            return await client.send(request, stream=True)
+    except TimeoutError:
+        failure = Stalled(f"{endpoint.name} did not begin to answer in time. Try again, or take another model.")
+    except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+        failure = unreachable(endpoint, error)
+    raise failure
+
+
+def unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
+    step = _step(error)
+    failure = Unreachable(_WORDS[step].format(name=endpoint.name), retryable=step not in ("address", "tls"))
+    failure.step = step
+    return failure
+
+
+async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool]:
+    """The body's first `size` bytes, and whether that was all of it. A broken connection ends it too."""
+    parts, length = [], 0
+    try:
+        async for chunk in response.aiter_bytes():
+            parts.append(chunk)
+            length += len(chunk)
+            if length > size:
+                break
+    except httpx.HTTPError:
+        return b"".join(parts)[:size], False
+    return b"".join(parts)[:size], length <= size
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # The system's certificates, not a bundled list: an intranet adds its own authority there.
+    return ssl.create_default_context()
+
+
+def _url(endpoint: Endpoint, path: str) -> httpx.URL:
+    url = httpx.URL(endpoint.base_url.strip().rstrip("/") + path)
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise httpx.InvalidURL("not an http or https address")
+    return url
+
+
+def _step(error: Exception) -> str:
+    """Where the way to the server ended. httpx only says "connect"; the cause below it knows more."""
+    match error.__cause__ or error:
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | aiohttp.InvalidURL():
+            return "address"
+        case aiohttp.ClientConnectorDNSError():
+            return "name"
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch() | ssl.SSLError():
+            return "tls"
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return "timeout"
+        case aiohttp.ClientConnectorError():
+            return "connect"
+        case aiohttp.ClientConnectionError() | OSError() | aiohttp.ClientError() | httpx.HTTPError():
+            return "dropped"
+    return "address"
