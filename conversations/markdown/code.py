@@ -1,0 +1,105 @@
+"""Blocks of code: a head with the language and its controls, and colours as Pygments classes."""
+
+from functools import cache, lru_cache
+from typing import Final
+
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.lexers._mapping import LEXERS
+from pygments.token import STANDARD_TYPES, _TokenType
+
+from conversations.markdown import sanitise
+from conversations.markdown.sanitise import COLOURS, escape, words
+
+COLOURED_UP_TO: Final = 20_000
+"""Characters; colouring costs about a microsecond each, on the loop that serves everybody."""
+
+# Only lexers of wide use: a lexer's regular expressions run over whatever anybody posts.
+_COLOURED: Final = words(
+    "apacheconf bash bat c clojure cmake console cpp csharp css dart diff docker elixir erlang fortran fsharp go "
+    "graphql groovy haskell hcl html http ini java javascript json jsx julia kotlin latex less llvm lua make "
+    "markdown matlab mysql nasm nginx nix objective-c ocaml perl php postgresql powershell protobuf pycon python r rst "
+    "ruby rust sass scala scheme scss sql swift systemverilog tex toml tsx typescript vb.net verilog vim vue xml yaml "
+    "zig html+django html+jinja common-lisp terraform"
+)
+_HEAD = (
+    '<div class="code"><div class="code-head"><span class="code-language">{language}</span>'
+    '<button type="button" data-wrap-code aria-pressed="false">Wrap</button>'
+    '<button type="button" data-copy-code>Copy</button></div><pre class="highlight" tabindex="0"><code>'
+)
+FOOT: Final = "</code></pre></div>"
+
+
+def head(info: str) -> str:
+    """Everything of a block of code before its first character; FOOT is what comes after the last."""
+    return _HEAD.format(language=escape(_named(_word(info))))
+
+
+def block(info: str, source: str) -> str:
+    """A block of code, coloured if its language is known and its size allows."""
+    return head(info) + coloured(_word(info), source) + FOOT
+
+
+def growing_block(info: str, source: str) -> str:
+    """A block of code that will be longer soon, and is not worth colouring yet."""
+    return head(info) + escape(source) + FOOT
+
+
+@lru_cache(maxsize=128)
+def coloured(language: str, source: str) -> str:
+    lexer = _lexer(language) if len(source) <= COLOURED_UP_TO else None
+    if lexer is None:
+        return escape(source)
+    tokens = list(lexer.get_tokens(source))
+    if "".join(text for _, text in tokens) != source:
+        return escape(source)
+    return sanitise.code.clean("".join(_spans(tokens)))
+
+
+def _spans(tokens: list[tuple[_TokenType, str]]) -> list[str]:
+    pieces: list[str] = []
+    for kind, text in tokens:
+        if colour := _colour(kind):
+            pieces += f'<span class="{colour}">', escape(text), "</span>"
+        else:
+            pieces.append(escape(text))
+    return pieces
+
+
+@cache
+def _colour(kind: _TokenType) -> str:
+    """The nearest class in use on the way up from a kind of token, or nothing for plain text."""
+    for step in reversed(kind.split()):
+        if (name := _ALIKE.get(STANDARD_TYPES.get(step, ""), STANDARD_TYPES.get(step, ""))) in COLOURS:
+            return name
+    return ""
+
+
+_ALIKE = {"no": "nv", "ne": "nc", "nn": "nc", "ni": "se", "si": "se", "kc": "m", "gu": "gh", "ow": "k", "cp": "nd"}
+
+
+@cache
+def _aliases() -> dict[str, tuple[str, str]]:
+    """Every name of a language: how people write it, and the name its lexer is kept under."""
+    return {alias: (lexer[1], lexer[2][0]) for lexer in LEXERS.values() for alias in lexer[2]}
+
+
+@cache
+def _coloured_aliases() -> frozenset[str]:
+    known = _aliases()
+    return frozenset(known[alias][1] for alias in _COLOURED if alias in known)
+
+
+@lru_cache(maxsize=64)
+def _lexer(language: str) -> Lexer | None:
+    _, alias = _aliases().get(language, ("", ""))
+    return get_lexer_by_name(alias, stripnl=False, ensurenl=False) if alias in _coloured_aliases() else None
+
+
+def _word(info: str) -> str:
+    words = info.split(maxsplit=1)
+    return words[0].strip("{}.").lower()[:40] if words else ""
+
+
+def _named(language: str) -> str:
+    return _aliases().get(language, (language, ""))[0] or "Text"

@@ -1,0 +1,132 @@
+r"""Formulas: LaTeX as MathML, and the delimiters \(…\) and \[…\] that Markdown itself does not know."""
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+from xml.etree.ElementTree import tostring
+
+from latex2mathml.converter import convert_to_element
+
+from conversations.markdown import sanitise
+from conversations.markdown.parse import INLINE, Event, parse_with_range
+from conversations.markdown.sanitise import escape
+
+LONGEST: Final = 1000
+"""Characters of a formula; a longer one is shown as its source."""
+
+# Environments latex2mathml does not know, as the ones it draws alike.
+_ALIKE = re.compile(r"\\(begin|end)\{(?:aligned|alignedat|gather\*?|gathered|split|eqnarray\*?|equation\*?)\}")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_LEADING = re.compile(rb"[ \t>]*")
+
+
+@lru_cache(maxsize=512)
+def formula(latex: str, *, display: bool) -> str:
+    """A formula as sanitised MathML, or its source as code if it cannot be drawn."""
+    drawn = _mathml(latex, "block" if display else "inline") if len(latex) <= LONGEST else ""
+    if not drawn:
+        return f"<code>{escape(latex.strip())}</code>"
+    return f'<span class="math">{drawn}</span>' if display else drawn
+
+
+def _mathml(latex: str, display: str) -> str:
+    try:
+        tree = convert_to_element(_ALIKE.sub(r"\\\1{align*}", latex), display=display)
+    except Exception:  # Whatever a person typed: the library fails in its own ways and in IndexError, RecursionError…
+        return ""
+    for element in tree.iter():
+        # The library keeps character references as text, for a serialiser that would undo all escaping.
+        element.text = html.unescape(element.text) if element.text else None
+    del tree.attrib["xmlns"]
+    return sanitise.math.clean(tostring(tree, encoding="unicode"))
+
+
+def events_with_formulas(text: str) -> list[Event]:
+    r"""The events of a text, with InlineMath for each \(…\) and DisplayMath for each \[…\] on lines of its own.
+
+    The formulas are masked by letters and the text is parsed again, so that nothing inside them is taken for Markdown.
+    """
+    raw = text.encode()
+    found = list(_formulas(raw, text))
+    masked = bytearray(raw)
+    for start, end, _ in found:
+        masked[start:end] = b"".join(_mask(line) for line in raw[start:end].splitlines(keepends=True))
+    return list(_placed(parse_with_range(masked.decode()), masked, found))
+
+
+def _formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:
+    """Where formulas stand, in order: an opener and its closer among the same inline content."""
+    places = _inline_places(text)
+    opened: tuple[int, bytes, int] | None = None
+    for found in _ESCAPED.finditer(raw):
+        place, mark = places.get(found.start(1)), found[1]
+        if place is None:
+            continue
+        if opened and opened[0] == place and mark == opened[1]:
+            start, end = opened[2], found.end()
+            if event := _formula_event(raw, start, end):
+                yield start, end, event
+            opened = None
+        elif mark in b"([":
+            opened = place, {b"(": b")", b"[": b"]"}[mark], found.start()
+
+
+def _inline_places(text: str) -> dict[int, int]:
+    """For each offset at which a piece of text starts, the number of the block it stands in."""
+    places: dict[int, int] = {}
+    block = 0
+    for event, span in parse_with_range(text):
+        if isinstance(event, dict):
+            if "Text" in event:
+                places[span["start"]] = block
+            elif (tag := event.get("Start") or event.get("End")) and tag not in INLINE:
+                block += 1
+    return places
+
+
+def _formula_event(raw: bytes, start: int, end: int) -> Event | None:
+    lines = raw[start + 2 : end - 2].decode().split("\n")
+    latex = "\n".join([lines[0], *(line.lstrip(" \t>") for line in lines[1:])]).strip()
+    if not latex:
+        return None
+    if raw[start + 1 : start + 2] == b"(":
+        return {"InlineMath": latex}
+    before = raw[raw.rfind(b"\n", 0, start) + 1 : start]
+    after = raw[end : raw.find(b"\n", end) if b"\n" in raw[end:] else len(raw)]
+    alone = not before.strip(b" \t>-*+.)0123456789") and not after.strip(b" \t.,;:")
+    return {"DisplayMath": latex} if alone else None
+
+
+def _mask(line: bytes) -> bytes:
+    """A line of a formula as letters of the same length; its start and its bars may matter to the blocks around."""
+    start = _LEADING.match(line)
+    kept = start[0] if start else b""
+    return kept + re.sub(rb"[^\n|]", b"x", line[len(kept) :])
+
+
+def _placed(
+    events: Iterator[tuple[Event, Any]], masked: bytearray, found: list[tuple[int, int, Event]]
+) -> Iterator[Event]:
+    """The events of the masked text, each formula in the place of its mask."""
+    starts = [start for start, _, _ in found]
+    written = 0
+    for event, span in events:
+        if not isinstance(event, dict) or "Text" not in event:
+            if not (isinstance(event, str) and span["start"] < written):
+                yield event
+            continue
+        start, end = max(span["start"], written), span["end"]
+        at = bisect_right(starts, start - 1)
+        while at < len(found) and starts[at] < end:
+            if start < starts[at]:
+                yield {"Text": masked[start : starts[at]].decode()}
+            yield found[at][2]
+            start = written = found[at][1]
+            at += 1
+        if start == span["start"]:
+            yield event
+        elif start < end:
+            yield {"Text": masked[start:end].decode()}

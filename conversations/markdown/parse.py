@@ -1,0 +1,30 @@
+"""The one parser and its dialect: CommonMark with GitHub's tables, task lists, strikethrough and alerts, and math."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyromark import Markdown, Options
+
+# The parser's own types are a union of dozens of TypedDicts that narrow nowhere.
+type Event = Any
+type Span = Any
+
+INLINE = ("Emphasis", "Strong", "Strikethrough", "Link", "Image")
+"""The elements that do not end the line they stand on."""
+
+_parser = Markdown(
+    options=Options.ENABLE_TABLES
+    | Options.ENABLE_STRIKETHROUGH
+    | Options.ENABLE_TASKLISTS
+    | Options.ENABLE_MATH
+    | Options.ENABLE_GFM
+)
+
+
+def parse(text: str) -> list[Event]:
+    return list(_parser.events(text))
+
+
+def parse_with_range(text: str) -> Iterator[tuple[Event, Span]]:
+    """Events with the UTF-8 byte offsets they stand at."""
+    return _parser.events_with_range(text)

@@ -1,0 +1,83 @@
+"""The second wall: allow-lists that all rendered HTML passes, whatever the renderer meant to write."""
+
+import re
+
+import nh3
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ALERTS = ("note", "tip", "important", "warning", "caution")
+COLOURS = words("c gd gh gi k kt m na nb nc nd nf nt nv o s se")
+"""The Pygments classes in use; the stylesheet for code has one rule for each."""
+
+_CELLS = {"center", "right"}
+
+body = nh3.Cleaner(
+    tags=set(
+        words(
+            "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p small span strong "
+            "table tbody td th thead tr ul"
+        )
+    ),
+    attributes={"a": {"href", "title"}, "ol": {"start"}},
+    tag_attribute_values={
+        "div": {"role": {"region", "note"}, "tabindex": {"0"}, "aria-label": {"Table"}},
+        "th": {"scope": {"col"}},
+    },
+    allowed_classes={
+        "a": {"image"},
+        "span": {"image"},
+        "li": {"task"},
+        "div": {"table-scroll", "alert", *(f"alert-{kind}" for kind in ALERTS)},
+        "p": {"alert-title", "raw"},
+        "th": _CELLS,
+        "td": _CELLS,
+    },
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+)
+
+code = nh3.Cleaner(tags={"span"}, attributes={}, allowed_classes={"span": set(COLOURS)}, url_schemes=set())
+
+math = nh3.Cleaner(
+    tags=set(
+        words(
+            "math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
+            "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none"
+        )
+    ),
+    attributes={
+        "*": set(
+            words(
+                "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form frame "
+                "height largeop linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize "
+                "movablelimits notation rowlines rowspacing rspace scriptlevel separator stretchy symmetric voffset "
+                "width"
+            )
+        )
+    },
+    url_schemes=set(),
+)
+
+_UNFIT = re.compile("[\r\0\ufdd0-\ufdef\ud800-\udfff]")
+_UNFIT_CHARACTER = re.compile("[\0\ufdd0-\ufdef\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    """The text with its lines ended by \\n and without what is no character: NUL, lone surrogates, noncharacters."""
+    if not _UNFIT.search(text):
+        return text
+    return _UNFIT_CHARACTER.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def escape(text: str) -> str:
+    """Text for an element's content or a double-quoted attribute."""
+    if not text.isascii() and _UNFIT_CHARACTER.search(text):
+        # Character references can spell what `readable` took out, and U+FDD0 marks where our own controls go.
+        text = _UNFIT_CHARACTER.sub("\ufffd", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
