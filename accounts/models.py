@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 
 
@@ -13,6 +14,18 @@ class User(AbstractUser):
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
     name = models.CharField("name", max_length=150, blank=True)
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        constraints = [
+            # Whoever signs in is found whatever the case of what they type, so "ada" and "Ada" must be one person.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="one_username_whatever_its_case",
+                violation_error_message="Somebody already has that username.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.username
