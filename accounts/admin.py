@@ -1,0 +1,106 @@
+"""People and groups in the administration, which has no sign-in of its own."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.account.views import logout
+from django.contrib import admin
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+
+from accounts import sessions
+from accounts.models import User
+
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@never_cache
+@login_not_required
+def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Sends whoever must sign in to the site's own, throttled page: Django's would be a second door without a lock."""
+    if admin.site.has_permission(request):
+        return redirect("admin:index")
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+
+
+admin.site.login = sign_in  # type: ignore[method-assign]
+admin.site.logout = logout  # type: ignore[method-assign]
+admin.site.site_header = admin.site.site_title = "chatsite"
+admin.site.index_title = "Administration"
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+    fieldsets = (
+        (None, {"fields": ("username", "name", "email", "password")}),
+        ("Standing", {"fields": ("is_active", *POWERS)}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "name", "email", "password1", "password2")}),
+    )
+    list_display = ("username", "name", "email", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "groups", "last_login")
+    search_fields = ("username", "name", "email")
+    readonly_fields = ("last_login", "date_joined")
+    actions = ("deactivate", "activate")
+
+    @admin.action(description="Deactivate: sign out at once and keep out", permissions=["change"])
+    def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        others = self._within_reach(request, people).exclude(pk=request.user.pk).filter(is_active=True)
+        pks = list(others.values_list("pk", flat=True))
+        count = others.update(is_active=False)
+        for pk in pks:
+            self._announce(pk)
+        self.message_user(request, f"Deactivated: {count}. You yourself are never among them.")
+
+    @admin.action(description="Activate: let in again", permissions=["change"])
+    def activate(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        count = self._within_reach(request, people).filter(is_active=False).update(is_active=True)
+        self.message_user(request, f"Activated: {count}.")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            self._announce(obj.pk)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        answer = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and id.isdecimal():
+            self._announce(int(id))
+        return answer
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Who is not a superuser gives nobody powers, and nobody deactivates themselves."""
+        fields = [*super().get_readonly_fields(request, obj)]
+        if not request.user.is_superuser:
+            fields += POWERS
+        if obj is not None and obj.pk == request.user.pk:
+            fields += ["is_active", *({"is_staff", "is_superuser"} - {*fields})]
+        return fields
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        within_reach = obj is None or not obj.is_superuser or request.user.is_superuser
+        return within_reach and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only somebody who was never here can be deleted; everybody else is deactivated, and what they wrote stays."""
+        return obj is not None and obj.last_login is None and super().has_delete_permission(request, obj)
+
+    def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
+        return people if request.user.is_superuser else people.filter(is_superuser=False)
+
+    def _announce(self, pk: int) -> None:
+        transaction.on_commit(lambda: sessions.announce_end(pk))

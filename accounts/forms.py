@@ -1,0 +1,73 @@
+"""The forms in which people sign in, change their password, and make the first account."""
+
+from typing import Any
+
+from allauth.account.forms import ChangePasswordForm, LoginForm
+from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm, UsernameField
+from django.core.exceptions import ValidationError
+
+from accounts.models import User
+
+PASSWORD_HELP = "At least 10 characters, nothing common, not only digits, and unlike your name."  # noqa: S105
+
+
+def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
+    """A password as it was typed: never stripped, never drawn again, never spell-checked."""
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete, "data-reveal": "", "spellcheck": "false"})
+    return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """allauth's own form, which throttles, with our labels; a deactivated person is told so, by the right password."""
+
+    password = password_field("Password", "current-password")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = "Username"
+        self.fields["login"].widget.attrs = {
+            "autocomplete": "username",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+        }
+        # After a failed attempt the username still stands there.
+        self.fields["password" if self.is_bound else "login"].widget.attrs["autofocus"] = True
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        if self.user and not self.user.is_active:
+            raise ValidationError("This account is deactivated. Ask an administrator.", code="inactive")
+        return cleaned
+
+
+class PasswordChangeForm(ChangePasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label, help_text in (
+            ("oldpassword", "Current password", ""),
+            ("password1", "New password", PASSWORD_HELP),
+            ("password2", "New password again", ""),
+        ):
+            field = self.fields[name]
+            field.label, field.help_text = label, help_text
+            field.widget.attrs = {"autocomplete": field.widget.attrs["autocomplete"], "data-reveal": ""}
+        self.fields["oldpassword"].widget.attrs["autofocus"] = True
+
+
+class SetUpForm(BaseUserCreationForm[User]):
+    """The first administrator: a username, a name, and a password twice, held to the site's own rules."""
+
+    password1 = password_field("Password", "new-password", PASSWORD_HELP)
+    password2 = password_field("Password again", "new-password")
+
+    class Meta:
+        model = User
+        fields = ["username", "name"]
+        field_classes = {"username": UsernameField}
+        help_texts = {"username": "For signing in.", "name": "What others see; the username when left empty."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs |= {"spellcheck": "false"}
+        self.fields["name"].widget.attrs |= {"autocomplete": "name"}

@@ -1,0 +1,14 @@
+"""What there is under /accounts/; allauth's other pages are left out on purpose."""
+
+from allauth.account.views import logout
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("", views.account, name="account"),
+    path("login/", views.SignIn.as_view(), name="account_login"),
+    path("logout/", logout, name="account_logout"),
+    path("password/", views.PasswordChange.as_view(), name="account_change_password"),
+    path("set-up/<str:token>/", views.first_administrator, name="account_set_up"),
+]

@@ -1,0 +1,61 @@
+"""Signing in, the first administrator, and a person's own account."""
+
+from typing import Any
+
+from allauth.account.views import LoginView, PasswordChangeView
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import sessions, set_up
+from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
+from accounts.models import AuthenticatedRequest
+
+
+class SignIn(LoginView):  # type: ignore[misc]
+    def form_invalid(self, form: SignInForm) -> HttpResponse:
+        throttled = form.has_error(NON_FIELD_ERRORS, "too_many_login_attempts")
+        return self.render_to_response(self.get_context_data(form=form), status=429 if throttled else 422)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"not_set_up": set_up.is_needed()}
+
+
+class PasswordChange(PasswordChangeView):  # type: ignore[misc]
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        sessions.announce_end(self.request.user.pk)
+        return answer
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+@require_safe
+def account(request: AuthenticatedRequest) -> HttpResponse:
+    return render(request, "accounts/account.html")
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
+    if not set_up.is_open(token):
+        raise Http404
+    form = SetUpForm(request.POST or None)
+    if not form.is_valid():
+        answer = render(request, "accounts/set_up.html", {"form": form}, status=422 if form.is_bound else 200)
+        # The address is a secret: not even our own pages are to be told it.
+        answer["Referrer-Policy"] = "strict-origin"
+        return answer
+    administrator = form.save(commit=False)
+    if not set_up.save_first_administrator(administrator):
+        raise Http404
+    login(request, administrator)
+    return redirect("/")
