@@ -22,7 +22,8 @@ def open_link(url: str, title: str = "") -> str:
 
 def with_links(text: str) -> str:
     """Escaped text in which bare http and https addresses are links."""
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for found in _BARE.finditer(text):
         url = _without_punctuation(found[0])
         if is_safe(url):

@@ -54,7 +54,18 @@ def events_with_formulas(text: str) -> list[Event]:
     masked = bytearray(raw)
     for start, end, _ in found:
         masked[start:end] = b"".join(_mask(line) for line in raw[start:end].splitlines(keepends=True))
-    return list(_placed(parse_with_range(masked.decode()), masked, found))
+    return _merged(_placed(parse_with_range(masked.decode()), masked, found))
+
+
+def _merged(events: Iterator[Event]) -> list[Event]:
+    """Events in which no two texts touch, as the parser gives them where no offsets are asked for."""
+    merged: list[Event] = []
+    for event in events:
+        if merged and "Text" in event and "Text" in merged[-1]:
+            merged[-1] = {"Text": merged[-1]["Text"] + event["Text"]}
+        else:
+            merged.append(event)
+    return merged
 
 
 def _formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:

@@ -13,8 +13,9 @@ GROWTH: Final = 16
 _PLAIN = re.compile(r"(?:[^\W_]|[ ,.:!?'\"’“”%–—-])+")
 _LETTER = re.compile(r"[^\W\d_]")
 # What may end a block although the text has grown too little to look: worth a few looks, not one at every line.
-_NEW_BLOCK = re.compile(r"\n[ \t]*\n[^\s]|\n(?:#{1,6} |```|~~~|[-*+] |\d{1,9}[.)] )")
+_NEW_BLOCK = re.compile(r"\n[ \t]*\n[^ \t\n]|\n(?:#{1,6} |```|~~~|[-*+] |[0-9]{1,9}[.)] )")
 _LOOKS: Final = 4
+_INLINE_ENDS = ("</strong>", "</em>", "</code>", "</a>", "</del>")
 _BLOCKS = words("blockquote div h1 h2 h3 h4 h5 h6 li ol p pre td tr ul")
 
 
@@ -54,14 +55,14 @@ class OpenEnd:
         self._held = source[len(view) :] if source.startswith(view) else ""
         self.html_parts, self._closers, self._target = [html], "", ""
         line = source[source.rfind("\n") + 1 :]
-        self._takes_plain = view == source.rstrip() and _LETTER.search(line) is not None
+        self._takes_plain = view == source.rstrip(" \t\n") and _LETTER.search(line) is not None
         self._recent, self._expects_block = source[-16:], False
 
     def take(self, text: str) -> list[Patch] | None:
         """Grows by a text and says how the page does; None if it is time to render again."""
         self._fresh.append(text)
         self._grown += len(text)
-        if self._takes_plain and _PLAIN.fullmatch(text) and self._ends_in_text():
+        if self._takes_plain and _PLAIN.fullmatch(text) and self._ends_in_text(self._held + text):
             return self._append_plain(text)
         if len(self._source) < SMALL or self._grown * GROWTH >= len(self._source) or self._starts_block(text):
             return None
@@ -93,9 +94,13 @@ class OpenEnd:
         self.html_parts.append(escape(text))
         return [Patch(self._target, "beforeend", self.html_parts[-1])]
 
-    def _ends_in_text(self) -> bool:
+    def _ends_in_text(self, text: str) -> bool:
+        """Whether a text that comes next stands in the innermost block, outside of emphasis, links and code."""
         self._open()
-        return not self.html_parts[0].endswith(">") and bool(self._closers)
+        if not self._closers:
+            return False
+        end = self.html_parts[-1] or self.html_parts[0]
+        return not end.endswith(">") or (text.startswith(" ") and end.endswith(_INLINE_ENDS))
 
     def _open(self) -> None:
         """Takes the end tags off the rendering, to go on inside its last and innermost block."""

@@ -122,7 +122,7 @@ class OpenUnits:
     """A list or a table: its items or rows are appended, and only the last is rendered again.
 
     Settled units are parsed no more. The open one is parsed on its own, behind a `lead` that makes it what it is: the
-    head of its table, or in a loose list an item that makes the list loose.
+    head of its table, or in a loose list an item that makes the list loose, indented too far to take it in.
     """
 
     _DUMMY: Final = "<li><p>x</p></li>"
@@ -140,11 +140,12 @@ class OpenUnits:
         self._foot = "</tbody></table></div>" if self._is_table else f"</{self._head[1:3]}>"
         self._parent = f"{TAIL} > .table-scroll > table > tbody" if self._is_table else f"{TAIL} > {self._head[1:3]}"
         self._last = f"{self._parent} > {'tr' if self._is_table else 'li'}:last-child"
+        self._same = _same_unit(source, block)
         self._is_loose = block.is_loose
         self._loosen(source)
         self._settled = [self._units(source[block.units[0] : block.units[-1]])]
         self._end = OpenEnd(self._parent)
-        self._render(source[block.units[-1] :])
+        self._show(source[block.units[-1] :])
 
     @property
     def source(self) -> str:
@@ -161,26 +162,35 @@ class OpenUnits:
         source = self._end.source
         if starts_new_block(source, "Table" if self._is_table else "List"):
             return Ended(self._settled_length + source.rfind("\n") + 1)
-        if "\n" not in source:
-            self._render(source)
-            return [Patch(self._last, "outerMorph", self._end.html)]
-        return self._advance(source)
+        return self._look_at(source, source[: source.rfind("\n") + 1])
 
-    def _advance(self, source: str) -> list[Patch] | Ended:
-        """Looks at the complete lines: which units are settled, and whether the block goes on."""
-        lines = source[: source.rfind("\n") + 1]
-        ahead = len(self._lead)
-        blocks = outline(self._lead + lines)
-        if len(blocks) > 1:
-            return Ended(self._settled_length + blocks[-1].start - ahead)
-        if not blocks or not blocks[0].units:
-            return Ended(0)
-        last = blocks[0].units[-1] - ahead
-        if not self._is_table and not self._is_loose and blocks[0].is_loose:
-            return self._turn_loose(source, last)
-        settled = self._settle(source, last)
-        self._render(source[last:])
+    def _look_at(self, source: str, lines: str) -> list[Patch] | Ended:
+        """Looks at the complete lines, whether the block goes on, and shows what has come."""
+        if lines:
+            blocks = outline(self._lead + lines)
+            if len(blocks) != 1:
+                return Ended(self._settled_length + blocks[-1].start - len(self._lead) if blocks else 0)
+            if blocks[0].is_loose and not self._is_loose:
+                return self._turn_loose(source)
+        settled = self._show(source)
         return [Patch(self._last, "outerMorph", settled + self._end.html)]
+
+    def _show(self, source: str) -> str:
+        """Renders the open unit; returns the HTML of those before it, which are settled by now."""
+        view = presentable(source)
+        line = view.rfind("\n") + 1
+        if self._same.match(view, line):
+            last = line
+        else:
+            blocks = outline(self._lead + view)
+            if len(blocks) > 1:
+                # What comes after the block is for the next one to show, once its first line is complete.
+                view = view[:line]
+                blocks = outline(self._lead + view)
+            last = blocks[0].units[-1] - len(self._lead) if blocks and blocks[0].units else 0
+        settled = self._settle(source, last)
+        self._end.show(source[last:], view[last:], self._units(view[last:]))
+        return settled
 
     def _settle(self, source: str, last: int) -> str:
         if not last:
@@ -190,19 +200,17 @@ class OpenUnits:
         self._settled.append(self._units(source[:last]))
         return self._settled[-1]
 
-    def _turn_loose(self, source: str, last: int) -> list[Patch]:
+    def _turn_loose(self, source: str) -> list[Patch]:
         """A tight list that turns loose changes in all its items, once."""
         self._is_loose = True
         self._loosen(source)
-        self._settled_source.append(source[:last])
-        self._settled_length += last
         self._settled = [self._units("".join(self._settled_source))]
-        self._render(source[last:])
+        self._show(source)
         return [Patch(TAIL, "innerMorph", self.html)]
 
     def _loosen(self, source: str) -> None:
         if self._is_loose and (marker := _MARKER.match(source)):
-            self._lead = f"{'1' if marker[1][0].isdigit() else ''}{marker[1][-1]} x\n\n"
+            self._lead = f"{'1' if marker[1][0].isdigit() else ''}{marker[1][-1]}    x\n\n"
 
     def _units(self, source: str) -> str:
         """The HTML of items or rows without that of the list or table around them."""
@@ -214,13 +222,20 @@ class OpenUnits:
             start += len(self._DUMMY)
         return html[start : len(html) - len(self._foot)]
 
-    def _render(self, source: str) -> None:
-        view = presentable(source)
-        self._end.show(source, view, self._units(view))
+
+_MARKER = re.compile(r"[ \t]*([-*+]|[0-9]{1,9}[.)])")
 
 
-_MARKER = re.compile(r"[ \t]*([-*+]|\d{1,9}[.)])")
-_CERTAIN = re.compile(r"[^\s\d*+-]|[*+-][^\s*+-]|\*\*|\d+[^\d.)]|\d+[.)]\S")
+def _same_unit(source: str, block: Block) -> re.Pattern[str]:
+    """What starts a line that surely goes on with the block."""
+    if block.kind == "Table":
+        return re.compile(r"\|")
+    marker = _MARKER.match(source)
+    last = re.escape(marker[1][-1]) if marker else ""
+    return re.compile(rf"{r'[0-9]{1,9}' if marker and marker[1][0].isdigit() else ''}{last}[ \t]")
+
+
+_CERTAIN = re.compile(r"[^ \t0-9*+-]|[*+-][^ \t*+-]|\*\*|[0-9]+[^0-9.)]|[0-9]+[.)][^ \t]")
 _UNBROKEN = frozenset({"FencedCode", "HtmlBlock"})
 
 
@@ -229,8 +244,8 @@ def starts_new_block(source: str, kind: str) -> bool:
     start = source.rfind("\n") + 1
     if start == len(source) or kind in _UNBROKEN or not _after_blank_line(source, start):
         return False
-    return _CERTAIN.match(source, start) is not None if kind == "List" else not source[start].isspace()
+    return _CERTAIN.match(source, start) is not None if kind == "List" else source[start] not in " \t"
 
 
 def _after_blank_line(source: str, start: int) -> bool:
-    return start > 1 and not source[source.rfind("\n", 0, start - 1) + 1 : start].strip()
+    return start > 1 and not source[source.rfind("\n", 0, start - 1) + 1 : start].strip(" \t\n")

@@ -3,8 +3,10 @@
 import re
 
 # A line of nothing but marks says only later what it is: an item, a rule, a heading, the underline of one, a table…
-_MARKS = re.compile(r"[ \t]*(?:[-=*+_#>|`~:\s]*|\d{1,9}[.)]?[ \t]*|(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)")
-_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(?:```[^`]{0,60}|~~~.{0,60})")
+_MARKS = re.compile(
+    r"[ \t]*(?:[-=*+_#>|`~: \t]*|[0-9]{1,9}[.)]?[ \t]*|(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)"
+)
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(?:```[^`]{0,60}|~~~.{0,60})")
 _ROW = re.compile(r"[ \t]*\|.{0,400}")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\Z")
 _OPENER = re.compile(r"(?:\A|[\s(\[\"'>|—–-])(\*\*|\*)(?=[^\s*])")
@@ -18,7 +20,7 @@ def presentable(text: str) -> str:
         return "" if _is_table_head(text, start) else text[:start]
     if start == 0 and _ROW.fullmatch(line):
         return ""
-    return text[:start] + _closed(line.rstrip())
+    return text[:start] + _closed(line.rstrip(" \t"))
 
 
 def _is_table_head(text: str, end: int) -> bool:
