@@ -13,7 +13,7 @@ from upstreams import addresses
 from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
 from upstreams.events import Usage
 from upstreams.parameters import ModelLimits
-from upstreams.sealing import seal, unseal
+from upstreams.sealing import SealBroken, seal, unseal
 
 MILLION = Decimal(1_000_000)
 AT_LEAST_ONE = MinValueValidator(1)
@@ -84,7 +84,13 @@ class Provider(models.Model):
         constraints = [
             models.UniqueConstraint(
                 Lower("name"), name="provider_name_unique", violation_error_message="Another provider has this name."
-            )
+            ),
+            # Two processes that start at once make one row between them.
+            models.UniqueConstraint(
+                fields=["source", "protocol"],
+                condition=~Q(source=Source.PERSON),
+                name="one_provider_of_the_installation",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -94,8 +100,29 @@ class Provider(models.Model):
     def has_key(self) -> bool:
         return bool(self.sealed_key)
 
+    @property
+    def is_demo(self) -> bool:
+        return self.source == Source.DEMO
+
+    @property
+    def is_of_the_environment(self) -> bool:
+        return self.source == Source.ENVIRONMENT
+
+    @property
+    def is_key_readable(self) -> bool:
+        """False when the key was sealed with another SEALING_KEY and has to be entered again."""
+        try:
+            unseal(self.sealed_key)
+        except SealBroken:
+            return False
+        return True
+
     def set_key(self, key: str) -> None:
         self.sealed_key = seal(key.strip())
+
+    def forget_listing(self) -> None:
+        """The server or its key is another one now: what was listed says nothing any more; does not save."""
+        self.listed_at, self.listing_error = None, ""
 
     def endpoint(self) -> Endpoint:
         """Raises SealBroken when the key cannot be read any more."""
@@ -136,8 +163,12 @@ class ChatModel(models.Model):
     is_listed = models.BooleanField("listed by the upstream", default=True, editable=False)
     # What the upstream's listing last said: a field that still says the same was not set by a person.
     as_listed = models.JSONField(default=dict, editable=False)
-    context_window = models.PositiveIntegerField("context window (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE])
-    max_output_tokens = models.PositiveIntegerField("output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE])
+    context_window = models.PositiveIntegerField(
+        "context window (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        "output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
+    )
     supports_thinking = models.BooleanField("can think", default=False)
     input_price = models.DecimalField(
         "input", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
@@ -167,9 +198,34 @@ class ChatModel(models.Model):
     def __str__(self) -> str:
         return self.name or self.model_id
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = self.name or self.model_id
+        super().save(*args, **kwargs)
+
     @property
     def limits(self) -> ModelLimits:
         return ModelLimits(self.context_window, self.max_output_tokens, self.supports_thinking)
+
+    @property
+    def is_gone(self) -> bool:
+        """The server listed it once and does so no longer."""
+        return bool(self.as_listed) and not self.is_listed
+
+    @property
+    def shown_prices(self) -> list[tuple[str, str]]:
+        """Label and figure of each price, "" when it is not known."""
+        prices = {
+            "Input": self.input_price,
+            "Output": self.output_price,
+            "Cache read": self.cache_read_price,
+            "Cache write": self.cache_write_price,
+        }
+        return [(label, "" if price is None else f"{price.normalize():f}") for label, price in prices.items()]
+
+    def offer(self, is_enabled: bool) -> None:
+        """Offers the model to people, or no longer; what is not offered is no default either."""
+        self.is_enabled, self.is_default = is_enabled, self.is_default and is_enabled
+        self.save(update_fields=["is_enabled", "is_default"])
 
     @transaction.atomic
     def make_default(self) -> None:

@@ -1,0 +1,18 @@
+"""The demo upstream, served beside the pages so that an installation without a key can be tried."""
+
+from typing import Any, Final
+
+from upstreams.demo import DemoUpstream
+from upstreams.environment import demo_key
+
+PREFIX: Final = "/demo-upstream/"
+
+
+def or_demo_upstream(pages: Any) -> Any:
+    """An ASGI application: what stands under PREFIX goes to the demo, everything else to `pages`."""
+    demo = DemoUpstream(demo_key())
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await (demo if scope["path"].startswith(PREFIX) else pages)(scope, receive, send)
+
+    return application

@@ -1,0 +1,223 @@
+"""The forms of the provider pages."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
+
+from upstreams import addresses
+from upstreams.endpoint import Endpoint
+from upstreams.environment import is_named
+from upstreams.models import ChatModel, Provider, Source
+
+_OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")
+
+
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A provider's settings. Its key goes in and never comes out: the field is always empty.
+
+    A stored key stays with the server it was entered for: when the address names
+    another one, it has to be entered again.
+    """
+
+    instance: Provider
+    key = forms.CharField(
+        label="API key",
+        required=False,
+        max_length=4000,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Stored sealed, and never shown again. Leave empty for a server that wants none.",
+    )
+    remove_key = forms.BooleanField(label="Remove the key", required=False)
+
+    class Meta:
+        model = Provider
+        fields = [
+            "name",
+            "protocol",
+            "base_url",
+            "is_enabled",
+            "auth_header",
+            "beta",
+            "max_tokens_field",
+            "accepts_top_k",
+            "reasoning_effort",
+            "splits_think_tags",
+            "first_byte_timeout",
+        ]
+        labels = {
+            "is_enabled": "Offer its models",
+            "auth_header": "Send the key as",
+            "beta": "Beta features",
+            "max_tokens_field": "Name of the output limit",
+            "accepts_top_k": "Takes top_k",
+            "reasoning_effort": "Takes reasoning_effort",
+            "splits_think_tags": "Read <think> tags as thinking",
+            "first_byte_timeout": "Seconds to wait for an answer to begin",
+        }
+        help_texts = {
+            "name": "What people see beside its models.",
+            "protocol": "The interface that the server speaks.",
+            "beta": "A comma list, sent as anthropic-beta. Mostly empty.",
+            "max_tokens_field": "Newer OpenAI models want max_completion_tokens, most other servers max_tokens.",
+            "accepts_top_k": "vLLM and llama.cpp do, OpenAI does not.",
+            "reasoning_effort": "A thinking budget is then sent as low, medium or high.",
+            "splits_think_tags": "For servers that leave a model's thinking in its text.",
+            "first_byte_timeout": "A large model on a slow machine may need minutes before its first word.",
+        }
+        widgets = {
+            "base_url": forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"})
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Kept, since validation writes the form's values into the instance.
+        self._stored_url, self._sealed_key = self.instance.base_url, self.instance.sealed_key
+        if self.instance.source != Source.PERSON:
+            for name in _OF_THE_SERVER:
+                del self.fields[name]
+            if not is_named(self.instance):
+                del self.fields["is_enabled"]
+        elif not self.instance.has_key:
+            del self.fields["remove_key"]
+        else:
+            self.fields["key"].help_text = "A key is set. Leave empty to keep it."
+        if "base_url" in self.fields:
+            self.fields["base_url"].help_text = "Anthropic: without /v1. OpenAI-compatible: mostly with /v1."
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Provider.objects.exclude(pk=self.instance.pk).filter(name__iexact=name).exists():
+            raise ValidationError("Another provider has this name.", code="unique")
+        return name
+
+    def clean_base_url(self) -> str:
+        return addresses.tidied(self.cleaned_data["base_url"])
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"]
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValidationError("A key has only letters, digits and signs, without blanks. Copy it again.")
+        return key
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("key") and cleaned.get("remove_key"):
+            self.add_error("remove_key", "Either enter a new key or remove the old one.")
+        elif self._would_send_key_elsewhere(cleaned):
+            words = "The address names another server now. Enter the key for it"
+            self.add_error("key", f"{words}, or tick “Remove the key” if it wants none.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> Provider:
+        if self.cleaned_data.get("key"):
+            self.instance.set_key(self.cleaned_data["key"])
+        elif self.cleaned_data.get("remove_key"):
+            self.instance.set_key("")
+        if self.is_another_server:
+            self.instance.forget_listing()
+        super().save(commit)
+        return self.instance
+
+    @cached_property
+    def is_another_server(self) -> bool:
+        """Whether the address, the protocol or the key changed, so that the models have to be listed anew."""
+        return bool({"base_url", "protocol", "auth_header"} & set(self.changed_data)) or (
+            self.instance.sealed_key != self._sealed_key
+        )
+
+    def _would_send_key_elsewhere(self, cleaned: dict[str, Any]) -> bool:
+        if "key" not in self.fields or not self._sealed_key or cleaned.get("key") or cleaned.get("remove_key"):
+            return False
+        return "base_url" in cleaned and not addresses.same_origin(cleaned["base_url"], self._stored_url)
+
+
+class TrialForm(ProviderForm):
+    """The same values, to be tried out and not saved; a name may still be missing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = False
+
+    def clean_name(self) -> str:
+        return self.cleaned_data["name"] or "The server"
+
+    def validate_constraints(self) -> None:
+        """A name that is taken does not keep a connection from being tried."""
+
+    def endpoint(self) -> Endpoint:
+        """Raises SealBroken when the stored key is to be used and cannot be read."""
+        key = self.cleaned_data.get("key")
+        if key or self.cleaned_data.get("remove_key"):
+            self.instance.sealed_key = ""
+        return replace(self.instance.endpoint(), key=key) if key else self.instance.endpoint()
+
+
+class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What an administrator says of one model; empty fields follow the server's listing."""
+
+    instance: ChatModel
+
+    class Meta:
+        model = ChatModel
+        fields = [
+            "model_id",
+            "name",
+            "is_enabled",
+            "supports_thinking",
+            "context_window",
+            "max_output_tokens",
+            "input_price",
+            "output_price",
+            "cache_read_price",
+            "cache_write_price",
+        ]
+        labels = {
+            "model_id": "Model id",
+            "name": "Shown as",
+            "is_enabled": "Offer it to people",
+            "supports_thinking": "Can think",
+            "context_window": "Context window",
+            "max_output_tokens": "Output limit",
+            "input_price": "Input",
+            "output_price": "Output",
+            "cache_read_price": "Cache read",
+            "cache_write_price": "Cache write",
+        }
+        help_texts = {
+            "model_id": "Exactly as the server knows it.",
+            "name": "Empty: the server's own name.",
+            "supports_thinking": "People may then switch thinking on and give it a budget.",
+            "context_window": "Tokens, question and answer together.",
+            "max_output_tokens": "Tokens in one answer.",
+            "cache_read_price": "Empty: as input.",
+            "cache_write_price": "Empty: as input.",
+        }
+        widgets = {"model_id": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
+
+    def __init__(self, *args: Any, provider: Provider, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.provider = provider
+        # The id of a listed model is the server's; a hand-made one may hold a slip of the pen.
+        if self.instance.as_listed:
+            del self.fields["model_id"]
+
+    def clean_model_id(self) -> str:
+        model_id: str = self.cleaned_data["model_id"]
+        others = self.instance.provider.chat_models.exclude(pk=self.instance.pk)
+        if others.filter(model_id=model_id).exists():
+            raise ValidationError(f"{self.instance.provider} has a model of this id already.", code="unique")
+        return model_id
+
+    def save(self, commit: bool = True) -> ChatModel:
+        model = self.instance
+        if model.pk is None:
+            model.is_listed = False
+        for field, value in model.as_listed.items():
+            if getattr(model, field) in ("", None):
+                setattr(model, field, value)
+        super().save(commit)
+        return model

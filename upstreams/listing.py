@@ -1,0 +1,98 @@
+"""Keeps a provider's models in step with what its server lists."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.db.models import Q
+from django.tasks import task
+from django.utils import timezone
+
+from upstreams.client import ModelListing, list_models
+from upstreams.errors import UpstreamError
+from upstreams.models import ChatModel, Provider, Source
+from upstreams.sealing import SealBroken
+
+SMALL_CATALOGUE: Final = 20
+"""A server that lists more than this many models offers none of the new ones by itself, but the first."""
+
+LARGEST_LIMIT: Final = 2**31 - 1
+LONGEST_ID: Final = 200
+WAITS: Final = (0.0, 5.0, 30.0, 120.0)
+"""Seconds before each try of a listing after a start: a local server may come up after us."""
+
+_NOT_FOR_CHAT: Final = ("embed", "rerank", "whisper", "tts", "moderation", "dall-e")
+
+
+async def refresh(provider: Provider) -> None:
+    """Stores the server's models, or why they could not be listed; `provider` shows the outcome too."""
+    listings: Sequence[ModelListing] | None = None
+    try:
+        listings = await list_models(provider.endpoint())
+    except (UpstreamError, SealBroken) as failure:
+        provider.listing_error = str(failure)
+    else:
+        provider.listing_error = ""
+    provider.listed_at = timezone.now()
+    await sync_to_async(_store)(provider, listings)
+
+
+@task()
+async def refresh_unlisted() -> None:
+    """Lists the models of enabled providers that were never listed, or not with success; for every start.
+
+    It only needs a running loop: `await refresh_unlisted.aenqueue()`.
+    """
+    waiting = Provider.objects.filter(Q(listed_at=None) | ~Q(listing_error=""), is_enabled=True)
+    for wait in WAITS:
+        await asyncio.sleep(wait)
+        providers = [provider async for provider in waiting.exclude(source=Source.DEMO)]
+        if not providers:
+            return
+        await asyncio.gather(*map(refresh, providers))
+
+
+@transaction.atomic
+def _store(provider: Provider, listings: Sequence[ModelListing] | None) -> None:
+    asked = Provider.objects.select_for_update().filter(
+        pk=provider.pk, base_url=provider.base_url, sealed_key=provider.sealed_key
+    )
+    # The answer is of no use when the provider was deleted, or made another server's, in the meantime.
+    if not asked.update(listed_at=provider.listed_at, listing_error=provider.listing_error) or listings is None:
+        return
+    known = {model.model_id: model for model in provider.chat_models.all()}
+    listed = {listing.id: listing for listing in listings if len(listing.id) <= LONGEST_ID}
+    provider.chat_models.exclude(model_id__in=listed).update(is_listed=False)
+    is_small = len(listed) <= SMALL_CATALOGUE
+    fresh: list[ChatModel] = []
+    for model_id, listing in listed.items():
+        if model_id not in known:
+            is_enabled = is_small and _is_for_chat(model_id)
+            fresh.append(ChatModel(provider=provider, model_id=model_id, is_enabled=is_enabled))
+        (known.get(model_id) or fresh[-1]).take(_fields(listing))
+    _offer_one(fresh, known.values())
+    ChatModel.objects.bulk_create(fresh)
+    again = [known[model_id] for model_id in listed if model_id in known]
+    ChatModel.objects.bulk_update(again, ["name", "context_window", "max_output_tokens", "as_listed", "is_listed"])
+
+
+def _offer_one(fresh: Sequence[ChatModel], known: Collection[ChatModel]) -> None:
+    """A new provider offers something from the start, whatever it lists."""
+    if fresh and not known and not any(model.is_enabled for model in fresh):
+        next((model for model in fresh if _is_for_chat(model.model_id)), fresh[0]).is_enabled = True
+
+
+def _is_for_chat(model_id: str) -> bool:
+    return not any(word in model_id.lower() for word in _NOT_FOR_CHAT)
+
+
+def _fields(listing: ModelListing) -> dict[str, Any]:
+    limits = {
+        name: value if value is not None and 0 < value <= LARGEST_LIMIT else None
+        for name, value in asdict(listing).items()
+        if name in ("context_window", "max_output_tokens")
+    }
+    return {"name": (listing.display_name or listing.id)[:200], **limits}

@@ -1,0 +1,1 @@
+"""The provider pages, for administrators alone."""
