@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from accounts.models import User
 
-SALT = "accounts.set_up"
 LINK_LIFETIME = 24 * 60 * 60
+
+_signer = signing.TimestampSigner(salt="accounts.set_up")
 
 
 class NoPassword(Exception):
@@ -23,13 +24,13 @@ def is_needed() -> bool:
 
 def new_link(site: str) -> str:
     """An address under `site` that lets whoever opens it become the first administrator, for a day."""
-    return site.rstrip("/") + reverse("account_set_up", args=[signing.dumps(token_urlsafe(), salt=SALT)])
+    return site.rstrip("/") + reverse("account_set_up", args=[_signer.sign(token_urlsafe())])
 
 
 def is_open(token: str) -> bool:
     """Is this a token from a link of ours, of today, and still of any use?"""
     try:
-        signing.loads(token, salt=SALT, max_age=LINK_LIFETIME)
+        _signer.unsign(token, max_age=LINK_LIFETIME)
     except signing.BadSignature:
         return False
     return is_needed()

@@ -1,0 +1,73 @@
+"""`manage.py serve`: the whole site in one process, made ready and then served."""
+
+import errno
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts import set_up
+from chatsite.addresses import site_address
+from chatsite.server import Server
+from upstreams.environment import sync_providers
+
+
+class Command(BaseCommand):
+    help = "Makes the site ready (database, first administrator, providers) and serves it at HOST:PORT."
+    # They read the database before it is known to be there; `make lint` runs them.
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.collect_static_files()
+        # Daphne calls `prepare` once it holds the port and before it answers: a second start by mistake changes nothing.
+        server = Server(ready_callable=self.prepare)
+        server.run()
+        if server.fault:
+            raise CommandError(self.why_not(server.fault))
+
+    def prepare(self) -> None:
+        self.reach_database()
+        self.migrate()
+        self.create_administrator()
+        sync_providers()
+        connection.close()
+        self.announce()
+
+    def collect_static_files(self) -> None:
+        manifest = settings.STATIC_ROOT / "staticfiles.json"
+        if not settings.DEBUG and not manifest.exists():
+            call_command("collectstatic", interactive=False, verbosity=0)
+
+    def reach_database(self) -> None:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+
+    def migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", interactive=False, verbosity=0)
+            self.stdout.write(f"Brought the database up to date ({len(plan)} migrations).")
+
+    def create_administrator(self) -> None:
+        try:
+            if administrator := set_up.create_administrator_from_environment():
+                self.stdout.write(f"Created the administrator {administrator.username}.")
+        except set_up.NoPassword as refusal:
+            self.stderr.write(str(refusal))
+
+    def announce(self) -> None:
+        self.stdout.write(f"chatsite is at {site_address()}")
+        if set_up.is_needed():
+            self.stdout.write(f"Set up the first administrator at {set_up.new_link(site_address())}")
+        self.stdout.flush()
+
+    def why_not(self, fault: OSError) -> str:
+        where = f"{settings.HOST}:{settings.PORT}"
+        if fault.errno == errno.EADDRINUSE:
+            return f"Port {settings.PORT} is in use. Stop what listens at {where}, or set PORT to a free one."
+        return f"Cannot listen at {where}: {fault.strerror or fault}"
