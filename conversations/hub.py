@@ -24,6 +24,10 @@ class Frame:
     revision: int = 0
 
 
+CHECK_AGAIN = Frame("")
+"""Published to a person's topic: every tab of theirs looks at once whether it may still listen."""
+
+
 class Viewer:
     """A tab's queue. `fell_behind` means that frames were dropped: catch up, then go on."""
 

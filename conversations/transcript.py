@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from conversations.models import Conversation, Generation, Message, Role
 from conversations.models.message import is_text
 from upstreams.chat import Block, ChatMessage, ChatRequest
+from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
+from upstreams.parameters import check
 
 
 def request_for(generation: Generation) -> ChatRequest:
@@ -20,6 +22,11 @@ def request_for(generation: Generation) -> ChatRequest:
         system=conversation.system_prompt,
         **parameters_of(conversation),
     )
+
+
+def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
+    """What the model's protocol or limits do not allow, a sentence each; each names its field."""
+    return [problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)]
 
 
 def parameters_of(conversation: Conversation) -> dict[str, object]:

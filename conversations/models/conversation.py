@@ -69,6 +69,12 @@ class Conversation(models.Model):
         reply = self.messages.create(role=Role.ASSISTANT, revision=revision)
         return Generation.objects.create(conversation=self, message=reply, **Generation.naming(chat_model))
 
+    @transaction.atomic
+    def rename(self, title: str) -> None:
+        self.advance()
+        self.title = title
+        self.save(update_fields=["title"])
+
     def advance(self) -> int:
         """Counts one more change and returns its number; holds the row until the caller's transaction ends."""
         Conversation.objects.filter(pk=self.pk).update(revision=F("revision") + 1)

@@ -52,6 +52,7 @@ class Generation(models.Model):
     error_message = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
     notes = models.JSONField(default=list, blank=True)
+    thinking_seconds = models.FloatField(null=True, blank=True)
 
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)

@@ -1,0 +1,44 @@
+"""Content blocks as they are shown: the same for a page, an update and a reply that still grows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from conversations.markdown import render
+
+SHOWN = {"text": "text", "thinking": "thinking"}
+"""The field that holds what is shown, by kind of block; other kinds are kept and not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBlock:
+    """`html` is safe: it comes from the Markdown renderer alone. `id` is the container's."""
+
+    id: str
+    kind: str
+    html: str
+    is_open: bool = False
+
+
+def element_id(message_pk: int, index: int) -> str:
+    return f"m{message_pk}-b{index}"
+
+
+def shown_blocks(message_pk: int, blocks: list[dict[str, Any]], *, breaks: bool) -> list[ShownBlock]:
+    """The blocks of a message that is not growing; `breaks` as in `render`: people's line ends are meant."""
+    return [
+        ShownBlock(element_id(message_pk, index), block["type"], rendered(text, breaks))
+        for index, block in enumerate(blocks)
+        if (text := shown_text(block))
+    ]
+
+
+def shown_text(block: Mapping[str, Any]) -> str:
+    text = block.get(SHOWN.get(block.get("type", ""), ""), "")
+    return text if isinstance(text, str) else ""
+
+
+@lru_cache(maxsize=512)
+def rendered(text: str, breaks: bool) -> str:
+    return render(text, breaks=breaks)

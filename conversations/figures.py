@@ -1,0 +1,29 @@
+"""Figures as people read them: durations, tokens, money."""
+
+from decimal import Decimal
+
+
+def duration(seconds: float) -> str:
+    """3.2 s, 47 s, 2 min 5 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def thought(seconds: float | None) -> str:
+    """What stands over thinking that is over."""
+    return f"Thought for {duration(seconds)}" if seconds else "Thought"
+
+
+def tokens(count: int) -> str:
+    return f"{count:,}"
+
+
+def money(cost: Decimal) -> str:
+    """With as many digits as say something: $12.34, $0.05, $0.0012."""
+    if cost and cost < Decimal("0.01"):
+        return "under $0.0001" if cost < Decimal("0.0001") else f"${cost:.4f}"
+    return f"${cost:.2f}"

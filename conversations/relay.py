@@ -1,0 +1,119 @@
+"""Carries a growing reply to its viewers, batch by batch, and to the database about once a second."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.timezone import now
+
+from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
+from conversations.broadcasts import block_html, partial, replaced, tell
+from conversations.draft import Draft
+from conversations.figures import thought
+from conversations.hub import Frame
+from conversations.markdown import StreamingMarkdown
+from conversations.models import Generation, Message
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
+
+live: dict[int, "Relay"] = {}
+"""The reply that grows in this process, by the conversation's key: there is one at a time in each."""
+
+
+@dataclass(slots=True)
+class LiveBlock:
+    """A block on the page: its renderer, and when it opened (monotonic seconds)."""
+
+    id: str
+    kind: str
+    markdown: StreamingMarkdown
+    opened_at: float
+    is_open: bool = True
+
+
+class Relay:
+    """One reply on its way. Every frame has the next `seq`; `snapshot` is what all frames so far add up to."""
+
+    def __init__(self, generation: Generation, message: Message) -> None:
+        self.generation, self.message = generation, message
+        self.draft = Draft()
+        self.seq = 0
+        self.thinking_seconds: float | None = None
+        self.first_token_at: datetime | None = None
+        self.stop_asked = False
+        self._blocks: list[LiveBlock | None] = []
+
+    def start(self) -> None:
+        """The page's empty message turns into one that grows."""
+        live[self.generation.conversation_id] = self
+        self._send(replaced(self.message, self.shown_blocks()))
+
+    def carry(self, batch: Iterable[ReplyEvent]) -> None:
+        partials: list[str] = []
+        for event in joined(batch):
+            self.draft.apply(event)
+            if self.first_token_at is None and isinstance(event, BlockGrew):
+                self.first_token_at = now()
+            partials += self._shown(event)
+        if partials:
+            self._send("".join(partials))
+
+    def end(self) -> None:
+        """No more frames: the caller replaces the whole message."""
+        if live.get(self.generation.conversation_id) is self:
+            del live[self.generation.conversation_id]
+
+    def snapshot(self) -> Frame:
+        """The message as it stands now, for a viewer who missed something or comes late."""
+        html = replaced(self.message, self.shown_blocks())
+        return Frame(html, generation=self.generation.pk, seq=self.seq)
+
+    def shown_blocks(self) -> list[ShownBlock]:
+        return [self._as_shown(block) for block in self._blocks if block]
+
+    def _send(self, html: str) -> None:
+        self.seq += 1
+        tell(self.generation.conversation_id, Frame(html, generation=self.generation.pk, seq=self.seq))
+
+    def _shown(self, event: ReplyEvent) -> Iterator[str]:
+        match event:
+            case BlockGrew(text) if block := self._open_block():
+                for patch in block.markdown.feed(text):
+                    yield partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
+            case BlockOpened(content):
+                yield from self._opened(content["type"], shown_text(content))
+            case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
+                block.is_open = False
+                self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
+                yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
+
+    def _opened(self, kind: str, text: str) -> Iterator[str]:
+        if kind not in SHOWN:
+            self._blocks.append(None)
+            return
+        block = LiveBlock(element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(), time.monotonic())
+        if text:
+            block.markdown.feed(text)
+        self._blocks.append(block)
+        yield partial(f"#m{self.message.pk}-body", "beforeend", block_html(self._as_shown(block)))
+
+    def _open_block(self) -> LiveBlock | None:
+        return self._blocks[-1] if self._blocks else None
+
+    def _as_shown(self, block: LiveBlock) -> ShownBlock:
+        return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open)
+
+
+def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
+    """The same events with neighbouring growth in one piece: it is parsed and sent once."""
+    pieces: list[str] = []
+    for event in events:
+        if isinstance(event, BlockGrew):
+            pieces.append(event.text)
+            continue
+        if pieces:
+            yield BlockGrew("".join(pieces))
+            pieces.clear()
+        yield event
+    if pieces:
+        yield BlockGrew("".join(pieces))

@@ -1,0 +1,202 @@
+"""A generation's life as a task: claimed, streamed, ended, and the next one let on."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, transaction
+from django.tasks import task
+from django.utils.timezone import now
+
+from conversations import broadcasts, checkpoints
+from conversations.models import Generation, Message, State
+from conversations.models.generation import USAGE_FIELDS
+from conversations.pacing import paced
+from conversations.relay import Relay
+from conversations.transcript import problems_with, request_for
+from upstreams.chat import ChatRequest
+from upstreams.client import stream_reply
+from upstreams.endpoint import Endpoint
+from upstreams.errors import BrokenStream, Stalled, UpstreamError
+from upstreams.protocols import PROTOCOLS
+from upstreams.sealing import SealBroken
+
+logger = logging.getLogger(__name__)
+
+NO_MODEL = "No model is connected. An administrator can add one under Settings, Providers."
+OUR_FAULT = "Something went wrong on our side; it was written to the server's log. Ask again, or tell an administrator."
+
+
+BOOKED = (
+    *USAGE_FIELDS,
+    *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
+    *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    state: State
+    error_kind: str = ""
+    error_message: str = ""
+    error_detail: str = ""
+
+    @classmethod
+    def of(cls, failure: UpstreamError, *, has_content: bool) -> "Outcome":
+        """A stream that broke after its first words is an interrupted reply; anything else has failed."""
+        broke = has_content and isinstance(failure, BrokenStream | Stalled)
+        state = State.INTERRUPTED if broke else State.FAILED
+        return cls(state, failure.kind, str(failure), failure.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a claimed generation needs for its way; read from the database in one go."""
+
+    generation: Generation
+    message: Message
+    endpoint: Endpoint | None
+    request: ChatRequest | None
+    refusal: Outcome | None = None
+
+
+_streams: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
+_lives: set[asyncio.Task[Any]] = set()
+_closing = False
+
+
+@task
+async def generate(pk: int) -> None:
+    """Writes one queued generation; harmless when it was taken up already."""
+    assignment = None if _closing else await sync_to_async(take_up)(pk)
+    if assignment is None:
+        return
+    life = asyncio.create_task(write(assignment))
+    _lives.add(life)
+    life.add_done_callback(_lives.discard)
+    await life
+
+
+async def write(assignment: Assignment) -> None:
+    relay = Relay(assignment.generation, assignment.message)
+    relay.start()
+    outcome = assignment.refusal or await streamed(relay, assignment)
+    await finish(relay, outcome)
+    await start_next(assignment.generation.conversation_id)
+
+
+def stop(pk: int) -> None:
+    """Ends a reply that runs in this process; from any thread. Others hear of it through the database."""
+    if stream := _streams.get(pk):
+        relay, running = stream
+        relay.stop_asked = True
+        running.get_loop().call_soon_threadsafe(running.cancel)
+
+
+async def wind_down(grace: float) -> None:
+    """Lets running replies end by themselves for `grace` seconds, then interrupts them, their text kept."""
+    global _closing
+    _closing = True
+    if _lives:
+        await asyncio.wait(_lives, timeout=grace)
+    for _, running in _streams.values():
+        running.cancel()
+    if _lives:
+        await asyncio.wait(_lives)
+
+
+def take_up(pk: int) -> Assignment | None:
+    """Claims the generation; None when it is not ours to write."""
+    queryset = Generation.objects.select_related("conversation", "chat_model__provider")
+    generation = queryset.filter(pk=pk).first()
+    if generation is None or not generation.claim():
+        return None
+    message = Message.objects.for_reading().get(pk=generation.message_id)
+    if generation.chat_model is None:
+        return Assignment(generation, message, None, None, Outcome(State.FAILED, "no_model", NO_MODEL))
+    try:
+        endpoint = generation.chat_model.provider.endpoint()
+    except SealBroken as error:
+        return Assignment(generation, message, None, None, Outcome(State.FAILED, "sealed_key", str(error)))
+    request = request_for(generation)
+    generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
+    refusal = None
+    if problems := problems_with(request, generation.chat_model):
+        refusal = Outcome(State.FAILED, "invalid_request", " ".join(problems))
+    return Assignment(generation, message, endpoint, request, refusal)
+
+
+async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
+    """Carries the upstream's reply to its end, whatever that is."""
+    pk = relay.generation.pk
+    running = asyncio.get_running_loop().create_task(carried(relay, assignment))
+    _streams[pk] = relay, running
+    checkpoints.keep(relay, lambda: stop(pk))
+    try:
+        await asyncio.wait([running])
+        return outcome_of(relay, running)
+    finally:
+        checkpoints.release(relay)
+        del _streams[pk]
+
+
+async def carried(relay: Relay, assignment: Assignment) -> None:
+    assert assignment.endpoint is not None and assignment.request is not None
+    async with aclosing(paced(stream_reply(assignment.endpoint, assignment.request))) as batches:
+        async for batch in batches:
+            relay.carry(batch)
+
+
+def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
+    if ended.cancelled():
+        return Outcome(State.STOPPED if relay.stop_asked else State.INTERRUPTED)
+    match ended.exception():
+        case None:
+            return Outcome(State.COMPLETE)
+        case UpstreamError() as failure:
+            return Outcome.of(failure, has_content=relay.draft.has_content)
+        case bug:
+            logger.error("Generation %s failed", relay.generation.pk, exc_info=bug)
+            return Outcome(State.FAILED, "internal", OUR_FAULT)
+
+
+async def finish(relay: Relay, outcome: Outcome) -> None:
+    """Books the end and replaces the whole message, so that even a tab that missed everything ends up right."""
+    pause = 0.5
+    while True:
+        try:
+            message = await sync_to_async(book)(relay, outcome)
+            break
+        except DatabaseError:
+            # The reply is whole in memory and nowhere else: giving up would lose it.
+            logger.warning("The end of generation %s could not be saved; trying again", relay.generation.pk, exc_info=True)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 10)
+    relay.end()
+    broadcasts.message_changed(message)
+
+
+@transaction.atomic
+def book(relay: Relay, outcome: Outcome) -> Message:
+    generation, draft = relay.generation, relay.draft
+    generation.state = outcome.state
+    generation.error_kind, generation.error_message = outcome.error_kind, outcome.error_message
+    generation.error_detail = outcome.error_detail
+    generation.stop_reason = draft.stop_reason or ""
+    generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
+    generation.usage = draft.usage
+    generation.cost = generation.price()
+    generation.finished_at = generation.heartbeat_at = now()
+    generation.save(update_fields=BOOKED)
+    revision = generation.conversation.advance()
+    Message.objects.filter(pk=relay.message.pk).update(blocks=draft.blocks, revision=revision)
+    return Message.objects.for_reading().get(pk=relay.message.pk)
+
+
+async def start_next(conversation_pk: int) -> None:
+    waiting = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
+    if (pk := await waiting.values_list("pk", flat=True).afirst()) is not None:
+        await generate.aenqueue(pk)

@@ -1,0 +1,38 @@
+"""How a message's parts are put into words."""
+
+from django import template
+
+from conversations import figures
+from conversations.blocks import ShownBlock, shown_blocks
+from conversations.models import Generation, Message, Role
+
+register = template.Library()
+
+register.filter("duration", figures.duration)
+register.filter("tokens", figures.tokens)
+register.filter("money", figures.money)
+register.filter("thought", figures.thought)
+
+
+@register.filter
+def blocks(message: Message) -> list[ShownBlock]:
+    return shown_blocks(message.pk, message.blocks, breaks=message.role == Role.USER)
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Up to two letters that stand for a person."""
+    words = [word for word in str(name).split() if word[:1].isalnum()]
+    letters = words[0][0] + (words[-1][0] if len(words) > 1 else "") if words else "?"
+    return letters.upper()
+
+
+@register.filter
+def hue(pk: int) -> int:
+    """A colour of one's own, by its number among the eight in the style sheet; stable for ever."""
+    return (pk or 0) % 8
+
+
+@register.filter
+def seconds(generation: Generation) -> float | None:
+    return generation.duration.total_seconds() if generation.duration else None

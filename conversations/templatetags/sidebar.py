@@ -1,0 +1,21 @@
+"""`{% sidebar %}`: the person's conversations and the person, on every page."""
+
+from django import template
+from django.template.context import RequestContext
+
+from conversations import listing
+
+register = template.Library()
+
+
+@register.inclusion_tag("conversations/_sidebar.html", takes_context=True)
+def sidebar(context: RequestContext) -> dict[str, object]:
+    request = context["request"]
+    return {
+        "page": listing.page_of(request.user),
+        "current": context.get("conversation"),
+        "user": request.user,
+        "perms": context.get("perms"),
+        "csrf_token": context.get("csrf_token"),
+        "request": request,
+    }

@@ -1,0 +1,71 @@
+"""Changing a conversation itself: its title, its settings, its being there."""
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.timezone import now
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+
+from accounts.models import AuthenticatedRequest
+from conversations import broadcasts
+from conversations.access import conversation_or_404
+from conversations.forms import RenameForm, SettingsForm
+from conversations.models import Conversation, Participant
+
+
+@require_http_methods(["GET", "POST"])
+def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    conversation = conversation_or_404(request, pk)
+    form = RenameForm(request.POST or None, instance=conversation)
+    if request.method == "POST" and form.is_valid():
+        conversation.rename(form.cleaned_data["title"])
+        broadcasts.renamed(conversation)
+        if not request.htmx:
+            return redirect("conversation", pk)
+        return closing(render(request, "conversations/updates/titled.html", {"conversation": conversation}))
+    return form_page(request, "rename", {"form": form, "conversation": conversation})
+
+
+@require_http_methods(["GET", "POST"])
+def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    conversation = conversation_or_404(request, pk)
+    form = SettingsForm(request.POST or None, instance=conversation)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        return closing(HttpResponse()) if request.htmx else redirect("conversation", pk)
+    model = conversation.speaking_model()
+    return form_page(request, "settings", {"form": form, "conversation": conversation, "model": model})
+
+
+def form_page(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:
+    """The same form in a dialog, or on a page of its own where scripts do not run."""
+    template = f"conversations/_{name}.html" if request.htmx else f"conversations/{name}.html"
+    return render(request, template, context, status=422 if request.method == "POST" else 200)
+
+
+def closing(response: HttpResponse) -> HttpResponse:
+    return trigger_client_event(response, "dialog:close")
+
+
+@require_POST
+def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """Only its owner deletes a conversation; it can be undone."""
+    owned = Conversation.objects.visible_to(request.user).filter(
+        participants__user=request.user, participants__role=Participant.Role.OWNER
+    )
+    conversation = get_object_or_404(owned, pk=pk)
+    Conversation.objects.filter(pk=pk).update(deleted_at=now())
+    is_open = f"/conversations/{pk}/" in (request.htmx.current_url or "")
+    if request.htmx and not is_open:
+        return render(request, "conversations/updates/deleted.html", {"conversation": conversation})
+    home = f"{reverse('home')}?deleted={pk}"
+    return HttpResponseClientRedirect(home) if request.htmx else redirect(home)
+
+
+@require_POST
+def restore(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    conversation = get_object_or_404(Conversation.objects.of(request.user).exclude(deleted_at=None), pk=pk)
+    Conversation.objects.filter(pk=conversation.pk).update(deleted_at=None)
+    address = reverse("conversation", args=[pk])
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

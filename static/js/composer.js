@@ -1,0 +1,58 @@
+// The message field: Enter sends, nothing that was typed is lost, an empty field offers Stop.
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.target.id !== "message") return;
+  // Enter that ends an input method's composition chooses a word; Safari reports it by the key code alone.
+  if (event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  if (event.target.value.trim()) event.target.form.requestSubmit();
+});
+
+// The text stays in the field until the server has it.
+let sent = "";
+
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.id !== "composer") return;
+  sent = field().value;
+  say("");
+});
+
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.target.id !== "composer") return;
+  const status = event.detail.ctx.response?.status;
+  if (status === 201 && field().value === sent) {
+    field().value = "";
+    grow(field());
+  }
+  document.dispatchEvent(new CustomEvent("turn:sent"));
+});
+
+document.addEventListener("htmx:error", (event) => {
+  if (event.target.id !== "composer") return;
+  say("The server could not be reached. Your text is still here; send it again in a moment.");
+});
+
+// Where field-sizing is not known yet, the field grows by script.
+function grow(textarea) {
+  if (CSS.supports("field-sizing", "content")) return;
+  textarea.style.blockSize = "auto";
+  textarea.style.blockSize = `${textarea.scrollHeight}px`;
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.id === "message") grow(event.target);
+});
+
+function field() {
+  return document.getElementById("message");
+}
+
+function say(words) {
+  const place = document.getElementById("composer-errors");
+  place.replaceChildren();
+  if (!words) return;
+  const line = document.createElement("p");
+  line.className = "field-error";
+  line.textContent = words;
+  place.append(line);
+}

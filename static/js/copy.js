@@ -1,0 +1,54 @@
+// Copying: a message as the Markdown it was written in, a code block as its text.
+
+document.addEventListener("click", async (event) => {
+  const message = event.target.closest("[data-copy]");
+  const code = event.target.closest("[data-copy-code]");
+  const button = message ?? code;
+  if (!button) return;
+  try {
+    await copy(message ? source(button.dataset.copy) : Promise.resolve(code.closest(".code").querySelector("code").textContent));
+    tell(button, "Copied");
+  } catch {
+    tell(button, "Could not copy");
+  }
+});
+
+async function source(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.text();
+}
+
+async function copy(text) {
+  // Given as a promise, so that the browser counts it to the click even when the text comes later.
+  if (navigator.clipboard && window.ClipboardItem) {
+    const blob = text.then((words) => new Blob([words], { type: "text/plain" }));
+    return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+  }
+  // An intranet without TLS has no clipboard interface.
+  const area = document.createElement("textarea");
+  area.value = await text;
+  area.className = "visually-hidden";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("refused");
+}
+
+function tell(button, words) {
+  const name = button.getAttribute("aria-label") ?? button.textContent;
+  button.dataset.told = words;
+  button.setAttribute("aria-label", words);
+  setTimeout(() => {
+    delete button.dataset.told;
+    button.setAttribute("aria-label", name);
+  }, 1500);
+}
+
+document.addEventListener("click", (event) => {
+  const wrap = event.target.closest("[data-wrap-code]");
+  if (!wrap) return;
+  const isWrapped = wrap.closest(".code").toggleAttribute("data-wrapped");
+  wrap.setAttribute("aria-pressed", String(isWrapped));
+});

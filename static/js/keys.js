@@ -1,0 +1,34 @@
+// Keyboard shortcuts; the sheet behind "?" lists them.
+
+const shortcuts = document.getElementById("shortcuts");
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") return escape(event);
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+  const act = ACTIONS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+const ACTIONS = {
+  "?": () => shortcuts.showModal(),
+  n: () => document.querySelector("[data-new]")?.click(),
+  c: () => document.getElementById("message")?.focus(),
+  b: () => document.querySelector("[data-sidebar-toggle]")?.click(),
+  End: () => document.dispatchEvent(new CustomEvent("view:end")),
+};
+
+function escape(event) {
+  if (document.querySelector("dialog[open], :popover-open") || event.isComposing) return;
+  if (document.documentElement.dataset.drawer === "open") document.querySelector("[data-sidebar-toggle]").click();
+  else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"])')) document.getElementById("stop")?.requestSubmit();
+}
+
+function isTyping(element) {
+  return element.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-help]")) shortcuts.showModal();
+});

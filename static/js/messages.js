@@ -1,0 +1,47 @@
+// What differs from reader to reader, and what the passing of time changes: nothing the server could send to all.
+
+const person = document.body.dataset.person;
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+
+const messages = document.getElementById("messages");
+
+if (messages) {
+  mark();
+  new MutationObserver(mark).observe(messages, { childList: true });
+  setInterval(tellTimes, MINUTE);
+  setInterval(countThinking, 100);
+}
+
+function mark() {
+  for (const message of messages.querySelectorAll(`[data-author="${person}"]:not(.own)`)) message.classList.add("own");
+  tellTimes();
+}
+
+function tellTimes() {
+  for (const time of messages.querySelectorAll("time")) {
+    const at = new Date(time.dateTime);
+    const words = ago(at, Date.now() - at);
+    if (time.textContent !== words) time.textContent = words;
+    if (!time.dataset.exact) time.title = time.dataset.exact = exact.format(at);
+  }
+}
+
+function ago(at, age) {
+  if (age < MINUTE) return relative.format(0, "second");
+  if (age < 60 * MINUTE) return relative.format(-Math.floor(age / MINUTE), "minute");
+  if (age < DAY) return hour.format(at);
+  return date.format(at);
+}
+
+function countThinking() {
+  for (const place of messages.querySelectorAll("[data-counting]")) {
+    place.dataset.since ??= Date.now();
+    const words = `Thinking for ${Math.round((Date.now() - place.dataset.since) / 1000)} s`;
+    if (place.textContent !== words) place.textContent = words;
+  }
+}

@@ -1,0 +1,34 @@
+// The conversations at the side: hidden on a wide screen when one likes, a drawer on a narrow one.
+
+const root = document.documentElement;
+const narrow = matchMedia("(width < 48rem)");
+
+if (localStorage.getItem("sidebar") === "closed") root.dataset.sidebar = "closed";
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-sidebar-toggle]")) return;
+  if (narrow.matches) toggleDrawer();
+  else {
+    const isClosed = root.dataset.sidebar !== "closed";
+    if (isClosed) root.dataset.sidebar = "closed";
+    else delete root.dataset.sidebar;
+    localStorage.setItem("sidebar", isClosed ? "closed" : "open");
+    focusToggle(isClosed);
+  }
+});
+
+function toggleDrawer() {
+  const isOpen = root.dataset.drawer !== "open";
+  root.dataset.drawer = isOpen ? "open" : "closed";
+  document.querySelector(".sidebar-scrim").hidden = !isOpen;
+  focusToggle(!isOpen);
+}
+
+// The button that was pressed may be gone: its twin on the other side takes the focus.
+function focusToggle(isClosed) {
+  const place = isClosed ? ".page-head" : ".sidebar";
+  document.querySelector(`${place} [data-sidebar-toggle]`)?.focus();
+  for (const toggle of document.querySelectorAll("button[data-sidebar-toggle]")) toggle.setAttribute("aria-expanded", String(!isClosed));
+}
+
+document.querySelector('.conversations [aria-current="page"]')?.scrollIntoView({ block: "nearest" });

@@ -1,0 +1,11 @@
+// What every page does with scripts; each behaviour stands in a module of its own.
+import "./composer.js";
+import "./connection.js";
+import "./copy.js";
+import "./dialogs.js";
+import "./follow.js";
+import "./keys.js";
+import "./menus.js";
+import "./messages.js";
+import "./reveal.js";
+import "./sidebar.js";
