@@ -1,0 +1,102 @@
+"""Settings are checked before they are sent, in words that name the field."""
+
+from typing import Any
+
+import pytest
+
+from upstreams.chat import ChatRequest
+from upstreams.endpoint import ProtocolName
+from upstreams.parameters import ModelLimits, Problem, check
+
+THINKS = ModelLimits(context_window=200_000, max_output_tokens=8192, supports_thinking=True)
+
+
+def problems(protocol: str, limits: ModelLimits = THINKS, **settings: Any) -> list[Problem]:
+    return check(ChatRequest("m", [], **settings), ProtocolName(protocol), limits)
+
+
+def fields(protocol: str, **settings: Any) -> list[str]:
+    return [problem.field for problem in problems(protocol, **settings)]
+
+
+@pytest.mark.parametrize("protocol", list(ProtocolName))
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("temperature", [0, 0.7, 1], [-0.1, 2.1, float("nan"), float("inf")]),
+        ("top_p", [0, 0.5, 1], [-0.1, 1.1]),
+        ("top_k", [0, 40], [-1]),
+        ("max_tokens", [1, 8192], [0, -1, 8193]),
+        ("stop_sequences", [(), ("END", " x ")], [("",), ("END", " \n")]),
+        ("thinking_budget", [1024, 8191], [1023, 0, 8192]),
+    ],
+)
+def test_a_setting_has_its_range(protocol: str, field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert fields(protocol, **{field: value}) == [], value
+    for value in bad:
+        assert fields(protocol, **{field: value}) == [field], value
+
+
+def test_the_message_names_the_field_and_its_range() -> None:
+    [problem] = problems("anthropic", temperature=1.5)
+    assert problem == Problem("temperature", "Temperature must be between 0 and 1 for this model.")
+    [problem] = problems("openai", presence_penalty=3)
+    assert problem.message == "Presence penalty must be between −2 and 2 for this model."
+
+
+def test_the_highest_temperature_depends_on_the_protocol() -> None:
+    assert fields("openai", temperature=1.5) == []
+    assert fields("anthropic", temperature=1.5) == ["temperature"]
+
+
+@pytest.mark.parametrize("field", ["presence_penalty", "frequency_penalty"])
+def test_penalties_have_a_range_where_they_are_known(field: str) -> None:
+    assert [fields("openai", **{field: value}) for value in (-2, 0, 2)] == [[], [], []]
+    assert [fields("openai", **{field: value}) for value in (-2.1, 2.1)] == [[field], [field]]
+    assert fields("anthropic", **{field: 9}) == []
+
+
+def test_only_chat_completions_limits_the_number_of_stop_sequences() -> None:
+    assert fields("openai", stop_sequences=tuple("abcde")) == ["stop_sequences"]
+    assert fields("openai", stop_sequences=tuple("abcd")) == []
+    assert fields("anthropic", stop_sequences=tuple("abcde")) == []
+
+
+def test_the_messages_api_takes_temperature_or_top_p() -> None:
+    assert fields("anthropic", temperature=0.5, top_p=0.5) == ["top_p"]
+    assert fields("openai", temperature=0.5, top_p=0.5) == []
+
+
+def test_what_is_not_known_of_a_model_is_not_held_against_a_setting() -> None:
+    assert problems("openai", ModelLimits(), max_tokens=10**9) == []
+
+
+def test_the_output_limit_fits_into_the_context_window() -> None:
+    assert [p.field for p in problems("openai", ModelLimits(context_window=4096), max_tokens=4097)] == ["max_tokens"]
+
+
+def test_a_model_that_cannot_think_is_not_asked_to() -> None:
+    [problem] = problems("anthropic", ModelLimits(), thinking_budget=2048)
+    assert problem == Problem("thinking_budget", "This model cannot think before it answers.")
+
+
+def test_the_thinking_budget_is_below_the_output_limit() -> None:
+    [problem] = problems("anthropic", thinking_budget=2048, max_tokens=2048)
+    assert problem.message == "The thinking budget must be below the output limit of 2048 tokens."
+    assert problems("anthropic", thinking_budget=2048, max_tokens=2049) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [({"temperature": 0.5}, "temperature"), ({"top_p": 0.9}, "top_p"), ({"top_k": 5}, "top_k")],
+)
+def test_thinking_leaves_no_room_for_sampling_on_the_messages_api(settings: dict[str, Any], field: str) -> None:
+    assert fields("anthropic", thinking_budget=2048, **settings) == [field]
+    assert fields("openai", thinking_budget=2048, **settings) == []
+    assert fields("anthropic", **settings) == []
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 1}, {"top_p": 0.95}, {"top_p": 1}])
+def test_what_thinking_allows_is_no_problem(settings: dict[str, Any]) -> None:
+    assert fields("anthropic", thinking_budget=2048, **settings) == []
