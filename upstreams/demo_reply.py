@@ -1,0 +1,79 @@
+"""What the demo model says: that it is one, what it was asked, and how to connect a real model."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_ECHOED_CHARACTERS: Final = 400
+_TOKEN: Final = re.compile(r"\s*\S{1,6}|\s+")
+
+_THOUGHTS: Final = (
+    "Somebody asks the demo model. I have no knowledge to search, so I will repeat the question, "
+    "say plainly what I am, and explain how a real model is connected."
+)
+_REPLY: Final = """\
+Hello! I am the **demo model** that comes with chatsite. I run inside the server, know nothing, \
+and only show how a reply looks while it is being written. You wrote:
+
+{echo}
+
+To talk with a real model, an administrator connects one:
+
+- in the browser under **Settings → Providers**, or
+- by a variable in the server's environment, read at its start.
+
+| Server | Protocol | What to set |
+| --- | --- | --- |
+| Anthropic | Messages | `ANTHROPIC_API_KEY` |
+| OpenAI and compatible | Chat Completions | `OPENAI_BASE_URL` and `OPENAI_API_KEY` |
+| Ollama, on your own machine | Chat Completions | `OPENAI_BASE_URL` |
+
+For Ollama, one line is enough:
+
+```sh
+OPENAI_BASE_URL=http://localhost:11434/v1
+```
+
+Its models then appear in the list above the conversation, and nobody needs me any more.
+"""
+
+
+def thoughts() -> str:
+    return _THOUGHTS
+
+
+def reply_to(messages: list[Mapping[str, Any]]) -> str:
+    """The reply to a conversation; where it ends in the beginning of that reply, only what is missing."""
+    begun = ""
+    if messages and messages[-1].get("role") == "assistant":
+        begun, messages = _text(messages[-1].get("content")), messages[:-1]
+    asked = next((_described(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
+    reply = _REPLY.format(echo=_quoted(asked))
+    return reply.removeprefix(begun) if begun and reply.startswith(begun) else reply
+
+
+def tokens(text: str) -> Iterator[str]:
+    """The text in pieces of about the size of a model's tokens; joined, they are the text again."""
+    return (match.group() for match in _TOKEN.finditer(text))
+
+
+def _described(content: object) -> str:
+    """The words of a message, and what is attached to it."""
+    blocks = content if isinstance(content, list) else []
+    kinds = [block.get("type") for block in blocks if isinstance(block, dict)]
+    attached = [f"[{kind}]" for kind in kinds if kind in ("image", "document")]
+    return "\n".join(filter(None, [_text(content), " ".join(attached)]))
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, dict) and b.get("type") == "text")
+
+
+def _quoted(text: str) -> str:
+    text = text.strip()
+    if len(text) > _ECHOED_CHARACTERS:
+        text = text[:_ECHOED_CHARACTERS].rstrip() + " …"
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or "> (nothing)"
