@@ -137,8 +137,9 @@ def _tls() -> ssl.SSLContext:
 
 
 def _url(endpoint: Endpoint, path: str) -> httpx.URL:
-    url = httpx.URL(endpoint.base_url.strip().rstrip("/") + path)
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+    base = endpoint.base_url.strip()
+    url = httpx.URL(base.rstrip("/") + path)
+    if len(base.split()) != 1 or url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise httpx.InvalidURL("not an http or https address")
     return url
 
