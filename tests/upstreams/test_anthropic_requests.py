@@ -128,7 +128,7 @@ def test_thinking_makes_room_for_the_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "left_out"),
+    ("wanted", "left_out"),
     [
         ({"temperature": 0.5, "thinking_budget": 2048}, "temperature"),
         ({"top_p": 0.5, "thinking_budget": 2048}, "top_p"),
@@ -138,18 +138,18 @@ def test_thinking_makes_room_for_the_reply() -> None:
         ({"frequency_penalty": -1.0}, "frequency_penalty"),
     ],
 )
-def test_what_cannot_be_sent_is_left_out_and_said(settings: dict[str, Any], left_out: str) -> None:
-    assert left_out not in payload(**settings)
-    [note] = notes(**settings)
+def test_what_cannot_be_sent_is_left_out_and_said(wanted: dict[str, Any], left_out: str) -> None:
+    assert left_out not in payload(**wanted)
+    [note] = notes(**wanted)
     assert left_out.partition("_")[0] in note.lower()
 
 
 @pytest.mark.parametrize(
-    "settings", [{"temperature": 1, "thinking_budget": 2048}, {"top_p": 0.97, "thinking_budget": 2048}]
+    "wanted", [{"temperature": 1, "thinking_budget": 2048}, {"top_p": 0.97, "thinking_budget": 2048}]
 )
-def test_what_thinking_allows_is_sent(settings: dict[str, Any]) -> None:
-    name = next(iter(settings))
-    assert payload(**settings)[name] == settings[name] and notes(**settings) == []
+def test_what_thinking_allows_is_sent(wanted: dict[str, Any]) -> None:
+    name = next(iter(wanted))
+    assert payload(**wanted)[name] == wanted[name] and notes(**wanted) == []
 
 
 def test_a_temperature_above_the_highest_is_lowered_and_said() -> None:

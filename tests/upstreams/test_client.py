@@ -258,14 +258,14 @@ async def test_a_connection_lost_after_the_stop_reason_is_no_fault(server: Model
 
 async def test_a_late_first_byte_is_given_up(server: ModelServer) -> None:
     server.answer(Answer([], before=[Hang()]))
-    read = await ask(server.endpoint(first_byte_timeout=0.05))
+    read = await ask(server.endpoint(first_byte_timeout=0.3))
     assert (read.kind, len(server.requests)) == ("stalled", 1)
     assert await server.until_disconnected()
 
 
 async def test_a_late_first_event_is_given_up(server: ModelServer) -> None:
     server.stream(Hang())
-    assert (await ask(server.endpoint(first_byte_timeout=0.05))).kind == "stalled"
+    assert (await ask(server.endpoint(first_byte_timeout=0.3))).kind == "stalled"
 
 
 async def test_silence_is_given_up(server: ModelServer) -> None:

@@ -88,15 +88,15 @@ def test_the_thinking_budget_is_below_the_output_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "field"),
+    ("wanted", "field"),
     [({"temperature": 0.5}, "temperature"), ({"top_p": 0.9}, "top_p"), ({"top_k": 5}, "top_k")],
 )
-def test_thinking_leaves_no_room_for_sampling_on_the_messages_api(settings: dict[str, Any], field: str) -> None:
-    assert fields("anthropic", thinking_budget=2048, **settings) == [field]
-    assert fields("openai", thinking_budget=2048, **settings) == []
-    assert fields("anthropic", **settings) == []
+def test_thinking_leaves_no_room_for_sampling_on_the_messages_api(wanted: dict[str, Any], field: str) -> None:
+    assert fields("anthropic", thinking_budget=2048, **wanted) == [field]
+    assert fields("openai", thinking_budget=2048, **wanted) == []
+    assert fields("anthropic", **wanted) == []
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 1}, {"top_p": 0.95}, {"top_p": 1}])
-def test_what_thinking_allows_is_no_problem(settings: dict[str, Any]) -> None:
-    assert fields("anthropic", thinking_budget=2048, **settings) == []
+@pytest.mark.parametrize("wanted", [{"temperature": 1}, {"top_p": 0.95}, {"top_p": 1}])
+def test_what_thinking_allows_is_no_problem(wanted: dict[str, Any]) -> None:
+    assert fields("anthropic", thinking_budget=2048, **wanted) == []
