@@ -12,6 +12,7 @@ from upstreams.chat import ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled, UpstreamError
 from upstreams.events import ReplyEvent
+from upstreams.patience import Patience
 from upstreams.protocols import PROTOCOLS
 from upstreams.protocols.refusals import refusal
 from upstreams.sse import EventTooLarge, SSEDecoder
@@ -38,6 +39,7 @@ class Call:
         self._end = began + limits.whole
         # A reply in one piece begins when all of it is written, so only a stream can be late with its first byte.
         self._first_byte_end = min(self._end, began + endpoint.first_byte_timeout) if request.stream else self._end
+        self._patience = Patience()
         self._has_bytes = False
         self._size_seen = 0
 
@@ -82,6 +84,7 @@ class Call:
         """Closes the connection, or leaves it for the next call when the reply was read to its end."""
         response, self._response = self._response, None
         chunks, self._chunks = self._chunks, None
+        self._patience.close()
         if response is None:
             return
         try:
@@ -116,10 +119,10 @@ class Call:
         now = self._now()
         if self._decoder.size != self._size_seen:
             self._size_seen, self._quiet_since = self._decoder.size, now
-        patience = now + self._limits.idle if self._has_bytes else self._first_byte_end
+        silence_end = now + self._limits.idle if self._has_bytes else self._first_byte_end
         try:
-            async with asyncio.timeout_at(min(patience, self._quiet_since + self._limits.stall, self._end)):
-                chunk = await anext(chunks, None)
+            until = min(silence_end, self._quiet_since + self._limits.stall, self._end)
+            chunk = await self._patience.wait(until, anext(chunks, None))
         except TimeoutError:
             raise Stalled.at(self._endpoint.name) from None
         except httpx.HTTPError:

@@ -1,0 +1,56 @@
+"""A deadline for each of many short waits, at the price of one timer."""
+
+import asyncio
+from collections.abc import Awaitable
+
+
+class Patience:
+    """Bounds one wait after another, as `asyncio.timeout` would, which makes and cancels a timer for every token.
+
+    Here one timer is left standing. When it rings before the wait under way has run
+    out, it is set anew. All waits belong to one reader; `close` when there are no more.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._until = 0.0
+        self._ran_out = False
+
+    async def wait[T](self, until: float, awaited: Awaitable[T]) -> T:
+        """The result of `awaited`; TimeoutError when `until`, in the loop's time, comes first."""
+        self._until = until
+        if self._timer is None or until < self._timer.when():
+            self._set_timer()
+        task = self._waiting = asyncio.current_task()
+        assert task is not None
+        cancelled_before = task.cancelling()
+        try:
+            return await awaited
+        except asyncio.CancelledError:
+            # Somebody else may have cancelled the task in the same moment: then that is what happened.
+            if self._ran_out and task.uncancel() <= cancelled_before:
+                raise TimeoutError from None
+            raise
+        finally:
+            self._waiting = None
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self) -> None:
+        self.close()
+        self._timer = self._loop.call_at(self._until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._loop.time() < self._until:
+            self._set_timer()
+            return
+        self._ran_out = True
+        self._waiting.cancel()
