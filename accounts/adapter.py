@@ -35,7 +35,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def logout(self, request: HttpRequest) -> None:
         user_pk = request.user.pk
         super().logout(request)
-        sessions.announce_end(user_pk)
+        if user_pk is not None:
+            sessions.announce_end(user_pk)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # allauth puts the Host header before it, whose port anybody may vary to get a fresh count.

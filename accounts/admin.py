@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from accounts import sessions
-from accounts.models import User
+from accounts.models import AuthenticatedRequest, User
 
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -42,15 +42,13 @@ admin.site.unregister(EmailAddress)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(UserAdmin):
     fieldsets = (
         (None, {"fields": ("username", "name", "email", "password")}),
         ("Standing", {"fields": ("is_active", *POWERS)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = (
-        (None, {"classes": ("wide",), "fields": ("username", "name", "email", "password1", "password2")}),
-    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "name", "email", "password1", "password2")}),)
     list_display = ("username", "name", "email", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "groups", "last_login")
     search_fields = ("username", "name", "email")
@@ -58,7 +56,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     actions = ("deactivate", "activate")
 
     @admin.action(description="Deactivate: sign out at once and keep out", permissions=["change"])
-    def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
+    def deactivate(self, request: AuthenticatedRequest, people: QuerySet[User]) -> None:
         others = self._within_reach(request, people).exclude(pk=request.user.pk).filter(is_active=True)
         pks = list(others.values_list("pk", flat=True))
         count = others.update(is_active=False)

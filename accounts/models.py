@@ -40,5 +40,5 @@ class User(AbstractUser):
 class AuthenticatedRequest(HttpRequest):
     """A request that has passed the sign-in wall: for type checkers, `user` is a User."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     htmx: Any

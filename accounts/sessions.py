@@ -14,7 +14,7 @@ Listener = Callable[[int], None]
 _listeners: list[Listener] = []
 
 
-def session_is_alive(user_pk: int, session_key: str) -> bool:
+def session_is_alive(user_pk: int, session_key: str | None) -> bool:
     """Is this person still signed in by this session? Two queries: the session, then the person.
 
     False once the session was ended or has expired, the account is deactivated or gone, or its password has changed.
@@ -40,7 +40,7 @@ def announce_end(user_pk: int) -> None:
         listener(user_pk)
 
 
-def _session(key: str) -> Any:
+def _session(key: str | None) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 

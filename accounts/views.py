@@ -6,6 +6,7 @@ from allauth.account.views import LoginView, PasswordChangeView
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -17,13 +18,19 @@ from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
 from accounts.models import AuthenticatedRequest
 
 
+def form_again(view: Any, form: Form, status: int) -> HttpResponse:
+    answer: HttpResponse = view.render_to_response(view.get_context_data(form=form), status=status)
+    return answer
+
+
 class SignIn(LoginView):  # type: ignore[misc]
     def form_invalid(self, form: SignInForm) -> HttpResponse:
         throttled = form.has_error(NON_FIELD_ERRORS, "too_many_login_attempts")
-        return self.render_to_response(self.get_context_data(form=form), status=429 if throttled else 422)
+        return form_again(self, form, status=429 if throttled else 422)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"not_set_up": set_up.is_needed()}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"not_set_up": set_up.is_needed()}
 
 
 class PasswordChange(PasswordChangeView):  # type: ignore[misc]
@@ -33,7 +40,7 @@ class PasswordChange(PasswordChangeView):  # type: ignore[misc]
         return answer
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+        return form_again(self, form, status=422)
 
 
 @require_safe

@@ -1,0 +1,60 @@
+"""Whether a session stands: what an open connection asks before it goes on."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from accounts.sessions import session_is_alive
+
+
+@pytest.fixture
+def key(browser_of, ada):
+    return browser_of(ada).session.session_key
+
+
+def test_a_session_stands_while_its_person_is_signed_in(ada, key, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        assert session_is_alive(ada.pk, key)
+
+
+def test_a_session_ends_with_signing_out(browser_of, ada):
+    browser = browser_of(ada)
+    key = browser.session.session_key
+    browser.post("/accounts/logout/")
+    assert not session_is_alive(ada.pk, key)
+
+
+def test_a_session_ends_with_its_time(ada, key):
+    Session.objects.filter(pk=key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert not session_is_alive(ada.pk, key)
+
+
+def test_a_session_ends_with_deactivation(ada, key):
+    ada.is_active = False
+    ada.save()
+    assert not session_is_alive(ada.pk, key)
+
+
+def test_a_session_ends_with_the_password(ada, key):
+    ada.set_password("an even quieter room")
+    ada.save()
+    assert not session_is_alive(ada.pk, key)
+
+
+def test_a_session_outlives_a_new_secret_key_that_names_the_old_one(ada, key, settings):
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-secret-key-of-a-decent-length-0123456789"
+    assert session_is_alive(ada.pk, key)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not session_is_alive(ada.pk, key)
+
+
+def test_nobody_has_another_persons_session(ada, ben, key):
+    assert not session_is_alive(ben.pk, key)
+
+
+def test_what_is_no_session_is_not_alive(ada):
+    assert not session_is_alive(ada.pk, "")
+    assert not session_is_alive(ada.pk, "0123456789abcdefghijklmnopqrstuv")

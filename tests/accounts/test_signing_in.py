@@ -1,0 +1,128 @@
+"""Signing in: the page, who gets in and who is told what."""
+
+import pytest
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from accounts.models import User
+from chatsite import settings as production
+from tests.accounts.pages import PASSWORD, alert, buttons, labels, offences_against_csp, page
+
+LOGIN = "/accounts/login/"
+
+
+def sign_in(client: Client, username="ada", password=PASSWORD, **more):
+    return client.post(more.pop("path", LOGIN), {"login": username, "password": password}, **more)
+
+
+def signed_in(client: Client) -> bool:
+    return client.get("/accounts/").status_code == 200
+
+
+def test_the_page_asks_for_username_and_password(client, ada):
+    answer = client.get(LOGIN)
+    fields = labels(answer)
+    assert [*fields] == ["Username", "Password"]
+    assert fields["Username"].get("autocomplete") == "username"
+    assert "autofocus" in fields["Username"].attrib
+    assert fields["Password"].get("autocomplete") == "current-password"
+    assert fields["Password"].get("type") == "password"
+    assert "Sign in" in buttons(answer)
+    assert "Forgot your password? Ask an administrator." in answer.text
+    assert not offences_against_csp(answer)
+
+
+def test_ada_signs_in_and_comes_home(client, ada):
+    answer = sign_in(client)
+    assert answer.status_code == 302
+    assert answer["Location"] == "/"
+    assert signed_in(client)
+
+
+def test_a_username_is_found_whatever_its_case(client, ada):
+    sign_in(client, username=" ADA ")
+    assert signed_in(client)
+
+
+def test_a_wrong_password_is_told_in_an_alert_and_the_username_stays(client, ada):
+    answer = sign_in(client, password="wrong")
+    assert answer.status_code == 422
+    assert "do not go together" in alert(answer)
+    assert labels(answer)["Username"].get("value") == "ada"
+    assert "autofocus" in labels(answer)["Password"].attrib
+    assert "wrong" not in answer.text
+    assert not signed_in(client)
+
+
+def test_a_stranger_is_told_the_same_as_whoever_forgot_the_password(client, ada):
+    assert alert(sign_in(client, password="wrong")) == alert(sign_in(client, username="nobody", password="wrong"))
+
+
+def test_a_deactivated_person_is_told_so_but_only_by_the_right_password(client, ada):
+    ada.is_active = False
+    ada.save()
+    assert "deactivated. Ask an administrator" in alert(sign_in(client))
+    assert not signed_in(client)
+    assert "deactivated" not in alert(sign_in(client, password="wrong"))
+
+
+def test_ada_comes_where_she_wanted_to_go(client, ada):
+    wall = client.get("/accounts/password/")
+    assert wall["Location"] == "/accounts/login/?next=/accounts/password/"
+    assert page(client.get(wall["Location"])).xpath("//input[@name='next']/@value") == ["/accounts/password/"]
+    assert sign_in(client, path=wall["Location"])["Location"] == "/accounts/password/"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "http://localhost:1/",
+        "///x",
+    ],
+)
+def test_nobody_is_sent_to_another_site(client, ada, elsewhere):
+    answer = client.post(LOGIN, {"login": "ada", "password": PASSWORD, "next": elsewhere})
+    assert answer["Location"] == "/"
+
+
+def test_whoever_is_signed_in_is_sent_home(browser_of, ada):
+    answer = browser_of(ada).get(LOGIN)
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
+def test_signing_in_changes_the_session(client, ada):
+    session = client.session
+    session["planted"] = True
+    session.save()
+    client.cookies["sessionid"] = session.session_key
+    sign_in(client)
+    assert client.session.session_key != session.session_key
+    assert signed_in(client)
+
+
+def test_signing_in_needs_the_csrf_token(ada):
+    client = Client(enforce_csrf_checks=True)
+    answer = sign_in(client)
+    assert answer.status_code == 403
+    assert "This page was too old" in answer.text
+    assert not signed_in(client)
+
+
+def test_sessions_are_hidden_from_scripts(client, ada):
+    cookie = sign_in(client).cookies["sessionid"]
+    assert cookie["httponly"] and cookie["samesite"] == "Lax"
+
+
+@pytest.mark.parametrize("name", ["account_signup", "account_reset_password", "account_email", "account_set_password"])
+def test_there_is_no_sign_up_and_nothing_by_email(name):
+    with pytest.raises(NoReverseMatch):
+        reverse(name)
+
+
+def test_passwords_are_kept_as_argon2(db, settings):
+    settings.PASSWORD_HASHERS = production.PASSWORD_HASHERS
+    assert User.objects.create_user("grace", password=PASSWORD).password.startswith("argon2$argon2id$")

@@ -1,0 +1,70 @@
+"""The people of the tests, Ada and Ben in the team and Mallory outside, and a site that is quick to sign in to."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+
+PASSWORD = "a quiet reading room"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as in production: in memory, two threads would meet locks that a file does not have."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def quick_settings(settings: Any, tmp_path: Path) -> Iterator[None]:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.STATIC_ROOT = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return User.objects.create_user("ada", "ada@example.org", PASSWORD, name="Ada Lovelace")
+
+
+@pytest.fixture
+def ben(db: None) -> User:
+    return User.objects.create_user("ben", "ben@example.org", PASSWORD, name="Ben Okri")
+
+
+@pytest.fixture
+def mallory(db: None) -> User:
+    """Has an account, and is in nobody's conversation."""
+    return User.objects.create_user("mallory", "mallory@example.org", PASSWORD, name="Mallory")
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    """The administrator."""
+    return User.objects.create_superuser("root", "root@example.org", PASSWORD, name="Ruth Root")
+
+
+@pytest.fixture
+def browser_of() -> Callable[[User], Client]:
+    """`browser_of(ada)` is a fresh browser in which Ada is signed in."""
+
+    def signed_in(person: User) -> Client:
+        client = Client()
+        client.force_login(person)
+        return client
+
+    return signed_in

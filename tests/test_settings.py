@@ -1,0 +1,140 @@
+"""What the environment and the `.env` file say, and the secrets an installation makes for itself."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from multiprocessing import get_context
+from pathlib import Path
+from stat import S_IMODE
+
+import pytest
+
+from chatsite.secret import secret_key_in
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "checked-not-served-0123456789-abcdefghijklmnopqrstuvwxyz",
+    "ALLOWED_HOSTS": "chat.example,intranet",
+    "HTTPS": "true",
+}
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """A copy of the settings with nothing around it: no `.env`, no data, no environment but the given."""
+    (tmp_path / "chatsite").mkdir()
+    for name in ("__init__.py", "settings.py", "secret.py"):
+        shutil.copy(ROOT / "chatsite" / name, tmp_path / "chatsite")
+    return tmp_path
+
+
+def read(installation: Path, *names: str, **environment: str):
+    """The settings of these names, as a fresh process reads them."""
+    code = "import json, sys; from chatsite import settings as s\n"
+    code += "print(json.dumps({name: getattr(s, name, None) for name in sys.argv[1:]}, default=str))"
+    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = subprocess.run(
+        [sys.executable, "-c", code, *names],
+        cwd=installation, env=clean | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(process.stdout)
+
+
+def test_without_any_environment_it_serves_this_machine_only_from_sqlite(installation):
+    found = read(installation, "DEBUG", "HOST", "PORT", "ALLOWED_HOSTS", "DATA_DIR", "DATABASES", "SECURE_SSL_REDIRECT")
+    assert (found["DEBUG"], found["HOST"], found["PORT"]) == (False, "127.0.0.1", 8000)
+    assert found["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+    assert found["DATABASES"]["default"]["NAME"] == f"{installation}/var/db.sqlite3"
+    assert not found["SECURE_SSL_REDIRECT"]
+
+
+def test_a_secret_key_is_made_once_and_for_its_owner_only(installation):
+    first, second = read(installation, "SECRET_KEY"), read(installation, "SECRET_KEY")
+    assert first == second
+    assert len(first["SECRET_KEY"]) >= 50
+    for name in ("secret_key", "sealing_key"):
+        assert S_IMODE((installation / "var" / name).stat().st_mode) == 0o600
+
+
+def test_the_secrets_differ_from_each_other(installation):
+    found = read(installation, "SECRET_KEY", "SEALING_KEY")
+    assert found["SECRET_KEY"] != found["SEALING_KEY"]
+
+
+def test_two_first_starts_at_once_end_with_one_secret(tmp_path):
+    with get_context("spawn").Pool(3) as pool:
+        assert len(set(pool.map(secret_key_in, [tmp_path / "secret_key"] * 8))) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_a_given_secret_key_is_used_and_none_is_written(installation):
+    assert read(installation, "SECRET_KEY", SECRET_KEY="given")["SECRET_KEY"] == "given"
+    assert not (installation / "var" / "secret_key").exists()
+
+
+def test_a_dot_env_file_is_read_and_the_environment_has_the_last_word(installation):
+    (installation / ".env").write_text("PORT=9001\nHOST=0.0.0.0\nDJANGO_SUPERUSER_USERNAME=boss\n")
+    found = read(installation, "PORT", "HOST", "SUPERUSER_USERNAME", PORT="9002")
+    assert found == {"PORT": 9002, "HOST": "0.0.0.0", "SUPERUSER_USERNAME": "boss"}
+
+
+def test_data_stands_where_data_dir_says(installation, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    found = read(installation, "DATA_DIR", "MEDIA_ROOT", "STATIC_ROOT", DATA_DIR=str(elsewhere))
+    assert all(path.startswith(str(elsewhere)) for path in found.values())
+    assert (elsewhere / "secret_key").exists()
+
+
+def test_database_url_names_another_database(installation):
+    found = read(installation, "DATABASES", DATABASE_URL="postgres://ada:pass@db.example:5433/chat")["DATABASES"][
+        "default"
+    ]
+    assert (found["HOST"], found["PORT"], found["NAME"], found["USER"]) == ("db.example", 5433, "chat", "ada")
+
+
+def test_redis_url_moves_cache_and_channels_there(installation):
+    found = read(installation, "CACHES", "CHANNEL_LAYERS", REDIS_URL="redis://cache.example:6379/1")
+    assert found["CACHES"]["default"]["LOCATION"] == "redis://cache.example:6379/1"
+    assert found["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels_redis.core.RedisChannelLayer"
+
+
+def test_https_secures_cookies_redirects_and_promises_to_stay(installation):
+    names = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS"]
+    assert all(read(installation, *names, HTTPS="true").values())
+    assert not any(read(installation, *names).values())
+
+
+def test_a_proxys_headers_are_believed_only_behind_a_proxy(installation):
+    names = ["SECURE_PROXY_SSL_HEADER", "ALLAUTH_TRUSTED_PROXY_COUNT"]
+    assert read(installation, *names) == {"SECURE_PROXY_SSL_HEADER": None, "ALLAUTH_TRUSTED_PROXY_COUNT": 0}
+    found = read(installation, *names, BEHIND_PROXY="true")
+    assert found == {"SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"], "ALLAUTH_TRUSTED_PROXY_COUNT": 1}
+
+
+def test_shutdown_grace_is_in_seconds(installation):
+    assert read(installation, "SHUTDOWN_GRACE", SHUTDOWN_GRACE="2.5") == {"SHUTDOWN_GRACE": 2.5}
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"])
+def test_a_base_url_without_http_is_refused_at_the_start(installation, name):
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        read(installation, "DEBUG", **{name: "api.example"})
+    assert f"{name} must begin with http:// or https://" in refusal.value.stderr
+
+
+def test_the_policy_allows_nothing_inline(installation):
+    policy = read(installation, "SECURE_CSP")["SECURE_CSP"]
+    assert "unsafe" not in json.dumps(policy)
+    assert policy["default-src"] == ["'none'"]
+
+
+def test_djangos_own_deployment_check_finds_nothing(tmp_path):
+    environment = os.environ | PRODUCTION | {"DATA_DIR": str(tmp_path)}
+    check = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stderr
