@@ -28,7 +28,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         max_length=4000,
         strip=True,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-reveal": ""}),
         help_text="Stored sealed, and never shown again. Leave empty for a server that wants none.",
     )
     remove_key = forms.BooleanField(label="Remove the key", required=False)
@@ -201,6 +201,9 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, provider: Provider, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.provider = provider
+        for name in ("input_price", "output_price", "cache_read_price", "cache_write_price"):
+            if (price := getattr(self.instance, name)) is not None:
+                self.initial[name] = f"{price.normalize():f}"
         # The id of a listed model is the server's; a hand-made one may hold a slip of the pen.
         if self.instance.as_listed:
             del self.fields["model_id"]
@@ -214,7 +217,7 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> ChatModel:
         model = self.instance
-        if model.pk is None:
+        if model._state.adding:
             model.is_listed = False
         for field, value in model.as_listed.items():
             if getattr(model, field) in ("", None):

@@ -33,11 +33,16 @@ async def refresh(provider: Provider) -> None:
     try:
         listings = await list_models(provider.endpoint())
     except (UpstreamError, SealBroken) as failure:
-        provider.listing_error = str(failure)
+        provider.listing_error = for_administrators(failure)
     else:
         provider.listing_error = ""
     provider.listed_at = timezone.now()
     await sync_to_async(_store)(provider, listings)
+
+
+def for_administrators(failure: Exception | str) -> str:
+    """A failure's words without the advice to ask an administrator."""
+    return str(failure).partition(" An administrator")[0]
 
 
 @task()

@@ -213,14 +213,13 @@ class ChatModel(models.Model):
 
     @property
     def shown_prices(self) -> list[tuple[str, str]]:
-        """Label and figure of each price, "" when it is not known."""
-        prices = {
-            "Input": self.input_price,
-            "Output": self.output_price,
-            "Cache read": self.cache_read_price,
-            "Cache write": self.cache_write_price,
-        }
-        return [(label, "" if price is None else f"{price.normalize():f}") for label, price in prices.items()]
+        """Label and figures, "–" where a price is not known."""
+        given, taken, read, written = (
+            "–" if price is None else f"{price.normalize():f}"
+            for price in (self.input_price, self.output_price, self.cache_read_price, self.cache_write_price)
+        )
+        cache = "–" if read == written == "–" else f"{read} / {written}"
+        return [("Input", given), ("Output", taken), ("Cache r / w", cache)]
 
     def offer(self, is_enabled: bool) -> None:
         """Offers the model to people, or no longer; what is not offered is no default either."""

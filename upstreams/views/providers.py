@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -24,7 +25,7 @@ from upstreams.views.access import administrators_only
 def index(request: AuthenticatedRequest) -> HttpResponse:
     providers = Provider.objects.annotate(
         models_offered=Count("chat_models", filter=Q(chat_models__is_enabled=True)), models_known=Count("chat_models")
-    )
+    ).order_by(Lower("name"))
     own = providers.exclude(source=Source.DEMO)
     offered = ChatModel.objects.offered().first()
     context = {

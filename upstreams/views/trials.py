@@ -13,7 +13,7 @@ from upstreams import addresses
 from upstreams.client import ConnectionReport, ConnectionStep, test_connection
 from upstreams.endpoint import Endpoint
 from upstreams.forms import TrialForm
-from upstreams.listing import refresh
+from upstreams.listing import for_administrators, refresh
 from upstreams.models import Provider, Source
 from upstreams.presets import PRESETS
 from upstreams.sealing import SealBroken
@@ -28,6 +28,15 @@ _LADDER: Final = {
     ConnectionStep.AUTHENTICATION: "Key",
     ConnectionStep.SERVER: "Model server",
     ConnectionStep.LISTING: "List of models",
+}
+
+_HINTS: Final = {
+    ConnectionStep.ADDRESS: "Check how the base URL is written.",
+    ConnectionStep.NAME: "Check the spelling of the host, and that this machine's network knows it.",
+    ConnectionStep.CONNECT: "Check that the server runs, its port, and that no firewall stands between.",
+    ConnectionStep.TLS: "This machine must trust the certificate; http:// does without one inside a network.",
+    ConnectionStep.AUTHENTICATION: "Check that the key is whole, is for this server, and is sent as it expects.",
+    ConnectionStep.SERVER: "Check the protocol and the path of the base URL.",
 }
 
 
@@ -80,11 +89,18 @@ async def listing(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 async def _tried(endpoint: Endpoint) -> dict[str, Any]:
     report = await test_connection(endpoint)
     doubt = addresses.doubt(endpoint.protocol, endpoint.base_url)
-    return {"report": report, "ladder": _ladder(report, endpoint), "doubt": "" if report.models else doubt}
+    hint = "" if report.ok else f" {_HINTS.get(report.step, '')}"
+    return {
+        "report": report,
+        "message": for_administrators(report.message) + hint,
+        "ladder": _ladder(report, endpoint),
+        "doubt": "" if report.models else doubt,
+    }
 
 
 def _refused(failure: SealBroken) -> dict[str, Any]:
-    return {"report": ConnectionReport(False, ConnectionStep.AUTHENTICATION, str(failure)), "ladder": []}
+    report = ConnectionReport(False, ConnectionStep.AUTHENTICATION, str(failure))
+    return {"report": report, "message": report.message}
 
 
 def _ladder(report: ConnectionReport, endpoint: Endpoint) -> list[tuple[str, str]]:
