@@ -83,7 +83,7 @@ def is_named(provider: Provider) -> bool:
 
 def demo_key() -> str:
     """What the demo upstream asks for, so that nobody else uses it from outside."""
-    return salted_hmac("upstreams.environment.demo", "key").hexdigest()
+    return salted_hmac("upstreams.environment.demo", "key", algorithm="sha256").hexdigest()
 
 
 def _keep_in_step(prefix: str, vendor: Vendor, key: str, base_url: str) -> None:

@@ -1,0 +1,94 @@
+"""Base URLs: which are refused, which are doubted, and whose server they name."""
+
+import pytest
+
+from upstreams import addresses
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com",
+        "http://localhost:11434/v1",
+        "http://ollama:11434/v1",
+        "http://[::1]:8080/v1",
+        "http://10.0.0.7/gateway/openai/v1",
+    ],
+)
+def test_an_address_of_any_network_will_do(url):
+    assert addresses.fault(url) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "models.example",
+        "ftp://models.example",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "http://",
+        "http:///v1",
+        "http://models.example:port",
+        "http://models.example:99999",
+        "http://ada:secret@models.example",
+        "http://ada@models.example",
+        "http://models.example/v1?key=1",
+        "http://models.example/v1#there",
+        "http://models example/v1",
+        "http://models.example/\nv1",
+        "http://[::1/v1",
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(url):
+    assert addresses.fault(url).endswith(".")
+
+
+def test_a_refusal_does_not_repeat_the_password():
+    assert "secret" not in addresses.fault("http://ada:secret@models.example")
+
+
+def test_slashes_at_the_end_say_nothing():
+    assert addresses.tidied(" https://api.example.com/v1// ") == "https://api.example.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://a.example/v1", "https://a.example:443/other", True),
+        ("https://a.example", "HTTPS://A.example/", True),
+        ("https://a.example", "http://a.example", False),
+        ("https://a.example", "https://a.example:8443", False),
+        ("https://a.example", "https://b.example", False),
+        ("https://a.example", "https://a.example.evil.example", False),
+        ("https://a.example", "https://a.example@evil.example", False),
+        ("", "", False),
+    ],
+)
+def test_a_server_is_its_scheme_host_and_port(one, other, same):
+    assert addresses.same_origin(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("protocol", "url", "is_doubted"),
+    [
+        ("anthropic", "https://api.anthropic.com", False),
+        ("anthropic", "https://api.anthropic.com/v1", True),
+        ("openai", "https://api.openai.com/v1", False),
+        ("openai", "https://api.openai.com", True),
+        ("openai", "https://generative.example/v1beta/openai", False),
+        ("openai", "https://models.example/vault", True),
+    ],
+)
+def test_a_path_that_is_probably_a_slip_is_doubted(protocol, url, is_doubted):
+    assert bool(addresses.doubt(protocol, url)) is is_doubted
+
+
+def test_people_see_the_host_and_an_unusual_port():
+    urls = ["http://localhost:11434/v1", "https://a.example/v1", "https://a.example:443", "http://[::1]:8080"]
+    assert [addresses.host_and_port(url) for url in urls] == [
+        "localhost:11434",
+        "a.example",
+        "a.example",
+        "[::1]:8080",
+    ]

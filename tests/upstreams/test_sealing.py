@@ -1,0 +1,44 @@
+"""Keys at rest: sealed in the database, and readable with the installation's own SEALING_KEY alone."""
+
+import pytest
+from django.db import connection
+
+from tests.upstreams.providers import SECRET, provider
+from upstreams.sealing import SealBroken, seal, unseal
+
+
+def test_what_is_sealed_can_be_read_again():
+    assert unseal(seal("päss wörd")) == "päss wörd"
+
+
+def test_no_key_stays_no_key():
+    assert (seal(""), unseal("")) == ("", "")
+
+
+def test_two_seals_of_one_key_tell_nothing_of_each_other():
+    assert seal(SECRET) != seal(SECRET)
+
+
+def test_another_sealing_key_opens_nothing(settings):
+    sealed = seal(SECRET)
+    settings.SEALING_KEY = "another"
+    with pytest.raises(SealBroken, match="enter it again"):
+        unseal(sealed)
+
+
+def test_a_damaged_seal_is_noticed():
+    with pytest.raises(SealBroken):
+        unseal(seal(SECRET)[:-4])
+
+
+def test_the_database_does_not_hold_the_key(db):
+    made = provider()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM upstreams_provider WHERE id = %s", [made.pk])
+        row = cursor.fetchone()
+    assert not any(SECRET in str(column) for column in row)
+    assert made.endpoint().key == SECRET
+
+
+def test_an_endpoint_does_not_show_its_key(db):
+    assert SECRET not in repr(provider().endpoint())
