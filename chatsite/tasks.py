@@ -26,14 +26,16 @@ class EventLoopBackend(BaseTaskBackend):
 
     supports_async_task = True
 
-    def enqueue(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> TaskResult:
+    def enqueue[**P, R](self, task: "Task[P, R]", args: list[Any], kwargs: dict[str, Any]) -> "TaskResult[P, R]":
         # From the thread of a view, this reaches the loop that serves the request.
         return async_to_sync(self.aenqueue)(task, args, kwargs)
 
-    async def aenqueue(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> TaskResult:
+    async def aenqueue[**P, R](self, task: "Task[P, R]", args: list[Any], kwargs: dict[str, Any]) -> "TaskResult[P, R]":
         self.validate_task(task)
         # A fresh context: a request's own would send database work to that request's thread, which is about to end.
-        running = asyncio.get_running_loop().create_task(self._watched(task, args, kwargs), context=contextvars.Context())
+        running = asyncio.get_running_loop().create_task(
+            self._watched(task, args, kwargs), context=contextvars.Context()
+        )
         _alive.add(running)
         running.add_done_callback(_alive.discard)
         return TaskResult(
@@ -51,7 +53,7 @@ class EventLoopBackend(BaseTaskBackend):
             worker_ids=[],
         )
 
-    async def _watched(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
+    async def _watched(self, task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any]) -> None:
         work: Coroutine[Any, Any, Any] = task.func(*args, **kwargs)
         try:
             await work

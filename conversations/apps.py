@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class ConversationsConfig(AppConfig):
     name = "conversations"
+
+    def ready(self) -> None:
+        from accounts import sessions
+        from conversations.hub import CHECK_AGAIN, hub, person_topic
+
+        sessions.on_end(lambda person_pk: hub.publish(person_topic(person_pk), CHECK_AGAIN))

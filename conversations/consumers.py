@@ -21,7 +21,7 @@ CHECK_INTERVAL = 30.0
 LONGEST_EVENT = 1024
 
 
-class ConversationConsumer(AsyncWebsocketConsumer):
+class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Out: HTML for htmx. In: any short text, such as a heartbeat, is answered by `{"type":"pong"}`.
 
     The address may say `?since=<revision>`: what changed after the page was drawn comes first.

@@ -23,6 +23,7 @@ class Draft:
     def __init__(self) -> None:
         self.usage = Usage()
         self.stop_reason: str | None = None
+        self.explanation = ""
         self.model = ""
         self._blocks: list[dict[str, Any]] = []
         # The open block's text in pieces: joining them when somebody asks keeps a long reply linear.
@@ -41,8 +42,8 @@ class Draft:
                     self._blocks[-1].update(fields)
             case UsageReported(usage):
                 self.usage = self.usage.updated(usage)
-            case ReplyEnded(stop_reason):
-                self.stop_reason = stop_reason
+            case ReplyEnded(stop_reason=stop_reason, explanation=explanation):
+                self.stop_reason, self.explanation = stop_reason, explanation
             case ReplyStarted(model=model):
                 self.model = model
 

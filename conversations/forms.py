@@ -51,7 +51,7 @@ class TurnForm(forms.Form):
         return self.cleaned_data["chat_model"] or ChatModel.objects.default()
 
 
-class RenameForm(forms.ModelForm):
+class RenameForm(forms.ModelForm):  # type: ignore[type-arg]
     title = forms.CharField(max_length=200, error_messages={"required": "A title needs at least one character."})
 
     class Meta:
@@ -74,7 +74,7 @@ class StopSequencesField(forms.CharField):
         """What is in it depends on the model, which checks it with the other parameters."""
 
 
-class SettingsForm(forms.ModelForm):
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The parameters of a conversation, checked against what the model that answers next allows."""
 
     stop_sequences = StopSequencesField(required=False, label="Stop sequences", help_text="One a line.", strip=False)

@@ -1,14 +1,14 @@
 """A fast stream as a few batches: the first at once, then one each ~50 ms."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 INTERVAL = 0.05
 """Seconds between two batches while the loop keeps up."""
 LONGEST_INTERVAL = 0.25
 
 
-async def paced[T](events: AsyncIterator[T], interval: float = INTERVAL) -> AsyncIterator[list[T]]:
+async def paced[T](events: AsyncIterator[T], interval: float = INTERVAL) -> AsyncGenerator[list[T]]:
     """Yields everything that arrived since the last batch, in order; raises what `events` raises, after the rest.
 
     When the loop wakes us late, the interval stretches up to LONGEST_INTERVAL:

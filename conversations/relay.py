@@ -52,7 +52,7 @@ class Relay:
         partials: list[str] = []
         for event in joined(batch):
             self.draft.apply(event)
-            if self.first_token_at is None and isinstance(event, BlockGrew):
+            if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()
             partials += self._shown(event)
         if partials:
@@ -108,7 +108,7 @@ def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
     """The same events with neighbouring growth in one piece: it is parsed and sent once."""
     pieces: list[str] = []
     for event in events:
-        if isinstance(event, BlockGrew):
+        if isinstance(event, BlockGrew | BlockOpened):
             pieces.append(event.text)
             continue
         if pieces:

@@ -36,6 +36,9 @@ BOOKED = (
     *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at"),
 )
 
+LAST_SAVE = 5.0
+"""Seconds that a process which must stop now spends at most on saving what it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -96,16 +99,18 @@ def stop(pk: int) -> None:
         running.get_loop().call_soon_threadsafe(running.cancel)
 
 
-async def wind_down(grace: float) -> None:
-    """Lets running replies end by themselves for `grace` seconds, then interrupts them, their text kept."""
+async def wind_down() -> None:
+    """For the end of the process: lets running replies end by themselves. Cancelled, it interrupts them, text kept."""
     global _closing
     _closing = True
-    if _lives:
-        await asyncio.wait(_lives, timeout=grace)
-    for _, running in _streams.values():
-        running.cancel()
-    if _lives:
+    if not _lives:
+        return
+    try:
         await asyncio.wait(_lives)
+    except asyncio.CancelledError:
+        for _, running in _streams.values():
+            running.cancel()
+        await asyncio.wait(_lives, timeout=LAST_SAVE)
 
 
 def take_up(pk: int) -> Assignment | None:
@@ -172,7 +177,9 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
             break
         except DatabaseError:
             # The reply is whole in memory and nowhere else: giving up would lose it.
-            logger.warning("The end of generation %s could not be saved; trying again", relay.generation.pk, exc_info=True)
+            logger.warning(
+                "The end of generation %s could not be saved; trying again", relay.generation.pk, exc_info=True
+            )
             await asyncio.sleep(pause)
             pause = min(2 * pause, 10)
     relay.end()
@@ -184,7 +191,7 @@ def book(relay: Relay, outcome: Outcome) -> Message:
     generation, draft = relay.generation, relay.draft
     generation.state = outcome.state
     generation.error_kind, generation.error_message = outcome.error_kind, outcome.error_message
-    generation.error_detail = outcome.error_detail
+    generation.error_detail = outcome.error_detail or draft.explanation
     generation.stop_reason = draft.stop_reason or ""
     generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
     generation.usage = draft.usage

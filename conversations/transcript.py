@@ -1,6 +1,7 @@
 """A conversation as the request that asks for its next reply."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from conversations.models import Conversation, Generation, Message, Role
 from conversations.models.message import is_text
@@ -26,10 +27,12 @@ def request_for(generation: Generation) -> ChatRequest:
 
 def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
     """What the model's protocol or limits do not allow, a sentence each; each names its field."""
-    return [problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)]
+    return [
+        problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)
+    ]
 
 
-def parameters_of(conversation: Conversation) -> dict[str, object]:
+def parameters_of(conversation: Conversation) -> dict[str, Any]:
     """What a person set on the conversation, under the names that ChatRequest gives it."""
     return {
         "max_tokens": conversation.max_tokens,

@@ -13,5 +13,4 @@ register = template.Library()
 @lru_cache(maxsize=256)
 def icon(name: str, size: int = 18) -> SafeString:
     """The icon alone says nothing to a screen reader; whoever uses it names the control."""
-    svg: SafeString = lucide(name, size=size, stroke_width="1.75", **{"class": "icon", "aria-hidden": "true"})
-    return svg
+    return SafeString(lucide(name, size=size, stroke_width="1.75", **{"class": "icon", "aria-hidden": "true"}))

@@ -47,6 +47,7 @@ def growing_block(info: str, source: str) -> str:
 
 @lru_cache(maxsize=128)
 def coloured(language: str, source: str) -> str:
+    """The content of a block of code: escaped text and spans with a Pygments class, nothing else."""
     lexer = _lexer(language) if len(source) <= COLOURED_UP_TO else None
     if lexer is None:
         return escape(source)
@@ -70,11 +71,13 @@ def _spans(tokens: list[tuple[_TokenType, str]]) -> list[str]:
 def _colour(kind: _TokenType) -> str:
     """The nearest class in use on the way up from a kind of token, or nothing for plain text."""
     for step in reversed(kind.split()):
-        if (name := _ALIKE.get(STANDARD_TYPES.get(step, ""), STANDARD_TYPES.get(step, ""))) in COLOURS:
+        name: str = STANDARD_TYPES.get(step, "")
+        if (name := _ALIKE.get(name, name)) in COLOURS:
             return name
     return ""
 
 
+# Classes that share the colour of another.
 _ALIKE = {"no": "nv", "ne": "nc", "nn": "nc", "ni": "se", "si": "se", "kc": "m", "gu": "gh", "ow": "k", "cp": "nd"}
 
 

@@ -5,7 +5,9 @@ from urllib.parse import urlsplit
 
 from conversations.markdown.sanitise import escape
 
-_SAFE = re.compile(r"(?:https?://[^\s/]|mailto:[^\s])", re.IGNORECASE)
+_SAFE = re.compile(
+    r"https?://(?:[^\s/?#@\"'<>]*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?(?:[/?#]|\Z)|mailto:[^\s]", re.IGNORECASE
+)
 _BARE = re.compile(r"(?<![\w@/.-])https?://[^\s<>\"`]+", re.IGNORECASE)
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 

@@ -14,7 +14,7 @@ _PLAIN = re.compile(r"(?:[^\W_]|[ ,.:!?'\"’“”%–—-])+")
 _LETTER = re.compile(r"[^\W\d_]")
 # What may end a block although the text has grown too little to look: worth a few looks, not one at every line.
 _NEW_BLOCK = re.compile(r"\n[ \t]*\n[^ \t\n]|\n(?:#{1,6} |```|~~~|[-*+] |[0-9]{1,9}[.)] )")
-_LOOKS: Final = 4
+_LOOKS: Final = 2
 _INLINE_ENDS = ("</strong>", "</em>", "</code>", "</a>", "</del>")
 _BLOCKS = words("blockquote div h1 h2 h3 h4 h5 h6 li ol p pre td tr ul")
 
@@ -62,7 +62,12 @@ class OpenEnd:
         """Grows by a text and says how the page does; None if it is time to render again."""
         self._fresh.append(text)
         self._grown += len(text)
-        if self._takes_plain and _PLAIN.fullmatch(text) and self._ends_in_text(self._held + text):
+        if (
+            self._takes_plain
+            and len(self._held) < 200
+            and _PLAIN.fullmatch(text)
+            and self._ends_in_text(self._held + text)
+        ):
             return self._append_plain(text)
         if len(self._source) < SMALL or self._grown * GROWTH >= len(self._source) or self._starts_block(text):
             return None

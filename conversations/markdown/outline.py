@@ -1,10 +1,13 @@
 """Where the blocks of a text begin: what the streaming renderer cuts by."""
 
+import re
 from dataclasses import dataclass, field
 
 from conversations.markdown.parse import parse_with_range
 
 _UNITS = {"List": "Item", "Table": "TableRow"}
+_NO_ITEM = re.compile(r"[^ \t0-9*+-]|[*+-][^ \t*+-]|\*\*|[0-9]+[^0-9.)]|[0-9]+[.)][^ \t]")
+_UNBROKEN = frozenset({"FencedCode", "HtmlBlock"})
 
 
 @dataclass(slots=True)
@@ -51,3 +54,16 @@ def _line_of(raw: bytes, offset: int) -> int:
     """The character offset of the start of the line that a byte stands on."""
     start = raw.rfind(b"\n", 0, offset) + 1
     return len(raw[:start].decode())
+
+
+def starts_new_block(source: str, kind: str) -> bool:
+    """Whether the incomplete last line of a text, after a blank one, surely begins a block after one of this kind."""
+    start = source.rfind("\n") + 1
+    if start == len(source) or kind in _UNBROKEN or not is_after_blank_line(source, start):
+        return False
+    return _NO_ITEM.match(source, start) is not None if kind == "List" else source[start] not in " \t"
+
+
+def is_after_blank_line(source: str, start: int) -> bool:
+    """Whether the line that starts there follows one of nothing but space."""
+    return start > 1 and not source[source.rfind("\n", 0, start - 1) + 1 : start].strip(" \t\n")

@@ -2,11 +2,12 @@
 
 import re
 
-from conversations.markdown.outline import outline
+from conversations.markdown.outline import outline, starts_new_block
 from conversations.markdown.patch import TAIL, Patch
 from conversations.markdown.render import render, render_closed
 from conversations.markdown.sanitise import readable
-from conversations.markdown.tails import Ended, OpenBlock, OpenFence, OpenUnits, Tail, starts_new_block
+from conversations.markdown.tails import Ended, OpenBlock, OpenFence, Tail
+from conversations.markdown.units import OpenUnits
 
 __all__ = ["Patch", "StreamingMarkdown"]
 

@@ -1,6 +1,5 @@
 """A conversation's title from the first line that somebody wrote in it."""
 
-import re
 from typing import Final
 
 from conversations.markdown.parse import INLINE, parse
@@ -8,16 +7,14 @@ from conversations.markdown.sanitise import readable
 
 LONGEST: Final = 60
 _LOOKED_AT: Final = 2000
-# Controls, what turns the direction of writing, and what takes no room.
-_INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+# They take no room, but join what scripts and emoji join.
+_JOINERS: Final = "\u200c\u200d"
 
 
 def title_from(text: str) -> str:
     """The first line as plain text without Markdown's marks, cut between words; empty if there is nothing to read."""
     for line in _plain(readable(text[:_LOOKED_AT])).split("\n"):
-        if title := " ".join(_INVISIBLE.sub(" ", line).split()):
+        if title := " ".join(_visible(line).split()):
             return _cut(title)
     return ""
 
@@ -34,6 +31,11 @@ def _plain(text: str) -> str:
             elif kind not in ("Start", "End", "TaskListMarker"):
                 pieces.append(value)
     return "".join(pieces)
+
+
+def _visible(line: str) -> str:
+    """The line without controls, and without what turns the direction of writing."""
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in line)
 
 
 def _cut(title: str) -> str:

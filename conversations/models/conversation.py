@@ -55,7 +55,8 @@ class Conversation(models.Model):
     def speaking_model(self) -> ChatModel | None:
         """The model that answers next: the chosen one while people may still use it, else the default."""
         offered = ChatModel.objects.offered()
-        return offered.filter(pk=self.chat_model_id).first() or offered.first()
+        chosen = offered.filter(pk=self.chat_model_id).first() if self.chat_model_id else None
+        return chosen or offered.first()
 
     @transaction.atomic
     def post_turn(self, author: User, text: str, chat_model: ChatModel | None) -> "Generation":

@@ -36,13 +36,17 @@ async function copy(text) {
   if (!done) throw new Error("refused");
 }
 
+// Said where the eye is: in a button of words as its word, in a button with an icon as its name.
 function tell(button, words) {
-  const name = button.getAttribute("aria-label") ?? button.textContent;
+  if (button.dataset.told) return;
+  const name = button.getAttribute("aria-label");
+  const say = (said) => (name === null ? (button.textContent = said) : button.setAttribute("aria-label", said));
+  const before = name ?? button.textContent;
   button.dataset.told = words;
-  button.setAttribute("aria-label", words);
+  say(words);
   setTimeout(() => {
     delete button.dataset.told;
-    button.setAttribute("aria-label", name);
+    say(before);
   }, 1500);
 }
 

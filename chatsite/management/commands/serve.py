@@ -1,5 +1,6 @@
 """`manage.py serve`: the whole site in one process, made ready and then served."""
 
+import asyncio
 import errno
 from typing import Any
 
@@ -8,11 +9,15 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from twisted.internet import reactor
 
 from accounts import set_up
+from chatsite import shutdown
 from chatsite.addresses import site_address
 from chatsite.server import Server
+from conversations import runner, turns
 from upstreams.environment import sync_providers
+from upstreams.listing import refresh_unlisted
 
 
 class Command(BaseCommand):
@@ -22,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.collect_static_files()
-        # Daphne calls `prepare` once it holds the port and before it answers: a second start by mistake changes nothing.
+        # Daphne calls `prepare` once it holds the port, before it answers: a second start by mistake changes nothing.
         server = Server(ready_callable=self.prepare)
         server.run()
         if server.fault:
@@ -33,6 +38,7 @@ class Command(BaseCommand):
         self.migrate()
         self.create_administrator()
         sync_providers()
+        self.take_up_work()
         connection.close()
         self.announce()
 
@@ -60,6 +66,12 @@ class Command(BaseCommand):
         except set_up.NoPassword as refusal:
             self.stderr.write(str(refusal))
 
+    def take_up_work(self) -> None:
+        """What a crash or a stop left behind: begun as soon as the loop runs."""
+        waiting = turns.recover()
+        shutdown.on_stop(runner.wind_down)
+        reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
+
     def announce(self) -> None:
         self.stdout.write(f"chatsite is at {site_address()}")
         if set_up.is_needed():
@@ -71,3 +83,9 @@ class Command(BaseCommand):
         if fault.errno == errno.EADDRINUSE:
             return f"Port {settings.PORT} is in use. Stop what listens at {where}, or set PORT to a free one."
         return f"Cannot listen at {where}: {fault.strerror or fault}"
+
+
+async def begin(generations: list[int]) -> None:
+    await refresh_unlisted.aenqueue()
+    for pk in generations:
+        await runner.generate.aenqueue(pk)
