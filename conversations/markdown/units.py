@@ -1,0 +1,133 @@
+"""The last block of a growing text when it is a list or a table, which may be long and grows at its end."""
+
+import re
+from typing import Final
+
+from conversations.markdown.openend import OpenEnd
+from conversations.markdown.outline import Block, is_after_blank_line, outline, starts_new_block
+from conversations.markdown.patch import TAIL, Patch
+from conversations.markdown.render import render_growing
+from conversations.markdown.tails import Ended
+from conversations.markdown.unfinished import presentable
+
+_MARKER = re.compile(r"[ \t]*([-*+]|[0-9]{1,9}[.)])")
+
+
+class OpenUnits:
+    """A list or a table: its items or rows are appended, and only the last is rendered again.
+
+    Settled units are parsed no more. The open one is parsed on its own, behind a `lead` that makes it what it is: the
+    head of its table, or in a loose list an item that makes the list loose, indented too far to take it in.
+    """
+
+    _DUMMY: Final = "<li><p>x</p></li>"
+
+    def __init__(self, source: str, block: Block, *, breaks: bool) -> None:
+        first, last = block.units[0], block.units[-1]
+        self._breaks = breaks
+        self._is_table = block.kind == "Table"
+        self._is_loose = block.is_loose
+        self._same = _same_unit(source, block)
+        whole = render_growing(source, breaks=breaks)
+        self._head = whole[: self._start_of_units(whole)]
+        name = self._head[1:3]
+        self._foot = "</tbody></table></div>" if self._is_table else f"</{name}>"
+        self._parent = f"{TAIL} > .table-scroll > table > tbody" if self._is_table else f"{TAIL} > {name}"
+        self._last = f"{self._parent} > {'tr' if self._is_table else 'li'}:last-child"
+        self._lead = source[:first] if self._is_table else ""
+        self._loosen(source)
+        self._settled_source = [source[:last]]
+        self._settled_length = last
+        self._settled = [self._units(source[first:last])]
+        self._end = OpenEnd(self._parent)
+        self._look_at(source[last:], "")
+
+    @property
+    def source(self) -> str:
+        return "".join(self._settled_source) + self._end.source
+
+    @property
+    def html(self) -> str:
+        return f"{self._head}{''.join(self._settled)}{self._end.html}{self._foot}"
+
+    def feed(self, text: str) -> list[Patch] | Ended:
+        patches = self._end.take(text)
+        if patches is not None:
+            return patches
+        source = self._end.source
+        return self._look_at(source, source[: source.rfind("\n") + 1])
+
+    def _look_at(self, source: str, lines: str) -> list[Patch] | Ended:
+        """Looks at the complete lines, whether the block goes on, and shows what has come."""
+        is_loose = self._is_loose
+        if lines:
+            blocks = outline(self._lead + lines)
+            if len(blocks) != 1:
+                return Ended(self._settled_length + blocks[-1].start - len(self._lead) if blocks else 0)
+            if starts_new_block(source, blocks[0].kind):
+                return Ended(self._settled_length + len(lines))
+            is_loose = blocks[0].is_loose
+        view, last = self._view(source)
+        if not self._is_loose and (is_loose or (not self._is_table and is_after_blank_line(source, last))):
+            return self._turn_loose(source, view, last)
+        settled = self._show(source, view, last)
+        return [Patch(self._last, "outerMorph", settled + self._end.html)]
+
+    def _view(self, source: str) -> tuple[str, int]:
+        """What to show of the open unit's text, and where its last unit starts: a new one may have begun."""
+        view = presentable(source)
+        line = view.rfind("\n") + 1
+        if self._same.match(view, line):
+            return view, line
+        blocks = outline(self._lead + view)
+        if len(blocks) > 1:
+            # What comes after the block is for the next one to show, once its first line is complete.
+            view = view[:line]
+            blocks = outline(self._lead + view)
+        return view, blocks[0].units[-1] - len(self._lead) if blocks and blocks[0].units else 0
+
+    def _show(self, source: str, view: str, last: int) -> str:
+        """Renders the open unit; returns the HTML of those before it, which are settled by now."""
+        settled = self._settle(source, last)
+        self._end.show(source[last:], view[last:], self._units(view[last:]))
+        return settled
+
+    def _settle(self, source: str, last: int) -> str:
+        if not last:
+            return ""
+        self._settled_source.append(source[:last])
+        self._settled_length += last
+        self._settled.append(self._units(source[:last]))
+        return self._settled[-1]
+
+    def _turn_loose(self, source: str, view: str, last: int) -> list[Patch]:
+        """A tight list that turns loose changes in all its items, once."""
+        self._is_loose = True
+        self._loosen(source)
+        self._settled = [self._units("".join(self._settled_source))]
+        self._show(source, view, last)
+        return [Patch(TAIL, "innerMorph", self.html)]
+
+    def _loosen(self, source: str) -> None:
+        if self._is_loose and (marker := _MARKER.match(source)):
+            self._lead = f"{'1' if marker[1][0].isdigit() else ''}{marker[1][-1]}    x\n\n"
+
+    def _units(self, source: str) -> str:
+        """The HTML of items or rows without that of the list or table around them."""
+        if not source:
+            return ""
+        html = render_growing(self._lead + source, breaks=self._breaks)
+        start = self._start_of_units(html) + len(self._DUMMY) * self._is_loose
+        return html[start : len(html) - len(self._foot)]
+
+    def _start_of_units(self, html: str) -> int:
+        return html.index("<tbody>") + len("<tbody>") if self._is_table else html.index(">") + 1
+
+
+def _same_unit(source: str, block: Block) -> re.Pattern[str]:
+    """What starts a line that surely goes on with the block."""
+    if block.kind == "Table":
+        return re.compile(r"\|")
+    marker = _MARKER.match(source)
+    last = re.escape(marker[1][-1]) if marker else ""
+    return re.compile(rf"{r'[0-9]{1,9}' if marker and marker[1][0].isdigit() else ''}{last}[ \t]")
