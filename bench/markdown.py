@@ -1,0 +1,78 @@
+"""What streaming Markdown costs: microseconds and bytes for each token, by kind of text and by length.
+
+    python -m bench.markdown
+
+A token is taken as 4 characters and a frame as 3 tokens. The figures are of the fastest of five runs, colouring
+included and not remembered from one run to the next. `whole` is one rendering of the complete text.
+"""
+
+import time
+from collections.abc import Callable
+
+from conversations.markdown import StreamingMarkdown, render
+from conversations.markdown.code import coloured
+
+TOKEN, FRAME, RUNS = 4, 12, 5
+PROSE = (
+    "The answer depends on **what you measure**, and on when: a cache that is warm hides most of it. Look at "
+    "`time.perf_counter` first; [the notes](https://example.org/notes) say why. Most of the rest is plain prose that "
+    "goes on for a while, as answers do, with a comma here and there but little else to mark it. "
+)
+TEXTS: dict[str, Callable[[int], str]] = {
+    "paragraphs": lambda size: repeated(f"{PROSE}\n\n", size),
+    "one list": lambda size: repeated(
+        "- **Item** with a text of some words and `code`, as lists in answers have\n", size
+    ),
+    "one block of code": lambda size: f"```python\n{numbered(size)}```\n",
+    "one table": lambda size: (
+        "| a | b | c |\n|---|--:|---|\n" + repeated("| a cell | 3.14 | and **another** `one` |\n", size)
+    ),
+    "one paragraph": lambda size: repeated(PROSE, size),
+}
+
+
+def repeated(text: str, size: int) -> str:
+    return (text * (size // len(text) + 1))[:size]
+
+
+def numbered(size: int) -> str:
+    """Code whose lines differ, so that nothing is coloured twice."""
+    line = "    total_{0} = compute(value, step={0}) if value else None  # step {0}\n"
+    return "".join(line.format(number) for number in range(size // len(line)))
+
+
+def streamed(text: str) -> tuple[float, int]:
+    """Seconds and bytes of one stream."""
+    coloured.cache_clear()
+    stream, sent = StreamingMarkdown(), 0
+    start = time.perf_counter()
+    for at in range(0, len(text), FRAME):
+        for patch in stream.feed(text[at : at + FRAME]):
+            sent += len(patch.html.encode())
+    return time.perf_counter() - start, sent
+
+
+def rendered(text: str) -> float:
+    coloured.cache_clear()
+    start = time.perf_counter()
+    render(text)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    print(f"{'':18} {'tokens':>7} {'µs/token':>9} {'bytes/token':>12} {'whole, ms':>10}")
+    for name, make in TEXTS.items():
+        for tokens in (1_000, 4_000, 8_000):
+            text = make(tokens * TOKEN)
+            seconds, sent = min(streamed(text) for _ in range(RUNS))
+            whole = min(rendered(text) for _ in range(RUNS))
+            print(f"{name:18} {tokens:7} {seconds / tokens * 1e6:9.1f} {sent / tokens:12.0f} {whole * 1e3:10.2f}")
+    paragraph = PROSE[:300]
+    start = time.perf_counter()
+    for _ in range(2_000):
+        render(paragraph)
+    print(f"\none paragraph of 300 characters, whole: {(time.perf_counter() - start) / 2_000 * 1e6:.0f} µs")
+
+
+if __name__ == "__main__":
+    main()
