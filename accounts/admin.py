@@ -42,7 +42,7 @@ admin.site.unregister(EmailAddress)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("username", "name", "email", "password")}),
         ("Standing", {"fields": ("is_active", *POWERS)}),

@@ -108,7 +108,7 @@ def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
     """The same events with neighbouring growth in one piece: it is parsed and sent once."""
     pieces: list[str] = []
     for event in events:
-        if isinstance(event, BlockGrew | BlockOpened):
+        if isinstance(event, BlockGrew):
             pieces.append(event.text)
             continue
         if pieces:
