@@ -1,0 +1,22 @@
+"""The address that a start prints."""
+
+import pytest
+
+from chatsite.addresses import site_address
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "https", "address"),
+    [
+        ("127.0.0.1", ["localhost"], False, "http://127.0.0.1:8000/"),
+        ("0.0.0.0", ["localhost", "chat.example"], False, "http://localhost:8000/"),
+        ("0.0.0.0", ["*", ".example", "chat.example"], False, "http://chat.example:8000/"),
+        ("::1", ["localhost"], False, "http://[::1]:8000/"),
+        ("::", ["*"], False, "http://localhost:8000/"),
+        ("127.0.0.1", ["chat.example"], True, "https://chat.example/"),
+        ("127.0.0.1", [".example"], True, "http://127.0.0.1:8000/"),
+    ],
+)
+def test_it_can_be_opened(settings, host, allowed, https, address):
+    settings.HOST, settings.PORT, settings.ALLOWED_HOSTS, settings.HTTPS = host, 8000, allowed, https
+    assert site_address() == address
