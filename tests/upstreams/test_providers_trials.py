@@ -49,6 +49,14 @@ async def test_a_connection_that_works_is_said_to(server, house, admin):
     assert SECRET not in report
 
 
+async def test_a_doubt_about_the_address_is_said_once(server, house, admin):
+    await Provider.objects.aupdate(base_url=server.url.removesuffix("/v1"))
+    server.listing = REFUSED
+    page = (await admin.post(at("provider_trial", house.pk))).text
+    assert page.count("mostly end in /v1") == 1
+    assert "mostly end in /v1" not in (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
+
+
 async def test_values_are_tried_before_they_are_saved(server, admin):
     report = (await admin.post(at("provider_trial_of_new"), fields(server, name="", key="sk-new"), headers=HTMX)).text
     assert "The server answers and offers 1 model." in report

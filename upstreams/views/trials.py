@@ -68,6 +68,8 @@ async def trial(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         found = await _tried(provider.endpoint())
     except SealBroken as failure:
         found = _refused(failure)
+    # The page around the report says it already.
+    found.pop("doubt", None)
     if request.htmx:
         return await sync_to_async(render)(request, "upstreams/_report.html", found)
     page = await sync_to_async(page_of)(request, provider)
