@@ -1,9 +1,5 @@
 # `make serve` starts the site, `make test` runs the whole suite; each does all it needs by itself.
 
-HOST ?= 127.0.0.1
-PORT ?= 8000
-export HOST PORT
-
 # A shim may stand in PATH for a version that is not there, so each candidate is asked, not only looked for.
 PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/python/')" python3.14 python3.13 python3.12 python3 \
 	$$HOME/.pyenv/versions/3.1[2-9]*/bin/python; do \
@@ -11,11 +7,10 @@ PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/p
 
 VENV := .venv
 BIN := $(VENV)/bin
-STATIC := $(shell find static conversations/static -type f 2>/dev/null)
 
 .PHONY: serve test lint browser clean
 
-serve: $(VENV)/.installed var/static/staticfiles.json
+serve: $(VENV)/.installed
 	@$(BIN)/python manage.py serve
 
 test: $(VENV)/.installed-dev browser
@@ -48,8 +43,5 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-var/static/staticfiles.json: $(VENV)/.installed $(STATIC)
-	@$(BIN)/python manage.py collectstatic --noinput --clear --verbosity 0
-
 clean:
-	rm -rf $(VENV) var/static
+	rm -rf $(VENV)

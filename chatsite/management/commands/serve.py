@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import os
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
@@ -44,8 +46,8 @@ class Command(BaseCommand):
 
     def collect_static_files(self) -> None:
         manifest = settings.STATIC_ROOT / "staticfiles.json"
-        if not settings.DEBUG and not manifest.exists():
-            call_command("collectstatic", interactive=False, verbosity=0)
+        if not settings.DEBUG and (not manifest.exists() or manifest.stat().st_mtime < newest_static_file()):
+            call_command("collectstatic", interactive=False, clear=True, verbosity=0)
 
     def reach_database(self) -> None:
         try:
@@ -83,6 +85,12 @@ class Command(BaseCommand):
         if fault.errno == errno.EADDRINUSE:
             return f"Port {settings.PORT} is in use. Stop what listens at {where}, or set PORT to a free one."
         return f"Cannot listen at {where}: {fault.strerror or fault}"
+
+
+def newest_static_file() -> float:
+    """When the latest change to any source of static files was, in seconds since the epoch."""
+    sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
+    return max(os.stat(source).st_mtime for source in sources)
 
 
 async def begin(generations: list[int]) -> None:
