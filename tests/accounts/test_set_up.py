@@ -70,7 +70,7 @@ def test_a_link_lasts_a_day(client, db, monkeypatch):
     assert client.get(address).status_code == 404
 
 
-@pytest.mark.parametrize("token", ["x", "a:b:c", signing.dumps("guess", salt="guess")])
+@pytest.mark.parametrize("token", ["x", "a:b:c", signing.dumps("guess", salt="guess")], ids=["word", "shape", "signed"])
 def test_a_guessed_link_is_nothing(client, db, token):
     assert client.get(f"/accounts/set-up/{token}/").status_code == 404
 
