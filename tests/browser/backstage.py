@@ -1,0 +1,71 @@
+"""Makes what a test begins with: people, their sessions, their conversations."""
+
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tests.browser.site import PASSWORD, ROOT, Site
+
+
+@dataclass(frozen=True)
+class Person:
+    pk: int
+    username: str
+    name: str
+    session: str
+
+
+class Backstage:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        self._hand = subprocess.Popen(
+            [sys.executable, "-m", "tests.browser.stagehand"],
+            cwd=ROOT,
+            env=self._site.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._hand.stdin
+        self._hand.stdin.close()
+        self._hand.wait(30)
+
+    def person(self, name: str, username: str | None = None) -> Person:
+        """Somebody new, whom no other test knows, with a session to come in by."""
+        username = username or f"{name.split()[0].lower()}-{next(self._numbers)}"
+        made = self._do("person", username=username, name=name, password=PASSWORD)
+        return Person(made["pk"], username, name, made["session"])
+
+    def administrator(self) -> Person:
+        made = self._do("administrator")
+        return Person(made["pk"], "", "", made["session"])
+
+    def conversation(self, owner: Person, title: str, said: list[str], answered: list[str] | None = None) -> str:
+        """Returns its address."""
+        pk = self._do("conversation", owner=owner.pk, title=title, said=said, answered=answered or [])
+        return f"/conversations/{pk}/"
+
+    def conversations(self, owner: Person, titles: list[str]) -> list[str]:
+        """Returns their addresses; the last one is the newest."""
+        return [f"/conversations/{pk}/" for pk in self._do("conversations", owner=owner.pk, titles=titles)]
+
+    def await_models(self) -> None:
+        """Returns when people can choose the model server's models; before that they would be offered the demo."""
+        self._do("await_models")
+
+    def _do(self, act: str, **arguments: Any) -> Any:
+        assert self._hand.stdin and self._hand.stdout
+        self._hand.stdin.write(json.dumps({"act": act, **arguments}) + "\n")
+        self._hand.stdin.flush()
+        answer = self._hand.stdout.readline()
+        assert answer, f"{act} failed; what went wrong stands on standard error"
+        return json.loads(answer)

@@ -1,0 +1,77 @@
+"""Runs beside the site, on its database: makes the people and conversations that a test begins with.
+
+Reads one call a line, {"act": …, …arguments}, and answers each with a line of JSON.
+"""
+
+import json
+import sys
+from datetime import timedelta
+from importlib import import_module
+from time import sleep
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.utils.timezone import now  # noqa: E402
+
+from accounts.models import User  # noqa: E402
+from conversations import turns  # noqa: E402
+from conversations.models import Generation, Participant, Role, State  # noqa: E402
+from conversations.models.message import text_block  # noqa: E402
+from upstreams.models import ChatModel, Source  # noqa: E402
+
+
+def person(username: str, name: str, password: str) -> dict[str, Any]:
+    user = User.objects.create_user(username, password=password, name=name)
+    return {"pk": user.pk, "session": session_of(user)}
+
+
+def administrator() -> dict[str, Any]:
+    user = User.objects.filter(is_superuser=True).earliest("pk")
+    return {"pk": user.pk, "session": session_of(user)}
+
+
+def session_of(user: User) -> str:
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return str(session.session_key)
+
+
+def conversation(owner: int, title: str, said: list[str], answered: list[str] = [], minutes_ago: int = 0) -> int:  # noqa: B006
+    """What a person said, each with the answer of the same place, if there is one."""
+    made = turns.begin(User.objects.get(pk=owner), title=title)
+    Participant.objects.filter(conversation=made).update(active_at=now() - timedelta(minutes=minutes_ago))
+    for place, text in enumerate(said):
+        made.messages.create(role=Role.USER, author_id=owner, blocks=[text_block(text)])
+        if place < len(answered):
+            reply = made.messages.create(role=Role.ASSISTANT, blocks=[text_block(answered[place])])
+            ended = {"state": State.COMPLETE, "started_at": now(), "finished_at": now(), "output_tokens": 5}
+            model = Generation.naming(ChatModel.objects.default())
+            Generation.objects.create(conversation=made, message=reply, **model, **ended)
+    return made.pk
+
+
+def conversations(owner: int, titles: list[str]) -> list[int]:
+    """The last one is the newest."""
+    return [conversation(owner, title, [title], minutes_ago=len(titles) - place) for place, title in enumerate(titles)]
+
+
+def await_models() -> None:
+    """The site lists its provider's models in its own time after a start."""
+    while not ChatModel.objects.exclude(provider__source=Source.DEMO).exists():
+        sleep(0.05)
+
+
+ACTS = {act.__name__: act for act in (person, administrator, conversation, conversations, await_models)}
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        call = json.loads(line)
+        print(json.dumps(ACTS[call.pop("act")](**call)), flush=True)

@@ -1,0 +1,140 @@
+"""The main job: ask something, watch the answer grow, come back to it."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.browser.tab import Tab
+from tests.fakes import ModelServer
+
+RICH = (
+    "## Rates\n\nSome **bold** words",
+    " and `code`.\n\n",
+    "```python\ndef rate(x):\n    return x * 2\n```\n\n",
+    "| Day | Rate |\n|:--|--:|\n| Monday | 1.5 |\n\n",
+    "- [x] counted\n- [ ] checked\n\n",
+    "It is $a^2 + b^2$ in all.\n",
+)
+
+
+async def test_enter_sends_and_the_conversations_page_opens(tab: Tab, model: ModelServer) -> None:
+    model.say("Hello, Ada.")
+    await tab.open()
+    await expect(tab.composer).to_be_focused()
+    await tab.begin("What is *this* about?\nA second line.")
+    await expect(tab.messages).to_have_count(2)
+    await expect(tab.messages.nth(0)).to_have_attribute("data-role", "user")
+    await expect(tab.messages.nth(1)).to_have_attribute("data-role", "assistant")
+    await expect(tab.title).to_have_value("What is this about?")
+    await expect(tab.page).to_have_title(re.compile(r"What is this about\?"))
+    await expect(tab.row("What is this about?")).to_be_visible()
+    await expect(tab.answer_text).to_have_text("Hello, Ada.")
+    await tab.is_answered()
+    assert "What is *this* about?\\nA second line." in model.requests[-1].body.decode()
+
+
+async def test_shift_enter_breaks_the_line(tab: Tab, model: ModelServer) -> None:
+    await tab.open()
+    await tab.composer.press_sequentially("one")
+    await tab.composer.press("Shift+Enter")
+    await tab.composer.press_sequentially("two")
+    await expect(tab.composer).to_have_value("one\ntwo")
+    await expect(tab.page).to_have_url(re.compile("/$"))
+    assert model.requests == []
+
+
+async def test_enter_that_ends_a_composition_sends_nothing(tab: Tab, model: ModelServer) -> None:
+    await tab.open()
+    await tab.composer.fill("にほん")
+    await tab.composer.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+    await tab.composer.dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "bubbles": True})
+    await expect(tab.composer).to_have_value("にほん")
+    assert model.requests == []
+
+
+async def test_the_answer_grows_as_it_is_written(tab: Tab, model: ModelServer) -> None:
+    model.hold()
+    model.say(*RICH, thinking=["First I", " consider."])
+    await tab.begin("Show me everything")
+    await tab.is_answered("running")
+
+    thinking = tab.answer.locator("details.thinking")
+    model.step()
+    await expect(thinking.locator("summary")).to_contain_text("Thinking")
+    await thinking.locator("summary").click()
+    await expect(thinking.get_by_text("First I")).to_be_visible()
+    model.step()
+    await expect(thinking.get_by_text("First I consider.")).to_be_visible()
+
+    model.step()
+    await expect(tab.answer.get_by_role("heading", name="Rates")).to_be_visible()
+    await expect(tab.answer.locator("strong")).to_have_text("bold")
+    await expect(tab.answer.locator("code")).to_have_count(0)
+    await tab.is_answered("running")
+    model.step(2)
+    await expect(tab.answer.locator("p code")).to_have_text("code")
+    await expect(tab.answer.locator("pre code")).to_have_text(re.compile(r"def rate\(x\):\s+return x \* 2"))
+    model.step()
+    await expect(tab.answer.get_by_role("cell", name="Monday")).to_be_visible()
+    await tab.is_answered("running")
+    model.release()
+    await tab.is_answered()
+    await expect(thinking.locator("summary")).to_contain_text("Thought")
+    await expect(thinking, "What one has opened stays open.").to_have_attribute("open", "")
+
+
+async def test_a_whole_answer_is_drawn_with_all_its_parts_and_so_after_coming_back(
+    tab: Tab, model: ModelServer
+) -> None:
+    model.say(*RICH, thinking=["Considering."], output_tokens=1234)
+    await tab.begin("Show me everything")
+    await tab.is_answered()
+    await shows_everything(tab)
+    drawn = await tab.answer_text.inner_html()
+    await tab.page.reload()
+    await shows_everything(tab)
+    assert await tab.answer_text.inner_html() == drawn
+    await expect(tab.composer).to_have_value("")
+
+
+async def shows_everything(tab: Tab) -> None:
+    await expect(tab.answer.locator("details.thinking")).not_to_have_attribute("open", "")
+    code = tab.answer.locator(".code")
+    await expect(code.get_by_role("button", name="Copy")).to_be_visible()
+    keyword = code.locator("pre span", has_text=re.compile("^def$"))
+    plain = await code.locator("pre").evaluate("pre => getComputedStyle(pre).color")
+    assert await keyword.evaluate("word => getComputedStyle(word).color") != plain
+    await expect(tab.answer.get_by_role("columnheader", name="Rate")).to_be_visible()
+    await expect(tab.answer.get_by_role("checkbox")).to_have_count(2)
+    await expect(tab.answer.get_by_role("checkbox").first).to_be_checked()
+    await expect(tab.answer.locator("math")).to_be_visible()
+    await expect(tab.answer.locator(".meta > summary")).to_have_text(
+        re.compile(r"^Test model · 1,234 tokens · [\d.]+ s")
+    )
+
+
+async def test_a_second_turn_follows_the_first(tab: Tab, model: ModelServer) -> None:
+    model.say("First answer.")
+    model.say("Second answer.")
+    await tab.begin("First question")
+    await tab.is_answered()
+    await tab.say("Second question")
+    await expect(tab.messages).to_have_count(4)
+    await expect(tab.answer_text).to_have_text("Second answer.")
+    said = [message["role"] for message in model.requests[-1].json["messages"]]
+    assert said == ["user", "assistant", "user"]
+
+
+async def test_a_message_asked_while_another_is_answered_waits_its_turn(tab: Tab, model: ModelServer) -> None:
+    model.hold()
+    model.say("First answer.")
+    model.say("Second answer.")
+    await tab.begin("First question")
+    await tab.is_answered("running")
+    await tab.say("Second question")
+    await expect(tab.messages).to_have_count(4)
+    await tab.is_answered("queued")
+    await expect(tab.answer).to_contain_text("Waiting for its turn")
+    model.release()
+    await expect(tab.answer_text).to_have_text("Second answer.")
+    await expect(tab.messages.nth(1)).to_contain_text("First answer.")
