@@ -1,6 +1,7 @@
 """One tab on one conversation: let in, brought up to date, then told everything that happens."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from urllib.parse import parse_qs
 
@@ -18,7 +19,10 @@ NO_ACCESS = 4403
 BAD_EVENT = 4400
 CHECK_INTERVAL = 30.0
 """Seconds between two looks whether the person may still listen."""
+OUR_FAULT = 1011
 LONGEST_EVENT = 1024
+
+logger = logging.getLogger(__name__)
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -61,13 +65,22 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return await sync_to_async(may_listen)(self.user, self.scope["session"].session_key, self.pk)
 
     async def pass_on(self) -> None:
+        try:
+            await self.keep_up()
+        except Exception:
+            # Left open, the tab would never hear anything again; closed, it comes back by itself.
+            logger.exception("A tab on conversation %s could not be kept up to date", self.pk)
+            await self.close(OUR_FAULT)
+
+    async def keep_up(self) -> None:
         """Brings the tab up to date, then passes on what is new, for as long as the person may listen."""
         await self.catch_up()
         clock = asyncio.get_running_loop().time
         check_at = clock() + CHECK_INTERVAL
         while True:
             frames = await self.next_frames(check_at - clock())
-            if clock() >= check_at or CHECK_AGAIN in frames:
+            # Among the frames that were dropped, one may have asked to check.
+            if clock() >= check_at or CHECK_AGAIN in frames or self.viewer.fell_behind:
                 if not await self.is_welcome():
                     await self.close(NO_ACCESS)
                     return
@@ -75,8 +88,10 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             news = None if self.viewer.fell_behind else self.news_in(frames)
             if news is None:
                 await self.catch_up()
-            elif news:
-                await self.send(news)
+            else:
+                # One by one: htmx finds the targets of all partials of a message before it swaps the first one.
+                for html in news:
+                    await self.send(html)
 
     async def next_frames(self, patience: float) -> list[Frame]:
         """Whatever comes within `patience` seconds; empty when nothing does."""
@@ -85,7 +100,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except TimeoutError:
             return []
 
-    def news_in(self, frames: Iterable[Frame]) -> str | None:
+    def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
         """What the tab does not have yet; None when a frame of a reply is missing."""
         news: list[str] = []
         for frame in frames:
@@ -98,20 +113,21 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self.seen[frame.generation] = frame.seq
             elif 0 < frame.revision <= (self.caught_up_to or 0):
                 continue
-            news.append(frame.html)
-        return "".join(news)
+            if frame.html:
+                news.append(frame.html)
+        return news
 
     async def catch_up(self) -> None:
         """Late, reconnected or a frame lost: what changed since, and the running reply as it stands."""
         self.viewer.fell_behind = False
         html, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.pk, self.caught_up_to)
+        if html:
+            await self.send(html)
         # No await from here to the last line: the snapshot and `seen` have to be of one moment.
         if growing := relay.live.get(self.pk):
             snapshot = growing.snapshot()
             self.seen[snapshot.generation] = snapshot.seq
-            html += snapshot.html
-        if html:
-            await self.send(html)
+            await self.send(snapshot.html)
 
 
 def may_listen(user: User, session_key: str | None, conversation_pk: int) -> bool:

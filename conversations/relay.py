@@ -29,6 +29,7 @@ class LiveBlock:
     markdown: StreamingMarkdown
     opened_at: float
     is_open: bool = True
+    is_on_page: bool = False
 
 
 class Relay:
@@ -55,6 +56,7 @@ class Relay:
             if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()
             partials += self._shown(event)
+        partials += self._added()
         if partials:
             self._send("".join(partials))
 
@@ -76,18 +78,21 @@ class Relay:
         tell(self.generation.conversation_id, Frame(html, generation=self.generation.pk, seq=self.seq))
 
     def _shown(self, event: ReplyEvent) -> Iterator[str]:
+        """What an event changes in the blocks that viewers have already."""
         match event:
             case BlockGrew(text) if block := self._open_block():
                 for patch in block.markdown.feed(text):
-                    yield partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
+                    if block.is_on_page:
+                        yield partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
             case BlockOpened(content):
-                yield from self._opened(content["type"], shown_text(content))
+                self._open(content["type"], shown_text(content))
             case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
                 block.is_open = False
                 self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
-                yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
+                if block.is_on_page:
+                    yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
 
-    def _opened(self, kind: str, text: str) -> Iterator[str]:
+    def _open(self, kind: str, text: str) -> None:
         if kind not in SHOWN:
             self._blocks.append(None)
             return
@@ -95,7 +100,16 @@ class Relay:
         if text:
             block.markdown.feed(text)
         self._blocks.append(block)
-        yield partial(f"#m{self.message.pk}-body", "beforeend", block_html(self._as_shown(block)))
+
+    def _added(self) -> Iterator[str]:
+        # htmx finds the targets of all partials of a frame before it swaps the first one: a block that is new in a
+        # frame cannot grow in it, so it comes as it stands at the end of the batch.
+        fresh = [block for block in self._blocks if block and not block.is_on_page]
+        for block in fresh:
+            block.is_on_page = True
+        if fresh:
+            html = "".join(block_html(self._as_shown(block)) for block in fresh)
+            yield partial(f"#m{self.message.pk}-body", "beforeend", html)
 
     def _open_block(self) -> LiveBlock | None:
         return self._blocks[-1] if self._blocks else None
@@ -105,13 +119,16 @@ class Relay:
 
 
 def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-    """The same events with neighbouring growth in one piece: it is parsed and sent once."""
+    """The same events with the growth of a block in one piece: it is parsed and sent once.
+
+    Usage that is reported in between comes before the growth that it interrupted.
+    """
     pieces: list[str] = []
     for event in events:
         if isinstance(event, BlockGrew):
             pieces.append(event.text)
             continue
-        if pieces:
+        if pieces and isinstance(event, BlockOpened | BlockClosed):
             yield BlockGrew("".join(pieces))
             pieces.clear()
         yield event
