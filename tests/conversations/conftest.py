@@ -1,0 +1,91 @@
+"""A conversation of Ada's and Ben's, a model that answers in it, and a loop that is left as it was found."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+
+from accounts.models import User
+from chatsite import tasks
+from conversations import checkpoints, relay, runner, turns
+from conversations.models import Conversation, Participant
+from tests.conversations.asking import provider_at
+from tests.fakes import ModelServer
+from tests.viewers import Browser
+from upstreams.client import LIMITS, close_http, stream_reply
+from upstreams.endpoint import ProtocolName
+from upstreams.models import ChatModel
+
+QUICK = {"backoff": 0.001, "longest_wait": 0.01}
+
+
+@pytest.fixture
+def conversation(ada: User, ben: User) -> Conversation:
+    """Ada's, with Ben as a member."""
+    conversation = turns.begin(ada)
+    conversation.participants.create(user=ben, role=Participant.Role.MEMBER)
+    return conversation
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer(ProtocolName.ANTHROPIC) as running:
+        yield running
+        running.release()
+
+
+@pytest.fixture(params=list(ProtocolName))
+def either_server(request: pytest.FixtureRequest) -> Iterator[ModelServer]:
+    """A model server of each protocol in turn."""
+    with ModelServer(request.param) as running:
+        yield running
+        running.release()
+
+
+@pytest.fixture
+def model(db: None, server: ModelServer) -> ChatModel:
+    return provider_at(server)
+
+
+@pytest.fixture
+def either_model(db: None, either_server: ModelServer) -> ChatModel:
+    return provider_at(either_server)
+
+
+type Opening = Callable[[User], Awaitable[Browser]]
+
+
+@pytest.fixture
+async def browser(loop_left_clean: None) -> AsyncIterator[Opening]:
+    """`await browser(ada)` is a browser in which Ada is signed in."""
+    browsers: list[Browser] = []
+
+    async def opened(person: User | None) -> Browser:
+        browsers.append(await Browser.of(person) if person else Browser())
+        return browsers[-1]
+
+    yield opened
+    for each in browsers:
+        await each.close()
+
+
+@pytest.fixture
+async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Ends what a test left running; failed calls are made again at once."""
+    from dataclasses import replace
+
+    assert stream_reply.__kwdefaults__ is not None
+    monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
+    yield
+    left = [*tasks._alive, *runner._lives, *(running for _, running in runner._streams.values())]
+    if checkpoints._writer:
+        left.append(checkpoints._writer)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    checkpoints._writer = None
+    checkpoints._running.clear()
+    runner._streams.clear()
+    runner._closing = False
+    relay.live.clear()
+    await close_http()

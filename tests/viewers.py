@@ -1,0 +1,148 @@
+"""People at their browsers: real requests and real sockets to the site's ASGI application, and the page they read."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import httpx
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.test import Client
+
+from accounts.models import User
+from chatsite.asgi import application
+from conversations.models import Conversation
+from tests.pages import Page
+
+SITE = "http://localhost"
+PATIENCE = 10.0
+"""Seconds after which somebody who waits for the server has waited in vain, and the test fails."""
+TOKEN = "f" * 32
+
+
+def sign_in(person: User) -> str:
+    """The key of a new session."""
+    client = Client()
+    client.force_login(person)
+    key: str = client.session.session_key
+    return key
+
+
+class Browser:
+    """A browser in which somebody is signed in; without anybody, a stranger's."""
+
+    def __init__(self, session_key: str = "") -> None:
+        self.cookies = {"csrftoken": TOKEN} | ({"sessionid": session_key} if session_key else {})
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=application), base_url=SITE, headers={"cookie": self._cookie}
+        )
+        self.viewers: list[Viewer] = []
+
+    @classmethod
+    async def of(cls, person: User) -> Self:
+        return cls(await sync_to_async(sign_in)(person))
+
+    @property
+    def _cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    async def get(self, address: str, **headers: str) -> httpx.Response:
+        return await self.http.get(address, headers=headers)
+
+    async def post(self, address: str, *, htmx: bool = True, **fields: Any) -> httpx.Response:
+        headers = {"x-csrftoken": TOKEN, "origin": SITE} | ({"hx-request": "true"} if htmx else {})
+        return await self.http.post(address, data=fields, headers=headers)
+
+    async def say(self, conversation: Conversation, text: str, **fields: Any) -> httpx.Response:
+        return await self.post(f"/conversations/{conversation.pk}/turns/", text=text, **fields)
+
+    async def load(self, conversation: Conversation) -> "Viewer":
+        """Loads a conversation's page, whose socket is still to be opened."""
+        answer = await self.get(f"/conversations/{conversation.pk}/")
+        assert answer.status_code == 200, answer.status_code
+        return self.tab(Page(answer.text))
+
+    async def open(self, conversation: Conversation) -> "Viewer":
+        """A tab on a conversation, its page loaded and its socket open."""
+        viewer = await self.load(conversation)
+        assert await viewer.connect()
+        return viewer
+
+    def tab(self, page: Page) -> "Viewer":
+        self.viewers.append(Viewer(self, page))
+        return self.viewers[-1]
+
+    def socket(self, address: str, origin: str = SITE) -> WebsocketCommunicator:
+        headers = [(b"host", b"localhost"), (b"origin", origin.encode()), (b"cookie", self._cookie.encode())]
+        return WebsocketCommunicator(application, address, headers)
+
+    async def close(self) -> None:
+        for viewer in self.viewers:
+            await viewer.close()
+        await self.http.aclose()
+
+
+class Viewer:
+    """A tab on a conversation: `page` is what its person sees of what was read from the socket so far."""
+
+    def __init__(self, browser: Browser, page: Page) -> None:
+        self.browser, self.page = browser, page
+        self.messages: list[str] = []
+        """What the socket sent, as it was sent."""
+        self._socket: WebsocketCommunicator | None = None
+
+    async def connect(self) -> bool:
+        """Opens the socket that the page names; False when it is refused."""
+        address = self.page.one("[hx-ws\\:connect]").get("hx-ws:connect")
+        self._socket = self.browser.socket(address)
+        accepted, _ = await self._socket.connect(PATIENCE)
+        return accepted
+
+    async def reconnect(self) -> None:
+        """The connection is lost, and comes back with the address the page has always had."""
+        await self.close()
+        assert await self.connect()
+
+    async def read(self) -> None:
+        """Waits for one message, and lets it change the page."""
+        assert self._socket is not None
+        output = await self._socket.receive_output(PATIENCE)
+        assert output["type"] == "websocket.send", output
+        self.messages.append(output["text"])
+        self.page.apply(output["text"])
+        for loading in self.page.find("#catch-up [hx-trigger=load]"):
+            answer = await self.browser.get(loading.get("hx-get"), **{"hx-request": "true"})
+            self.page.swap(self.page.one(loading.get("hx-target")), loading.get("hx-swap"), answer.text)
+            loading.drop_tree()
+
+    async def until(self, is_seen: Callable[[Page], object]) -> None:
+        """Reads until the page shows it."""
+        while not is_seen(self.page):
+            await self.read()
+
+    async def until_over(self, message: int) -> None:
+        await self.until(lambda page: page.has(message) and page.state(message) not in ("queued", "running"))
+
+    async def ping(self, text: str = "ping") -> str:
+        """Sends something and reads on until the answer: "pong", or the code the socket closed with."""
+        assert self._socket is not None
+        await self._socket.send_to(text)
+        while True:
+            output = await self._socket.receive_output(PATIENCE)
+            if output["type"] == "websocket.close":
+                return str(output["code"])
+            if output["text"] == '{"type":"pong"}':
+                return "pong"
+            self.page.apply(output["text"])
+
+    async def until_closed(self) -> int:
+        """Reads until the server closes the socket; returns the code."""
+        assert self._socket is not None
+        while (output := await self._socket.receive_output(PATIENCE))["type"] != "websocket.close":
+            pass
+        code: int = output["code"]
+        return code
+
+    async def close(self) -> None:
+        if self._socket and not self._socket.future.done():
+            await self._socket.disconnect(timeout=PATIENCE)
+        self._socket = None
