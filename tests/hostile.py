@@ -288,6 +288,8 @@ EXHAUSTING = {
     "blank lines": "a" + "\n" * 50_000,
     "spaces": "a" + " " * 50_000 + "b",
     "fence marks": "```\n~~~\n" * 5_000,
+    "code that colours slowly": "```make\n" + "a." * 9_000 + "\n```\n```java\n" + "\n" * 9_000 + "```\n",
+    "lines that colour slowly": "```make\n" + ("a." * 200 + "\n") * 40 + "```\n",
     "entities": "&#" * 20_000,
     "underscores": "_" * 50_000,
     "tildes": "~a" * 20_000,

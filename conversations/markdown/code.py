@@ -1,6 +1,8 @@
 """Blocks of code: a head with the language and its controls, and colours as Pygments classes."""
 
 from functools import cache, lru_cache
+from itertools import batched
+from time import thread_time
 from typing import Final
 
 from pygments.lexer import Lexer
@@ -12,7 +14,11 @@ from conversations.markdown import sanitise
 from conversations.markdown.sanitise import COLOURS, escape, words
 
 COLOURED_UP_TO: Final = 20_000
-"""Characters; colouring costs about a microsecond each, on the loop that serves everybody."""
+"""Characters; colouring costs some three microseconds each, on the loop that serves everybody."""
+_LONGEST_LINE: Final = 500
+_MOST_EMPTY_LINES: Final = 50
+_SECONDS, _SECONDS_EACH = 0.1, 1e-5
+"""What colouring may take at most, and for each character: some lexers are quadratic in what nobody writes."""
 
 # Only lexers of wide use: a lexer's regular expressions run over whatever anybody posts.
 _COLOURED: Final = words(
@@ -48,13 +54,31 @@ def growing_block(info: str, source: str) -> str:
 @lru_cache(maxsize=128)
 def coloured(language: str, source: str) -> str:
     """The content of a block of code: escaped text and spans with a Pygments class, nothing else."""
-    lexer = _lexer(language) if len(source) <= COLOURED_UP_TO else None
-    if lexer is None:
+    if not _is_colourable(source) or (lexer := _lexer(language)) is None:
         return escape(source)
-    tokens = list(lexer.get_tokens(source))
+    tokens = _tokens(lexer, source)
     if "".join(text for _, text in tokens) != source:
         return escape(source)
     return sanitise.code.clean("".join(_spans(tokens)))
+
+
+def _is_colourable(source: str) -> bool:
+    return (
+        len(source) <= COLOURED_UP_TO
+        and "\n" * _MOST_EMPTY_LINES not in source
+        and all(len(line) <= _LONGEST_LINE for line in source.split("\n"))
+    )
+
+
+def _tokens(lexer: Lexer, source: str) -> list[tuple[_TokenType, str]]:
+    """The tokens of a source; not all of them if they take too long."""
+    tokens: list[tuple[_TokenType, str]] = []
+    end = thread_time() + _SECONDS + _SECONDS_EACH * len(source)
+    for some in batched(lexer.get_tokens(source), 64):
+        tokens += some
+        if thread_time() > end:
+            break
+    return tokens
 
 
 def _spans(tokens: list[tuple[_TokenType, str]]) -> list[str]:

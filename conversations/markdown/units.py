@@ -25,7 +25,7 @@ class OpenUnits:
     def __init__(self, source: str, block: Block, *, breaks: bool) -> None:
         first, last = block.units[0], block.units[-1]
         self._breaks = breaks
-        self._is_table = block.kind == "Table"
+        self._kind, self._is_table = block.kind, block.kind == "Table"
         self._is_loose = block.is_loose
         self._same = _same_unit(source, block)
         whole = render_growing(source, breaks=breaks)
@@ -40,6 +40,7 @@ class OpenUnits:
         self._settled_length = last
         self._settled = [self._units(source[first:last])]
         self._end = OpenEnd(self._parent)
+        self._looked_at = ""
         self._look_at(source[last:], "")
 
     @property
@@ -60,13 +61,14 @@ class OpenUnits:
     def _look_at(self, source: str, lines: str) -> list[Patch] | Ended:
         """Looks at the complete lines, whether the block goes on, and shows what has come."""
         is_loose = self._is_loose
-        if lines:
+        if lines and lines != self._looked_at:
             blocks = outline(self._lead + lines)
             if len(blocks) != 1:
                 return Ended(self._settled_length + blocks[-1].start - len(self._lead) if blocks else 0)
-            if starts_new_block(source, blocks[0].kind):
-                return Ended(self._settled_length + len(lines))
             is_loose = blocks[0].is_loose
+            self._looked_at = lines
+        if lines and starts_new_block(source, self._kind):
+            return Ended(self._settled_length + len(lines))
         view, last = self._view(source)
         if not self._is_loose and (is_loose or (not self._is_table and is_after_blank_line(source, last))):
             return self._turn_loose(source, view, last)
