@@ -11,7 +11,11 @@ from conversations.markdown.sanitise import escape, readable
 DEEPEST: Final = 60
 """Levels of nesting that are drawn; browsers stop at some 500, and nobody reads that far."""
 
-_TAGS: Final = {"Paragraph": "p", "Emphasis": "em", "Strong": "strong", "Strikethrough": "del", "Item": "li"}
+_START_TAGS: Final = {"Paragraph": "<p>", "Emphasis": "<em>", "Strong": "<strong>", "Strikethrough": "<del>"}
+_END_TAGS: Final = {
+    **{"Paragraph": "</p>", "Emphasis": "</em>", "Strong": "</strong>", "Strikethrough": "</del>"},
+    **{"Item": "</li>", "TableHead": "</tr></thead>", "TableRow": "</tr>"},
+}
 _ATOMS: Final = {"SoftBreak": "\n", "HardBreak": "<br>", "Rule": "<hr>"}
 _ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
 _CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
@@ -117,28 +121,23 @@ class _Writer:
 
     def _start(self, tag: Any) -> None:
         name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
-        if name in _WHOLE:
-            _WHOLE[name](self, value)
+        if whole := _WHOLE.get(name):
+            whole(self, value)
             return
         self._depth += 1
-        if self._depth > DEEPEST:
-            return
-        if name == "Item":
-            self._item = len(self._out)
-        if tag_name := _TAGS.get(name):
-            self._out.append(f"<{tag_name}>")
-        else:
-            self._out.append(_OPENED[name](self, value))
+        if self._depth <= DEEPEST:
+            self._out.append(_START_TAGS.get(name) or _OPENED[name](self, value))
 
     def _end(self, tag: Any) -> None:
         self._depth -= 1
         if self._depth >= DEEPEST:
             return
         name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
-        if tag_name := _TAGS.get(name):
-            self._out.append(f"</{tag_name}>")
-        else:
-            self._out.append(_CLOSED[name](self, value))
+        self._out.append(_END_TAGS.get(name) or _CLOSED[name](self, value))
+
+    def _open_item(self, _: Any) -> str:
+        self._item = len(self._out)
+        return "<li>"
 
     def _open_heading(self, heading: Any) -> str:
         return f"<{heading['level'].lower()}>"
@@ -182,16 +181,10 @@ class _Writer:
         self._cell = ("th", 0)
         return "<thead><tr>"
 
-    def _close_table_head(self, _: Any) -> str:
-        return "</tr></thead>"
-
     def _open_row(self, _: Any) -> str:
         self._cell = ("td", 0)
         first, self._has_rows = not self._has_rows, True
         return "<tbody><tr>" if first else "<tr>"
-
-    def _close_row(self, _: Any) -> str:
-        return "</tr>"
 
     def _open_cell(self, _: Any) -> str:
         name, column = self._cell
@@ -244,6 +237,7 @@ def _name(tag: Any) -> str:
 
 _WHOLE: Final = {"Image": _Writer._image, "CodeBlock": _Writer._code_block, "HtmlBlock": _Writer._html_block}
 _OPENED: Final[dict[str, Callable[[_Writer, Any], str]]] = {
+    "Item": _Writer._open_item,
     "Heading": _Writer._open_heading,
     "List": _Writer._open_list,
     "BlockQuote": _Writer._open_quote,
@@ -259,7 +253,5 @@ _CLOSED: Final[dict[str, Callable[[_Writer, Any], str]]] = {
     "BlockQuote": _Writer._close_quote,
     "Link": _Writer._close_link,
     "Table": _Writer._close_table,
-    "TableHead": _Writer._close_table_head,
-    "TableRow": _Writer._close_row,
     "TableCell": _Writer._close_cell,
 }

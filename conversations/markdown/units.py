@@ -40,7 +40,7 @@ class OpenUnits:
         self._settled_length = last
         self._settled = [self._units(source[first:last])]
         self._end = OpenEnd(self._parent)
-        self._looked_at = ""
+        self._looked_at, self._last_unit = "", 0
         self._look_at(source[last:], "")
 
     @property
@@ -66,7 +66,7 @@ class OpenUnits:
             if len(blocks) != 1:
                 return Ended(self._settled_length + blocks[-1].start - len(self._lead) if blocks else 0)
             is_loose = blocks[0].is_loose
-            self._looked_at = lines
+            self._looked_at, self._last_unit = lines, self._start_of_last(blocks)
         if lines and starts_new_block(source, self._kind):
             return Ended(self._settled_length + len(lines))
         view, last = self._view(source)
@@ -81,12 +81,17 @@ class OpenUnits:
         line = view.rfind("\n") + 1
         if self._same.match(view, line):
             return view, line
+        if view == self._looked_at:
+            return view, self._last_unit
         blocks = outline(self._lead + view)
         if len(blocks) > 1:
             # What comes after the block is for the next one to show, once its first line is complete.
             view = view[:line]
             blocks = outline(self._lead + view)
-        return view, blocks[0].units[-1] - len(self._lead) if blocks and blocks[0].units else 0
+        return view, self._start_of_last(blocks)
+
+    def _start_of_last(self, blocks: list[Block]) -> int:
+        return blocks[0].units[-1] - len(self._lead) if blocks and blocks[0].units else 0
 
     def _show(self, source: str, view: str, last: int) -> str:
         """Renders the open unit; returns the HTML of those before it, which are settled by now."""

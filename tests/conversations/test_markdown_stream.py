@@ -105,7 +105,7 @@ def tail_of(stream: StreamingMarkdown) -> str:
     return stream.html.rpartition('<div class="tail">')[2].removesuffix("</div>")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(texts, cuts)
 def test_a_viewer_who_applies_the_patches_sees_what_one_who_joins_sees(text, lengths):
     stream = StreamingMarkdown()
@@ -116,7 +116,7 @@ def test_a_viewer_who_applies_the_patches_sees_what_one_who_joins_sees(text, len
         assert page.root == tree(stream.html)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(texts, cuts)
 def test_a_closed_block_never_changes_and_the_end_is_the_whole_at_once(text, lengths):
     stream = StreamingMarkdown()
@@ -145,7 +145,7 @@ def is_never_closed(text: str) -> bool:
     return not render(f"{text}\n\n\nThe end.").endswith("<p>The end.</p>")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(texts.filter(lambda text: "|" not in text), cuts)
 def test_after_a_complete_line_all_of_it_is_shown_as_in_the_whole(text, lengths):
     stream = StreamingMarkdown()
