@@ -32,8 +32,10 @@ class Page:
         return bool(self.find(f"#m{message}"))
 
     def text(self, message: int) -> str:
-        """What a message says, its thinking included."""
-        return words(self.one(f"#m{message}-body"))
+        """What a message says, its thinking included and its controls left out."""
+        body = self.one(f"#m{message}-body")
+        texts = body.xpath(".//text()[not(ancestor::*[@class='code-head'])]")
+        return " ".join("".join(texts).split())
 
     def article(self, message: int) -> str:
         """Everything about a message: its words, its state, its figures."""

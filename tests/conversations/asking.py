@@ -1,11 +1,21 @@
 """A model server as a provider of the site, and what became of the replies it wrote."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from conversations.models import Conversation, Generation
-from tests.fakes import ModelServer
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations import runner
+from conversations.models import Conversation, Generation, State
+from conversations.relay import Relay
+from tests.fakes import Hang, ModelServer
+from tests.viewers import Browser, Viewer
+from tests.wires import is_text, reply_wire
 from upstreams.models import ChatModel, Provider
+
+type Opening = Callable[[User], Awaitable[Browser]]
 
 
 def provider_at(server: ModelServer, **fields: Any) -> ChatModel:
@@ -23,3 +33,31 @@ def provider_at(server: ModelServer, **fields: Any) -> ChatModel:
 async def last_reply(conversation: Conversation) -> Generation:
     """The latest generation as the database has it, its message with it."""
     return await conversation.generations.select_related("message").alatest("pk")
+
+
+async def begun(conversation: Conversation, author: User, model: ChatModel) -> Relay:
+    """A turn whose reply is ours to write: its relay, not started yet, with no upstream behind it."""
+    generation = await sync_to_async(conversation.post_turn)(author, "Well?", model)
+    assignment = await sync_to_async(runner.take_up)(generation.pk)
+    assert assignment is not None
+    return Relay(assignment.generation, assignment.message)
+
+
+async def ended(relay: Relay, state: State = State.COMPLETE) -> None:
+    await runner.finish(relay, runner.Outcome(state))
+
+
+def begins_and_hangs(server: ModelServer, *pieces: str) -> None:
+    """The next reply is these pieces of text, and then silence."""
+    wire = reply_wire(server.protocol, pieces)
+    last = max(index for index, event in enumerate(wire) if is_text(event))
+    server.stream(*wire[: last + 1], Hang())
+
+
+async def half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
+    """A tab on a reply that has begun and will never end by itself."""
+    tab = await (await browser(person)).open(conversation)
+    await tab.browser.say(conversation, "Go on for ever")
+    message = (await last_reply(conversation)).message_id
+    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    return tab, message

@@ -1,7 +1,8 @@
 """A conversation of Ada's and Ben's, a model that answers in it, and a loop that is left as it was found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from accounts.models import User
 from chatsite import tasks
 from conversations import checkpoints, relay, runner, turns
 from conversations.models import Conversation, Participant
-from tests.conversations.asking import provider_at
+from tests.conversations.asking import Opening, provider_at
 from tests.fakes import ModelServer
 from tests.viewers import Browser
 from upstreams.client import LIMITS, close_http, stream_reply
@@ -31,7 +32,6 @@ def conversation(ada: User, ben: User) -> Conversation:
 def server() -> Iterator[ModelServer]:
     with ModelServer(ProtocolName.ANTHROPIC) as running:
         yield running
-        running.release()
 
 
 @pytest.fixture(params=list(ProtocolName))
@@ -39,7 +39,6 @@ def either_server(request: pytest.FixtureRequest) -> Iterator[ModelServer]:
     """A model server of each protocol in turn."""
     with ModelServer(request.param) as running:
         yield running
-        running.release()
 
 
 @pytest.fixture
@@ -50,9 +49,6 @@ def model(db: None, server: ModelServer) -> ChatModel:
 @pytest.fixture
 def either_model(db: None, either_server: ModelServer) -> ChatModel:
     return provider_at(either_server)
-
-
-type Opening = Callable[[User], Awaitable[Browser]]
 
 
 @pytest.fixture
@@ -72,8 +68,6 @@ async def browser(loop_left_clean: None) -> AsyncIterator[Opening]:
 @pytest.fixture
 async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Ends what a test left running; failed calls are made again at once."""
-    from dataclasses import replace
-
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     yield

@@ -7,8 +7,7 @@ from lxml import html
 
 from accounts.models import User
 from conversations.models import Conversation, State
-from tests.conversations.asking import last_reply
-from tests.conversations.conftest import Opening
+from tests.conversations.asking import Opening, last_reply
 from tests.fakes import Gate, ModelServer
 from tests.viewers import Viewer
 from tests.wires import reply_wire
