@@ -26,7 +26,7 @@ class OpenEnd:
     """
 
     def __init__(self, within: str) -> None:
-        self.html_parts: list[str] = [""]
+        self._parts: list[str] = [""]
         self._within = within
         self._source = ""
         self._fresh: list[str] = []
@@ -45,7 +45,7 @@ class OpenEnd:
 
     @property
     def html(self) -> str:
-        return "".join(self.html_parts) + self._closers
+        return "".join(self._parts) + self._closers
 
     def show(self, source: str, view: str, html: str) -> None:
         """Takes over a rendering: `html` shows `view`, the presentable part of `source`."""
@@ -53,7 +53,7 @@ class OpenEnd:
             self._looks = _LOOKS
         self._source, self._fresh, self._grown = source, [], 0
         self._held = source[len(view) :] if source.startswith(view) else ""
-        self.html_parts, self._closers, self._target = [html], "", ""
+        self._parts, self._closers, self._target = [html], "", ""
         line = source[source.rfind("\n") + 1 :]
         self._takes_plain = view == source.rstrip(" \t\n") and _LETTER.search(line) is not None
         self._recent, self._expects_block = source[-16:], False
@@ -96,22 +96,22 @@ class OpenEnd:
         self._held = held
         if not text:
             return []
-        self.html_parts.append(escape(text))
-        return [Patch(self._target, "beforeend", self.html_parts[-1])]
+        self._parts.append(escape(text))
+        return [Patch(self._target, "beforeend", self._parts[-1])]
 
     def _ends_in_text(self, text: str) -> bool:
         """Whether a text that comes next stands in the innermost block, outside of emphasis, links and code."""
         self._open()
         if not self._closers:
             return False
-        end = self.html_parts[-1] or self.html_parts[0]
+        end = self._parts[-1] or self._parts[0]
         return not end.endswith(">") or (text.startswith(" ") and end.endswith(_INLINE_ENDS))
 
     def _open(self) -> None:
         """Takes the end tags off the rendering, to go on inside its last and innermost block."""
         if self._target:
             return
-        html, end, path = self.html_parts[0], len(self.html_parts[0]), [self._within]
+        html, end, path = self._parts[0], len(self._parts[0]), [self._within]
         while end and html[end - 1] == ">":
             start = html.rfind("</", 0, end)
             name = html[start + 2 : end - 1]
@@ -119,4 +119,4 @@ class OpenEnd:
                 break
             path.append(f"{name}:last-child")
             end = start
-        self.html_parts, self._closers, self._target = [html[:end]], html[end:], " > ".join(path)
+        self._parts, self._closers, self._target = [html[:end]], html[end:], " > ".join(path)
