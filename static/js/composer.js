@@ -5,8 +5,13 @@ document.addEventListener("keydown", (event) => {
   // Enter that ends an input method's composition chooses a word; Safari reports it by the key code alone.
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
-  if (event.target.value.trim()) event.target.form.requestSubmit();
+  // Disabled while the text is on its way, which after a first turn lasts until the new page is there.
+  const isOnItsWay = event.target.form.querySelector(".composer-send").disabled;
+  if (event.target.value.trim() && !isOnItsWay) event.target.form.requestSubmit();
 });
+
+const SIGNED_OUT = "You are signed out. Your text is still here: copy it, then sign in again.";
+const TOO_OLD = "This page is too old to send from. Your text is still here: copy it, then reload the page.";
 
 // The text stays in the field until the server has it.
 let sent = "";
@@ -19,7 +24,13 @@ document.addEventListener("htmx:before:request", (event) => {
 
 document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "composer") return;
-  const status = event.detail.ctx.response?.status;
+  const { status, raw } = event.detail.ctx.response;
+  // Not an answer to this form but a whole page: the way to the sign-in page, or the refusal of an old token.
+  if (raw.redirected || status === 403) {
+    event.preventDefault();
+    say(raw.redirected ? SIGNED_OUT : TOO_OLD);
+    return;
+  }
   if (status === 201 && field().value === sent) {
     field().value = "";
     grow(field());
