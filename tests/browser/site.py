@@ -53,7 +53,7 @@ class Site:
     """`with Site(data, **settings) as site:` serves until the block ends; `console` is what it printed."""
 
     def __init__(self, data: Path, **settings: str) -> None:
-        self.port = free_port()
+        self.data, self.port = data, free_port()
         self.environment = environment(data, self.port, **settings)
         self.url = f"http://127.0.0.1:{self.port}"
         self.plain_url = f"http://{PLAIN_HOST}:{self.port}"

@@ -21,6 +21,10 @@ class Watch:
         self._expected: list[str] = []
         self._seen: list[str] = []
 
+    def watch_also(self, origin: str) -> None:
+        """Another site that the test is about."""
+        self._origins += (f"{origin}/",)
+
     def expect(self, *words: str) -> None:
         """A trouble with these words in it is what the test is about."""
         self._expected += words

@@ -1,0 +1,80 @@
+"""The message field loses nothing and sends nothing twice."""
+
+from playwright.async_api import expect
+
+from tests.browser.backstage import Backstage, Person
+from tests.browser.tab import Tab
+from tests.browser.watch import Watch
+from tests.fakes import ModelServer
+
+
+async def test_what_the_server_refuses_stays_in_the_field(tab: Tab, model: ModelServer, watch: Watch) -> None:
+    watch.expect("status of 422")
+    await tab.open()
+    too_long = "word " * 40_001
+    await tab.composer.fill(too_long)
+    await tab.send.click()
+    await expect(tab.errors).to_contain_text("A message can have 200000 characters")
+    await expect(tab.composer).to_have_value(too_long)
+    assert model.requests == []
+
+
+async def test_an_empty_message_is_not_sent(tab: Tab, model: ModelServer) -> None:
+    await tab.open()
+    await tab.composer.press_sequentially("  ")
+    await tab.composer.press("Enter")
+    await expect(tab.composer).to_have_value("  ")
+    await expect(tab.errors).to_be_hidden()
+
+
+async def test_a_server_out_of_reach_is_told_and_the_text_stays(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
+    model.say("Here I am.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await tab.page.context.set_offline(True)
+    await tab.composer.fill("Are you there?")
+    await tab.composer.press("Enter")
+    await expect(tab.errors).to_contain_text("could not be reached")
+    await expect(tab.composer).to_have_value("Are you there?")
+    await tab.page.context.set_offline(False)
+    await tab.composer.press("Enter")
+    await expect(tab.own).to_have_count(2)
+    await expect(tab.composer).to_have_value("")
+    await expect(tab.errors).to_be_hidden()
+    await expect(tab.answer_text).to_have_text("Here I am.")
+
+
+async def test_enter_pressed_twice_makes_one_turn(tab: Tab, model: ModelServer) -> None:
+    twice = """field => {
+        for (const press of [1, 2]) {
+            field.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
+        }
+    }"""
+    model.say("One answer.")
+    await tab.open()
+    await tab.composer.fill("First")
+    await tab.composer.evaluate(twice)
+    await tab.is_answered()
+    await expect(tab.rows).to_have_count(1)
+    await expect(tab.messages).to_have_count(2)
+    await tab.is_connected()
+    await tab.composer.fill("Second")
+    await tab.composer.evaluate(twice)
+    await expect(tab.messages).to_have_count(4)
+    await tab.is_answered()
+    await tab.page.reload()
+    await expect(tab.messages).to_have_count(4)
+    assert len([request for request in model.requests if request.method == "POST"]) == 2
+
+
+async def test_the_field_grows_with_its_text_up_to_a_part_of_the_page(tab: Tab) -> None:
+    await tab.open()
+    one_line = (await tab.composer.bounding_box() or {})["height"]
+    await tab.composer.fill("\n".join("line" for _ in range(5)))
+    assert (await tab.composer.bounding_box() or {})["height"] > 2 * one_line
+    await tab.composer.fill("\n".join("line" for _ in range(200)))
+    assert (await tab.composer.bounding_box() or {})["height"] <= 0.41 * 800
+    await expect(tab.send).to_be_in_viewport()

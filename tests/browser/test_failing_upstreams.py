@@ -1,0 +1,62 @@
+"""When the model's server fails: the words for it, the state of the message, what had arrived."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.tab import Tab
+from tests.fakes import Abort, Answer, Gate, ModelServer
+from tests.wires import reply_wire
+from upstreams.endpoint import ProtocolName
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, "authentication_error", "did not accept the API key"),
+        (429, "rate_limit_error", "received too many requests"),
+        (500, "api_error", "had a fault of its own"),
+    ],
+)
+async def test_a_refusal_is_put_into_words_with_the_servers_own_beside_them(
+    status: int, kind: str, words: str, tab: Tab, model: ModelServer
+) -> None:
+    model.refuse(status, kind, "Told by the <b>server</b>.")
+    await tab.begin("Hello?")
+    await tab.is_answered("failed")
+    alert = tab.answer.get_by_role("alert")
+    await expect(alert).to_contain_text("No answer.")
+    await expect(alert).to_contain_text(words)
+    await alert.get_by_text("What the server said").click()
+    await expect(alert.get_by_text("Told by the <b>server</b>.")).to_be_visible()
+    await expect(tab.own).to_contain_text("Hello?")
+    await tab.page.reload()
+    await expect(alert).to_contain_text(words)
+
+    model.forget()
+    model.say("Here I am.")
+    await tab.say("Are you there?")
+    await expect(tab.answer_text).to_have_text("Here I am.")
+
+
+async def test_a_connection_that_breaks_before_the_first_word_is_no_answer(tab: Tab, model: ModelServer) -> None:
+    model.answer(Answer([], before=[Abort()]))
+    await tab.begin("Hello?")
+    await tab.is_answered("failed")
+    await expect(tab.answer.get_by_role("alert")).to_contain_text("No answer.")
+    await expect(tab.answer_text).to_be_empty()
+
+
+async def test_a_connection_that_breaks_after_some_words_keeps_them(tab: Tab, model: ModelServer) -> None:
+    cut = Gate()
+    wire = reply_wire(ProtocolName.ANTHROPIC, ["Half a ", "**thought**", " lost"])
+    model.stream(*wire[:4], cut, Abort())
+    await tab.begin("Hello?")
+    await expect(tab.answer_text.locator("strong")).to_have_text("thought")
+    cut.open()
+    await tab.is_answered("interrupted")
+    await expect(tab.answer).to_contain_text("Interrupted.")
+    await expect(tab.answer).to_contain_text("What had arrived is kept.")
+    await expect(tab.answer_text).to_have_text("Half a thought")
+    await tab.page.reload()
+    await expect(tab.answer_text).to_have_text("Half a thought")
+    await tab.is_answered("interrupted")

@@ -1,0 +1,102 @@
+"""Several tabs on one conversation, and a tab that loses its connection."""
+
+from playwright.async_api import expect
+
+from tests.browser.backstage import Backstage, Person
+from tests.browser.conftest import OpenTab
+from tests.browser.site import Site
+from tests.browser.tab import Tab
+from tests.browser.watch import Watch
+from tests.fakes import ModelServer
+
+
+async def another(tab: Tab, site: Site) -> Tab:
+    """A second tab of the same browser on the same page."""
+    second = Tab(await tab.page.context.new_page(), site.url)
+    await second.open(tab.page.url.removeprefix(site.url))
+    await second.is_connected()
+    return second
+
+
+async def test_two_tabs_of_one_person_see_the_same(tab: Tab, model: ModelServer, site: Site) -> None:
+    model.hold()
+    model.say("Once upon ", "a *time*.")
+    await tab.begin("Tell me a story")
+    model.step()
+    await expect(tab.answer_text).to_have_text("Once upon")
+    late = await another(tab, site)
+    await expect(late.answer_text).to_have_text("Once upon")
+    model.release()
+    for each in (tab, late):
+        await each.is_answered()
+        await expect(each.answer_text.locator("em")).to_have_text("time")
+    await late.say("And then?")
+    await expect(tab.messages).to_have_count(4)
+    await tab.is_answered()
+    await late.is_answered()
+    assert await tab.log.inner_text() == await late.log.inner_text()
+
+
+async def test_a_tab_that_lost_its_connection_says_so_and_catches_up(
+    tab: Tab, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "htmx:ws:error")
+    pieces = ["One ", "two ", "three ", "four ", "five."]
+    model.hold()
+    model.say(*pieces)
+    await tab.begin("Count")
+    model.step(2)
+    await expect(tab.answer_text).to_have_text("One two")
+    await tab.lose_connection()
+    await expect(tab.connection).to_be_visible()
+    await expect(tab.connection).to_contain_text("offline")
+    model.step(2)
+    await tab.page.context.set_offline(False)
+    await tab.is_connected()
+    await expect(tab.answer_text).to_have_text("One two three four")
+    await expect(tab.connection).to_be_hidden()
+    await tab.is_answered("running")
+    model.release()
+    await tab.is_answered()
+    await expect(tab.answer_text).to_have_text("".join(pieces))
+
+
+async def test_a_tab_that_missed_the_end_and_another_turn_catches_up(
+    tab: Tab, model: ModelServer, site: Site, open_tab: OpenTab, ada: Person, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "htmx:ws:error")
+    model.say("First.")
+    model.say("Second.")
+    await tab.begin("One")
+    await tab.is_answered()
+    elsewhere = await open_tab(ada)
+    await elsewhere.open(tab.page.url.removeprefix(site.url))
+    await elsewhere.is_connected()
+    await tab.lose_connection()
+    await elsewhere.say("Two")
+    await elsewhere.is_answered()
+    await expect(tab.messages).to_have_count(2)
+    await tab.page.context.set_offline(False)
+    await expect(tab.messages).to_have_count(4)
+    await expect(tab.answer_text).to_have_text("Second.")
+    await tab.is_answered()
+
+
+async def test_a_session_that_ended_elsewhere_is_told_and_the_text_is_kept(
+    tab: Tab, site: Site, ada: Person, backstage: Backstage
+) -> None:
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await tab.composer.fill("Not sent yet")
+    second = await another(tab, site)
+    await second.sidebar.get_by_role("button", name="Ada Lovelace").click()
+    await second.page.get_by_role("button", name="Sign out").click()
+    await expect(second.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(tab.connection).to_contain_text("You are signed out")
+    await expect(tab.connection.get_by_role("link", name="Sign in")).to_be_visible()
+    await expect(tab.composer).to_have_value("Not sent yet")
+    # What is sent all the same is refused in words, not by a page within the page.
+    await tab.composer.press("Enter")
+    await expect(tab.errors).to_contain_text("signed out")
+    await expect(tab.composer).to_have_value("Not sent yet")
+    await expect(tab.page.get_by_label("Password")).to_have_count(0)
