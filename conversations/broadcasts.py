@@ -1,12 +1,13 @@
 """Everything that viewers are ever told: rendered once, the same for all who listen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from django.template.loader import render_to_string
 
 from conversations.blocks import ShownBlock, shown_blocks
-from conversations.hub import Frame, conversation_topic, hub
-from conversations.models import Conversation, Message, Role
+from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
+from conversations.models import Conversation, Message, Path, Role
+from conversations.places import place_of
 
 CATCH_UP_LIMIT = 60
 """Changed messages that are sent one by one; a page further behind loads the latest anew."""
@@ -23,50 +24,124 @@ def block_html(block: ShownBlock) -> str:
     return render_to_string("conversations/_block.html", {"block": block})
 
 
-def partial(target: str, swap: str, html: str) -> str:
+def partial(target: str, swap: str, html: str = "") -> str:
     """One instruction to a page: what to do with `html` at the CSS selector `target`."""
     return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{html}</hx-partial>'
-
-
-def added(messages: Iterable[Message]) -> str:
-    """Messages for a page that may or may not have them yet."""
-    return partial("#messages", "upsert", "".join(map(article, messages)))
 
 
 def replaced(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     return partial(f"#m{message.pk}", "outerMorph", article(message, blocks))
 
 
-def changes_since(conversation_pk: int, revision: int | None) -> tuple[str, int]:
+def brought(message: Message, since: int) -> str:
+    """A message that changed, for a page of revision `since`, which may or may not have it."""
+    if message.deleted_at:
+        return partial(f"#m{message.pk}", "delete")
+    if message.shown_since > since:
+        return partial("#messages", "upsert", article(message))
+    return replaced(message)
+
+
+def changes_since(path: Path, revision: int | None) -> tuple[list[str], int]:
     """What a page drawn at `revision` lacks, and the revision it is then at; None: it was drawn just now."""
-    conversation = Conversation.objects.get(pk=conversation_pk)
+    conversation = Conversation.objects.get(pk=path.branch.conversation_id)
     if revision is None or revision >= conversation.revision:
-        return "", conversation.revision
-    changed = conversation.messages.filter(revision__gt=revision).for_reading()[: CATCH_UP_LIMIT + 1]
-    html = titled(conversation)
-    if len(changed) > CATCH_UP_LIMIT:
-        html += render_to_string("conversations/updates/load_anew.html", {"conversation": conversation})
-    elif changed:
-        html += added(changed)
-    return html, conversation.revision
+        return [], conversation.revision
+    on_path = [message for message in changed_messages(conversation, revision) if includes(path, message)]
+    if len(on_path) > CATCH_UP_LIMIT:
+        context = {"conversation": conversation, "path": path}
+        updates: list[str] = [render_to_string("conversations/updates/load_anew.html", context)]
+    else:
+        updates = [brought(message, revision) for message in on_path]
+    return [*titled(conversation), *updates], conversation.revision
 
 
-def titled(conversation: Conversation) -> str:
-    return render_to_string("conversations/updates/titled.html", {"conversation": conversation})
+def changed_messages(conversation: Conversation, since: int) -> Iterator[Message]:
+    return iter(conversation.messages.filter(revision__gt=since).for_reading().order_by("pk"))
 
 
-def renamed(conversation: Conversation) -> None:
-    tell(conversation.pk, Frame(titled(conversation), revision=conversation.revision))
+def includes(path: Path, message: Message) -> bool:
+    return path.includes(message.branch_id, message.pk)
 
 
-def turn_posted(messages: list[Message]) -> None:
-    """A person spoke and a reply is owed."""
-    tell(messages[0].conversation_id, Frame(added(messages), revision=messages[0].revision))
+def changed(conversation: Conversation) -> None:
+    """Tells everybody of the messages that the conversation's latest revision brought or changed."""
+    for message in changed_messages(conversation, conversation.revision - 1):
+        message_changed(message)
 
 
 def message_changed(message: Message) -> None:
-    tell(message.conversation_id, Frame(replaced(message), revision=message.revision))
+    html = brought(message, message.revision - 1)
+    frame = Frame(html, revision=message.revision, branch=message.branch_id, message=message.pk)
+    tell(message.conversation_id, frame)
 
 
 def tell(conversation_pk: int, frame: Frame) -> None:
     hub.publish(conversation_topic(conversation_pk), frame)
+
+
+# ---------------------------------------------------------------- the conversation itself, and people's lists of them
+
+
+def titled(conversation: Conversation) -> list[str]:
+    context = {"conversation": conversation}
+    return [render_to_string(f"conversations/updates/{name}.html", context) for name in ("title", "title_field")]
+
+
+def renamed(conversation: Conversation) -> None:
+    for html in titled(conversation):
+        tell(conversation.pk, Frame(html, revision=conversation.revision))
+    for person_pk in people_in(conversation):
+        hub.publish(person_topic(person_pk), Frame(titled(conversation)[0]))
+
+
+def listed(conversation: Conversation) -> None:
+    """It has moved to the head of everybody's list."""
+    for person_pk in people_in(conversation):
+        listed_for(conversation, person_pk)
+
+
+def listed_for(conversation: Conversation, person_pk: int) -> None:
+    """Somebody was let in: it stands at the head of their list until they load it anew."""
+    row = partial("#conversations", "afterbegin", list_row(conversation))
+    unlist(conversation, person_pk)
+    hub.publish(person_topic(person_pk), Frame(row))
+
+
+def members_changed(conversation: Conversation) -> None:
+    """The faces in the header."""
+    participants = conversation.participants.select_related("user").order_by("pk")
+    context = {"conversation": conversation, "participants": participants}
+    tell(
+        conversation.pk, Frame(partial("#faces", "outerMorph", render_to_string("conversations/_faces.html", context)))
+    )
+
+
+def relisted(conversation: Conversation) -> None:
+    """It stays where it stands in the lists and looks different: an answer began or ended."""
+    row = partial(f"#conversation-{conversation.pk}", "outerMorph", list_row(conversation))
+    for person_pk in people_in(conversation):
+        hub.publish(person_topic(person_pk), Frame(row))
+
+
+def unlist(conversation: Conversation, person_pk: int) -> None:
+    hub.publish(person_topic(person_pk), Frame(partial(f"#conversation-{conversation.pk}", "delete")))
+
+
+def shut_out(conversation: Conversation, person_pk: int) -> None:
+    """Somebody takes no part any more: gone from their list, and their open tabs close."""
+    unlist(conversation, person_pk)
+    hub.publish(person_topic(person_pk), CHECK_AGAIN)
+
+
+def list_row(conversation: Conversation) -> str:
+    return render_to_string("conversations/_conversation.html", {"place": place_of(conversation)})
+
+
+def people_in(conversation: Conversation) -> list[int]:
+    return list(conversation.participants.values_list("user", flat=True))
+
+
+def saving_is_behind(conversation_pk: int, *, is_behind: bool) -> None:
+    html = render_to_string("conversations/updates/saving.html", {"is_behind": is_behind})
+    tell(conversation_pk, Frame(html))

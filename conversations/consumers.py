@@ -1,4 +1,4 @@
-"""One tab on one conversation: let in, brought up to date, then told everything that happens."""
+"""One open tab: let in, brought up to date, then told everything that happens."""
 
 import asyncio
 import logging
@@ -12,40 +12,39 @@ from accounts.models import User
 from accounts.sessions import session_is_alive
 from conversations import broadcasts, relay
 from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
-from conversations.models import Conversation
+from conversations.models import Branch, Conversation, Path
 
 NO_ACCESS = 4403
 """Close code: the session ended, the account was deactivated, or the conversation is no longer theirs."""
 BAD_EVENT = 4400
+OUR_FAULT = 1011
 CHECK_INTERVAL = 30.0
 """Seconds between two looks whether the person may still listen."""
-OUR_FAULT = 1011
 LONGEST_EVENT = 1024
 
 logger = logging.getLogger(__name__)
 
 
-class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """Out: HTML for htmx. In: any short text, such as a heartbeat, is answered by `{"type":"pong"}`.
+class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """A page without a conversation: what happens to the person's list of them.
 
-    The address may say `?since=<revision>`: what changed after the page was drawn comes first.
+    Out: HTML for htmx. In: any short text, such as a heartbeat, is answered by `{"type":"pong"}`.
     """
 
     # The hub carries everything; a channel of its own would only cost each tab a second queue.
     channel_layer_alias = ""
 
+    user: User
+    passing: asyncio.Task[None] | None = None
+
     async def connect(self) -> None:
-        self.pk = int(self.scope["url_route"]["kwargs"]["pk"])
-        self.user: User = self.scope["user"]
-        self.passing: asyncio.Task[None] | None = None
-        self.caught_up_to = revision_in(self.scope["query_string"])
-        self.seen: dict[int, int] = {}
+        self.user = self.scope["user"]
         if not await self.is_welcome():
             await self.close()
             return
         await self.accept()
         # Joined before anything is read: what happens meanwhile waits in the queue.
-        self.viewer = hub.join(conversation_topic(self.pk), person_topic(self.user.pk))
+        self.viewer = hub.join(*self.topics())
         self.passing = asyncio.create_task(self.pass_on())
 
     async def disconnect(self, code: int) -> None:
@@ -61,15 +60,21 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         else:
             await self.send('{"type":"pong"}')
 
+    def topics(self) -> list[str]:
+        return [person_topic(self.user.pk)]
+
     async def is_welcome(self) -> bool:
-        return await sync_to_async(may_listen)(self.user, self.scope["session"].session_key, self.pk)
+        return await sync_to_async(self.may_listen)()
+
+    def may_listen(self) -> bool:
+        return self.user.is_authenticated and session_is_alive(self.user.pk, self.scope["session"].session_key)
 
     async def pass_on(self) -> None:
         try:
             await self.keep_up()
         except Exception:
             # Left open, the tab would never hear anything again; closed, it comes back by itself.
-            logger.exception("A tab on conversation %s could not be kept up to date", self.pk)
+            logger.exception("A tab of person %s could not be kept up to date", self.user.pk)
             await self.close(OUR_FAULT)
 
     async def keep_up(self) -> None:
@@ -101,9 +106,45 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return []
 
     def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
-        """What the tab does not have yet; None when a frame of a reply is missing."""
+        """What the tab does not have yet; None when something is missing."""
+        return [frame.html for frame in frames if frame.html]
+
+    async def catch_up(self) -> None:
+        self.viewer.fell_behind = False
+
+
+class ConversationTab(Tab):
+    """A conversation's page. The address says what it shows: `?branch=<key>`, and from when: `?since=<revision>`."""
+
+    path: Path | None = None
+
+    async def connect(self) -> None:
+        self.pk = int(self.scope["url_route"]["kwargs"]["pk"])
+        self.caught_up_to = number_in(self.scope["query_string"], "since")
+        self.branch = number_in(self.scope["query_string"], "branch")
+        self.seen: dict[int, int] = {}
+        await super().connect()
+
+    def topics(self) -> list[str]:
+        return [*super().topics(), conversation_topic(self.pk)]
+
+    def may_listen(self) -> bool:
+        if not super().may_listen():
+            return False
+        conversation = Conversation.objects.visible_to(self.user).select_related("branch").filter(pk=self.pk).first()
+        if conversation is not None and self.path is None:
+            try:
+                self.path = conversation.path(self.branch)
+            except Branch.DoesNotExist:
+                return False
+        return conversation is not None
+
+    def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
+        assert self.path is not None
         news: list[str] = []
         for frame in frames:
+            if frame.branch and not self.path.includes(frame.branch, frame.message):
+                continue
             if frame.generation:
                 expected = self.seen.get(frame.generation, 0) + 1
                 if frame.seq > expected:
@@ -119,24 +160,20 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def catch_up(self) -> None:
         """Late, reconnected or a frame lost: what changed since, and the running reply as it stands."""
-        self.viewer.fell_behind = False
-        html, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.pk, self.caught_up_to)
-        if html:
+        await super().catch_up()
+        assert self.path is not None
+        changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, self.caught_up_to)
+        for html in changes:
             await self.send(html)
         # No await from here to the last line: the snapshot and `seen` have to be of one moment.
-        if growing := relay.live.get(self.pk):
+        growing = relay.live.get(self.pk)
+        if growing and broadcasts.includes(self.path, growing.message):
             snapshot = growing.snapshot()
             self.seen[snapshot.generation] = snapshot.seq
             await self.send(snapshot.html)
 
 
-def may_listen(user: User, session_key: str | None, conversation_pk: int) -> bool:
-    if not user.is_authenticated or not session_is_alive(user.pk, session_key):
-        return False
-    return Conversation.objects.visible_to(user).filter(pk=conversation_pk).exists()
-
-
-def revision_in(query: bytes) -> int | None:
-    """The revision that the page was drawn at; None when the address does not say."""
-    since = parse_qs(query.decode("ascii", "replace")).get("since", [""])[0]
-    return int(since) if since.isascii() and since.isdigit() and len(since) < 10 else None
+def number_in(query: bytes, name: str) -> int | None:
+    """A whole number of the address, None when it has none of that name."""
+    value = parse_qs(query.decode("ascii", "replace")).get(name, [""])[0]
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

@@ -1,5 +1,6 @@
 """A reply as it grows: events in, content blocks out."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from upstreams.events import (
@@ -18,14 +19,17 @@ GROWING_FIELDS = {"text": "text", "thinking": "thinking"}
 
 
 class Draft:
-    """The fold of a reply's events. `blocks` are fit to be stored and sent back verbatim."""
+    """The fold of a reply's events, on top of `blocks` that are there already.
 
-    def __init__(self) -> None:
+    Its own `blocks` are fit to be stored and sent back verbatim.
+    """
+
+    def __init__(self, blocks: Iterable[Mapping[str, Any]] = ()) -> None:
         self.usage = Usage()
         self.stop_reason: str | None = None
         self.explanation = ""
         self.model = ""
-        self._blocks: list[dict[str, Any]] = []
+        self._blocks = [dict(block) for block in blocks]
         # The open block's text in pieces: joining them when somebody asks keeps a long reply linear.
         self._pieces: list[str] = []
 

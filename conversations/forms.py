@@ -33,6 +33,9 @@ class TurnForm(forms.Form):
         error_messages={"invalid_choice": "This model is not available any more. Choose another one."},
     )
 
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    """The same for every sending of one turn."""
+
     def __init__(self, *args: Any, conversation: Conversation | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["chat_model"]
@@ -46,6 +49,10 @@ class TurnForm(forms.Form):
         if not text.strip():
             raise ValidationError("Write a message first.")
         return text
+
+    def turn(self) -> dict[str, Any]:
+        """What `turns.post` wants to know of a valid turn."""
+        return {name: self.cleaned_data[name] for name in ("text", "chat_model", "key")}
 
     def clean_chat_model(self) -> ChatModel | None:
         return self.cleaned_data["chat_model"] or ChatModel.objects.default()

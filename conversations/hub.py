@@ -15,13 +15,16 @@ class Frame:
 
     Frames of a running reply carry its generation's key and `seq`, counted from
     1 without gaps. All others carry the conversation's `revision` that they
-    bring, or 0 when they are of no conversation.
+    bring, or 0 when they are of no conversation. What is about a message says so:
+    a tab on another branch may not have it.
     """
 
     html: str
     generation: int = 0
     seq: int = 0
     revision: int = 0
+    branch: int = 0
+    message: int = 0
 
 
 CHECK_AGAIN = Frame("")

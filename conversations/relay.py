@@ -14,6 +14,7 @@ from conversations.figures import thought
 from conversations.hub import Frame
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message
+from conversations.transcript import continued_from
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
 
 live: dict[int, "Relay"] = {}
@@ -37,12 +38,16 @@ class Relay:
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
-        self.draft = Draft()
+        said = continued_from(message.blocks) if generation.continues else []
+        self.draft = Draft(said)
+        self._joins = bool(said)
         self.seq = 0
         self.thinking_seconds: float | None = None
         self.first_token_at: datetime | None = None
         self.stop_asked = False
         self._blocks: list[LiveBlock | None] = []
+        for block in said:
+            self._open(block["type"], shown_text(block), is_on_page=True)
 
     def start(self) -> None:
         """The page's empty message turns into one that grows."""
@@ -51,7 +56,7 @@ class Relay:
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
         partials: list[str] = []
-        for event in joined(batch):
+        for event in joined(map(self._joined_on, batch)):
             self.draft.apply(event)
             if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()
@@ -68,14 +73,26 @@ class Relay:
     def snapshot(self) -> Frame:
         """The message as it stands now, for a viewer who missed something or comes late."""
         html = replaced(self.message, self.shown_blocks())
-        return Frame(html, generation=self.generation.pk, seq=self.seq)
+        return self._frame(html)
 
     def shown_blocks(self) -> list[ShownBlock]:
         return [self._as_shown(block) for block in self._blocks if block]
 
     def _send(self, html: str) -> None:
         self.seq += 1
-        tell(self.generation.conversation_id, Frame(html, generation=self.generation.pk, seq=self.seq))
+        tell(self.generation.conversation_id, self._frame(html))
+
+    def _frame(self, html: str) -> Frame:
+        message = self.message
+        return Frame(html, generation=self.generation.pk, seq=self.seq, branch=message.branch_id, message=message.pk)
+
+    def _joined_on(self, event: ReplyEvent) -> ReplyEvent:
+        """The first text of a continuation goes on in the text that is there."""
+        if self._joins and isinstance(event, BlockOpened):
+            self._joins = False
+            if event.block["type"] == "text":
+                return BlockGrew(shown_text(event.block))
+        return event
 
     def _shown(self, event: ReplyEvent) -> Iterator[str]:
         """What an event changes in the blocks that viewers have already."""
@@ -92,11 +109,12 @@ class Relay:
                 if block.is_on_page:
                     yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
 
-    def _open(self, kind: str, text: str) -> None:
+    def _open(self, kind: str, text: str, *, is_on_page: bool = False) -> None:
         if kind not in SHOWN:
             self._blocks.append(None)
             return
         block = LiveBlock(element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(), time.monotonic())
+        block.is_on_page = is_on_page
         if text:
             block.markdown.feed(text)
         self._blocks.append(block)

@@ -16,11 +16,11 @@ from conversations.models import Generation, Message, State
 from conversations.models.generation import USAGE_FIELDS
 from conversations.pacing import paced
 from conversations.relay import Relay
-from conversations.transcript import problems_with, request_for
+from conversations.transcript import problems_with, request_for, takes_prefill
 from upstreams.chat import ChatRequest
 from upstreams.client import stream_reply
 from upstreams.endpoint import Endpoint
-from upstreams.errors import BrokenStream, Stalled, UpstreamError
+from upstreams.errors import BrokenStream, InvalidRequest, Stalled, UpstreamError
 from upstreams.protocols import PROTOCOLS
 from upstreams.sealing import SealBroken
 
@@ -64,6 +64,8 @@ class Assignment:
     endpoint: Endpoint | None
     request: ChatRequest | None
     refusal: Outcome | None = None
+    otherwise: ChatRequest | None = None
+    """What to ask when the upstream refuses `request` itself: not every model goes on with its own words."""
 
 
 _streams: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
@@ -86,6 +88,7 @@ async def generate(pk: int) -> None:
 async def write(assignment: Assignment) -> None:
     relay = Relay(assignment.generation, assignment.message)
     relay.start()
+    await sync_to_async(broadcasts.relisted)(assignment.generation.conversation)
     outcome = assignment.refusal or await streamed(relay, assignment)
     await finish(relay, outcome)
     await start_next(assignment.generation.conversation_id)
@@ -119,19 +122,22 @@ def take_up(pk: int) -> Assignment | None:
     generation = queryset.filter(pk=pk).first()
     if generation is None or not generation.claim():
         return None
-    message = Message.objects.for_reading().get(pk=generation.message_id)
+    message = Message.objects.for_reading().select_related("branch", "author").get(pk=generation.message_id)
     if generation.chat_model is None:
         return Assignment(generation, message, None, None, Outcome(State.FAILED, "no_model", NO_MODEL))
     try:
         endpoint = generation.chat_model.provider.endpoint()
     except SealBroken as error:
         return Assignment(generation, message, None, None, Outcome(State.FAILED, "sealed_key", str(error)))
-    request = request_for(generation)
+    request = request_for(generation, message)
+    by_asking = request_for(generation, message, by_asking=True) if generation.continues else None
+    if by_asking and not takes_prefill(request, generation.chat_model):
+        request, by_asking = by_asking, None
     generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
     refusal = None
     if problems := problems_with(request, generation.chat_model):
         refusal = Outcome(State.FAILED, "invalid_request", " ".join(problems))
-    return Assignment(generation, message, endpoint, request, refusal)
+    return Assignment(generation, message, endpoint, request, refusal, by_asking)
 
 
 async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
@@ -149,8 +155,18 @@ async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
 
 
 async def carried(relay: Relay, assignment: Assignment) -> None:
-    assert assignment.endpoint is not None and assignment.request is not None
-    async with aclosing(paced(stream_reply(assignment.endpoint, assignment.request))) as batches:
+    endpoint, request = assignment.endpoint, assignment.request
+    assert endpoint is not None and request is not None
+    try:
+        await carried_by(relay, endpoint, request)
+    except InvalidRequest:
+        if assignment.otherwise is None or relay.first_token_at:
+            raise
+        await carried_by(relay, endpoint, assignment.otherwise)
+
+
+async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> None:
+    async with aclosing(paced(stream_reply(endpoint, request))) as batches:
         async for batch in batches:
             relay.carry(batch)
 
@@ -184,6 +200,7 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
             pause = min(2 * pause, 10)
     relay.end()
     broadcasts.message_changed(message)
+    await sync_to_async(broadcasts.relisted)(relay.generation.conversation)
 
 
 @transaction.atomic
@@ -199,7 +216,8 @@ def book(relay: Relay, outcome: Outcome) -> Message:
     generation.finished_at = generation.heartbeat_at = now()
     generation.save(update_fields=BOOKED)
     revision = generation.conversation.advance()
-    Message.objects.filter(pk=relay.message.pk).update(blocks=draft.blocks, revision=revision)
+    blocks = draft.blocks or relay.message.blocks
+    Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)
     return Message.objects.for_reading().get(pk=relay.message.pk)
 
 

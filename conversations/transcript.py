@@ -3,26 +3,55 @@
 from collections.abc import Iterable
 from typing import Any
 
-from conversations.models import Conversation, Generation, Message, Role
-from conversations.models.message import is_text
+from conversations.models import Conversation, Generation, Message, Path, Role
+from conversations.models.message import is_text, text_block
 from upstreams.chat import Block, ChatMessage, ChatRequest
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import check
 
+GO_ON = (
+    "Your last answer was cut off. Go on exactly where it ends, in the middle of a word if need be. "
+    "Do not repeat anything of it, and say nothing about going on."
+)
+SEVERAL_PEOPLE = (
+    "Several people take part in this conversation. Each of their messages begins with its author's name and a colon."
+)
 
-def request_for(generation: Generation) -> ChatRequest:
-    """What to ask so that `generation` writes its message: all that was said before it. Queries the database."""
+
+def request_for(generation: Generation, message: Message, *, by_asking: bool = False) -> ChatRequest:
+    """What to ask so that `generation` writes `message`: all that was said before it. Queries the database.
+
+    A continuation ends with what is there already, for the model to go on with; `by_asking`
+    puts that into words, for models that do not take it.
+    """
     conversation, chat_model = generation.conversation, generation.chat_model
     if chat_model is None:
         raise ValueError("A generation without a model cannot ask for anything.")
-    earlier = conversation.messages.filter(pk__lt=generation.message_id).for_reading()
-    return ChatRequest(
-        model=chat_model.model_id,
-        messages=[message for said in earlier if (message := as_chat_message(said, chat_model)) is not None],
-        system=conversation.system_prompt,
-        **parameters_of(conversation),
-    )
+    earlier = list(Path.to(message.branch).messages.filter(pk__lt=message.pk).for_reading())
+    names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
+    messages = [chat for said in earlier if (chat := as_chat_message(said, chat_model, names=names)) is not None]
+    if generation.continues:
+        messages.append(ChatMessage("assistant", continued_from(message.blocks)))
+    if by_asking:
+        messages.append(ChatMessage("user", [text_block(GO_ON)]))
+    system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
+    return ChatRequest(model=chat_model.model_id, messages=messages, system=system, **parameters_of(conversation))
+
+
+def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
+    """Whether a last message of the model's own is gone on with; elsewhere it begins another one."""
+    return chat_model.provider.protocol == ProtocolName.ANTHROPIC and request.thinking_budget is None
+
+
+def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a continuation goes on from: up to the last text, which must not end in white space to be gone on with."""
+    said = [dict(block) for block in blocks]
+    while said and not is_text(said[-1]):
+        said.pop()
+    if said:
+        said[-1]["text"] = said[-1]["text"].rstrip()
+    return said
 
 
 def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
@@ -46,11 +75,13 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def as_chat_message(message: Message, reader: ChatModel) -> ChatMessage | None:
+def as_chat_message(message: Message, reader: ChatModel, *, names: bool) -> ChatMessage | None:
     """None for what has nothing to say to the model, such as a reply that failed before its first word."""
     blocks = list(sendable(message.blocks, foreign=is_foreign(message, reader)))
     if not blocks:
         return None
+    if names and message.role == Role.USER:
+        blocks[0] = text_block(f"{message.author or 'Somebody who left'}: {blocks[0]['text']}")
     return ChatMessage("user" if message.role == Role.USER else "assistant", blocks)
 
 

@@ -1,4 +1,6 @@
-"""What people do in a conversation: start one, speak, stop a reply."""
+"""What people do in a conversation: begin one, speak, ask again, go on, take back, stop a reply."""
+
+from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.db import transaction
@@ -7,28 +9,144 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations import broadcasts, runner
 from conversations.markdown import title_from
-from conversations.models import Conversation, Generation, Message, Participant, State
+from conversations.models import Conversation, Generation, Message, Participant, Path, State, Unsent
 from upstreams.models import ChatModel
 
 
 @transaction.atomic
-def begin(owner: User, **settings: object) -> Conversation:
+def begin(owner: User, **fields: object) -> Conversation:
     """A conversation of one's own, with nothing said in it yet."""
-    conversation = Conversation.objects.create(**settings)
+    conversation = Conversation.objects.create(**fields)
+    conversation.branch = conversation.branches.create()
+    conversation.save(update_fields=["branch"])
     conversation.participants.create(user=owner, role=Participant.Role.OWNER)
     return conversation
 
 
-def post(conversation: Conversation, author: User, text: str, chat_model: ChatModel | None) -> Generation:
-    """A person speaks; a model is set to answer, and answers every conversation's turns in their order."""
+@transaction.atomic
+def begin_with(author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None) -> Conversation:
+    """A conversation and its first turn; the one that is there already when the same turn comes again."""
+    if key and (posted := Message.objects.filter(author=author, key=key).select_related("conversation").first()):
+        return posted.conversation
+    conversation = begin(author, chat_model=chat_model)
+    post(conversation.path(), author, text, chat_model, key)
+    Unsent.objects.filter(person=author, conversation=None).delete()
+    return conversation
+
+
+def post(
+    path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None
+) -> Generation | None:
+    """A person speaks and a model is set to answer; turns of one conversation are answered in their order.
+
+    None when the turn with this key was posted before.
+    """
+    conversation = path.branch.conversation
     with transaction.atomic():
-        generation = conversation.post_turn(author, text, chat_model)
-        choices = {"chat_model": chat_model} | ({} if conversation.title else {"title": title_from(text)})
-        Conversation.objects.filter(pk=conversation.pk).update(**choices)
-    turn = conversation.messages.filter(revision=conversation.revision)
-    broadcasts.turn_posted(list(turn.for_reading()))
-    runner.generate.enqueue(generation.pk)
+        conversation.advance()
+        if key and Message.objects.filter(author=author, key=key).exists():
+            return None
+        generation = conversation.post_turn(path, author, text, chat_model, key)
+        if not conversation.title:
+            Conversation.objects.filter(pk=conversation.pk).update(title=title_from(text))
+        Unsent.objects.filter(person=author, conversation=conversation).delete()
+    announce(conversation, generation)
     return generation
+
+
+def retry(message: Message, chat_model: ChatModel | None) -> Generation:
+    """Asks for another answer in the place of this one, which is kept."""
+    conversation = message.conversation
+    with transaction.atomic():
+        branch = conversation.fork_at(message)
+        generation = conversation.owe_reply(branch, message.parent, chat_model)
+    announce(conversation, generation)
+    return generation
+
+
+def edit(message: Message, author: User, text: str, chat_model: ChatModel | None) -> Generation:
+    """Says it differently, on a branch of its own; what was said, and all that followed, is kept."""
+    conversation = message.conversation
+    with transaction.atomic():
+        branch = conversation.fork_at(message)
+        said = conversation.add(branch, message.parent_id, author=author, text=text)
+        generation = conversation.owe_reply(branch, said, chat_model)
+    announce(conversation, generation)
+    return generation
+
+
+def go_on(message: Message) -> Generation | None:
+    """Continues an answer that was cut, in the same message; None when there is nothing to go on from."""
+    conversation = message.conversation
+    with transaction.atomic():
+        conversation.advance()
+        message = Message.objects.for_reading().get(pk=message.pk)
+        if not message.can_continue or message.generation is None:
+            return None
+        naming = Generation.naming(message.generation.chat_model or conversation.speaking_model())
+        message.revision = conversation.revision
+        message.save(update_fields=["revision"])
+        generation = Generation.objects.create(conversation=conversation, message=message, continues=True, **naming)
+    announce(conversation, generation)
+    return generation
+
+
+def announce(conversation: Conversation, generation: Generation) -> None:
+    """Viewers hear of everything that has the conversation's new revision; then the reply is begun."""
+
+    def tell() -> None:
+        broadcasts.changed(conversation)
+        broadcasts.listed(conversation)
+        runner.generate.enqueue(generation.pk)
+
+    transaction.on_commit(tell)
+
+
+def delete(message: Message) -> None:
+    """Takes a message out of what people read and models are told; it can be put back."""
+    set_deleted(message, is_deleted=True)
+
+
+def restore(message: Message) -> None:
+    set_deleted(message, is_deleted=False)
+
+
+def set_deleted(message: Message, *, is_deleted: bool) -> None:
+    conversation = message.conversation
+    with transaction.atomic():
+        conversation.advance()
+        message.deleted_at = now() if is_deleted else None
+        message.revision = conversation.revision
+        if not is_deleted:
+            message.shown_since = conversation.revision
+        message.save(update_fields=["deleted_at", "revision", "shown_since"])
+        conversation.messages.filter(parent=message.parent_id).update(revision=conversation.revision)
+    broadcasts.changed(conversation)
+
+
+@transaction.atomic
+def fork(path: Path, last: Message, owner: User) -> Conversation:
+    """A conversation of one's own that begins with what was said up to `last`."""
+    source = path.branch.conversation
+    copied = begin(owner, title=source.title, **{name: getattr(source, name) for name in CARRIED_OVER})
+    copied.advance()
+    branch, after = copied.path().branch, None
+    for message in path.messages.filter(pk__lte=last.pk).for_reading():
+        said = {"role": message.role, "author": message.author, "blocks": message.blocks}
+        made = copied.add(branch, after, created_at=message.created_at, **said)
+        if message.generation:
+            ended = message.generation
+            ended.pk, ended.conversation, ended.message = None, copied, made
+            ended.state = State.INTERRUPTED if ended.is_unfinished else ended.state
+            ended.save(force_insert=True)
+        after = made.pk
+    return copied
+
+
+CARRIED_OVER = (
+    *("chat_model", "system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
+    *("presence_penalty", "frequency_penalty", "stop_sequences", "thinking_budget"),
+)
 
 
 def stop(generation: Generation) -> None:
@@ -36,22 +154,19 @@ def stop(generation: Generation) -> None:
     with transaction.atomic():
         unfinished = Generation.objects.unfinished().filter(pk=generation.pk)
         unfinished.update(stop_asked_at=now())
-        still_queued = unfinished.filter(state=State.QUEUED)
-        if still_queued.update(state=State.STOPPED, finished_at=now()):
-            changed = mark_changed(generation.message)
-        else:
-            changed = None
-    if changed:
-        broadcasts.message_changed(changed)
+        was_queued = unfinished.filter(state=State.QUEUED).update(state=State.STOPPED, finished_at=now())
+        if was_queued:
+            mark_changed(generation.message)
+    if was_queued:
+        broadcasts.changed(generation.message.conversation)
         async_to_sync(runner.start_next)(generation.conversation_id)
     else:
         runner.stop(generation.pk)
 
 
-def mark_changed(message: Message) -> Message:
-    """Gives the message a new revision, inside the caller's transaction; returns it ready to be drawn."""
+def mark_changed(message: Message) -> None:
+    """Gives the message a new revision, inside the caller's transaction."""
     Message.objects.filter(pk=message.pk).update(revision=message.conversation.advance())
-    return Message.objects.for_reading().get(pk=message.pk)
 
 
 def recover() -> list[int]:

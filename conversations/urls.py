@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from conversations.consumers import ConversationConsumer
-from conversations.views import edits, pages, turns
+from conversations.consumers import ConversationTab, Tab
+from conversations.views import edits, members, pages, turns, unsent, verbs
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -12,6 +12,16 @@ urlpatterns = [
     path("conversations/<int:pk>/", pages.show, name="conversation"),
     path("conversations/<int:pk>/messages/", pages.messages, name="messages"),
     path("conversations/<int:pk>/messages/<int:message_pk>/source/", pages.source, name="message_source"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/retries/", verbs.retry, name="retry"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/edits/", verbs.edit, name="edit"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/continuations/", verbs.go_on, name="continue"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/delete/", verbs.delete, name="delete_message"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/restore/", verbs.restore, name="restore_message"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/forks/", verbs.fork, name="fork"),
+    path("conversations/<int:pk>/members/", members.members, name="members"),
+    path("conversations/<int:pk>/members/<int:person_pk>/remove/", members.remove, name="remove_member"),
+    path("unsent/", unsent.keep, name="unsent"),
+    path("conversations/<int:pk>/unsent/", unsent.keep, name="unsent_in"),
     path("conversations/<int:pk>/turns/", turns.post, name="turns"),
     path("conversations/<int:pk>/stop/", turns.stop, name="stop"),
     path("conversations/<int:pk>/title/", edits.rename, name="rename"),
@@ -20,4 +30,7 @@ urlpatterns = [
     path("conversations/<int:pk>/restore/", edits.restore, name="restore"),
 ]
 
-websocket_urlpatterns = [path("ws/conversations/<int:pk>/", ConversationConsumer.as_asgi())]
+websocket_urlpatterns = [
+    path("ws/", Tab.as_asgi()),
+    path("ws/conversations/<int:pk>/", ConversationTab.as_asgi()),
+]

@@ -138,6 +138,7 @@ def number(element: HtmlElement) -> int:
 
 SWAPS: Final[dict[str, Callable[[HtmlElement, str], None]]] = {
     "beforebegin": before,
+    "afterbegin": lambda target, source: insert(target, 0, source),
     "beforeend": lambda target, source: insert(target, len(target), source),
     "innerHTML": inside,
     "innerMorph": inside,

@@ -1,6 +1,7 @@
 """A conversation, the settings its next reply is asked with, and who takes part in it."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
@@ -8,10 +9,12 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
+from conversations.models.branch import Branch, Path
 from upstreams.models import ChatModel
 
 if TYPE_CHECKING:
     from conversations.models.generation import Generation
+    from conversations.models.message import Message
 
 UNTITLED = "New conversation"
 
@@ -20,6 +23,13 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, person: User | AnonymousUser) -> Self:
         """The only way in: conversations that the person takes part in and that are not deleted."""
         return self.of(person).filter(deleted_at=None)
+
+    def owned_by(self, person: User | AnonymousUser) -> Self:
+        return self.visible_to(person).with_owner(person)
+
+    def with_owner(self, person: User | AnonymousUser) -> Self:
+        owning = Participant.objects.filter(user=person.pk, role=Participant.Role.OWNER)
+        return self.filter(participants__in=owning)
 
     def of(self, person: User | AnonymousUser) -> Self:
         """Deleted ones included, which only their undoing needs."""
@@ -35,6 +45,7 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0, editable=False)
+    branch = models.ForeignKey(Branch, models.SET_NULL, null=True, editable=False, related_name="+")
 
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, blank=True, related_name="+")
     system_prompt = models.TextField(blank=True)
@@ -58,16 +69,48 @@ class Conversation(models.Model):
         chosen = offered.filter(pk=self.chat_model_id).first() if self.chat_model_id else None
         return chosen or offered.first()
 
-    @transaction.atomic
-    def post_turn(self, author: User, text: str, chat_model: ChatModel | None) -> "Generation":
-        """A person speaks and a reply is owed: returns the generation that will write it."""
-        from conversations.models.generation import Generation
-        from conversations.models.message import Role, text_block
+    def path(self, branch_pk: int | None = None) -> Path:
+        """The way to a branch, by default the one last spoken on. Raises Branch.DoesNotExist."""
+        if branch_pk is None or branch_pk == self.branch_id:
+            assert self.branch is not None
+            return Path.to(self.branch)
+        return Path.to(self.branches.get(pk=branch_pk))
 
-        revision = self.advance()
+    @transaction.atomic
+    def post_turn(
+        self, path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None
+    ) -> "Generation":
+        """A person speaks at the end of a path, and a reply is owed: returns the generation that will write it."""
+        self.advance()
+        said = self.add(path.branch, path.tail(), author=author, text=text, key=key)
+        return self.owe_reply(path.branch, said, chat_model)
+
+    @transaction.atomic
+    def fork_at(self, message: "Message") -> Branch:
+        """A branch that goes on where `message` did, so that another one can stand in its place."""
+        self.advance()
+        # Where the other versions now say that there is one more, they have changed too.
+        self.messages.filter(parent=message.parent_id).update(revision=self.revision)
+        before = message.parent
+        return self.branches.create(parent=before.branch if before else None, fork_after=before)
+
+    def add(self, branch: Branch, after: int | None, **said: Any) -> "Message":
+        """One message more at a branch's end, inside the caller's transaction, which has called `advance`."""
+        from conversations.models.message import Message, Role, text_block
+
+        if (text := said.pop("text", None)) is not None:
+            said |= {"role": Role.USER, "blocks": [text_block(text)]}
+        said |= {"revision": self.revision, "shown_since": self.revision}
+        return Message.objects.create(conversation=self, branch=branch, parent_id=after, **said)
+
+    def owe_reply(self, branch: Branch, to: "Message | None", chat_model: ChatModel | None) -> "Generation":
+        """An empty reply after `to` and its queued generation; the branch is now the one last spoken on."""
+        from conversations.models.generation import Generation
+        from conversations.models.message import Role
+
+        reply = self.add(branch, to.pk if to else None, role=Role.ASSISTANT)
+        Conversation.objects.filter(pk=self.pk).update(branch=branch, chat_model=chat_model)
         Participant.objects.filter(conversation=self).update(active_at=now())
-        self.messages.create(role=Role.USER, author=author, blocks=[text_block(text)], revision=revision)
-        reply = self.messages.create(role=Role.ASSISTANT, revision=revision)
         return Generation.objects.create(conversation=self, message=reply, **Generation.naming(chat_model))
 
     @transaction.atomic

@@ -23,6 +23,7 @@ class State(models.TextChoices):
     FAILED = "failed"
 
 
+CUT_REASONS = ("max_tokens", "length", "model_context_window_exceeded", "pause_turn")
 UNFINISHED = (State.QUEUED, State.RUNNING)
 
 
@@ -60,6 +61,9 @@ class Generation(models.Model):
     cache_write_tokens = models.PositiveIntegerField(null=True, blank=True)
     thinking_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+
+    continues = models.BooleanField(default=False)
+    """Goes on with what its message says already, instead of writing it from the start."""
 
     queued_at = models.DateTimeField(default=now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -100,6 +104,12 @@ class Generation(models.Model):
     @property
     def is_unfinished(self) -> bool:
         return self.state in UNFINISHED
+
+    @property
+    def was_cut(self) -> bool:
+        if self.state == State.COMPLETE:
+            return self.stop_reason in CUT_REASONS
+        return self.state in (State.STOPPED, State.INTERRUPTED, State.FAILED)
 
     @property
     def duration(self) -> timedelta | None:

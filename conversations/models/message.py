@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.functional import cached_property
 from django.utils.timezone import now
 
+from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
 from conversations.models.generation import Generation, State
 
@@ -23,8 +24,12 @@ def text_block(text: str) -> dict[str, Any]:
 class MessageQuerySet(models.QuerySet["Message"]):
     def for_reading(self) -> Self:
         """With everything that drawing them needs, in a fixed number of queries."""
-        generations = Generation.objects.select_related("chat_model__provider").order_by("pk")
-        return self.select_related("author").prefetch_related(models.Prefetch("generations", generations))
+        replies = Message.objects.filter(deleted_at=None).only("pk", "parent", "branch").order_by("pk")
+        return self.select_related("author").prefetch_related(
+            models.Prefetch("generations", Generation.objects.select_related("chat_model__provider").order_by("pk")),
+            models.Prefetch("parent", Message.objects.only("pk")),
+            models.Prefetch("parent__replies", replies),
+        )
 
 
 class Message(models.Model):
@@ -34,17 +39,25 @@ class Message(models.Model):
     """
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
     role = models.CharField(max_length=10, choices=Role)
     author = models.ForeignKey("accounts.User", models.SET_NULL, null=True, blank=True, related_name="+")
     blocks = models.JSONField(default=list)
     revision = models.PositiveIntegerField(default=0, editable=False)
+    shown_since = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    key = models.UUIDField(null=True, editable=False)
+    """Of the form it was written in: a turn that is sent twice is posted once."""
 
     objects = MessageQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["author", "key"], name="turn_posted_once")]
         indexes = [
+            models.Index(fields=["conversation", "parent"], name="message_versions"),
             models.Index(fields=["conversation", "id"], name="message_in_order"),
             models.Index(fields=["conversation", "revision"], name="message_changed"),
         ]
@@ -56,6 +69,33 @@ class Message(models.Model):
     def generation(self) -> Generation | None:
         """The latest attempt to write it; a person's message has none."""
         return max(self.generations.all(), key=lambda generation: generation.pk, default=None)
+
+    @cached_property
+    def versions(self) -> "list[Message]":
+        """It and what stands in its place on other branches, oldest first."""
+        if self.parent:
+            return list(self.parent.replies.all())
+        firsts = Message.objects.filter(conversation=self.conversation_id, parent=None, deleted_at=None)
+        return list(firsts.only("pk", "parent", "branch").order_by("pk"))
+
+    @property
+    def number(self) -> int:
+        """Its place among its versions, from 1."""
+        return next((n for n, version in enumerate(self.versions, 1) if version.pk == self.pk), 1)
+
+    @property
+    def previous_version(self) -> "Message | None":
+        return self.versions[self.number - 2] if self.number > 1 else None
+
+    @property
+    def next_version(self) -> "Message | None":
+        return self.versions[self.number] if self.number < len(self.versions) else None
+
+    @property
+    def can_continue(self) -> bool:
+        """An answer cut by its length, by a stop or by a fault, with something to go on from."""
+        cut = self.generation is not None and self.generation.was_cut
+        return cut and bool(self.text.strip())
 
     @property
     def state(self) -> str:

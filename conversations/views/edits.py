@@ -9,9 +9,9 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from accounts.models import AuthenticatedRequest
 from conversations import broadcasts
-from conversations.access import conversation_or_404
+from conversations.access import conversation_or_404, owned_conversation_or_404
 from conversations.forms import RenameForm, SettingsForm
-from conversations.models import Conversation, Participant
+from conversations.models import Conversation
 
 
 @require_http_methods(["GET", "POST"])
@@ -23,7 +23,7 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         broadcasts.renamed(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
-        return closing(render(request, "conversations/updates/titled.html", {"conversation": conversation}))
+        return closing(render(request, "conversations/updates/titles.html", {"conversation": conversation}))
     return form_page(request, "rename", {"form": form, "conversation": conversation})
 
 
@@ -51,11 +51,10 @@ def closing(response: HttpResponse) -> HttpResponse:
 @require_POST
 def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Only its owner deletes a conversation; it can be undone."""
-    owned = Conversation.objects.visible_to(request.user).filter(
-        participants__user=request.user, participants__role=Participant.Role.OWNER
-    )
-    conversation = get_object_or_404(owned, pk=pk)
+    conversation = owned_conversation_or_404(request, pk)
     Conversation.objects.filter(pk=pk).update(deleted_at=now())
+    for person_pk in broadcasts.people_in(conversation):
+        broadcasts.shut_out(conversation, person_pk)
     is_open = f"/conversations/{pk}/" in (request.htmx.current_url or "")
     if request.htmx and not is_open:
         return render(request, "conversations/updates/deleted.html", {"conversation": conversation})
@@ -65,7 +64,9 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def restore(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    conversation = get_object_or_404(Conversation.objects.of(request.user).exclude(deleted_at=None), pk=pk)
+    deleted = Conversation.objects.of(request.user).exclude(deleted_at=None)
+    conversation = get_object_or_404(deleted.with_owner(request.user), pk=pk)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=None)
+    broadcasts.listed(conversation)
     address = reverse("conversation", args=[pk])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

@@ -1,5 +1,7 @@
 """Speaking and stopping: the forms under a conversation."""
 
+from uuid import uuid4
+
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -8,36 +10,33 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
 from conversations import turns
-from conversations.access import conversation_or_404
+from conversations.access import conversation_or_404, path_or_404
 from conversations.forms import TurnForm
-from conversations.models import Conversation
+from conversations.models import Branch, Conversation
 from conversations.views import pages
 
 
 @require_POST
 def post(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
+    path = path_or_404(request, conversation)
     form = TurnForm(request.POST, conversation=conversation)
     if not form.is_valid():
-        if request.htmx:
-            return refused(request, form)
-        return pages.render_conversation(request, conversation, form, status=422)
-    turns.post(conversation, request.user, form.cleaned_data["text"], form.cleaned_data["chat_model"])
+        return refused(request, form) if request.htmx else pages.render_conversation(request, path, form, status=422)
+    turns.post(path, request.user, **form.turn())
+    if not request.htmx:
+        return to(conversation, path.branch)
     # The turn itself arrives over the socket, as it does for everybody.
-    return HttpResponse(status=201) if request.htmx else to(conversation)
+    return render(request, "conversations/updates/sent.html", {"key": uuid4()}, status=201)
 
 
 @require_POST
 def begin(request: AuthenticatedRequest) -> HttpResponse:
-    """The first turn makes the conversation."""
+    """The first turn makes the conversation; sent twice, it leads to the same one."""
     form = TurnForm(request.POST)
     if not form.is_valid():
-        if request.htmx:
-            return refused(request, form)
-        return render(request, "conversations/home.html", {"form": form}, status=422)
-    chat_model = form.cleaned_data["chat_model"]
-    conversation = turns.begin(request.user, chat_model=chat_model)
-    turns.post(conversation, request.user, form.cleaned_data["text"], chat_model)
+        return refused(request, form) if request.htmx else pages.render_home(request, form, status=422)
+    conversation = turns.begin_with(request.user, **form.turn())
     return HttpResponseClientRedirect(address(conversation)) if request.htmx else to(conversation)
 
 
@@ -55,9 +54,11 @@ def refused(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
     return render(request, "conversations/_composer_errors.html", {"form": form}, status=422)
 
 
-def address(conversation: Conversation) -> str:
-    return reverse("conversation", args=[conversation.pk])
+def address(conversation: Conversation, branch: Branch | None = None) -> str:
+    """Without a branch, the one last spoken on."""
+    named = "" if branch is None or branch.pk == conversation.branch_id else f"?branch={branch.pk}"
+    return reverse("conversation", args=[conversation.pk]) + named
 
 
-def to(conversation: Conversation) -> HttpResponseRedirect:
-    return redirect(address(conversation))
+def to(conversation: Conversation, branch: Branch | None = None) -> HttpResponseRedirect:
+    return redirect(address(conversation, branch))

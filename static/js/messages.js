@@ -45,3 +45,21 @@ function countThinking() {
     if (place.textContent !== words) place.textContent = words;
   }
 }
+
+// Cancelling an edit brings back what was there; the server still has it as it was.
+document.addEventListener("click", (event) => {
+  const cancel = event.target.closest("[data-cancel-edit]");
+  if (!cancel || !messages) return;
+  event.preventDefault();
+  const body = document.getElementById(`m${cancel.dataset.cancelEdit}-body`);
+  body.replaceChildren(...kept.get(body) ?? []);
+  kept.delete(body);
+  body.closest(".message").querySelector(".for-author")?.focus();
+});
+
+const kept = new WeakMap();
+
+document.addEventListener("htmx:before:request", (event) => {
+  const body = event.target.matches?.(".message-actions .for-author[hx-get]") && event.target.closest(".message").querySelector(".message-body");
+  if (body) kept.set(body, [...body.childNodes]);
+});

@@ -31,4 +31,15 @@ function focusToggle(isClosed) {
   for (const toggle of document.querySelectorAll("button[data-sidebar-toggle]")) toggle.setAttribute("aria-expanded", String(!isClosed));
 }
 
-document.querySelector('.conversations [aria-current="page"]')?.scrollIntoView({ block: "nearest" });
+// Rows come from the server the same for everybody; which one is open here is known here.
+const list = document.getElementById("conversations");
+const open = document.querySelector("main[data-conversation]")?.dataset.conversation;
+
+function markOpen() {
+  list.querySelector(`#conversation-${open} .conversation-link:not([aria-current])`)?.setAttribute("aria-current", "page");
+}
+
+if (list && open) {
+  new MutationObserver(markOpen).observe(list, { childList: true, subtree: true, attributeFilter: ["aria-current"] });
+  list.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest" });
+}

@@ -16,6 +16,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.db import transaction  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
@@ -48,10 +49,11 @@ def conversation(owner: int, title: str, said: list[str], answered: list[str] = 
     """What a person said, each with the answer of the same place, if there is one."""
     made = turns.begin(User.objects.get(pk=owner), title=title)
     Participant.objects.filter(conversation=made).update(active_at=now() - timedelta(minutes=minutes_ago))
+    path = made.path()
     for place, text in enumerate(said):
-        made.messages.create(role=Role.USER, author_id=owner, blocks=[text_block(text)])
+        made.add(path.branch, path.tail(), author_id=owner, text=text)
         if place < len(answered):
-            reply = made.messages.create(role=Role.ASSISTANT, blocks=[text_block(answered[place])])
+            reply = made.add(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(answered[place])])
             ended = {"state": State.COMPLETE, "started_at": now(), "finished_at": now(), "output_tokens": 5}
             model = Generation.naming(ChatModel.objects.default())
             Generation.objects.create(conversation=made, message=reply, **model, **ended)
@@ -63,13 +65,29 @@ def conversations(owner: int, titles: list[str]) -> list[int]:
     return [conversation(owner, title, [title], minutes_ago=len(titles) - place) for place, title in enumerate(titles)]
 
 
+def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
+    """A conversation in which each text is said by somebody of the name at its place, and by a model after them."""
+    count = User.objects.count()
+    people = [User(username=f"crowd-{count + place}", name=name) for place, name in enumerate(names)]
+    people = User.objects.bulk_create(people)
+    made = turns.begin(User.objects.get(pk=owner), title=title)
+    model = Generation.naming(ChatModel.objects.default())
+    path = made.path()
+    with transaction.atomic():
+        for person, text in zip(people, texts, strict=True):
+            made.add(path.branch, path.tail(), author=person, text=text)
+            reply = made.add(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(text)])
+            Generation.objects.create(conversation=made, message=reply, state=State.COMPLETE, **model)
+    return made.pk
+
+
 def await_models() -> None:
     """The site lists its provider's models in its own time after a start."""
     while not ChatModel.objects.exclude(provider__source=Source.DEMO).exists():
         sleep(0.05)
 
 
-ACTS = {act.__name__: act for act in (person, administrator, conversation, conversations, await_models)}
+ACTS = {act.__name__: act for act in (person, administrator, conversation, conversations, crowd, await_models)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -35,9 +35,14 @@ async def last_reply(conversation: Conversation) -> Generation:
     return await conversation.generations.select_related("message").alatest("pk")
 
 
+def posted(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
+    """A turn in the database whose reply nobody has begun to write."""
+    return conversation.post_turn(conversation.path(), author, text, model)
+
+
 async def begun(conversation: Conversation, author: User, model: ChatModel) -> Relay:
     """A turn whose reply is ours to write: its relay, not started yet, with no upstream behind it."""
-    generation = await sync_to_async(conversation.post_turn)(author, "Well?", model)
+    generation = await sync_to_async(posted)(conversation, author, "Well?", model)
     assignment = await sync_to_async(runner.take_up)(generation.pk)
     assert assignment is not None
     return Relay(assignment.generation, assignment.message)

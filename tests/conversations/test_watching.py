@@ -179,8 +179,8 @@ async def test_replies_of_one_conversation_are_written_one_after_another(
     await tab.until_over(second)
     assert (tab.page.text(first), tab.page.text(second)) == ("First.", "Second.")
     # The second was asked only when the first was known.
-    asked = [[message["content"][0]["text"] for message in request.json["messages"]] for request in server.requests]
-    assert asked == [["One?"], ["One?", "First.", "Two?"]]
+    asked = [[message["content"][-1]["text"] for message in request.json["messages"]] for request in server.requests]
+    assert asked == [["One?"], ["Ada Lovelace: One?", "First.", "Ben Okri: Two?"]]
 
 
 async def test_two_conversations_do_not_wait_for_each_other(

@@ -1,0 +1,26 @@
+"""What somebody has typed and not sent: kept, so that it outlives the tab it was typed in."""
+
+from django.db import models
+from django.db.models import Q
+
+from conversations.models.conversation import Conversation
+
+
+class Unsent(models.Model):
+    """One text a person and conversation; without a conversation, that of the first page."""
+
+    person = models.ForeignKey("accounts.User", models.CASCADE, related_name="+")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, null=True, related_name="+")
+    text = models.TextField()
+    saved_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "conversation"], name="unsent_once"),
+            models.UniqueConstraint(
+                fields=["person"], condition=Q(conversation=None), name="unsent_once_without_conversation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.text[:40]}"

@@ -1,0 +1,44 @@
+"""Who takes part in a conversation."""
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import AuthenticatedRequest, User
+from conversations import memberships
+from conversations.access import conversation_or_404, owned_conversation_or_404
+from conversations.models import Conversation
+
+
+@require_http_methods(["GET", "POST"])
+def members(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """Everybody in it sees who else is; its owner adds people by name."""
+    if request.method == "GET":
+        return answer(request, conversation_or_404(request, pk))
+    conversation = owned_conversation_or_404(request, pk)
+    error = memberships.add(conversation, request.POST.get("name", ""))
+    return answer(request, conversation, error=error)
+
+
+@require_POST
+def remove(request: AuthenticatedRequest, pk: int, person_pk: int) -> HttpResponse:
+    """The owner removes others; everybody else removes themselves, which is to leave."""
+    is_leaving = person_pk == request.user.pk
+    conversation = conversation_or_404(request, pk) if is_leaving else owned_conversation_or_404(request, pk)
+    person = get_object_or_404(User.objects.filter(participations__conversation=conversation), pk=person_pk)
+    error = memberships.remove(conversation, person)
+    if is_leaving and not error:
+        return redirect("home")
+    return answer(request, conversation, error=error)
+
+
+def answer(request: AuthenticatedRequest, conversation: Conversation, error: str = "") -> HttpResponse:
+    context = {
+        "conversation": conversation,
+        "participants": conversation.participants.select_related("user").order_by("pk"),
+        "is_owner": Conversation.objects.owned_by(request.user).filter(pk=conversation.pk).exists(),
+        "error": error,
+        "name": request.POST.get("name", "") if error else "",
+    }
+    template = "conversations/_members.html" if request.htmx else "conversations/members.html"
+    return render(request, template, context, status=422 if error else 200)

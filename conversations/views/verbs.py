@@ -1,0 +1,95 @@
+"""What people do with a message that is there: ask again, edit, go on, delete, fork."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.models import AuthenticatedRequest
+from conversations import turns
+from conversations.access import conversation_or_404, message_or_404, path_or_404
+from conversations.forms import TurnForm
+from conversations.models import Branch, Conversation, Message, Role
+from conversations.views.turns import address, refused
+from upstreams.models import ChatModel
+
+
+@require_POST
+def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    if message.role != Role.ASSISTANT:
+        raise PermissionDenied("Only an answer can be asked for again.")
+    generation = turns.retry(message, chosen_model(request, message))
+    return gone_to(request, message.conversation, generation.message.branch)
+
+
+@require_http_methods(["GET", "POST"])
+def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    if message.author_id != request.user.pk:
+        raise PermissionDenied("Only who wrote a message can edit it.")
+    conversation = message.conversation
+    form = TurnForm(request.POST or None, conversation=conversation, initial={"text": message.text})
+    if request.method == "POST" and form.is_valid():
+        turn = form.turn()
+        generation = turns.edit(message, request.user, turn["text"], turn["chat_model"])
+        return gone_to(request, conversation, generation.message.branch)
+    if request.method == "POST" and request.htmx:
+        return refused(request, form)
+    template = "conversations/_edit.html" if request.htmx else "conversations/edit.html"
+    context = {"form": form, "message": message, "conversation": conversation}
+    return render(request, template, context, status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    turns.go_on(message)
+    return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
+
+
+@require_POST
+def delete(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    demand_right_to_delete(request, message)
+    turns.delete(message)
+    if request.htmx:
+        return render(request, "conversations/updates/message_deleted.html", {"message": message})
+    return redirect(address(message.conversation, message.branch))
+
+
+@require_POST
+def restore(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    deleted = conversation_or_404(request, pk).messages.exclude(deleted_at=None)
+    message = get_object_or_404(deleted.select_related("conversation", "branch"), pk=message_pk)
+    demand_right_to_delete(request, message)
+    turns.restore(message)
+    return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
+
+
+@require_POST
+def fork(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    path = path_or_404(request, message.conversation)
+    return gone_to(request, turns.fork(path, message, request.user))
+
+
+def chosen_model(request: AuthenticatedRequest, message: Message) -> ChatModel | None:
+    """The model that the form names, if people may use it, else the one that the conversation speaks with."""
+    named = request.POST.get("chat_model", "")
+    chosen = ChatModel.objects.offered().filter(pk=named).first() if named.isascii() and named.isdigit() else None
+    return chosen or message.conversation.speaking_model()
+
+
+def demand_right_to_delete(request: AuthenticatedRequest, message: Message) -> None:
+    """One's own messages; in a conversation of one's own, all."""
+    is_own = message.author_id == request.user.pk
+    if not is_own and not Conversation.objects.owned_by(request.user).filter(pk=message.conversation_id).exists():
+        raise PermissionDenied("Only who wrote a message, or owns the conversation, can delete it.")
+
+
+def gone_to(request: AuthenticatedRequest, conversation: Conversation, branch: Branch | None = None) -> HttpResponse:
+    """The branch that was just made is the person's own choice, so it stands in the address."""
+    there = address(conversation) + (f"?branch={branch.pk}" if branch else "")
+    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
