@@ -28,6 +28,12 @@ def initials(name: str) -> str:
 
 
 @register.filter
+def first_word(name: str) -> str:
+    """What one calls somebody: Ada, of Ada Lovelace."""
+    return str(name).split(maxsplit=1)[0] if str(name).split() else ""
+
+
+@register.filter
 def hue(pk: int) -> int:
     """A colour of one's own, by its number among the eight in the style sheet; stable for ever."""
     return (pk or 0) % 8
