@@ -58,6 +58,10 @@ class Backstage:
         """Returns their addresses; the last one is the newest."""
         return [f"/conversations/{pk}/" for pk in self._do("conversations", owner=owner.pk, titles=titles)]
 
+    def crowd(self, owner: Person, title: str, texts: list[str], names: list[str]) -> str:
+        """Each text is said by somebody of the name at its place, then by a model. Returns the address."""
+        return f"/conversations/{self._do('crowd', owner=owner.pk, title=title, texts=texts, names=names)}/"
+
     def await_models(self) -> None:
         """Returns when people can choose the model server's models; before that they would be offered the demo."""
         self._do("await_models")

@@ -1,0 +1,133 @@
+"""Names, landmarks, the order of the Tab key, a focus that is seen, and a page that never scrolls sideways."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.backstage import Backstage, Person
+from tests.browser.conftest import OpenTab
+from tests.browser.tab import Tab
+
+OPERATED = {
+    "button",
+    "checkbox",
+    "combobox",
+    "link",
+    "menuitem",
+    "radio",
+    "slider",
+    "switch",
+    "textbox",
+    "DisclosureTriangle",
+}
+WIDE = (
+    "# A heading\n\n"
+    + "word" * 60
+    + "\n\n```\n"
+    + "code " * 80
+    + "\n```\n\n|"
+    + " column |" * 20
+    + "\n|"
+    + "--|" * 20
+    + "\n|"
+    + " cell |" * 20
+    + "\n\n$$"
+    + "x_1 + " * 60
+    + "x$$\n\nhttps://example.org/"
+    + "a" * 200
+)
+FOCUSED = """() => {
+    const it = document.activeElement, shown = getComputedStyle(it), around = it.closest(".composer");
+    const outlined = shown.outlineStyle !== "none" && parseFloat(shown.outlineWidth) > 0;
+    // The composer is a field by its frame: that is where its focus shows.
+    const framed = it.id === "message" && getComputedStyle(around).boxShadow.includes("0px 0px 0px 1px");
+    return {
+        key: it.id || it.className || it.tagName,
+        name: it.getAttribute("aria-label") || it.textContent.trim(),
+        is_seen: outlined || framed,
+    };
+}"""
+
+
+@pytest.fixture
+def conversation(ada: Person, backstage: Backstage) -> str:
+    return backstage.conversation(ada, "Words", ["Hello " + "there" * 40, "And?"], ["Hello.", WIDE])
+
+
+async def unnamed(tab: Tab) -> list[str]:
+    """What can be operated and has no name for who does not see it."""
+    session = await tab.page.context.new_cdp_session(tab.page)
+    tree = await session.send("Accessibility.getFullAXTree")
+    return [
+        str(node)
+        for node in tree["nodes"]
+        if not node["ignored"]
+        and node["role"]["value"] in OPERATED
+        and not node.get("name", {}).get("value", "").strip()
+    ]
+
+
+async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation: str, open_tab: OpenTab) -> None:
+    nobody = await open_tab()
+    await nobody.open()
+    assert await unnamed(nobody) == []
+    for address in ("/", conversation, "/accounts/"):
+        await tab.open(address)
+        assert await unnamed(tab) == []
+    await tab.open(conversation)
+    await tab.page.get_by_role("link", name="Settings of this conversation").click()
+    await expect(tab.dialog).to_be_visible()
+    assert await unnamed(tab) == []
+
+
+async def test_a_page_has_its_landmarks(tab: Tab, conversation: str) -> None:
+    for address, heading in (("/", "What would you like to know, Ada?"), (conversation, "Words")):
+        await tab.open(address)
+        await expect(tab.page.get_by_role("main")).to_have_count(1)
+        await expect(tab.page.get_by_role("banner")).to_have_count(1)
+        await expect(tab.page.get_by_role("navigation", name="Conversations")).to_be_visible()
+        await expect(tab.page.get_by_role("heading", level=1).first).to_have_text(heading)
+    await expect(tab.log).to_be_visible()
+    await expect(tab.messages.first).to_have_accessible_name("Ada Lovelace")
+    await tab.page.keyboard.press("Tab")
+    await tab.page.get_by_role("link", name="Skip to content").press("Enter")
+    await expect(tab.page.get_by_role("main")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_tab_key_reaches_everything_and_the_focus_is_seen(
+    scheme: str, open_tab: OpenTab, ada: Person, conversation: str
+) -> None:
+    tab = await open_tab(ada, color_scheme=scheme)
+    await tab.open(conversation)
+    reached = []
+    for _ in range(40):
+        await tab.page.keyboard.press("Tab")
+        reached.append(await tab.page.evaluate(FOCUSED))
+        if reached[-1]["name"] == "Send":
+            break
+    unseen = [stop for stop in reached if not stop["is_seen"]]
+    assert unseen == []
+    names = [stop["name"] for stop in reached]
+    keys = [stop["key"] for stop in reached]
+    assert names.index("Words") < names.index("More for Words") < names.index("Settings of this conversation")
+    assert keys.index("message") < keys.index("model") < names.index("Send")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_narrow_page_never_scrolls_sideways(
+    scheme: str, open_tab: OpenTab, ada: Person, conversation: str
+) -> None:
+    tab = await open_tab(
+        ada, color_scheme=scheme, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    for address in ("/", conversation, f"{conversation}settings/", "/accounts/", "/accounts/password/"):
+        await tab.open(address)
+        sideways = """() => [document.scrollingElement, ...document.querySelectorAll("main, .scroller, .sidebar")]
+            .filter(box => box.scrollWidth > box.clientWidth + 1 && box.checkVisibility()).map(box => box.className)"""
+        assert await tab.page.evaluate(sideways) == []
+        assert await tab.page.evaluate("visualViewport.width") >= 359
+    await tab.open(conversation)
+    small = """() => [...document.querySelectorAll("button, a.button, select")]
+        .filter(it => it.checkVisibility({visibilityProperty: true}) && it.getBoundingClientRect().height < 43.5)
+        .map(it => it.getAttribute("aria-label") ?? it.textContent.trim())"""
+    assert await tab.page.evaluate(small) == []

@@ -1,0 +1,91 @@
+"""What people with bad intentions write, in a real browser: nothing runs, nothing is requested, nothing is refused."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.browser.backstage import Backstage
+from tests.browser.conftest import OpenTab
+from tests.fakes import ModelServer
+from tests.hostile import PAYLOADS
+
+# Half a character can be sent by nobody: it is no UTF-8.
+TEXTS = [payload.encode(errors="ignore").decode() or "?" for payload in PAYLOADS]
+NAMES = [text[:150] for text in TEXTS]
+TITLES = [text[:200] for text in TEXTS]
+NEW_TITLES = [" ".join(TITLES[at : at + 4])[:200] for at in range(0, len(TITLES), 4)]
+
+ALIVE = r"""
+root => [...root.querySelectorAll("*")].filter(element => {
+    if (element.matches("script, style, iframe, object, embed, base, meta, link, form, video, audio")) return true;
+    return [...element.attributes].some(({name, value}) => {
+        if (/^(on|style$|(data-)?hx-)/.test(name)) return true;
+        return /(href|src|action)$/.test(name) && /^\s*(javascript|data|vbscript):/i.test(value);
+    });
+}).map(element => element.outerHTML.slice(0, 200))
+"""
+"""What of a message would act, were it let through; an expression that takes the message's body."""
+
+
+async def test_written_by_people_under_hostile_names_and_by_models(open_tab: OpenTab, backstage: Backstage) -> None:
+    reader = backstage.person("Ada <img src=x onerror=hit(0)>")
+    tab = await open_tab(reader)
+    await tab.open(backstage.crowd(reader, "Words", TEXTS, NAMES))
+    shown = await tab.messages.count()
+    older = tab.page.get_by_role("button", name="Show earlier messages")
+    while shown < 2 * len(TEXTS):
+        await older.click()
+        await expect(tab.messages).not_to_have_count(shown)
+        shown = await tab.messages.count()
+    assert await tab.log.evaluate(f"log => [...log.querySelectorAll('.message-body')].flatMap({ALIVE})") == []
+    assert await tab.page.evaluate("document.title") == "Words · chatsite"
+    await expect(tab.page).to_have_url(re.compile(r"/conversations/\d+/$"))
+
+
+async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage) -> None:
+    reader = backstage.person("</textarea><script>hit(0)</script>")
+    backstage.conversations(reader, TITLES)
+    tab = await open_tab(reader)
+    await tab.open()
+    shown = await tab.rows.count()
+    while shown < len(TITLES):
+        await tab.rows.last.scroll_into_view_if_needed()
+        await expect(tab.rows).not_to_have_count(shown)
+        shown = await tab.rows.count()
+    assert await tab.sidebar.locator("[data-title-of] *").count() == 0
+
+    await tab.rows.first.get_by_role("link").click()
+    await tab.is_connected()
+    rename = """async titles => {
+        const form = document.querySelector(".title-form");
+        for (const title of titles) {
+            const body = new URLSearchParams(new FormData(form));
+            body.set("title", title);
+            await fetch(form.action, {method: "POST", body, headers: {"HX-Request": "true"}});
+        }
+    }"""
+    await tab.page.evaluate(rename, [*NEW_TITLES, "The last one"])
+    await expect(tab.title).to_have_value("The last one")
+
+
+async def test_written_by_a_model_while_one_watches(
+    open_tab: OpenTab, backstage: Backstage, model: ModelServer
+) -> None:
+    tab = await open_tab(backstage.person("Ada Lovelace"))
+    size = 40
+    for start in range(0, len(TEXTS), size):
+        text = "\n\n".join(TEXTS[start : start + size]) + "\n\n"
+        pieces = [text[at : at + 29] for at in range(0, len(text), 29)]
+        model.say(*pieces, "\n```\nThe end.\n```\n", thinking=pieces)
+    model.hold()
+    await tab.begin("Go on")
+    for start in range(0, len(TEXTS), size):
+        if start:
+            await tab.say("Go on")
+            model.hold()
+        for _ in range(6):
+            model.step(30)
+            await tab.page.evaluate("new Promise(requestAnimationFrame)")
+        model.release()
+        await tab.is_answered()
+    assert await tab.log.evaluate(f"log => [...log.querySelectorAll('.message-body')].flatMap({ALIVE})") == []

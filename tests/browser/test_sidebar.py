@@ -1,0 +1,126 @@
+"""The conversations at the side: their order, renaming, deleting and undoing it, older ones, the drawer on a phone."""
+
+import re
+
+from playwright.async_api import Locator, expect
+
+from tests.browser.backstage import Backstage, Person
+from tests.browser.conftest import OpenTab
+from tests.browser.tab import CONVERSATION, Tab
+from tests.fakes import ModelServer
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+async def titles(tab: Tab) -> list[str]:
+    return [title.strip() for title in await tab.rows.get_by_role("link").all_inner_texts()]
+
+
+async def menu_of(tab: Tab, title: str) -> Locator:
+    await tab.row(title).hover()
+    await tab.row(title).get_by_role("button", name=f"More for {title}").click()
+    return tab.row(title).locator("[popover]")
+
+
+async def test_the_newest_conversation_stands_first(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
+) -> None:
+    addresses = backstage.conversations(ada, ["Old", "Older than new", "New"])
+    model.say("Again.")
+    await tab.open(addresses[0])
+    assert await titles(tab) == ["New", "Older than new", "Old"]
+    await expect(tab.row("Old").get_by_role("link")).to_have_attribute("aria-current", "page")
+    await tab.is_connected()
+    await tab.say("Once more")
+    await tab.is_answered()
+    await tab.row("New").get_by_role("link").click()
+    await expect(tab.title).to_have_value("New")
+    assert await titles(tab) == ["Old", "New", "Older than new"]
+
+
+async def test_renaming_in_a_dialog(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    here, _ = backstage.conversations(ada, ["Here", "There"])
+    await tab.open(here)
+    await tab.is_connected()
+    await (await menu_of(tab, "Here")).get_by_text("Rename").click()
+    field = tab.dialog.get_by_label("Title")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_value("Here")
+    await field.fill("Not here <i>any</i> more")
+    await field.press("Enter")
+    await expect(tab.dialog).to_be_hidden()
+    await expect(tab.row("Not here <i>any</i> more")).to_be_visible()
+    await expect(tab.title).to_have_value("Not here <i>any</i> more")
+
+    await (await menu_of(tab, "There")).get_by_text("Rename").click()
+    await tab.dialog.get_by_label("Title").fill("Elsewhere")
+    await tab.dialog.get_by_role("button", name="Rename").click()
+    await expect(tab.row("Elsewhere")).to_be_visible()
+
+
+async def test_renaming_in_place(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    await tab.open(backstage.conversation(ada, "Before", ["Hello"]))
+    await tab.title.fill("After")
+    await tab.title.press("Enter")
+    await expect(tab.row("After")).to_be_visible()
+    await tab.page.reload()
+    await expect(tab.title).to_have_value("After")
+
+
+async def test_deleting_another_conversation_can_be_undone(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    here, there = backstage.conversations(ada, ["Here", "There"])
+    await tab.open(here)
+    await (await menu_of(tab, "There")).get_by_text("Delete").click()
+    await expect(tab.rows).to_have_count(1)
+    await expect(tab.page.get_by_text("“There” was deleted.")).to_be_visible()
+    await expect(tab.page).to_have_url(re.compile(re.escape(here) + "$"))
+    await tab.page.get_by_role("button", name="Undo").click()
+    await expect(tab.page).to_have_url(re.compile(re.escape(there) + "$"))
+    await expect(tab.rows).to_have_count(2)
+
+
+async def test_deleting_the_open_conversation_leads_home_and_can_be_undone(
+    tab: Tab, ada: Person, backstage: Backstage
+) -> None:
+    here, _ = backstage.conversations(ada, ["Here", "There"])
+    await tab.open(here)
+    await (await menu_of(tab, "Here")).get_by_text("Delete").click()
+    await expect(tab.page.get_by_text("“Here” was deleted.")).to_be_visible()
+    await expect(tab.composer).to_have_value("")
+    assert await titles(tab) == ["There"]
+    await tab.page.get_by_role("button", name="Undo").click()
+    await expect(tab.page).to_have_url(re.compile(re.escape(here) + "$"))
+    await expect(tab.messages).to_have_count(1)
+
+
+async def test_older_conversations_come_when_one_scrolls_to_them(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    backstage.conversations(ada, [f"Number {number}" for number in range(1, 96)])
+    await tab.open()
+    await expect(tab.rows).to_have_count(40)
+    await tab.rows.last.scroll_into_view_if_needed()
+    await expect(tab.rows).to_have_count(80)
+    await tab.rows.last.scroll_into_view_if_needed()
+    await expect(tab.rows).to_have_count(95)
+    assert await titles(tab) == [f"Number {number}" for number in range(95, 0, -1)]
+    await expect(tab.sidebar.get_by_text("Show older")).to_have_count(0)
+
+
+async def test_on_a_phone_the_conversations_are_a_drawer(open_tab: OpenTab, ada: Person, backstage: Backstage) -> None:
+    here, _ = backstage.conversations(ada, ["Here", "There"])
+    tab = await open_tab(ada, **PHONE)
+    await tab.open(here)
+    show = tab.page.get_by_role("button", name="Show conversations")
+    await expect(tab.sidebar).to_be_hidden()
+    await show.tap()
+    await expect(tab.row("There")).to_be_in_viewport()
+    await tab.page.keyboard.press("Escape")
+    await expect(tab.sidebar).to_be_hidden()
+    await expect(show).to_be_focused()
+    await show.tap()
+    await expect(tab.row("There")).to_be_in_viewport()
+    await tab.page.touchscreen.tap(380, 400)
+    await expect(tab.sidebar).to_be_hidden()
+    await show.tap()
+    await tab.row("There").get_by_role("link").tap()
+    await expect(tab.title).to_have_value("There")
+    await expect(tab.page).to_have_url(CONVERSATION)
