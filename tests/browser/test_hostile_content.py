@@ -6,6 +6,8 @@ from playwright.async_api import expect
 
 from tests.browser.backstage import Backstage
 from tests.browser.conftest import OpenTab
+from tests.browser.tab import Tab
+from tests.browser.watch import Watch
 from tests.fakes import ModelServer
 from tests.hostile import PAYLOADS
 
@@ -42,7 +44,8 @@ async def test_written_by_people_under_hostile_names_and_by_models(open_tab: Ope
     await expect(tab.page).to_have_url(re.compile(r"/conversations/\d+/$"))
 
 
-async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage) -> None:
+async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage, watch: Watch) -> None:
+    watch.expect("status of 422")  # Some are no titles.
     reader = backstage.person("</textarea><script>hit(0)</script>")
     backstage.conversations(reader, TITLES)
     tab = await open_tab(reader)
@@ -68,10 +71,7 @@ async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage) -> Non
     await expect(tab.title).to_have_value("The last one")
 
 
-async def test_written_by_a_model_while_one_watches(
-    open_tab: OpenTab, backstage: Backstage, model: ModelServer
-) -> None:
-    tab = await open_tab(backstage.person("Ada Lovelace"))
+async def test_written_by_a_model_while_one_watches(tab: Tab, model: ModelServer) -> None:
     size = 40
     for start in range(0, len(TEXTS), size):
         text = "\n\n".join(TEXTS[start : start + size]) + "\n\n"
