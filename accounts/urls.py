@@ -8,6 +8,7 @@ from accounts import views
 urlpatterns = [
     path("", views.account, name="account"),
     path("login/", views.SignIn.as_view(), name="account_login"),
+    path("again/", views.signed_in_again, name="signed_in_again"),
     path("logout/", logout, name="account_logout"),
     path("password/", views.PasswordChange.as_view(), name="account_change_password"),
     path("set-up/<str:token>/", views.first_administrator, name="account_set_up"),

@@ -8,10 +8,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import trigger_client_event
 
 from accounts import sessions, set_up
 from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
@@ -31,6 +33,15 @@ class SignIn(LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"not_set_up": set_up.is_needed()}
+
+    def get_template_names(self) -> list[str]:
+        return ["accounts/_sign_in_again.html" if self.request.htmx else "account/login.html"]
+
+
+@require_safe
+def signed_in_again(request: AuthenticatedRequest) -> HttpResponse:
+    """For the page that asked for the password in place: its forms need the new session's token."""
+    return trigger_client_event(HttpResponse(), "session:renewed", {"token": get_token(request)})
 
 
 class PasswordChange(PasswordChangeView):  # type: ignore[misc]

@@ -9,15 +9,21 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, transaction
 from django.utils.timezone import now
 
+from conversations import broadcasts
 from conversations.models import Generation, Message
 from conversations.relay import Relay
 
 INTERVAL = 1.0
 """Seconds between two savings: what a crash may cost, and how soon a stop asked for elsewhere is heard."""
 
+PATIENCE = 2.0
+"""Seconds that a saving may take before viewers are told."""
+
 logger = logging.getLogger(__name__)
 
 _running: dict[Relay, Callable[[], None]] = {}
+_behind: set[int] = set()
+"""Conversations whose viewers were told that saving is behind."""
 _writer: asyncio.Task[None] | None = None
 
 
@@ -33,19 +39,43 @@ def release(relay: Relay) -> None:
     _running.pop(relay, None)
 
 
+def tell(conversation_pk: int, *, is_behind: bool) -> None:
+    """Tells the conversation's viewers, once, that saving is behind, and once that it is not any more."""
+    if is_behind != (conversation_pk in _behind):
+        (_behind.add if is_behind else _behind.discard)(conversation_pk)
+        broadcasts.saving_is_behind(conversation_pk, is_behind=is_behind)
+
+
 async def _write() -> None:
     await asyncio.sleep(INTERVAL)
     while _running:
-        drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in _running}
-        try:
-            to_stop = await sync_to_async(save)(drafts)
-        except DatabaseError:
-            logger.warning("Running replies could not be saved; trying again", exc_info=True)
-        else:
+        for pk in await _saved():
             for relay, stop in list(_running.items()):
-                if relay.generation.pk in to_stop:
+                if relay.generation.pk == pk:
                     stop()
         await asyncio.sleep(INTERVAL)
+
+
+async def _saved() -> set[int]:
+    """Saves what there is; tells viewers when that takes long or fails. Returns whom to stop."""
+    drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in _running}
+    saving = asyncio.ensure_future(sync_to_async(save)(drafts))
+    await asyncio.wait([saving], timeout=PATIENCE)
+    if not saving.done():
+        _tell_all(is_behind=True)
+    try:
+        to_stop = await saving
+    except DatabaseError:
+        logger.warning("Running replies could not be saved; trying again", exc_info=True)
+        _tell_all(is_behind=True)
+        return set()
+    _tell_all(is_behind=False)
+    return to_stop
+
+
+def _tell_all(*, is_behind: bool) -> None:
+    for relay in _running:
+        tell(relay.generation.conversation_id, is_behind=is_behind)
 
 
 @transaction.atomic

@@ -196,10 +196,12 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
             logger.warning(
                 "The end of generation %s could not be saved; trying again", relay.generation.pk, exc_info=True
             )
+            checkpoints.tell(relay.generation.conversation_id, is_behind=True)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 10)
     relay.end()
     broadcasts.message_changed(message)
+    checkpoints.tell(relay.generation.conversation_id, is_behind=False)
     await sync_to_async(broadcasts.relisted)(relay.generation.conversation)
 
 

@@ -10,7 +10,8 @@ document.addEventListener("keydown", (event) => {
   if (event.target.value.trim() && !isOnItsWay) event.target.form.requestSubmit();
 });
 
-const SIGNED_OUT = "You are signed out. Your text is still here: copy it, then sign in again.";
+const SIGNED_OUT = "You are signed out. Your text is still here, and is sent once you have signed in again.";
+const FAILED = "The server could not take this just now. Your text is still here; send it again in a moment.";
 const TOO_OLD = "This page is too old to send from. Your text is still here: copy it, then reload the page.";
 
 // The text stays in the field until the server has it.
@@ -24,12 +25,12 @@ document.addEventListener("htmx:before:request", (event) => {
 
 document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "composer") return;
-  const { status, raw } = event.detail.ctx.response;
-  // Not an answer to this form but a whole page: the way to the sign-in page, or the refusal of an old token.
-  if (raw.redirected || status === 403) {
+  const { status } = event.detail.ctx.response;
+  if (status === 401) return say(SIGNED_OUT);
+  // Not an answer to this form but a whole page: the refusal of an old token, or a fault of the server's.
+  if (status === 403 || status >= 500) {
     event.preventDefault();
-    say(raw.redirected ? SIGNED_OUT : TOO_OLD);
-    return;
+    return say(status === 403 ? TOO_OLD : FAILED);
   }
   if (status === 201 && field().value === sent) {
     field().value = "";

@@ -8,4 +8,6 @@ import "./keys.js";
 import "./menus.js";
 import "./messages.js";
 import "./reveal.js";
+import "./session.js";
 import "./sidebar.js";
+import "./toasts.js";
