@@ -1,0 +1,136 @@
+"""What an answer costs the browser that shows it: main-thread time and bytes, by shape and length of the answer.
+
+    python -m bench.browser [--shapes paragraphs list code table] [--tokens 1000 4000 8000] [--rate 200]
+
+`first` and `last` are of the first and the last quarter of an answer: equal figures mean that a frame costs the same
+however long the answer is by then. `end` is the one replacement of the whole message. These are processor time;
+`longest` and `in long`, the longest task and the share of time with tasks above 50 ms, are time on the clock and grow
+when the machine has other work. About six minutes.
+"""
+
+import argparse
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from playwright.async_api import Browser, CDPSession, async_playwright
+
+from bench.answers import SHAPES
+from bench.load import Tab, Tally, listen, speak
+from bench.stand import Address, Stand
+from bench.upstream import Plan
+
+FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+STAMPED: Final = 5
+CALM: Final = 1.0
+"""Seconds after the end until the browser has surely drawn it."""
+WATCH_LONG_TASKS: Final = """
+window.longTasks = [];
+new PerformanceObserver((list) => {
+  for (const task of list.getEntries()) window.longTasks.push(task.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+HEAD: Final = (
+    f"{'shape':11} {'tokens':>6} {'ms/token':>9} {'first':>6} {'last':>6} {'script':>7} {'style':>6} {'layout':>7} "
+    f"{'end, ms':>8} {'longest':>8} {'in long':>8} {'frames':>7} {'bytes/token':>12}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Main-thread time in ms since the page was made."""
+
+    task: float
+    script: float
+    style: float
+    layout: float
+
+    @classmethod
+    async def now(cls, devtools: CDPSession) -> "Used":
+        answer: Any = await devtools.send("Performance.getMetrics")
+        values = {metric["name"]: metric["value"] * 1e3 for metric in answer["metrics"]}
+        names = ("TaskDuration", "ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+        return cls(*(values[name] for name in names))
+
+
+async def shown(stand: Stand, browser: Browser, address: Address, conversation: int, plan: Plan, model: int) -> str:
+    """One answer on one page, as a row of the table."""
+    context = await browser.new_context(viewport={"width": 1200, "height": 800})
+    await context.add_cookies(
+        [{"name": name, "value": value, "url": f"http://{address.host}"} for name, value in address.cookies.items()]
+    )
+    page = await context.new_page()
+    await page.add_init_script(WATCH_LONG_TASKS)
+    await page.goto(f"http://{address.host}/conversations/{conversation}/")
+    await page.wait_for_selector("html[data-connection=open]", state="attached")
+    devtools = await context.new_cdp_session(page)
+    # Processor time, not time on the clock: it stays the same when the machine has much else to do.
+    await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    await asyncio.sleep(CALM)
+    await page.evaluate("window.longTasks.length = 0")
+
+    # A second tab, without a browser, counts frames and bytes: what the page itself told of them would cost it time.
+    tally = Tally(stand.epoch)
+    tab = await listen(address, conversation, tally)
+    marks = [await Used.now(devtools)]
+    began = time.monotonic()
+    await speak(address, [conversation], model)
+    for share in (0.25, 0.75, 0.98):
+        await reached(tab, tally, plan.count * share / STAMPED)
+        marks.append(await Used.now(devtools))
+    await asyncio.wait_for(tab.is_complete.wait(), 30)
+    await asyncio.sleep(CALM)
+    took = time.monotonic() - began
+    marks.append(await Used.now(devtools))
+    tasks: list[float] = await page.evaluate("window.longTasks")
+    await page.wait_for_selector("article[data-role=assistant][data-state=complete]", state="attached")
+    await context.close()
+
+    start, quarter, three_quarters, before_end, end = marks
+    whole, quarter_tokens = end.task - start.task, plan.count / 4
+    return (
+        f"{plan.shape:11} {plan.count:6} {whole / plan.count:9.2f} "
+        f"{(quarter.task - start.task) / quarter_tokens:6.2f} "
+        f"{(before_end.task - three_quarters.task) / (plan.count * 0.23):6.2f} "
+        f"{(end.script - start.script) / plan.count:7.2f} {(end.style - start.style) / plan.count:6.2f} "
+        f"{(end.layout - start.layout) / plan.count:7.2f} {end.task - before_end.task:8.0f} "
+        f"{max(tasks, default=0):8.0f} {sum(tasks) / 1e3 / took:8.1%} {tally.frames:7} {tally.bytes / plan.count:12.0f}"
+    )
+
+
+async def reached(tab: Tab, tally: Tally, stamps: float) -> None:
+    while tally.stamps < stamps and not tab.is_complete.is_set():
+        if tab.is_closed:
+            raise RuntimeError("the server closed the tab")
+        await asyncio.sleep(0.02)
+
+
+async def run(stand: Stand, address: Address, rows: list[tuple[int, Plan, int]]) -> None:
+    async with async_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
+        for conversation, plan, model in rows:
+            patience = plan.count / plan.rate * 3 + 60
+            work = shown(stand, browser, address, conversation, plan, model)
+            print(await asyncio.wait_for(work, patience), flush=True)
+        await browser.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--shapes", nargs="+", choices=SHAPES, default=["paragraphs", "list", "code", "table"])
+    options.add_argument("--tokens", nargs="+", type=int, default=[1000, 4000, 8000])
+    options.add_argument("--rate", type=int, default=200, help="tokens a second")
+    asked = options.parse_args()
+    with Stand() as stand:
+        plans = [Plan(shape, count, asked.rate, STAMPED) for shape in asked.shapes for count in asked.tokens]
+        conversations, models = stand.conversations(len(plans)), [stand.model(plan) for plan in plans]
+        with stand.served() as served:
+            print(HEAD, flush=True)
+            asyncio.run(run(stand, served.address, list(zip(conversations, plans, models, strict=True))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What the relay of running answers costs and how late it is: many streams, the most that one process carries, many
+viewers of one stream; saving and rendering included.
+
+    python -m bench.relay [--servers daphne uvicorn] [--streams 1 50 200] [--viewers 1 10 50] [--seconds 8]
+
+The server has one core for itself; upstream and tabs have the others. About three minutes a server.
+"""
+
+import argparse
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from bench.load import Tab, Tally, listen, speak
+from bench.processes import CORES, LOAD_CORES
+from bench.stand import SERVERS, Served, Stand
+from bench.upstream import LONGEST, Plan
+
+SETTLING: Final = 2.0
+"""Seconds between the last stream's first token and the start of the measurement."""
+PATIENCE: Final = 60.0
+LATEST: Final = 250.0
+"""Milliseconds: a relay whose p99 is above is overloaded."""
+STEP: Final = 1.25
+MOST: Final = 1000
+"""Streams at which the search for the most ends in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one measurement; latencies in ms, CPU in µs a delivered token, memory in MB, shares of a core."""
+
+    streams: int
+    viewers: int
+    rate: int
+    p50: float
+    p99: float
+    tokens_per_second: float
+    cpu: float
+    core: float
+    load: float
+    idle: float
+    per_stream: float
+    frames_per_second: float
+
+    @property
+    def keeps_up(self) -> bool:
+        return self.p99 <= LATEST and self.tokens_per_second > 0.95 * self.streams * self.viewers * self.rate
+
+    @property
+    def row(self) -> str:
+        return (
+            f"{self.streams:7} {self.viewers:7} {self.p50:8.1f} {self.p99:8.1f} {self.tokens_per_second:9.0f} "
+            f"{self.cpu:9.1f} {self.core:7.0%} {self.load:7.0%} {self.frames_per_second:9.1f} "
+            f"{self.idle:8.1f} {self.per_stream:10.2f}"
+        )
+
+
+HEAD: Final = (
+    f"{'streams':>7} {'viewers':>7} {'p50, ms':>8} {'p99, ms':>8} {'tokens/s':>9} {'µs/token':>9} {'server':>7} "
+    f"{'load':>7} {'frames/s':>9} {'idle, MB':>8} {'MB/stream':>10}"
+)
+
+
+def measured(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int = 1, seconds: float) -> Figures:
+    """Starts the site, lets so many streams run for viewers each, and measures for so many seconds."""
+    conversations, chat_model = stand.conversations(streams), stand.model(plan)
+    with stand.served(server) as served:
+        return asyncio.run(watched(stand, served, plan, conversations, chat_model, viewers, seconds))
+
+
+async def watched(
+    stand: Stand, served: Served, plan: Plan, conversations: list[int], chat_model: int, viewers: int, seconds: float
+) -> Figures:
+    site, streams, tally = served.process, len(conversations), Tally(stand.epoch)
+    idle = site.memory()
+    tabs: list[Tab] = []
+    for pk in conversations:
+        tabs += [await listen(served.address, pk, tally) for _ in range(viewers)]
+    await speak(served.address, conversations, chat_model)
+    await asyncio.wait_for(asyncio.gather(*(tab.hears.wait() for tab in tabs)), PATIENCE)
+    await asyncio.sleep(SETTLING)
+
+    tally.reset()
+    began, cpu, load = time.monotonic(), site.cpu(), load_cpu(stand)
+    await asyncio.sleep(seconds)
+    took, cpu, load = time.monotonic() - began, site.cpu() - cpu, load_cpu(stand) - load
+    if any(tab.is_closed for tab in tabs):
+        raise RuntimeError(f"the server closed a tab:\n{site.log.read_text()[-2000:]}")
+    tokens = tally.stamps * plan.stamped
+    return Figures(
+        streams=streams,
+        viewers=viewers,
+        rate=plan.rate,
+        p50=tally.latency(50),
+        p99=tally.latency(99),
+        tokens_per_second=tokens / took,
+        cpu=cpu / max(tokens, 1) * 1e6,
+        core=cpu / took,
+        load=load / took / len(LOAD_CORES),
+        idle=idle,
+        per_stream=(site.memory() - idle) / streams,
+        frames_per_second=tally.frames / took / len(tabs),
+    )
+
+
+def load_cpu(stand: Stand) -> float:
+    return time.process_time() + stand.upstream.cpu()
+
+
+def most(stand: Stand, server: str, plan: Plan, known: list[Figures], seconds: float) -> Figures | None:
+    """The most streams that one process keeps up with, from what is known already upward, or downward."""
+    best = max((figures for figures in known if figures.keeps_up), key=lambda each: each.streams, default=None)
+    failed = min((figures.streams for figures in known if not figures.keeps_up), default=MOST)
+    streams = round((best.streams if best else failed / STEP**2) * STEP)
+    while 1 <= streams < failed:
+        figures = measured(stand, server, plan, streams=streams, seconds=seconds)
+        print(figures.row, flush=True)
+        if figures.keeps_up:
+            best, streams = figures, round(streams * STEP)
+        elif best:
+            break
+        else:
+            failed, streams = streams, round(streams / STEP)
+    return best
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
+    options.add_argument("--streams", nargs="*", type=int, default=[1, 50, 200])
+    options.add_argument("--viewers", nargs="*", type=int, default=[1, 10, 50])
+    options.add_argument("--rate", type=int, default=50, help="tokens a second of each stream")
+    options.add_argument("--shape", default="mixed", help="of the answers")
+    options.add_argument("--seconds", type=float, default=8.0, help="that each measurement lasts")
+    options.add_argument("--no-most", action="store_true", help="do not look for the most that one process carries")
+    asked = options.parse_args()
+    plan = Plan(asked.shape, LONGEST, asked.rate)
+    with Stand() as stand:
+        if len(CORES) == 1:
+            print("There is one core only: server and load share it.")
+        for server in asked.servers:
+            print(f"\n{server}, {asked.rate} tokens a second in each stream, {asked.shape}\n{HEAD}", flush=True)
+            known = []
+            for streams in asked.streams:
+                known.append(measured(stand, server, plan, streams=streams, seconds=asked.seconds))
+                print(known[-1].row, flush=True)
+            if not asked.no_most and (best := most(stand, server, plan, known, asked.seconds)):
+                print(f"the most with p99 under {LATEST:.0f} ms: {best.tokens_per_second:.0f} tokens a second")
+            print("one stream, µs for each token delivered to a viewer" if asked.viewers else "")
+            for viewers in asked.viewers:
+                print(measured(stand, server, plan, streams=1, viewers=viewers, seconds=asked.seconds).row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""A model server that replays made-up answers at a steady pace, in both protocols, to measure what stands before it.
+
+    python -m bench.upstream --port 9100
+
+The model's name says what to answer: `replay-table-n400-r50-s5` is a table of 400 tokens, 50 of them a second, in
+which each fifth is a stamp. A stamp is a word that says when it was written, so whoever finds it later knows how long
+it took: "T" and a count of 0.1 ms, in hexadecimal digits, since `--epoch` on the clock that all processes share.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from bench.answers import SHAPES, tokens
+
+LONGEST: Final = 100_000
+"""Tokens of one answer, whatever is asked for."""
+_NAME = re.compile(r"replay-(?P<shape>[a-z]+)-n(?P<count>[0-9]{1,6})-r(?P<rate>[0-9]{1,5})-s(?P<stamped>[0-9]{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to answer: `count` tokens, `rate` a second, each `stamped`-th a stamp (none when 0)."""
+
+    shape: str
+    count: int
+    rate: int
+    stamped: int = 5
+
+    @property
+    def model_id(self) -> str:
+        return f"replay-{self.shape}-n{self.count}-r{self.rate}-s{self.stamped}"
+
+    @classmethod
+    def named(cls, model_id: str) -> "Plan":
+        if not (found := _NAME.fullmatch(model_id)) or found["shape"] not in SHAPES:
+            return cls("paragraphs", 200, 50)
+        count = max(10, min(int(found["count"]), LONGEST))
+        return cls(found["shape"], count, max(1, int(found["rate"])), int(found["stamped"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What a protocol writes before, around and after the tokens of an answer."""
+
+    opening: bytes
+    before: bytes
+    after: bytes
+    closing: bytes
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+def messages_wire(plan: Plan) -> Wire:
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    message = {"id": "msg_replay", "type": "message", "role": "assistant", "content": [], "model": plan.model_id}
+    delta = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "@"})
+    before, after = delta.split(b"@")
+    return Wire(
+        event("message_start", message={**message, "stop_reason": None, "usage": usage})
+        + event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        before,
+        after,
+        event("content_block_stop", index=0)
+        + event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": plan.count})
+        + event("message_stop"),
+    )
+
+
+def completions_wire(plan: Plan) -> Wire:
+    def chunk(delta: dict[str, str], reason: str | None = None, **fields: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        head = {"id": "chatcmpl-replay", "object": "chat.completion.chunk", "created": 0, "model": plan.model_id}
+        return f"data: {json.dumps({**head, 'choices': [choice], **fields})}\n\n".encode()
+
+    before, after = chunk({"content": "@"}).split(b"@")
+    usage = {"prompt_tokens": 10, "completion_tokens": plan.count, "total_tokens": plan.count + 10}
+    end = chunk({}, "stop", usage=usage) + b"data: [DONE]\n\n"
+    return Wire(chunk({"role": "assistant", "content": ""}), before, after, end)
+
+
+WIRES: Final = {"/v1/messages": messages_wire, "/v1/chat/completions": completions_wire}
+
+
+@cache
+def script(plan: Plan) -> list[bytes | None]:
+    """The answer's tokens as they stand in JSON; None where a stamp takes the place of a word."""
+    escaped: list[bytes | None] = []
+    since_stamp = 0
+    for token in tokens(plan.shape, plan.count):
+        since_stamp += 1
+        is_word = token[0] == " " and token[1:].isalpha()
+        if is_word and plan.stamped and since_stamp >= plan.stamped:
+            escaped.append(None)
+            since_stamp -= plan.stamped
+        else:
+            escaped.append(json.dumps(token)[1:-1].encode())
+    return escaped
+
+
+class Connection(asyncio.Protocol):
+    """One client: a request, its answer, and the next request."""
+
+    def __init__(self, epoch: float) -> None:
+        self.epoch = epoch
+        self.loop = asyncio.get_running_loop()
+        self.received = b""
+        self.timer: asyncio.TimerHandle | None = None
+        self.last_stamp = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.timer:
+            self.timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\ncontent-length: *([0-9]+)", head)
+        size = int(length[1]) if length else 0
+        if end and len(body) >= size:
+            self.received = body[size:]
+            self.answer(head.split(b" ", 2)[1].decode(), body[:size])
+
+    def answer(self, path: str, body: bytes) -> None:
+        if path not in WIRES:
+            listing = b'{"object": "list", "data": [], "has_more": false}'
+            head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(listing)}\r\n\r\n"
+            self.transport.write(head.encode() + listing)
+            return
+        self.plan = Plan.named(json.loads(body)["model"])
+        self.wire, self.script = WIRES[path](self.plan), script(self.plan)
+        self.sent, self.began = 0, self.loop.time()
+        head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        self.transport.write(head.encode() + chunked(self.wire.opening))
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Writes each token that is due by now, in a chunk of its own as model servers do."""
+        due = min(self.plan.count, int((self.loop.time() - self.began) * self.plan.rate + 1e-6) + 1)
+        self.transport.write(b"".join(chunked(self.token(at)) for at in range(self.sent, due)))
+        self.sent = due
+        if due < self.plan.count:
+            self.timer = self.loop.call_at(self.began + due / self.plan.rate, self.write_due)
+        else:
+            self.timer = None
+            self.transport.write(chunked(self.wire.closing) + b"0\r\n\r\n")
+
+    def token(self, at: int) -> bytes:
+        text = self.script[at]
+        if text is None:
+            # Each stamp of an answer is another one, also when two are written in the same moment.
+            self.last_stamp = max(tenths(self.epoch), self.last_stamp + 1)
+            text = b" T%06x" % self.last_stamp
+        return self.wire.before + text + self.wire.after
+
+
+def chunked(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def tenths(epoch: float) -> int:
+    """0.1 ms since `epoch`."""
+    return int((time.monotonic() - epoch) * 10_000)
+
+
+async def serve(port: int, epoch: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(epoch), "127.0.0.1", port, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--port", type=int, default=0, help="0: a free one, which is printed")
+    options.add_argument("--epoch", type=float, default=0.0, help="seconds of the monotonic clock")
+    asked = options.parse_args()
+    try:
+        from uvloop import run
+    except ImportError:
+        from asyncio import run
+    with suppress(KeyboardInterrupt):
+        run(serve(asked.port, asked.epoch))
+
+
+if __name__ == "__main__":
+    main()
