@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404
 
 from accounts.models import AuthenticatedRequest
 from conversations.models import Branch, Conversation, Message, Path
+from conversations.numbers import whole_number
 
 
 def conversation_or_404(request: AuthenticatedRequest, pk: int) -> Conversation:
@@ -20,7 +21,7 @@ def path_or_404(request: AuthenticatedRequest, conversation: Conversation) -> Pa
     """The way that `?branch=` names, or the one last spoken on."""
     named = request.GET.get("branch") or request.POST.get("branch") or ""
     try:
-        path = conversation.path(int(named) if named.isascii() and named.isdigit() and len(named) < 18 else None)
+        path = conversation.path(whole_number(named))
     except Branch.DoesNotExist as error:
         raise Http404 from error
     path.branch.conversation = conversation

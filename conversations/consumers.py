@@ -13,6 +13,7 @@ from accounts.sessions import session_is_alive
 from conversations import broadcasts, relay
 from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.models import Branch, Conversation, Path
+from conversations.numbers import whole_number
 
 NO_ACCESS = 4403
 """Close code: the session ended, the account was deactivated, or the conversation is no longer theirs."""
@@ -175,5 +176,4 @@ class ConversationTab(Tab):
 
 def number_in(query: bytes, name: str) -> int | None:
     """A whole number of the address, None when it has none of that name."""
-    value = parse_qs(query.decode("ascii", "replace")).get(name, [""])[0]
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    return whole_number(parse_qs(query.decode("ascii", "replace")).get(name, [""])[0])

@@ -8,6 +8,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from conversations.models import Conversation, Generation, Participant
+from conversations.numbers import whole_number
 
 PAGE_SIZE = 40
 
@@ -47,9 +48,10 @@ def place_of(conversation: Conversation) -> Place:
 
 
 def parsed(after: str) -> tuple[datetime, int] | None:
-    moment, _, pk = after.partition("/")
+    moment, _, key = after.partition("/")
+    pk = whole_number(key)
     try:
         active_at = parse_datetime(moment)
     except ValueError:
         return None
-    return (active_at, int(pk)) if active_at and active_at.tzinfo and pk.isascii() and pk.isdigit() else None
+    return (active_at, pk) if active_at and active_at.tzinfo and pk is not None else None

@@ -1,9 +1,12 @@
 """Reading: the first page, a conversation, its older messages, the list of conversations."""
 
+from datetime import datetime, time
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_date
+from django.utils.timezone import make_aware
 from django.views.decorators.http import require_GET
 
 from accounts.models import AuthenticatedRequest, User
@@ -11,10 +14,13 @@ from conversations import places
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms import TurnForm
 from conversations.models import Conversation, Participant, Path, Unsent
+from conversations.numbers import whole_number
 from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
-"""Messages on a page; older ones come when asked for."""
+"""Messages that come at a time."""
+LOADED_LIMIT = 240
+"""Messages that a page gathers at most while one scrolls up; then it goes on with a page of its own."""
 
 
 @require_GET
@@ -24,12 +30,11 @@ def home(request: AuthenticatedRequest) -> HttpResponse:
 
 
 def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200) -> HttpResponse:
-    named = request.GET.get("deleted", "")
     deleted = Conversation.objects.of(request.user).exclude(deleted_at=None)
     context = {
         "form": form,
         "model": ChatModel.objects.default(),
-        "deleted": deleted.filter(pk=named).first() if named.isascii() and named.isdigit() else None,
+        "deleted": deleted.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first(),
     }
     return render(request, "conversations/home.html", context, status=status)
 
@@ -58,7 +63,7 @@ def render_conversation(request: HttpRequest, path: Path, form: TurnForm, status
         "participants": participants,
         "is_owner": request.user.pk in owners,
         "form": form,
-        **messages_of(path),
+        **part_of(request, path),
     }
     return render(request, "conversations/show.html", context, status=status)
 
@@ -72,23 +77,49 @@ def fresh_form(person: User, conversation: Conversation | None = None) -> TurnFo
 
 @require_GET
 def messages(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Messages before `?before=<message>`, or the latest."""
+    """A part of the conversation, for a page that has another part of it already."""
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    before = request.GET.get("before", "")
-    context = messages_of(path, int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None)
-    return render(request, "conversations/_messages.html", {"conversation": conversation, "path": path, **context})
+    context = {"conversation": conversation, "path": path, **part_of(request, path)}
+    return render(request, "conversations/_messages.html", context)
 
 
-def messages_of(path: Path, before: int | None = None) -> dict[str, object]:
-    """Up to PAGE_SIZE messages in their order, and where older ones begin."""
-    found = path.messages.for_reading().order_by("-pk")
-    if before is not None:
-        found = found.filter(pk__lt=before)
-    page = list(found[: PAGE_SIZE + 1])
-    has_older, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
-    page.reverse()
-    return {"messages_shown": page, "older_than": page[0].pk if has_older else None}
+def part_of(request: HttpRequest, path: Path) -> dict[str, object]:
+    """Up to PAGE_SIZE messages in their order, by key, so that the first costs what the last does.
+
+    `?before=<message>` ends before it, `?from=<message>` begins with it, `?date=<day>`
+    with the first of that day or after it; otherwise the latest.
+    """
+    before, begin = (whole_number(request.GET.get(name, "")) for name in ("before", "from"))
+    if day := day_in(request.GET.get("date", "")):
+        since = path.messages.filter(created_at__gte=day).order_by("pk").values_list("pk", flat=True)
+        begin = since.first() or begin
+    found = path.messages.for_reading()
+    if begin is not None:
+        page = list(found.filter(pk__gte=begin).order_by("pk")[: PAGE_SIZE + 1])
+        has_newer, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+        has_older = path.messages.filter(pk__lt=begin).exists()
+    else:
+        page = list((found.filter(pk__lt=before) if before else found).order_by("-pk")[: PAGE_SIZE + 1])
+        has_older, page = len(page) > PAGE_SIZE, page[PAGE_SIZE - 1 :: -1] if page else page
+        has_newer = before is not None
+    loaded = (whole_number(request.GET.get("loaded", "")) or 0) + len(page)
+    return {
+        "messages_shown": page,
+        "older_than": page[0].pk if page and has_older else None,
+        "newer_from": page[-1].pk + 1 if page and has_newer else None,
+        "loaded": loaded,
+        "is_full": loaded >= LOADED_LIMIT,
+    }
+
+
+def day_in(value: str) -> datetime | None:
+    """The beginning of the day that an address names."""
+    try:
+        day = parse_date(value)
+    except ValueError:
+        return None
+    return make_aware(datetime.combine(day, time.min)) if day else None
 
 
 @require_GET

@@ -11,6 +11,7 @@ from conversations import turns
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Message, Role
+from conversations.numbers import whole_number
 from conversations.views.turns import address, refused
 from upstreams.models import ChatModel
 
@@ -77,8 +78,8 @@ def fork(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
 
 def chosen_model(request: AuthenticatedRequest, message: Message) -> ChatModel | None:
     """The model that the form names, if people may use it, else the one that the conversation speaks with."""
-    named = request.POST.get("chat_model", "")
-    chosen = ChatModel.objects.offered().filter(pk=named).first() if named.isascii() and named.isdigit() else None
+    named = whole_number(request.POST.get("chat_model", "")) or 0
+    chosen = ChatModel.objects.offered().filter(pk=named).first()
     return chosen or message.conversation.speaking_model()
 
 
