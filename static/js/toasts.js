@@ -14,5 +14,5 @@ function letGo(toast) {
 }
 
 document.addEventListener("htmx:after:request", (event) => {
-  if (event.target.matches("[data-undo]")) event.target.closest(".toast")?.remove();
+  if (event.target.matches?.("[data-undo]")) event.target.closest(".toast")?.remove();
 });
