@@ -11,6 +11,8 @@ let over = false;
 let notice = 0;
 
 document.addEventListener("htmx:after:ws:connection", (event) => {
+  // Back again: the socket brings this conversation up to date, the list of all of them is asked for.
+  if (socket) htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
   socket = event.detail.connection.socket;
   heardAt = Date.now();
   clearTimeout(notice);

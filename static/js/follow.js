@@ -3,7 +3,7 @@
 const NEAR = 48; // Pixels from the end that still count as being there.
 
 const scroller = document.getElementById("scroller");
-const messages = document.getElementById("messages");
+const messages = document.querySelector("#scroller .messages");
 const button = document.getElementById("new-text");
 
 if (scroller) {
@@ -45,9 +45,17 @@ if (scroller) {
   document.addEventListener("turn:sent", toEnd);
   document.addEventListener("view:end", toEnd);
 
-  toEnd();
+  // A part of the past, or a message that the address names, is read from where it stands.
+  if (messages.id === "messages" && !location.hash) toEnd();
+  else following = false;
+
   // Earlier messages are put in above: what one reads stays where it is.
+  let fromEnd = null;
   document.addEventListener("htmx:before:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.closest?.("#older")) following = false;
+    if (event.detail.ctx?.sourceElement?.id === "older") fromEnd = scroller.scrollHeight - scroller.scrollTop;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (fromEnd !== null) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    fromEnd = null;
   });
 }

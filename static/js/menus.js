@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  event.target.closest?.("[data-menu] a, [data-menu] button")?.closest("[data-menu]").hidePopover();
+  event.target.closest?.("[data-menu] a, [data-menu] button:not(.button)")?.closest("[data-menu]").hidePopover();
 });
 
 function items(menu) {

@@ -8,7 +8,7 @@ const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 
-const messages = document.getElementById("messages");
+const messages = document.querySelector("#scroller .messages");
 
 if (messages) {
   mark();
