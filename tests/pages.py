@@ -1,6 +1,7 @@
 """A page as it stands in a browser: what the server sends is applied to it as htmx would."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Final
 
 from lxml import html
@@ -76,8 +77,7 @@ def fragment(source: str) -> HtmlElement:
 
 
 def contents(element: HtmlElement) -> str:
-    inner = (element.text or "") + "".join(html.tostring(child, encoding="unicode") for child in element)
-    return inner
+    return escape(element.text or "") + "".join(html.tostring(child, encoding="unicode") for child in element)
 
 
 def insert(parent: HtmlElement, index: int, source: str) -> None:

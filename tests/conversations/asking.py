@@ -18,9 +18,9 @@ from upstreams.models import ChatModel, Provider
 type Opening = Callable[[User], Awaitable[Browser]]
 
 
-def provider_at(server: ModelServer, **fields: Any) -> ChatModel:
+def provider_at(server: ModelServer, provider_name: str = "Testing", **fields: Any) -> ChatModel:
     """A model that this server answers for: 3 and 15 a million tokens."""
-    provider = Provider(name="Testing", protocol=server.protocol, base_url=server.url)
+    provider = Provider(name=provider_name, protocol=server.protocol, base_url=server.url)
     provider.set_key("key-of-the-test")
     provider.save()
     settings = {"model_id": "test-model", "name": "Test model", "supports_thinking": True, **fields}

@@ -17,6 +17,8 @@ from upstreams.client import LIMITS, close_http, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 
+PAGE = 40
+"""Lines of a list, and messages on a page, that come at once."""
 QUICK = {"backoff": 0.001, "longest_wait": 0.01}
 
 

@@ -9,9 +9,8 @@ from accounts.models import User
 from conversations.broadcasts import CATCH_UP_LIMIT
 from conversations.hub import Frame, conversation_topic, hub
 from conversations.hub import Viewer as Queue
-from conversations.models import Conversation, Role
-from conversations.models.message import text_block
-from tests.conversations.asking import Opening, begun, ended, last_reply
+from conversations.models import Conversation
+from tests.conversations.asking import Opening, begun, ended, last_reply, posted
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.viewers import Viewer
@@ -133,10 +132,8 @@ async def test_who_was_away_for_very_long_gets_the_latest_messages_anew(
     tab = await (await browser(ada)).load(conversation)
 
     def talk() -> None:
-        for number in range(CATCH_UP_LIMIT + 1):
-            revision = conversation.advance()
-            blocks = [text_block(f"Number {number}")]
-            conversation.messages.create(role=Role.USER, author=ada, blocks=blocks, revision=revision)
+        for number in range(CATCH_UP_LIMIT // 2 + 1):
+            posted(conversation, ada, f"Number {number}")
 
     await sync_to_async(talk)()
     assert await tab.connect()

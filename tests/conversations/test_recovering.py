@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations import runner, turns
 from conversations.models import Conversation, Generation, Message, State
-from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
+from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply, posted
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -60,7 +60,7 @@ async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def crash() -> tuple[Generation, Generation]:
-        first, second = (conversation.post_turn(ada, text, model) for text in ("One?", "Two?"))
+        first, second = (posted(conversation, ada, text, model) for text in ("One?", "Two?"))
         assert first.claim() and not second.claim()
         Message.objects.filter(pk=first.message_id).update(blocks=[{"type": "text", "text": "Half"}])
         return first, second
@@ -82,8 +82,8 @@ async def test_a_person_comes_back_to_a_server_that_was_started_again(
     server.say("Two.")
 
     def crash() -> Generation:
-        first = conversation.post_turn(ada, "One?", model)
-        conversation.post_turn(ada, "Two?", model)
+        first = posted(conversation, ada, "One?", model)
+        posted(conversation, ada, "Two?", model)
         first.claim()
         return first
 
@@ -105,7 +105,7 @@ async def test_a_reply_is_written_once_however_often_it_is_asked_for(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Once.")
-    generation = await sync_to_async(conversation.post_turn)(ada, "How often?", model)
+    generation = await sync_to_async(posted)(conversation, ada, "How often?", model)
     tab = await (await browser(ada)).open(conversation)
     for _ in range(3):
         await runner.generate.aenqueue(generation.pk)
