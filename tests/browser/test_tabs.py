@@ -4,7 +4,7 @@ from playwright.async_api import expect
 
 from tests.browser.backstage import Backstage, Person
 from tests.browser.conftest import OpenTab
-from tests.browser.site import Site
+from tests.browser.site import PASSWORD, Site
 from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 from tests.fakes import ModelServer
@@ -82,12 +82,14 @@ async def test_a_tab_that_missed_the_end_and_another_turn_catches_up(
     await tab.is_answered()
 
 
-async def test_a_session_that_ended_elsewhere_is_told_and_the_text_is_kept(
-    tab: Tab, site: Site, ada: Person, backstage: Backstage, watch: Watch
+async def test_after_a_session_that_ended_elsewhere_one_signs_in_in_place_and_the_text_is_sent(
+    tab: Tab, site: Site, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
+    model.say("Welcome back.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
     await tab.is_connected()
-    await tab.composer.fill("Not sent yet")
+    async with tab.page.expect_response("**/unsent/"):
+        await tab.composer.fill("Not sent yet")
     second = await another(tab, site)
     await second.sidebar.get_by_role("button", name="Ada Lovelace").click()
     await second.page.get_by_role("button", name="Sign out").click()
@@ -95,9 +97,15 @@ async def test_a_session_that_ended_elsewhere_is_told_and_the_text_is_kept(
     await expect(tab.connection).to_contain_text("You are signed out")
     await expect(tab.connection.get_by_role("link", name="Sign in")).to_be_visible()
     await expect(tab.composer).to_have_value("Not sent yet")
+
     watch.expect("status of 401")
-    # What is sent all the same is refused in words, not by a page within the page.
     await tab.composer.press("Enter")
-    await expect(tab.errors).to_contain_text("signed out")
+    await expect(tab.dialog.get_by_role("heading", name="Sign in again")).to_be_visible()
     await expect(tab.composer).to_have_value("Not sent yet")
-    await expect(tab.page.locator("#composer [type=password]")).to_have_count(0)
+    await tab.dialog.get_by_label("Username").fill(ada.username)
+    await tab.dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    await tab.dialog.get_by_role("button", name="Sign in").click()
+    await expect(tab.own.last).to_contain_text("Not sent yet")
+    await expect(tab.answer_text).to_have_text("Welcome back.")
+    await expect(tab.own).to_have_count(2)
+    await expect(tab.connection).to_be_hidden()
