@@ -1,5 +1,7 @@
 """Keeping what is typed and not sent yet."""
 
+from uuid import UUID
+
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -23,5 +25,7 @@ def keep(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
 
 
 def is_posted(request: AuthenticatedRequest, key: str) -> bool:
-    is_key = len(key) == 36 and key.replace("-", "").isalnum()
-    return is_key and Message.objects.filter(author=request.user, key=key).exists()
+    try:
+        return Message.objects.filter(author=request.user, key=UUID(key)).exists()
+    except ValueError:
+        return False
