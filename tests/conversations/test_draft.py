@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.draft import Draft
@@ -134,6 +134,7 @@ def test_a_long_reply_is_not_copied_at_every_piece() -> None:
     assert draft.blocks[0]["text"] == "ab" * 1000
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["text", "thinking"]), st.lists(st.text(min_size=1)))))
 def test_a_reply_is_the_same_wherever_its_words_are_cut(blocks: list[tuple[str, list[str]]]) -> None:
     cut, whole = Draft(), Draft()

@@ -1,6 +1,7 @@
 """Speaking: what is typed is checked, kept whatever happens, and ends up in one order for all."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -203,3 +204,39 @@ async def test_a_request_from_another_site_is_refused(browser: Opening, ada: Use
     headers = {"x-csrftoken": "f" * 32, "origin": "https://evil.example"}
     assert (await adas.http.post(address, data={"text": "Hi"}, headers=headers)).status_code == 403
     assert await Message.objects.acount() == 0
+
+
+async def test_a_turn_that_is_sent_twice_is_posted_once(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    adas, key = await browser(ada), str(uuid4())
+    answers = [await adas.say(conversation, "Hello", key=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert await Message.objects.filter(author=ada).acount() == 1
+
+
+async def test_a_first_turn_that_is_sent_twice_leads_to_one_conversation(browser: Opening, ada: User) -> None:
+    adas, key = await browser(ada), str(uuid4())
+    answers = await asyncio.gather(*(adas.post("/turns/", text="Hello", key=key) for _ in range(2)))
+    conversation = await Conversation.objects.aget()
+    assert {answer.headers["hx-redirect"] for answer in answers} == {f"/conversations/{conversation.pk}/"}
+    assert await Message.objects.filter(author=ada).acount() == 1
+
+
+async def test_what_is_typed_and_not_sent_is_there_in_another_tab(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    adas, bens, address = await browser(ada), await browser(ben), f"/conversations/{conversation.pk}/"
+    text = "Half a thought\nand </textarea><b>"
+    assert (await adas.post(f"{address}unsent/", text=text)).status_code == 204
+    assert typed((await adas.get(address)).text) == text
+    assert typed((await bens.get(address)).text) == ""
+    await adas.say(conversation, "Half a thought, finished")
+    assert typed((await adas.get(address)).text) == ""
+
+
+@pytest.mark.parametrize("key", ["z" * 36, "not a key", "0" * 36])
+async def test_an_odd_key_is_no_accident(browser: Opening, ada: User, conversation: Conversation, key: str) -> None:
+    adas = await browser(ada)
+    assert (await adas.post("/unsent/", text="Hello", key=key)).status_code == 204
+    assert (await adas.say(conversation, "Hello", key=key)).status_code in (201, 422)

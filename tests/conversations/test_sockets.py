@@ -206,3 +206,14 @@ async def test_connections_that_come_and_go_leave_nothing_behind(
         await page.close()
     await asyncio.gather(*(is_let_in(adas, conversation) for _ in range(5)))
     assert hub._viewers == {}
+
+
+async def test_whom_the_owner_removes_is_shut_out_at_once(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    bens = await (await browser(ben)).open(conversation)
+    adas = await (await browser(ada)).open(conversation)
+    answer = await adas.browser.post(f"/conversations/{conversation.pk}/members/{ben.pk}/remove/")
+    assert answer.status_code == 200
+    assert await bens.until_closed() == NO_ACCESS
+    assert await adas.ping() == "pong"
