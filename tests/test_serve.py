@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,17 +114,14 @@ def test_a_first_start_makes_the_database_and_says_where_to_begin(installation):
         assert site.stop() == (0, "")
 
 
-def test_a_second_start_is_quick_and_has_little_to_say(installation):
+def test_a_second_start_keeps_everything_and_has_little_to_say(installation):
     owned = installation | {"DJANGO_SUPERUSER_USERNAME": "boss", "DJANGO_SUPERUSER_PASSWORD": "a quiet reading room"}
     with started(owned) as site:
         assert "Created the administrator boss." in site.said
         assert site.stop(signal.SIGINT) == (0, "")
-    begun = time.monotonic()
     with started(owned) as site:
-        took = time.monotonic() - begun
         assert site.said == [f"chatsite is at {site.address}/"]
         assert site.stop() == (0, ""), "no link once there is an account"
-    assert took < 10, "3 seconds on a quiet machine"
 
 
 def test_a_start_on_a_port_in_use_says_so_and_touches_nothing(installation, tmp_path):

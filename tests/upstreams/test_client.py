@@ -1,7 +1,6 @@
 """Calling a real server on loopback: what arrives, what is tried again, and how a call ends."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -129,9 +128,8 @@ async def test_a_connection_is_used_again(server: ModelServer) -> None:
 
 async def test_nothing_is_read_after_the_end(server: ModelServer) -> None:
     server.stream(*reply_wire(server.protocol, ["Hello"]), Hang())
-    began = time.monotonic()
     assert (await ask(server, farewell=0.01)).text == "Hello"
-    assert await server.until_disconnected() and time.monotonic() - began < 5
+    assert await server.until_disconnected()
 
 
 async def test_cookies_are_not_kept(server: ModelServer) -> None:
@@ -278,9 +276,7 @@ async def test_silence_is_given_up(server: ModelServer) -> None:
 async def test_comments_are_no_silence_but_they_are_no_content_either(server: ModelServer) -> None:
     comments = [step for _ in range(500) for step in (b": ping\n\n", Pause())]
     server.stream(*reply_wire(server.protocol, ["Hel", "lo"])[:-4], *comments)
-    began = time.monotonic()
-    read = await ask(server, idle=5, stall=0.1)
-    assert (read.kind, time.monotonic() - began < 3) == ("stalled", True)
+    assert (await ask(server, idle=60, stall=0.1)).kind == "stalled"
 
 
 async def test_a_reply_may_not_take_for_ever(server: ModelServer) -> None:
@@ -335,9 +331,8 @@ async def test_closing_the_reply_closes_the_connection(server: ModelServer) -> N
     server.step()
     events = stream_reply(server.endpoint(), ASKED)
     await anext(events)
-    began = time.monotonic()
     await events.aclose()
-    assert await server.until_disconnected(1) and time.monotonic() - began < 0.5
+    assert await server.until_disconnected()
 
 
 @pytest.mark.parametrize("moment", ["before the head", "before the first event", "between two pieces"])
@@ -353,11 +348,10 @@ async def test_cancelling_the_task_closes_the_connection(server: ModelServer, mo
     asking = asyncio.create_task(ask(server))
     assert await asyncio.to_thread(gate.reached.wait, 5)
     await asyncio.sleep(0.02)
-    began = time.monotonic()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert await server.until_disconnected(1) and time.monotonic() - began < 0.5
+    assert await server.until_disconnected()
 
 
 async def test_cancelling_twice_still_closes_the_connection(server: ModelServer) -> None:
