@@ -1,12 +1,13 @@
 """Everything that viewers are ever told: rendered once, the same for all who listen."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.template.loader import render_to_string
 
 from conversations.blocks import ShownBlock, shown_blocks
-from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
-from conversations.models import Conversation, Message, Path, Role
+from conversations.hub import BEYOND, CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
+from conversations.models import Conversation, Message, Path, Role, State
 from conversations.places import place_of
 
 CATCH_UP_LIMIT = 60
@@ -71,8 +72,15 @@ def changed(conversation: Conversation) -> None:
 
 
 def message_changed(message: Message) -> None:
-    html = brought(message, message.revision - 1)
-    frame = Frame(html, revision=message.revision, branch=message.branch_id, message=message.pk)
+    frame = Frame(
+        brought(message, message.revision - 1),
+        revision=message.revision,
+        branch=message.branch_id,
+        message=message.pk,
+    )
+    if message.state == State.RUNNING and message.generation and not message.deleted_at:
+        # The row is behind what viewers have read of it: they catch up, which ends with the reply as it stands.
+        frame = replace(frame, html="", generation=message.generation.pk, seq=BEYOND)
     tell(message.conversation_id, frame)
 
 

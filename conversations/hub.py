@@ -1,6 +1,7 @@
 """This process's viewers: what they are told is encoded once and handed to bounded queues."""
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ class Frame:
     branch: int = 0
     message: int = 0
 
+
+BEYOND = sys.maxsize
+"""A `seq` that no viewer expects: whoever reads the reply catches up."""
 
 CHECK_AGAIN = Frame("")
 """Published to a person's topic: every tab of theirs looks at once whether it may still listen."""
