@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ADMINISTRATOR, PASSWORD = "ruth", "a quiet reading room"
 PLAIN_HOST = "chat.test"
 """A name that the browser takes to this machine, and that is no secure context without TLS."""
-PATIENCE = 60
+PATIENCE = 120
+"""Seconds that a start may take on a machine with much else to do."""
 
 
 def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
