@@ -10,6 +10,9 @@ from conversations.markdown import render
 SHOWN = {"text": "text", "thinking": "thinking"}
 """The field that holds what is shown, by kind of block; other kinds are kept and not shown."""
 
+REMEMBERED_LENGTH = 10_000
+"""Characters; longer texts are rare enough to be rendered anew, and too large to be kept by the hundred."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShownBlock:
@@ -39,6 +42,10 @@ def shown_text(block: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
-@lru_cache(maxsize=512)
 def rendered(text: str, breaks: bool) -> str:
+    return remembered(text, breaks) if len(text) <= REMEMBERED_LENGTH else render(text, breaks=breaks)
+
+
+@lru_cache(maxsize=512)
+def remembered(text: str, breaks: bool) -> str:
     return render(text, breaks=breaks)

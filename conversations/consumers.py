@@ -10,7 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.models import User
 from accounts.sessions import session_is_alive
-from conversations import broadcasts, relay
+from conversations import broadcasts, relay, watch
 from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.models import Branch, Conversation, Path
 from conversations.numbers import whole_number
@@ -44,6 +44,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close()
             return
         await self.accept()
+        watch.keep()
         # Joined before anything is read: what happens meanwhile waits in the queue.
         self.viewer = hub.join(*self.topics())
         self.passing = asyncio.create_task(self.pass_on())

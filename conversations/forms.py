@@ -41,8 +41,8 @@ class TurnForm(forms.Form):
         field = self.fields["chat_model"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = ChatModel.objects.offered()
-        speaking = conversation.speaking_model() if conversation else ChatModel.objects.default()
-        field.initial = speaking.pk if speaking else None
+        self.speaking = conversation.speaking_model() if conversation else ChatModel.objects.default()
+        field.initial = self.speaking.pk if self.speaking else None
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n").replace("\0", "").strip("\n")
@@ -55,7 +55,8 @@ class TurnForm(forms.Form):
         return {name: self.cleaned_data[name] for name in ("text", "chat_model", "key")}
 
     def clean_chat_model(self) -> ChatModel | None:
-        return self.cleaned_data["chat_model"] or ChatModel.objects.default()
+        """Where none can be chosen, such as under an edit, the one that the conversation speaks with."""
+        return self.cleaned_data["chat_model"] or self.speaking
 
 
 class RenameForm(forms.ModelForm):  # type: ignore[type-arg]

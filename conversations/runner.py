@@ -102,6 +102,11 @@ def stop(pk: int) -> None:
         running.get_loop().call_soon_threadsafe(running.cancel)
 
 
+def running_here() -> list[int]:
+    """The generations that this process writes."""
+    return list(_streams)
+
+
 async def wind_down() -> None:
     """For the end of the process: lets running replies end by themselves. Cancelled, it interrupts them, text kept."""
     global _closing

@@ -1,5 +1,6 @@
 """What people do in a conversation: begin one, speak, ask again, go on, take back, stop a reply."""
 
+from datetime import datetime
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -169,15 +170,22 @@ def mark_changed(message: Message) -> None:
     Message.objects.filter(pk=message.pk).update(revision=message.conversation.advance())
 
 
-def recover() -> list[int]:
-    """After a start, when no other process runs replies: ends what a crash left running.
+def recover(quiet_since: datetime | None = None) -> list[int]:
+    """Ends what a crash left running: all of it after a start, later what gave no sign of life since a moment.
 
     What had been saved is kept and labelled interrupted. Returns the generations
     that are still to be begun.
     """
-    for generation in Generation.objects.filter(state=State.RUNNING).select_related("message__conversation"):
+    running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=runner.running_here())
+    if quiet_since is not None:
+        running = running.filter(heartbeat_at__lt=quiet_since)
+    for generation in running.select_related("message__conversation"):
         with transaction.atomic():
             left = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
-            if left.update(state=State.INTERRUPTED, finished_at=now()):
+            is_ours = left.update(state=State.INTERRUPTED, finished_at=now())
+            if is_ours:
                 mark_changed(generation.message)
+        if is_ours:
+            broadcasts.changed(generation.message.conversation)
+            broadcasts.relisted(generation.message.conversation)
     return list(Generation.objects.next_in_line().values_list("pk", flat=True))

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from chatsite import tasks
-from conversations import checkpoints, relay, runner, turns
+from conversations import checkpoints, relay, runner, turns, watch
 from conversations.models import Conversation, Participant
 from tests.conversations.asking import Opening, provider_at
 from tests.fakes import ModelServer
@@ -74,12 +74,11 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     yield
     left = [*tasks._alive, *runner._lives, *(running for _, running in runner._streams.values())]
-    if checkpoints._writer:
-        left.append(checkpoints._writer)
+    left += [task for task in (checkpoints._writer, watch._watch) if task]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    checkpoints._writer = None
+    checkpoints._writer = watch._watch = None
     checkpoints._running.clear()
     runner._streams.clear()
     runner._closing = False

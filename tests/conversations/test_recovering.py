@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils.timezone import now
 
 from accounts.models import User
-from conversations import runner, turns
+from conversations import runner, turns, watch
 from conversations.models import Conversation, Generation, Message, State
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply, posted
 from tests.fakes import ModelServer
@@ -74,6 +75,25 @@ async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
     # Tabs that come back after the start hear of it.
     assert left.message.revision > revision
     assert await sync_to_async(turns.recover)() == [second.pk]
+
+
+async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_watch(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    def left_behind() -> Generation:
+        lost = posted(conversation, ada, "Still there?", model)
+        assert lost.claim()
+        return lost
+
+    lost = await sync_to_async(left_behind)()
+    tab = await (await browser(ada)).open(conversation)
+    recover = sync_to_async(turns.recover)
+    await recover(now() - watch.QUIET)
+    assert (await last_reply(conversation)).state == State.RUNNING, "it has just been heard of"
+    await Generation.objects.filter(pk=lost.pk).aupdate(heartbeat_at=now() - 2 * watch.QUIET)
+    await recover(now() - watch.QUIET)
+    await tab.until_over(lost.message_id)
+    assert "Interrupted." in tab.page.article(lost.message_id)
 
 
 async def test_a_person_comes_back_to_a_server_that_was_started_again(
