@@ -17,7 +17,8 @@ _ITEMS: Final = (
     "- Another one, without marks but for a comma, and a little longer than the first of them\n"
 )
 _ROW: Final = "| a cell of a few words | 3.14 | and **another** with `code` |\n"
-_TABLE_HEAD: Final = "| what it is | how much | why |\n|---|--:|---|\n"
+# Shown only when its second line is complete, so it has no word that could be a stamp.
+_TABLE_HEAD: Final = "| n | ms | % |\n|---|--:|---|\n"
 _CODE: Final = "".join(
     f"    total_{number} = compute(value, step={number}) if value else None  # step {number}\n" for number in range(97)
 )

@@ -97,7 +97,7 @@ def script(plan: Plan) -> list[bytes | None]:
     since_stamp = 0
     for token in tokens(plan.shape, plan.count):
         since_stamp += 1
-        is_word = token[0] == " " and token[1:].isalpha()
+        is_word = len(token) > 3 and token[0] == " " and token[1:].isalpha()
         if is_word and plan.stamped and since_stamp >= plan.stamped:
             escaped.append(None)
             since_stamp -= plan.stamped
