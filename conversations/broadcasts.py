@@ -111,9 +111,9 @@ def listed(conversation: Conversation) -> None:
 
 def listed_for(conversation: Conversation, person_pk: int) -> None:
     """Somebody was let in: it stands at the head of their list until they load it anew."""
-    row = partial("#conversations", "afterbegin", list_row(conversation))
-    unlist(conversation, person_pk)
-    hub.publish(person_topic(person_pk), Frame(row))
+    # In one frame: between two, somebody else who speaks at the same moment would put the line there a second time.
+    html = gone_from_list(conversation) + partial("#conversations", "afterbegin", list_row(conversation))
+    hub.publish(person_topic(person_pk), Frame(html))
 
 
 def members_changed(conversation: Conversation) -> None:
@@ -133,7 +133,11 @@ def relisted(conversation: Conversation) -> None:
 
 
 def unlist(conversation: Conversation, person_pk: int) -> None:
-    hub.publish(person_topic(person_pk), Frame(partial(f"#conversation-{conversation.pk}", "delete")))
+    hub.publish(person_topic(person_pk), Frame(gone_from_list(conversation)))
+
+
+def gone_from_list(conversation: Conversation) -> str:
+    return partial(f"#conversation-{conversation.pk}", "delete")
 
 
 def shut_out(conversation: Conversation, person_pk: int) -> None:
