@@ -1,5 +1,6 @@
 """A page as it stands in a browser: what the server sends is applied to it as htmx would."""
 
+from collections import Counter
 from collections.abc import Callable
 from html import escape
 from typing import Final
@@ -61,8 +62,8 @@ class Page:
             tasks += [(target, part.get("hx-swap"), contents(part)) for target in targets]
         for target, style, content in tasks:
             self.swap(target, style, content)
-        ids = self.root.xpath("//@id")
-        assert len(ids) == len(set(ids)), "an id stands twice on the page"
+        twice = [key for key, times in Counter(self.root.xpath("//@id")).items() if times > 1]
+        assert not twice, f"on the page more than once: {twice}"
 
     def swap(self, target: HtmlElement, style: str, content: str) -> None:
         SWAPS[style](target, content)

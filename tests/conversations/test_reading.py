@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -11,9 +12,10 @@ from django.utils.timezone import now
 from lxml import html
 
 from accounts.models import User
-from conversations import turns
+from conversations import broadcasts, turns
+from conversations.hub import hub, person_topic
 from conversations.models import Conversation, Message, Participant
-from tests.conversations.asking import posted
+from tests.conversations.asking import Opening, posted
 from tests.conversations.conftest import PAGE
 
 pytestmark = pytest.mark.django_db
@@ -199,3 +201,22 @@ def test_a_moment_ago_is_after_a_day_ago(browser_of: SignedIn, ada: User) -> Non
     begin(ada, 3)
     Participant.objects.filter(conversation__title="Number 2").update(active_at=now() - timedelta(days=1))
     assert read_to_the_end(browser_of(ada)) == ["Number 1", "Number 0", "Number 2"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    tab = await (await browser(ada)).load(conversation)
+
+    async def told() -> list[str]:
+        listening = hub.join(person_topic(ada.pk))
+        await sync_to_async(broadcasts.listed)(conversation)
+        hub.leave(listening)
+        return [frame.html for frame in await listening.take()]
+
+    # What two turns tell, in turn, as the threads of two requests may.
+    for first, second in zip(await told(), await told(), strict=True):
+        tab.page.apply(first)
+        tab.page.apply(second)
+    assert len(tab.page.find(f"#conversations #conversation-{conversation.pk}")) == 1
