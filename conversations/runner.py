@@ -12,7 +12,7 @@ from django.tasks import task
 from django.utils.timezone import now
 
 from conversations import broadcasts, checkpoints
-from conversations.models import Generation, Message, State
+from conversations.models import Conversation, Generation, Message, State
 from conversations.models.generation import USAGE_FIELDS
 from conversations.pacing import paced
 from conversations.relay import Relay
@@ -88,7 +88,7 @@ async def generate(pk: int) -> None:
 async def write(assignment: Assignment) -> None:
     relay = Relay(assignment.generation, assignment.message)
     relay.start()
-    await sync_to_async(broadcasts.relisted)(assignment.generation.conversation)
+    await show_in_lists(assignment.generation.conversation)
     outcome = assignment.refusal or await streamed(relay, assignment)
     await finish(relay, outcome)
     await start_next(assignment.generation.conversation_id)
@@ -207,7 +207,7 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
     relay.end()
     broadcasts.message_changed(message)
     checkpoints.tell(relay.generation.conversation_id, is_behind=False)
-    await sync_to_async(broadcasts.relisted)(relay.generation.conversation)
+    await show_in_lists(relay.generation.conversation)
 
 
 @transaction.atomic
@@ -226,6 +226,14 @@ def book(relay: Relay, outcome: Outcome) -> Message:
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)
     return Message.objects.for_reading().get(pk=relay.message.pk)
+
+
+async def show_in_lists(conversation: Conversation) -> None:
+    """Whether an answer is being written; a database that does not answer must not end the reply."""
+    try:
+        await sync_to_async(broadcasts.relisted)(conversation)
+    except DatabaseError:
+        logger.warning("Lists do not show conversation %s as it is", conversation.pk, exc_info=True)
 
 
 async def start_next(conversation_pk: int) -> None:
