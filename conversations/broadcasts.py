@@ -99,8 +99,7 @@ def titled(conversation: Conversation) -> list[str]:
 def renamed(conversation: Conversation) -> None:
     for html in titled(conversation):
         tell(conversation.pk, Frame(html, revision=conversation.revision))
-    for person_pk in people_in(conversation):
-        hub.publish(person_topic(person_pk), Frame(titled(conversation)[0]))
+    relisted(conversation)
 
 
 def listed(conversation: Conversation) -> None:
@@ -126,7 +125,7 @@ def members_changed(conversation: Conversation) -> None:
 
 
 def relisted(conversation: Conversation) -> None:
-    """It stays where it stands in the lists and looks different: an answer began or ended."""
+    """It stays where it stands in the lists and looks different: renamed, an answer began or ended."""
     row = partial(f"#conversation-{conversation.pk}", "outerMorph", list_row(conversation))
     for person_pk in people_in(conversation):
         hub.publish(person_topic(person_pk), Frame(row))

@@ -33,7 +33,11 @@ class TurnForm(forms.Form):
         error_messages={"invalid_choice": "This model is not available any more. Choose another one."},
     )
 
-    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    key = forms.UUIDField(
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid": "This page cannot send any more. Copy your text, then reload the page."},
+    )
     """The same for every sending of one turn."""
 
     def __init__(self, *args: Any, conversation: Conversation | None = None, **kwargs: Any) -> None:
@@ -45,7 +49,7 @@ class TurnForm(forms.Form):
         field.initial = self.speaking.pk if self.speaking else None
 
     def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"].replace("\r\n", "\n").replace("\0", "").strip("\n")
+        text: str = self.cleaned_data["text"].replace("\r\n", "\n").strip("\n")
         if not text.strip():
             raise ValidationError("Write a message first.")
         return text

@@ -56,7 +56,7 @@ class Relay:
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
         partials: list[str] = []
-        for event in joined(map(self._joined_on, batch)):
+        for event in joined(self._joined_on(batch)):
             self.draft.apply(event)
             if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()
@@ -86,13 +86,17 @@ class Relay:
         message = self.message
         return Frame(html, generation=self.generation.pk, seq=self.seq, branch=message.branch_id, message=message.pk)
 
-    def _joined_on(self, event: ReplyEvent) -> ReplyEvent:
-        """The first text of a continuation goes on in the text that is there."""
-        if self._joins and isinstance(event, BlockOpened):
-            self._joins = False
-            if event.block["type"] == "text":
-                return BlockGrew(shown_text(event.block))
-        return event
+    def _joined_on(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
+        """The first text of a continuation goes on in the text that is there.
+
+        What the model thought before it is left out: it would stand in the middle of a sentence.
+        """
+        for event in events:
+            if self._joins and isinstance(event, BlockOpened) and event.block["type"] == "text":
+                self._joins = False
+                yield BlockGrew(shown_text(event.block))
+            elif not self._joins or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):
+                yield event
 
     def _shown(self, event: ReplyEvent) -> Iterator[str]:
         """What an event changes in the blocks that viewers have already."""
@@ -106,6 +110,8 @@ class Relay:
             case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
                 block.is_open = False
                 self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
+                if self.message.generation:
+                    self.message.generation.thinking_seconds = self.thinking_seconds
                 if block.is_on_page:
                     yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
 

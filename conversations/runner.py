@@ -20,7 +20,7 @@ from conversations.transcript import problems_with, request_for, takes_prefill
 from upstreams.chat import ChatRequest
 from upstreams.client import stream_reply
 from upstreams.endpoint import Endpoint
-from upstreams.errors import BrokenStream, InvalidRequest, Stalled, UpstreamError
+from upstreams.errors import InvalidRequest, UpstreamError
 from upstreams.protocols import PROTOCOLS
 from upstreams.sealing import SealBroken
 
@@ -49,9 +49,8 @@ class Outcome:
 
     @classmethod
     def of(cls, failure: UpstreamError, *, has_content: bool) -> "Outcome":
-        """A stream that broke after its first words is an interrupted reply; anything else has failed."""
-        broke = has_content and isinstance(failure, BrokenStream | Stalled)
-        state = State.INTERRUPTED if broke else State.FAILED
+        """With words of it there, a reply is interrupted, whatever ended it; one without any has failed."""
+        state = State.INTERRUPTED if has_content else State.FAILED
         return cls(state, failure.kind, str(failure), failure.detail)
 
 
@@ -191,6 +190,8 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
 
 async def finish(relay: Relay, outcome: Outcome) -> None:
     """Books the end and replaces the whole message, so that even a tab that missed everything ends up right."""
+    # Over before it is booked: a tab that catches up in between must not take the growing reply for the latest.
+    relay.end()
     pause = 0.5
     while True:
         try:
@@ -204,7 +205,6 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
             checkpoints.tell(relay.generation.conversation_id, is_behind=True)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 10)
-    relay.end()
     broadcasts.message_changed(message)
     checkpoints.tell(relay.generation.conversation_id, is_behind=False)
     await show_in_lists(relay.generation.conversation)
