@@ -12,7 +12,16 @@ document.addEventListener("keydown", (event) => {
 
 const SIGNED_OUT = "You are signed out. Your text is still here, and is sent once you have signed in again.";
 const FAILED = "The server could not take this just now. Your text is still here; send it again in a moment.";
+const GONE = "This conversation was deleted, or you are no longer part of it. Your text is still here to be copied.";
 const TOO_OLD = "This page is too old to send from. Your text is still here: copy it, then reload the page.";
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "ArrowUp" || event.target.id !== "message" || event.target.value) return;
+  const edit = [...document.querySelectorAll(".message.own .for-author[hx-get]")].at(-1);
+  if (!edit) return;
+  event.preventDefault();
+  edit.click();
+});
 
 // The text stays in the field until the server has it.
 let sent = "";
@@ -27,10 +36,10 @@ document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "composer") return;
   const { status } = event.detail.ctx.response;
   if (status === 401) return say(SIGNED_OUT);
-  // Not an answer to this form but a whole page: the refusal of an old token, or a fault of the server's.
-  if (status === 403 || status >= 500) {
+  // Not an answer to this form but a whole page: an old token refused, nothing to post to, or a fault of the server's.
+  if (status === 403 || status === 404 || status >= 500) {
     event.preventDefault();
-    return say(status === 403 ? TOO_OLD : FAILED);
+    return say({ 403: TOO_OLD, 404: GONE }[status] ?? FAILED);
   }
   if (status === 201 && field().value === sent) {
     field().value = "";
