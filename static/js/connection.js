@@ -25,8 +25,10 @@ document.addEventListener("htmx:before:ws:message", () => { heardAt = Date.now()
 document.addEventListener("htmx:ws:close", (event) => {
   delete document.documentElement.dataset.connection;
   if (event.detail.reason !== "closed") return;
-  if (event.detail.code === NO_ACCESS) end();
-  else {
+  if (event.detail.code === NO_ACCESS) {
+    over = true;
+    askWhy().then((isKnown) => isKnown || end("This page is not kept up to date any more. Reload it; what you typed is kept."));
+  } else {
     clearTimeout(notice);
     notice = setTimeout(() => show(navigator.onLine ? "Reconnecting… What you read here may be behind." : "You are offline. What you type is kept here."), QUIET_FOR);
     // A refused handshake does not say why: ask whether this page may still be seen.
@@ -53,19 +55,29 @@ function wake() {
   if (socket?.readyState === WebSocket.OPEN && Date.now() - heardAt > PING_EVERY) socket.send('{"type":"ping"}');
 }
 
+// Returns whether the server told.
 async function askWhy() {
   try {
     const answer = await fetch(location.href, { redirect: "manual", cache: "no-store" });
-    if (answer.type === "opaqueredirect" || answer.status === 404) end();
+    if (answer.type === "opaqueredirect") {
+      end("You are signed out. What you typed is still here.", true);
+      return true;
+    }
+    if (answer.status === 404) {
+      end("This conversation was deleted, or you are no longer part of it. What you typed is still here.");
+      document.querySelector('.conversation-row:has([aria-current="page"])')?.remove();
+      return true;
+    }
   } catch {
     // Not reachable: the notice says so already.
   }
+  return false;
 }
 
-function end() {
+function end(words, mayRetry = false) {
   over = true;
   clearTimeout(notice);
-  show("You are signed out, or no longer part of this conversation. What you typed is still here.", true);
+  show(words, mayRetry);
 }
 
 function show(words, mayRetry = false) {
