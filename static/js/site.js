@@ -10,4 +10,5 @@ import "./messages.js";
 import "./reveal.js";
 import "./session.js";
 import "./sidebar.js";
+import "./title.js";
 import "./toasts.js";
