@@ -4,6 +4,7 @@ const shortcuts = document.getElementById("shortcuts");
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return escape(event);
+  if (event.key === " " && event.target.matches('a[role="button"]')) return press(event);
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
   const act = ACTIONS[event.key];
   if (!act) return;
@@ -20,9 +21,17 @@ const ACTIONS = {
 };
 
 function escape(event) {
+  const cancel = event.target.closest(".edit")?.querySelector("[data-cancel-edit]");
+  if (cancel && !event.isComposing) return cancel.click();
   if (document.querySelector("dialog[open], :popover-open") || event.isComposing) return;
   if (document.documentElement.dataset.drawer === "open") document.querySelector("[data-sidebar-toggle]").click();
   else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"])')) document.getElementById("stop")?.requestSubmit();
+}
+
+// A link that is called a button is pressed like one.
+function press(event) {
+  event.preventDefault();
+  event.target.click();
 }
 
 function isTyping(element) {

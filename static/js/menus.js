@@ -28,5 +28,5 @@ document.addEventListener("click", (event) => {
 });
 
 function items(menu) {
-  return [...menu.querySelectorAll("a, button")];
+  return [...menu.querySelectorAll("a, button")].filter((item) => item.checkVisibility());
 }
