@@ -62,6 +62,19 @@ class Backstage:
         """Each text is said by somebody of the name at its place, then by a model. Returns the address."""
         return f"/conversations/{self._do('crowd', owner=owner.pk, title=title, texts=texts, names=names)}/"
 
+    def long_conversation(self, owner: Person, title: str, count: int, per_day: int) -> str:
+        """Messages that count themselves, so many of them a day, the last today. Returns the address."""
+        made = self._do("long_conversation", owner=owner.pk, title=title, count=count, per_day=per_day)
+        return f"/conversations/{made}/"
+
+    def join(self, address: str, *people: Person) -> None:
+        for person in people:
+            self._do("join", conversation=int(address.split("/")[2]), person=person.pk)
+
+    def end_sessions(self, person: Person) -> None:
+        """As their age ends them: nobody is told."""
+        self._do("end_sessions", person=person.pk)
+
     def await_models(self) -> None:
         """Returns when people can choose the model server's models; before that they would be offered the demo."""
         self._do("await_models")

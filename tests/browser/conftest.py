@@ -90,6 +90,11 @@ def ada(backstage: Backstage) -> Person:
 
 
 @pytest.fixture
+def ben(backstage: Backstage) -> Person:
+    return backstage.person("Ben Okri")
+
+
+@pytest.fixture
 def watch(site: Site) -> Iterator[Watch]:
     """Looks back when the test is over: nothing unexpected may have happened in any tab."""
     watch = Watch(site.url, site.plain_url)

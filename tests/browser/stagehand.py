@@ -16,6 +16,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
 from django.db import transaction  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
@@ -81,13 +82,42 @@ def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
     return made.pk
 
 
+def long_conversation(owner: int, title: str, count: int, per_day: int) -> int:
+    """Messages that count themselves, of a person and a model in turn, the last of them today."""
+    made = turns.begin(User.objects.get(pk=owner), title=title)
+    path, after = made.path(), None
+    model = Generation.naming(ChatModel.objects.default())
+    with transaction.atomic():
+        for number in range(1, count + 1):
+            on = now() - timedelta(days=(count - number) // per_day)
+            said: dict[str, Any] = {"author_id": owner} if number % 2 else {"role": Role.ASSISTANT}
+            blocks = [text_block(f"Message {number} of {count}.\n\n" + "Some words of it. " * (number % 7 * 12))]
+            message = made.add(path.branch, after, blocks=blocks, created_at=on, **said)
+            if not number % 2:
+                Generation.objects.create(conversation=made, message=message, state=State.COMPLETE, **model)
+            after = message.pk
+    return made.pk
+
+
+def join(conversation: int, person: int) -> None:
+    Participant.objects.create(conversation_id=conversation, user_id=person)
+
+
+def end_sessions(person: int) -> None:
+    """As their age ends them: nobody is told."""
+    for session in Session.objects.all():
+        if session.get_decoded().get(SESSION_KEY) == str(person):
+            session.delete()
+
+
 def await_models() -> None:
     """The site lists its provider's models in its own time after a start."""
     while not ChatModel.objects.exclude(provider__source=Source.DEMO).exists():
         sleep(0.05)
 
 
-ACTS = {act.__name__: act for act in (person, administrator, conversation, conversations, crowd, await_models)}
+MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join)
+ACTS = {act.__name__: act for act in (*MAKING, end_sessions, await_models)}
 
 if __name__ == "__main__":
     for line in sys.stdin:
