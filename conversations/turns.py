@@ -126,13 +126,13 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
 
 
 @transaction.atomic
-def fork(path: Path, last: Message, owner: User) -> Conversation:
+def fork(last: Message, owner: User) -> Conversation:
     """A conversation of one's own that begins with what was said up to `last`."""
-    source = path.branch.conversation
+    source = last.conversation
     copied = begin(owner, title=source.title, **{name: getattr(source, name) for name in CARRIED_OVER})
     copied.advance()
     branch, after = copied.path().branch, None
-    for message in path.messages.filter(pk__lte=last.pk).for_reading():
+    for message in Path.to(last.branch).messages.filter(pk__lte=last.pk).for_reading():
         said = {"role": message.role, "author": message.author, "blocks": message.blocks}
         made = copied.add(branch, after, created_at=message.created_at, **said)
         if message.generation:
@@ -141,6 +141,7 @@ def fork(path: Path, last: Message, owner: User) -> Conversation:
             ended.state = State.INTERRUPTED if ended.is_unfinished else ended.state
             ended.save(force_insert=True)
         after = made.pk
+    transaction.on_commit(lambda: broadcasts.listed(copied))
     return copied
 
 

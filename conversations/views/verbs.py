@@ -8,7 +8,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
 from conversations import turns
-from conversations.access import conversation_or_404, message_or_404, path_or_404
+from conversations.access import conversation_or_404, message_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Message, Role
 from conversations.numbers import whole_number
@@ -72,8 +72,7 @@ def restore(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResp
 @require_POST
 def fork(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
-    path = path_or_404(request, message.conversation)
-    return gone_to(request, turns.fork(path, message, request.user))
+    return gone_to(request, turns.fork(message, request.user))
 
 
 def chosen_model(request: AuthenticatedRequest, message: Message) -> ChatModel | None:

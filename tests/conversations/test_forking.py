@@ -1,0 +1,192 @@
+"""New conversation from here: what was said up to a message, copied into a conversation of one's own."""
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import Conversation, Generation, Message, Participant
+from conversations.models.message import text_block
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply
+from tests.conversations.talking import (
+    act,
+    aexchange,
+    answered,
+    follow,
+    offers,
+    place_of,
+    texts,
+    told,
+    until_it_says,
+)
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def said(conversation: Conversation, person: User, *questions: str) -> list[int]:
+    for question in questions:
+        await aexchange(await sync_to_async(conversation.path)(), person, question, f"{question}!")
+    return [message.pk async for message in conversation.messages.order_by("pk")]
+
+
+async def copy_of(conversation: Conversation) -> Conversation:
+    return await Conversation.objects.exclude(pk=conversation.pk).select_related("branch").aget()
+
+
+async def test_the_way_up_to_the_message_is_copied(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await said(conversation, ada, "One", "Two", "Three")
+    bens = await (await browser(ben)).open(conversation)
+    copied = await follow(bens.browser, await act(bens.browser, conversation, messages[3], "forks"))
+    assert texts(copied.page) == ["One", "One!", "Two", "Two!"]
+    assert not set(copied.page.messages) & set(messages)
+    assert [place_of(copied.page, message) for message in copied.page.messages] == [""] * 4
+    assert await bens.ping() == "pong"
+    assert texts(bens.page) == ["One", "One!", "Two", "Two!", "Three", "Three!"]
+
+
+async def test_it_is_a_conversation_of_ones_own(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await said(conversation, ada, "One")
+    bens = await browser(ben)
+    await act(bens, conversation, messages[0], "forks")
+    copied = await copy_of(conversation)
+    owners = [(each.user_id, each.role) async for each in copied.participants.all()]
+    assert owners == [(ben.pk, Participant.Role.OWNER)]
+    assert (await (await browser(ada)).get(f"/conversations/{copied.pk}/")).status_code == 404
+    await bens.say(copied, "Only for me")
+    assert await conversation.messages.acount() == 2
+
+
+async def test_who_said_what_and_when_stays_as_it_was(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await said(conversation, ada, "One")
+    messages = await said(conversation, ben, "Two")
+    await act(await browser(ben), conversation, messages[3], "forks")
+    fields = ("role", "author", "blocks", "created_at")
+    original = [row async for row in conversation.messages.values_list(*fields)]
+    copied = [row async for row in (await copy_of(conversation)).messages.values_list(*fields)]
+    assert copied == original
+
+
+async def test_the_figures_and_signatures_of_the_answers_come_along(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.", thinking=["Hm."])
+    tab = await (await browser(ada)).open(conversation)
+    reply = await answered(tab, conversation, "Well?")
+    copied = await follow(tab.browser, await act(tab.browser, conversation, reply.message_id, "forks"))
+    copy = await copy_of(conversation)
+    [ended] = [each async for each in Generation.objects.filter(conversation=copy)]
+    for name in ("state", "model_name", "output_tokens", "cost", "started_at", "finished_at", "chat_model_id"):
+        assert getattr(ended, name) == getattr(reply, name)
+    await answered(copied, copy, "And?")
+    [_, answer, _] = server.requests[-1].json["messages"]
+    assert answer["content"][0] == {"type": "thinking", "thinking": "Hm.", "signature": "signed"}
+    assert texts(tab.page)[0] == "Well?" and len(tab.page.messages) == 2
+
+
+async def test_settings_title_and_model_come_along(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    settings = {"title": "Tea", "system_prompt": "Be brief.", "temperature": 0.5, "stop_sequences": ["END"]}
+    await Conversation.objects.aupdate(**settings)
+    tab = await (await browser(ada)).open(conversation)
+    other = await model.provider.chat_models.acreate(model_id="other", name="Other model")
+    reply = await answered(tab, conversation, "Well?", chat_model=other.pk)
+    await act(tab.browser, conversation, reply.message_id, "forks")
+    copied = await copy_of(conversation)
+    assert {name: getattr(copied, name) for name in settings} == settings
+    assert copied.chat_model_id == other.pk
+
+
+async def test_both_go_on_each_for_itself(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    reply = await answered(tab, conversation, "One?")
+    copied = await follow(tab.browser, await act(tab.browser, conversation, reply.message_id, "forks"))
+    copy = await copy_of(conversation)
+    await answered(copied, copy, "In the copy?")
+    assert told(server) == ["One?", "Yes.", "In the copy?"]
+    await answered(tab, conversation, "In the first?")
+    assert told(server) == ["One?", "Yes.", "In the first?"]
+    assert await copied.ping() == "pong"
+    assert texts(copied.page) == ["One?", "Yes.", "In the copy?", "Yes."]
+
+
+async def test_the_way_is_that_of_the_messages_own_branch(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    for text in ("First.", "Second.", "Third."):
+        server.say(text)
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "One?")).message_id
+    new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
+    await until_it_says(new, (await last_reply(conversation)).message_id, "Second.")
+    last = (await answered(new, conversation, "Two?")).message_id
+    copied = await follow(new.browser, await act(new.browser, conversation, last, "forks"))
+    assert texts(copied.page) == ["One?", "Second.", "Two?", "Third."]
+    # The conversation was last spoken on the other branch.
+    copied = await follow(tab.browser, await act(tab.browser, conversation, first, "forks"))
+    assert texts(copied.page) == ["One?", "First."]
+
+
+async def test_what_is_deleted_is_not_copied(browser: Opening, ada: User, conversation: Conversation) -> None:
+    messages = await said(conversation, ada, "One", "Two")
+    adas = await browser(ada)
+    await act(adas, conversation, messages[1], "delete")
+    copied = await follow(adas, await act(adas, conversation, messages[3], "forks"))
+    assert texts(copied.page) == ["One", "Two", "Two!"]
+
+
+async def test_an_answer_that_is_being_written_is_copied_as_far_as_it_is(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    begins_and_hangs(server, "I could ", "go on")
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    await Message.objects.filter(pk=message).aupdate(blocks=[text_block("I could go on")])
+    copied = await follow(tab.browser, await act(tab.browser, conversation, message, "forks"))
+    [_, copy] = copied.page.messages
+    assert (copied.page.state(copy), copied.page.text(copy)) == ("interrupted", "I could go on")
+    assert {"Continue", "Retry"} <= offers(copied.page, copy)
+    server.forget()
+    server.say(" here.")
+    await act(copied.browser, await copy_of(conversation), copy, "continuations")
+    await until_it_says(copied, copy, "I could go on here.")
+
+
+async def test_it_stands_at_the_head_of_ones_open_lists_at_once(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await said(conversation, ada, "One")
+    tabs = {person.pk: await (await browser(person)).open(conversation) for person in (ada, ben)}
+    await act(tabs[ben.pk].browser, conversation, messages[1], "forks")
+    copied = await copy_of(conversation)
+    await tabs[ben.pk].until(lambda page: page.find(f"#conversations > #conversation-{copied.pk}:first-child"))
+    assert await tabs[ada.pk].ping() == "pong"
+    assert not tabs[ada.pk].page.find(f"#conversation-{copied.pk}")
+
+
+async def test_a_stranger_copies_nothing(
+    browser: Opening, ada: User, mallory: User, conversation: Conversation
+) -> None:
+    messages = await said(conversation, ada, "One")
+    assert (await act(await browser(mallory), conversation, messages[0], "forks")).status_code == 404
+    assert await Conversation.objects.acount() == 1
+
+
+async def test_without_scripts_it_leads_to_the_copy(browser: Opening, ada: User, conversation: Conversation) -> None:
+    messages = await said(conversation, ada, "One")
+    answer = await act(await browser(ada), conversation, messages[0], "forks", htmx=False)
+    copied = await copy_of(conversation)
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{copied.pk}/")
