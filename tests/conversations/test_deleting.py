@@ -1,0 +1,232 @@
+"""Deleting a message: gone for everybody and for models, and back again when it is undone."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from lxml import html
+
+from accounts.models import User
+from conversations.models import Conversation, Message
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply
+from tests.conversations.talking import (
+    act,
+    aexchange,
+    answered,
+    follow,
+    neighbours,
+    place_of,
+    texts,
+    told,
+    until_it_says,
+)
+from tests.fakes import ModelServer
+from tests.viewers import Viewer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def two_exchanges(conversation: Conversation, *people: User) -> list[int]:
+    for number, person in enumerate(people, 1):
+        await aexchange(await sync_to_async(conversation.path)(), person, f"Question {number}", f"Answer {number}")
+    return [message.pk async for message in conversation.messages.order_by("pk")]
+
+
+async def test_a_deleted_message_leaves_everybodys_page(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await two_exchanges(conversation, ada, ben)
+    tabs = [await (await browser(person)).open(conversation) for person in (ada, ben)]
+    answer = await act(tabs[0].browser, conversation, messages[0], "delete")
+    assert answer.status_code == 200
+    for tab in tabs:
+        await tab.until(lambda page: not page.has(messages[0]))
+        assert tab.page.messages == messages[1:]
+        fresh = await tab.browser.load(conversation)
+        assert fresh.page.messages == messages[1:]
+
+
+async def test_undo_brings_it_back_to_its_place(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    messages = await two_exchanges(conversation, ada, ben)
+    tabs = [await (await browser(person)).open(conversation) for person in (ada, ben)]
+    answer = await act(tabs[0].browser, conversation, messages[2], "delete")
+    [toast] = html.fragments_fromstring(answer.text)
+    [undo] = toast.cssselect("form")
+    for tab in tabs:
+        await tab.until(lambda page: not page.has(messages[2]))
+    away = await tabs[1].browser.load(conversation)
+    assert (await tabs[0].browser.post(undo.get("hx-post"))).status_code == 204
+    for tab in tabs:
+        await tab.until(lambda page: page.has(messages[2]))
+        assert (tab.page.messages, tab.page.text(messages[2])) == (messages, "Question 2")
+    # Somebody whose page was drawn meanwhile gets it as well.
+    assert await away.connect()
+    await away.until(lambda page: page.has(messages[2]))
+    assert away.page.messages == messages
+
+
+async def test_who_was_away_hears_of_it_on_coming_back(browser: Opening, ada: User, conversation: Conversation) -> None:
+    messages = await two_exchanges(conversation, ada, ada)
+    tab = await (await browser(ada)).load(conversation)
+    await act(tab.browser, conversation, messages[1], "delete")
+    assert await tab.connect()
+    await tab.until(lambda page: not page.has(messages[1]))
+    await act(tab.browser, conversation, messages[1], "restore")
+    await tab.until(lambda page: page.has(messages[1]))
+    await tab.reconnect()
+    assert await tab.ping() == "pong"
+    assert tab.page.messages == messages
+
+
+async def test_models_are_not_told_what_was_deleted_and_are_again_after_an_undo(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    for text in ("One?", "Two?"):
+        await answered(tab, conversation, text)
+    one, answer_to_one, *_ = tab.page.messages
+    for message in (one, answer_to_one):
+        await act(tab.browser, conversation, message, "delete")
+    await answered(tab, conversation, "Three?")
+    assert told(server) == ["Two?", "Yes.", "Three?"]
+    await act(tab.browser, conversation, answer_to_one, "restore")
+    await act(tab.browser, conversation, one, "restore")
+    await answered(tab, conversation, "Four?")
+    assert told(server) == ["One?", "Yes.", "Two?", "Yes.", "Three?", "Yes.", "Four?"]
+
+
+async def test_what_comes_after_a_deleted_end_still_follows_it(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    end = (await answered(tab, conversation, "One?")).message_id
+    await act(tab.browser, conversation, end, "delete")
+    await answered(tab, conversation, "Two?")
+    assert (await Message.objects.aget(pk=tab.page.messages[1])).parent_id == end
+    await act(tab.browser, conversation, end, "restore")
+    await tab.until(lambda page: page.has(end))
+    assert texts(tab.page) == ["One?", "Yes.", "Two?", "Yes."]
+
+
+async def test_versions_are_counted_without_it(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    for text in ("First.", "Second.", "Third."):
+        server.say(text)
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    replies = [first]
+    for text in ("Second.", "Third."):
+        new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
+        replies.append((await last_reply(conversation)).message_id)
+        await until_it_says(new, replies[-1], text)
+    await tab.until(lambda page: place_of(page, first) == "1/3")
+    await act(tab.browser, conversation, replies[1], "delete")
+    await tab.until(lambda page: place_of(page, first) == "1/2")
+    await new.until(lambda page: place_of(page, replies[2]) == "2/2")
+    [link] = neighbours(tab.page, first).values()
+    assert link.endswith(f"#m{replies[2]}")
+    await act(tab.browser, conversation, replies[1], "restore")
+    await tab.until(lambda page: place_of(page, first) == "1/3")
+    await new.until(lambda page: place_of(page, replies[2]) == "3/3")
+
+
+async def test_the_last_version_but_one_leaves_no_count(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
+    second = (await last_reply(conversation)).message_id
+    await new.until_over(second)
+    await tab.until(lambda page: place_of(page, first) == "1/2")
+    await act(tab.browser, conversation, second, "delete")
+    await tab.until(lambda page: place_of(page, first) == "")
+
+
+async def test_people_delete_their_own_messages_and_the_owner_any(
+    browser: Opening, ada: User, ben: User, mallory: User, conversation: Conversation
+) -> None:
+    adas, answer_to_ada, bens, answer_to_ben = await two_exchanges(conversation, ada, ben)
+    member, owner, stranger = await browser(ben), await browser(ada), await browser(mallory)
+    for somebody, message, status in (
+        (member, adas, 403),
+        (member, answer_to_ada, 403),
+        (member, answer_to_ben, 403),
+        (stranger, adas, 404),
+        (member, bens, 200),
+        (owner, answer_to_ben, 200),
+        (owner, adas, 200),
+    ):
+        assert (await act(somebody, conversation, message, "delete")).status_code == status
+    left = [message.pk async for message in Message.objects.filter(deleted_at=None)]
+    assert left == [answer_to_ada]
+    for somebody, message, status in (
+        (member, adas, 403),
+        (stranger, bens, 404),
+        (member, bens, 204),
+        (owner, adas, 204),
+        (owner, adas, 404),  # It is back already.
+    ):
+        assert (await act(somebody, conversation, message, "restore")).status_code == status
+    left = [message.pk async for message in Message.objects.filter(deleted_at=None).order_by("pk")]
+    assert left == [adas, answer_to_ada, bens]
+
+
+@pytest.mark.parametrize("verb", ["delete", "retries", "edits", "continuations", "forks"])
+async def test_nothing_can_be_done_with_what_is_deleted(
+    browser: Opening, ada: User, conversation: Conversation, verb: str
+) -> None:
+    messages = await two_exchanges(conversation, ada)
+    adas = await browser(ada)
+    for message in messages:
+        await act(adas, conversation, message, "delete")
+        assert (await act(adas, conversation, message, verb, text="Hello")).status_code == 404
+        source = await adas.get(f"/conversations/{conversation.pk}/messages/{message}/source/")
+        assert source.status_code == 404
+    assert texts((await adas.load(conversation)).page) == []
+
+
+async def test_an_answer_that_is_being_written_can_be_deleted_and_says_nothing_more(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    begins_and_hangs(server, "I could ", "go on")
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    await act(tab.browser, conversation, message, "delete")
+    await tab.until(lambda page: not page.has(message))
+    await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    assert await server.until_disconnected()
+    late = await (await browser(ada)).open(conversation)
+    for viewer in (tab, late):
+        assert await viewer.ping() == "pong"
+        assert texts(viewer.page) == ["Well?"]
+
+
+async def test_without_scripts_one_is_led_back(browser: Opening, ada: User, conversation: Conversation) -> None:
+    messages = await two_exchanges(conversation, ada)
+    adas = await browser(ada)
+    for verb in ("delete", "restore"):
+        answer = await act(adas, conversation, messages[0], verb, htmx=False)
+        assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
+
+
+async def test_a_long_page_of_somebody_far_away_is_right_after_many_deletions(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    for _ in range(5):
+        messages = await two_exchanges(conversation, ada, ada)
+    tab: Viewer = await (await browser(ada)).load(conversation)
+    for message in messages[::3]:
+        await act(tab.browser, conversation, message, "delete")
+    for message in messages[:4:3]:
+        await act(tab.browser, conversation, message, "restore")
+    assert await tab.connect()
+    left = [message for message in messages if message not in messages[::3] or message in messages[:4:3]]
+    await tab.until(lambda page: page.messages == left)
