@@ -2,26 +2,34 @@
 
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from accounts.models import AuthenticatedRequest
+from accounts.models import AuthenticatedRequest, User
 from conversations.access import conversation_or_404
 from conversations.forms import LONGEST_TURN
-from conversations.models import Message, Unsent
+from conversations.models import Conversation, Message, Unsent
 
 
 @require_POST
 def keep(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
-    """Replaces what was kept; an empty text forgets it. Too late for a turn that was posted meanwhile."""
+    """Replaces what was kept; an empty text forgets it. What comes after its turn was posted changes nothing."""
     conversation = conversation_or_404(request, pk) if pk is not None else None
     text, key = request.POST.get("text", ""), request.POST.get("key", "")
-    if not text.strip() or is_posted(request, key):
-        Unsent.objects.filter(person=request.user, conversation=conversation).delete()
-    else:
-        kept = {"text": text[:LONGEST_TURN].replace("\0", "")}
-        Unsent.objects.update_or_create(person=request.user, conversation=conversation, defaults=kept)
+    # One transaction, so that the turn cannot be posted between the look and the writing.
+    with transaction.atomic():
+        if not is_posted(request, key):
+            remember(request.user, conversation, text)
     return HttpResponse(status=204)
+
+
+def remember(person: User, conversation: Conversation | None, text: str) -> None:
+    if text.strip():
+        kept = {"text": text[:LONGEST_TURN].replace("\0", "")}
+        Unsent.objects.update_or_create(person=person, conversation=conversation, defaults=kept)
+    else:
+        Unsent.objects.filter(person=person, conversation=conversation).delete()
 
 
 def is_posted(request: AuthenticatedRequest, key: str) -> bool:
