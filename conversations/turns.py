@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -24,15 +24,27 @@ def begin(owner: User, **fields: object) -> Conversation:
     return conversation
 
 
-@transaction.atomic
 def begin_with(author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None) -> Conversation:
     """A conversation and its first turn; the one that is there already when the same turn comes again."""
-    if key and (posted := Message.objects.filter(author=author, key=key).select_related("conversation").first()):
-        return posted.conversation
-    conversation = begin(author, chat_model=chat_model)
-    post(conversation.path(), author, text, chat_model, key)
-    Unsent.objects.filter(person=author, conversation=None).delete()
-    return conversation
+    try:
+        with transaction.atomic():
+            if posted := posted_with(author, key):
+                return posted.conversation
+            conversation = begin(author, chat_model=chat_model)
+            post(conversation.path(), author, text, chat_model, key)
+            Unsent.objects.filter(person=author, conversation=None).delete()
+            return conversation
+    except IntegrityError:
+        # Where transactions run side by side, the same turn was posted after we had looked.
+        if posted := posted_with(author, key):
+            return posted.conversation
+        raise
+
+
+def posted_with(author: User, key: UUID | None) -> Message | None:
+    """The message that this sending of a form, or an earlier one, has made."""
+    sent = Message.objects.filter(author=author, key=key).select_related("conversation")
+    return sent.first() if key else None
 
 
 def post(
@@ -45,7 +57,7 @@ def post(
     conversation = path.branch.conversation
     with transaction.atomic():
         conversation.advance()
-        if key and Message.objects.filter(author=author, key=key).exists():
+        if posted_with(author, key):
             return None
         generation = conversation.post_turn(path, author, text, chat_model, key)
         if not conversation.title:
