@@ -77,7 +77,8 @@ class OpenUnits:
 
     def _view(self, source: str) -> tuple[str, int]:
         """What to show of the open unit's text, and where its last unit starts: a new one may have begun."""
-        view = presentable(source)
+        # Behind its lead, for a row alone could be the head of a table, which is not shown before its second line.
+        view = presentable(self._lead + source)[len(self._lead) :]
         line = view.rfind("\n") + 1
         if self._same.match(view, line):
             return view, line

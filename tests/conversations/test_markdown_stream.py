@@ -222,6 +222,13 @@ def test_a_row_shows_before_it_is_complete():
     assert tail_of(stream).endswith('<tr><td>3</td><td class="right"></td></tr></tbody></table></div>')
 
 
+def test_what_is_shown_of_a_row_stays():
+    head, rows = "|a|b|\n|-|-:|\n", "|1|2|\n|one|two|\n|three"
+    shown = [tail_of(streamed(head + rows[:end], 1)) for end in range(rows.index("2"), len(rows) + 1)]
+    letters = [len(re.sub(r"<[^>]*>|\s", "", html)) for html in shown]
+    assert letters == sorted(letters)
+
+
 def test_a_paragraph_after_a_list_shows_at_once():
     stream = streamed("- a\n- b\n\nAnd", 1)
     assert closed(stream) == "<ul><li>a</li><li>b</li></ul>"
