@@ -2,6 +2,7 @@
 
 from functools import cache, lru_cache
 from itertools import batched
+from threading import Lock
 from time import thread_time
 from typing import Final
 
@@ -117,10 +118,17 @@ def _coloured_aliases() -> frozenset[str]:
     return frozenset(known[alias][1] for alias in _COLOURED if alias in known)
 
 
+_loading = Lock()
+
+
 @lru_cache(maxsize=64)
 def _lexer(language: str) -> Lexer | None:
     _, alias = _aliases().get(language, ("", ""))
-    return get_lexer_by_name(alias, stripnl=False, ensurenl=False) if alias in _coloured_aliases() else None
+    if alias not in _coloured_aliases():
+        return None
+    # Pygments puts a lexer together when it is first used, and two threads that do so at once spoil it.
+    with _loading:
+        return get_lexer_by_name(alias, stripnl=False, ensurenl=False)
 
 
 def _word(info: str) -> str:
