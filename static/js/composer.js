@@ -45,12 +45,26 @@ document.addEventListener("htmx:after:request", (event) => {
     field().value = "";
     grow(field());
   }
-  document.dispatchEvent(new CustomEvent("turn:sent"));
+  if (status < 400) document.dispatchEvent(new CustomEvent("turn:sent"));
 });
 
 document.addEventListener("htmx:error", (event) => {
   if (event.target.id !== "composer") return;
   say("The server could not be reached. Your text is still here; send it again in a moment.");
+});
+
+// Typing is kept after a pause; who leaves before it is over is not to lose the last words.
+let kept = field()?.value;
+
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.target.id === "message") kept = field().value;
+});
+
+addEventListener("pagehide", () => {
+  const typed = field();
+  if (!typed || typed.value === kept) return;
+  kept = typed.value;
+  fetch(typed.getAttribute("hx-post"), { method: "POST", body: new FormData(typed.form), keepalive: true }).catch(() => {});
 });
 
 // Where field-sizing is not known yet, the field grows by script.
