@@ -7,6 +7,7 @@ const messages = document.querySelector("#scroller .messages");
 const button = document.getElementById("new-text");
 
 if (scroller) {
+  const isLive = messages.id === "messages";
   let following = true;
   let height = 0;
 
@@ -42,11 +43,13 @@ if (scroller) {
     toEnd();
     document.getElementById("message").focus();
   });
-  document.addEventListener("turn:sent", toEnd);
+  // Who speaks while reading the past is taken to where it is said.
+  document.addEventListener("turn:sent", () => (isLive ? toEnd() : location.assign(document.querySelector(".newer a:last-child").href)));
   document.addEventListener("view:end", toEnd);
 
-  // A part of the past, or a message that the address names, is read from where it stands.
-  if (messages.id === "messages" && !location.hash) toEnd();
+  // A part of the past, or a message that the address names, is read from where it stands; what came before, from its end.
+  const isBefore = new URLSearchParams(location.search).has("before");
+  if ((isLive || isBefore) && !location.hash) toEnd();
   else following = false;
 
   // Earlier messages are put in above: what one reads stays where it is.
