@@ -1,0 +1,218 @@
+"""The real site is killed and told to stop in the middle of answers: what was written is there after the next start."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+
+from tests.browser.site import ADMINISTRATOR, PASSWORD, Site
+from tests.conversations.talking import offers
+from tests.fakes import ModelServer
+from tests.pages import Page
+
+CRASHES = 20
+PIECES = [f"word{number} " for number in range(400)]
+WHOLE = "".join(PIECES)
+BEHIND = 2.0
+"""Seconds of text that a crash may cost: one between two savings, and what a busy machine adds."""
+PATIENCE = 20.0
+
+
+class Installation:
+    """A site that is started and ended as a test wants, its model server, and its administrator's browser."""
+
+    def __init__(self, data: Path, server: ModelServer) -> None:
+        self.data, self.server = data, server
+        self.http = httpx.Client(timeout=PATIENCE)
+        self.site: Site | None = None
+
+    def start(self) -> None:
+        self.site = Site(
+            self.data,
+            ANTHROPIC_BASE_URL=self.server.url,
+            ANTHROPIC_API_KEY="key-of-the-test",
+            DJANGO_SUPERUSER_USERNAME=ADMINISTRATOR,
+            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+        )
+        self.site.__enter__()
+        self.http.base_url = self.site.url
+
+    def end(self, how: signal.Signals) -> int:
+        """The site's exit status."""
+        assert self.site
+        self.site.process.send_signal(how)
+        return self.site.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.http.get("/accounts/login/")
+        self.post("/accounts/login/", login=ADMINISTRATOR, password=PASSWORD)
+        until(lambda: self.page("/").find("#model option"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.site:
+            self.site.process.kill()
+            self.site.__exit__()
+        self.http.close()
+
+    def page(self, address: str) -> Page:
+        answer = self.http.get(address)
+        assert answer.status_code == 200, (answer.status_code, self.site and self.site.console)
+        return Page(answer.text)
+
+    def post(self, address: str, **fields: str) -> httpx.Response:
+        answer = self.http.post(address, data=fields, headers={"x-csrftoken": self.http.cookies["csrftoken"]})
+        assert answer.status_code < 400, (answer.status_code, address)
+        return answer
+
+    def ask(self) -> str:
+        """Begins a conversation; returns its address once the model was asked."""
+        self.server.asked.clear()
+        address = self.post("/turns/", text="Well?").headers["location"]
+        assert self.server.asked.wait(PATIENCE)
+        return str(address)
+
+    def text(self, address: str, message: int) -> str:
+        """A message's very characters."""
+        return self.http.get(f"{address}messages/{message}/source/").text
+
+    def until_settled(self, address: str) -> Page:
+        """The page, once nothing on it is waiting or being written."""
+        until(lambda: not self.page(address).find("article[data-state=queued], article[data-state=running]"))
+        return self.page(address)
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Asks another process again and again."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class Speaker:
+    """Lets the model say a piece every now and then; knows what it had said when."""
+
+    def __init__(self, server: ModelServer, chance: random.Random) -> None:
+        self.said_at: list[float] = []
+        self._server, self._chance = server, chance
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._speak, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _speak(self) -> None:
+        while not self._is_over.wait(self._chance.uniform(0, 0.06)):
+            self.said_at.append(time.monotonic())
+            self._server.step()
+
+    def said_before(self, moment: float) -> int:
+        """Characters."""
+        return len("".join(PIECES[: sum(at < moment for at in self.said_at)]))
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer("anthropic") as running:
+        running.say(*PIECES)
+        yield running
+
+
+@pytest.fixture
+def installation(tmp_path: Path, server: ModelServer) -> Iterator[Installation]:
+    with Installation(tmp_path, server) as running:
+        yield running
+
+
+def test_whenever_the_site_is_killed_no_more_than_about_a_second_of_text_is_lost(
+    installation: Installation, server: ModelServer
+) -> None:
+    chance = random.Random(20)
+    # Most die young, where most can go wrong; some live long enough to have saved more than once.
+    moments = [chance.uniform(0, 0.9) if number % 5 else chance.uniform(2.8, 3.4) for number in range(CRASHES)]
+    for number, moment in enumerate(moments):
+        server.hold()
+        address = installation.ask()
+        has_waiting = number % 2 == 0
+        if has_waiting:
+            installation.post(f"{address}turns/", text="And then?")
+        with Speaker(server, chance) as speaker:
+            time.sleep(moment)
+            installation.end(signal.SIGKILL)
+            killed_at = time.monotonic()
+        server.release()
+        installation.start()
+        page = installation.until_settled(address)
+        answer, *waited = page.messages[1::2]
+        text = installation.text(address, answer)
+        assert page.state(answer) == "interrupted", moment
+        assert WHOLE.startswith(text), moment
+        assert len(text) <= speaker.said_before(killed_at)
+        assert len(text) >= speaker.said_before(killed_at - BEHIND), moment
+        assert "Interrupted. The server stopped while this was being written." in page.article(answer)
+        assert "Retry" in offers(page, answer)
+        assert ("Continue" in offers(page, answer)) == bool(text)
+        assert len(waited) == has_waiting
+        for message in waited:
+            assert (page.state(message), installation.text(address, message)) == ("complete", WHOLE)
+        if text and number % 5 == 0:
+            goes_on(installation, server, address, answer, text)
+
+
+def goes_on(installation: Installation, server: ModelServer, address: str, message: int, text: str) -> None:
+    """Continue completes what was interrupted."""
+    server.forget()
+    server.say(WHOLE[len(text.rstrip()) :])
+    installation.post(f"{address}messages/{message}/continuations/")
+    page = installation.until_settled(address)
+    assert (page.state(message), installation.text(address, message)) == ("complete", WHOLE)
+    server.forget()
+    server.say(*PIECES)
+
+
+def test_an_answer_that_ends_soon_is_complete_though_the_site_was_told_to_stop(
+    installation: Installation, server: ModelServer
+) -> None:
+    server.hold()
+    address = installation.ask()
+    server.step(3)
+    assert installation.site
+    installation.site.process.send_signal(signal.SIGTERM)
+    server.release()
+    assert installation.site.process.wait(PATIENCE) == 0
+    installation.start()
+    page = installation.page(address)
+    [_, answer] = page.messages
+    assert (page.state(answer), installation.text(address, answer)) == ("complete", WHOLE)
+
+
+def test_an_answer_that_does_not_end_is_interrupted_with_all_its_text_when_the_site_is_told_to_stop(
+    installation: Installation, server: ModelServer
+) -> None:
+    server.hold()
+    address = installation.ask()
+    installation.post(f"{address}turns/", text="And then?")
+    server.step(40)
+    assert installation.end(signal.SIGTERM) == 0
+    server.release()
+    installation.start()
+    page = installation.until_settled(address)
+    answer, waited = page.messages[1::2]
+    assert (page.state(answer), installation.text(address, answer)) == ("interrupted", "".join(PIECES[:40]))
+    assert {"Continue", "Retry"} <= offers(page, answer)
+    # What had not begun by then begins with the next start.
+    assert (page.state(waited), installation.text(address, waited)) == ("complete", WHOLE)
+    goes_on(installation, server, address, answer, "".join(PIECES[:40]))
