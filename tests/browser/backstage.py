@@ -75,6 +75,14 @@ class Backstage:
         """As their age ends them: nobody is told."""
         self._do("end_sessions", person=person.pk)
 
+    def await_saved(self, address: str, words: str) -> None:
+        """Returns when a message of the conversation with these words stands in the database."""
+        self._do("await_saved", conversation=int(address.split("/conversations/")[1].split("/")[0]), words=words)
+
+    def await_kept(self, person: Person, text: str) -> None:
+        """Returns when this text of a person waits to be sent."""
+        self._do("await_kept", person=person.pk, text=text)
+
     def await_models(self) -> None:
         """Returns when people can choose the model server's models; before that they would be offered the demo."""
         self._do("await_models")

@@ -63,6 +63,7 @@ class Site:
         self._is_over = False
 
     def __enter__(self) -> Self:
+        self.console, self._is_over = [], False
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=ROOT,
@@ -71,13 +72,21 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._listen, name="site's console", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="site's console", daemon=True)
+        self._listener.start()
         try:
             self.printed("chatsite is at")
         except AssertionError:
             self.__exit__()
             raise
         return self
+
+    def die_and_come_back(self) -> None:
+        """As after a crash: nobody is told, the same data and port are taken up again."""
+        self.process.kill()
+        self.process.wait()
+        self._listener.join()
+        self.__enter__()
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()

@@ -22,7 +22,7 @@ from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from conversations import turns  # noqa: E402
-from conversations.models import Generation, Participant, Role, State  # noqa: E402
+from conversations.models import Generation, Message, Participant, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
 from upstreams.models import ChatModel, Source  # noqa: E402
 
@@ -110,6 +110,18 @@ def end_sessions(person: int) -> None:
             session.delete()
 
 
+def await_saved(conversation: int, words: str) -> None:
+    """Running answers are saved once a second."""
+    while not Message.objects.filter(conversation=conversation, blocks__icontains=words).exists():
+        sleep(0.05)
+
+
+def await_kept(person: int, text: str) -> None:
+    """What is typed is kept after a pause, and when its page is left."""
+    while not Unsent.objects.filter(person=person, text=text).exists():
+        sleep(0.05)
+
+
 def await_models() -> None:
     """The site lists its provider's models in its own time after a start."""
     while not ChatModel.objects.exclude(provider__source=Source.DEMO).exists():
@@ -117,7 +129,7 @@ def await_models() -> None:
 
 
 MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join)
-ACTS = {act.__name__: act for act in (*MAKING, end_sessions, await_models)}
+ACTS = {act.__name__: act for act in (*MAKING, end_sessions, await_saved, await_kept, await_models)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -1,0 +1,162 @@
+"""What a person wrote and read is still there: after a reload, elsewhere, signed out, offline, after a crash."""
+
+import asyncio
+
+from playwright.async_api import expect
+
+from tests.browser.backstage import Backstage, Person
+from tests.browser.conftest import OpenTab
+from tests.browser.site import PASSWORD, Site
+from tests.browser.tab import Tab
+from tests.browser.watch import Watch
+from tests.fakes import ModelServer
+
+PLACE = """() => ({
+    top: scroller.scrollTop,
+    focused: document.activeElement.id || document.activeElement.textContent,
+    open: [...document.querySelectorAll("details[open]")].map(it => it.closest(".message").id + it.className),
+})"""
+
+
+async def test_what_is_typed_is_there_after_a_reload_and_on_another_device(
+    tab: Tab, ada: Person, backstage: Backstage, open_tab: OpenTab, model: ModelServer
+) -> None:
+    model.say("Now I know.")
+    here, there = backstage.conversations(ada, ["Here", "There"])
+    elsewhere = await open_tab(ada)
+    await tab.open(here)
+    async with tab.page.expect_response("**/unsent/"):
+        await tab.composer.fill("Half a\nquestion")
+    await tab.page.reload()
+    await expect(tab.composer).to_have_value("Half a\nquestion")
+    await elsewhere.open(here)
+    await expect(elsewhere.composer).to_have_value("Half a\nquestion")
+    await elsewhere.open(there)
+    await expect(elsewhere.composer, "Each conversation has its own.").to_have_value("")
+
+    await tab.is_connected()
+    await tab.say("Half a question, whole")
+    await tab.is_answered()
+    await elsewhere.open(here)
+    await expect(elsewhere.composer, "What was sent is not waiting any more.").to_have_value("")
+
+
+async def test_who_leaves_at_once_loses_nothing(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    here, _ = backstage.conversations(ada, ["Here", "There"])
+    await tab.open(here)
+    await tab.composer.fill("Typed and gone")
+    await tab.row("There").get_by_role("link").click()
+    await expect(tab.title).to_have_value("There")
+    await asyncio.to_thread(backstage.await_kept, ada, "Typed and gone")
+    await tab.row("Here").get_by_role("link").click()
+    await expect(tab.composer).to_have_value("Typed and gone")
+
+
+async def test_an_expired_session_asks_for_the_password_and_goes_on(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("status of 401", "status of 422")
+    model.say("Welcome back.")
+    model.say("Still here.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    backstage.end_sessions(ada)
+    await tab.composer.fill("Not sent yet")
+    await tab.composer.press("Enter")
+    await expect(tab.dialog.get_by_role("heading", name="Sign in again")).to_be_visible()
+    await tab.dialog.get_by_label("Username").fill(ada.username)
+    password = tab.dialog.get_by_label("Password", exact=True)
+    await password.fill("not the password")
+    await password.press("Enter")
+    await expect(tab.dialog.get_by_role("alert")).to_contain_text("do not go together")
+    await expect(tab.dialog.get_by_label("Username")).to_have_value(ada.username)
+    await expect(tab.composer).to_have_value("Not sent yet")
+    await expect(tab.own).to_have_count(1)
+
+    await password.fill(PASSWORD)
+    await password.press("Enter")
+    await expect(tab.own.last).to_contain_text("Not sent yet")
+    await expect(tab.answer_text).to_have_text("Welcome back.")
+    await expect(tab.own).to_have_count(2)
+    await expect(tab.composer).to_have_value("")
+    await tab.is_answered()
+    await tab.is_connected()
+    await tab.say("Are you still there?")
+    await expect(tab.answer_text).to_have_text("Still here.")
+    await expect(tab.own).to_have_count(3)
+
+
+async def test_a_network_that_was_gone_costs_no_text_and_no_place(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
+    pieces = [f"Piece {number}. " for number in range(1, 7)]
+    model.hold()
+    model.say(*pieces)
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"] * 12, ["Hello to you. " * 60] * 12))
+    await tab.is_connected()
+    await tab.say("Count")
+    model.step(3)
+    await expect(tab.answer_text).to_contain_text("Piece 3.")
+    older = tab.messages.nth(17).locator("details.meta summary")
+    await older.scroll_into_view_if_needed()
+    await older.click()
+    await expect(tab.messages.nth(17).locator("details[open]")).to_have_count(1)
+    await older.focus()
+    before = await tab.page.evaluate(PLACE)
+    await tab.lose_connection()
+    await expect(tab.connection).to_be_visible()
+    model.step(1)
+    await tab.page.context.set_offline(False)
+    await tab.is_connected()
+    await expect(tab.answer_text).to_contain_text("Piece 4.")
+    model.release()
+    await tab.is_answered()
+    await expect(tab.answer_text).to_contain_text("".join(pieces).strip())
+    assert (await tab.answer_text.text_content() or "").count("Piece 3.") == 1
+    await expect(tab.messages).to_have_count(26)
+    assert await tab.page.evaluate(PLACE) == before
+    assert before["open"] != []
+
+
+async def test_a_double_click_on_send_posts_one_turn(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
+) -> None:
+    model.say("Once.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await tab.composer.fill("Only once")
+    await tab.send.dblclick()
+    await tab.is_answered()
+    await expect(tab.answer_text).to_have_text("Once.")
+    await tab.page.reload()
+    await expect(tab.own).to_have_count(2)
+    assert len([request for request in model.requests if request.method == "POST"]) == 1
+
+
+async def test_after_a_crash_the_page_comes_back_by_itself_and_the_answer_can_go_on(
+    tab: Tab, site: Site, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "htmx:ws:error", "WebSocket connection")
+    model.hold()
+    model.say("Half a", " lost end")
+    model.say(" thought, whole.")
+    await tab.begin("Think")
+    model.step()
+    await expect(tab.answer_text).to_have_text("Half a")
+    async with tab.page.expect_response("**/unsent/"):
+        await tab.composer.fill("Typed meanwhile")
+    await asyncio.to_thread(backstage.await_saved, tab.page.url, "Half a")
+    await asyncio.to_thread(site.die_and_come_back)
+    await tab.is_answered("interrupted")
+    await expect(tab.answer).to_contain_text("Interrupted.")
+    await expect(tab.answer_text).to_have_text("Half a")
+    await expect(tab.composer).to_have_value("Typed meanwhile")
+    await tab.is_connected()
+    await expect(tab.connection).to_be_hidden()
+    await expect(tab.answer.get_by_role("button", name="Retry")).to_be_visible()
+    model.release()
+    await tab.answer.get_by_role("button", name="Continue").click()
+    await tab.is_answered()
+    await expect(tab.answer_text).to_have_text("Half a thought, whole.")
+    await expect(tab.messages).to_have_count(2)
