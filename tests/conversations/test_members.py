@@ -159,6 +159,7 @@ async def test_who_is_removed_is_shut_out_in_mid_answer_and_gets_nothing_more(
     assert adas.page.text(message) == "Hello secret"
     for tab in bens:
         assert not any("secret" in each for each in tab.messages)
+        await tab.close()
         assert not await tab.connect()
     assert (await bens[0].browser.get(f"/conversations/{conversation.pk}/")).status_code == 404
     assert (await bens[0].browser.say(conversation, "Let me in")).status_code == 404
