@@ -1,6 +1,5 @@
 """Server-sent events are read alike wherever their bytes are cut."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
