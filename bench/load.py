@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from bench.stand import CSRF_TOKEN, Address
 from bench.upstream import tenths
 
+PEOPLE = 4
+"""Who post at the same time."""
 _STAMP = re.compile(rb"\bT([0-9a-f]{6,8})\b")
 
 
@@ -80,7 +82,8 @@ class Tab(asyncio.Protocol):
             if opcode == 1:
                 self.heard(data[begin:start], now)
             elif opcode == 9:
-                self.transport.write(b"\x8a\x80\0\0\0\0")
+                # A pong: what the ping said, under a mask of zeros.
+                self.transport.write(bytes([0x8A, 0x80 | start - begin]) + b"\0\0\0\0" + data[begin:start])
         self._received = data[start:]
 
     def heard(self, html: bytes, now: int) -> None:
@@ -116,7 +119,11 @@ async def listen(address: Address, conversation: int, tally: Tally) -> Tab:
 
 
 async def speak(address: Address, conversations: list[int], chat_model: int) -> None:
-    """Posts a turn in each conversation, one after the other."""
+    """Posts a turn in each conversation, a few at a time."""
+    await asyncio.gather(*(_post(address, conversations[start::PEOPLE], chat_model) for start in range(PEOPLE)))
+
+
+async def _post(address: Address, conversations: list[int], chat_model: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
     body = urlencode({"text": "How much?", "chat_model": chat_model})
     head = f"{address.headers}x-csrftoken: {CSRF_TOKEN}\r\nhx-request: true\r\ncontent-length: {len(body)}\r\n"

@@ -9,7 +9,7 @@ The server has one core for itself; upstream and tabs have the others. About thr
 import argparse
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.load import Tab, Tally, listen, speak
@@ -19,6 +19,8 @@ from bench.upstream import LONGEST, Plan
 
 SETTLING: Final = 2.0
 """Seconds between the last stream's first token and the start of the measurement."""
+SECONDS_TO_ASK: Final = 0.06
+"""For posting a turn, at most."""
 PATIENCE: Final = 60.0
 LATEST: Final = 250.0
 """Milliseconds: a relay whose p99 is above is overloaded."""
@@ -65,6 +67,8 @@ HEAD: Final = (
 
 def measured(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int = 1, seconds: float) -> Figures:
     """Starts the site, lets so many streams run for viewers each, and measures for so many seconds."""
+    # All are asked for before the first begins: a busy server would take them on ever more slowly.
+    plan = replace(plan, delay=1 + round(streams * SECONDS_TO_ASK))
     conversations, chat_model = stand.conversations(streams), stand.model(plan)
     with stand.served(server) as served:
         return asyncio.run(watched(stand, served, plan, conversations, chat_model, viewers, seconds))

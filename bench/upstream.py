@@ -2,9 +2,10 @@
 
     python -m bench.upstream --port 9100
 
-The model's name says what to answer: `replay-table-n400-r50-s5` is a table of 400 tokens, 50 of them a second, in
-which each fifth is a stamp. A stamp is a word that says when it was written, so whoever finds it later knows how long
-it took: "T" and a count of 0.1 ms, in hexadecimal digits, since `--epoch` on the clock that all processes share.
+The model's name says what to answer: `replay-table-n400-r50-s5-d2` is a table of 400 tokens, 50 of them a second, in
+which each fifth is a stamp; the first comes after 2 seconds. A stamp is a word that says when it was written, so
+whoever finds it later knows how long it took: "T" and a count of 0.1 ms, in hexadecimal digits, since `--epoch` on the
+clock that all processes share.
 """
 
 import argparse
@@ -21,28 +22,29 @@ from bench.answers import SHAPES, tokens
 
 LONGEST: Final = 100_000
 """Tokens of one answer, whatever is asked for."""
-_NAME = re.compile(r"replay-(?P<shape>[a-z]+)-n(?P<count>[0-9]{1,6})-r(?P<rate>[0-9]{1,5})-s(?P<stamped>[0-9]{1,3})")
+_NAME = re.compile(r"replay-([a-z]+)-n([0-9]{1,6})-r([0-9]{1,5})-s([0-9]{1,3})-d([0-9]{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to answer: `count` tokens, `rate` a second, each `stamped`-th a stamp (none when 0)."""
+    """What to answer: `count` tokens, `rate` a second after `delay` seconds, each `stamped`-th a stamp, none when 0."""
 
     shape: str
     count: int
     rate: int
     stamped: int = 5
+    delay: int = 0
 
     @property
     def model_id(self) -> str:
-        return f"replay-{self.shape}-n{self.count}-r{self.rate}-s{self.stamped}"
+        return f"replay-{self.shape}-n{self.count}-r{self.rate}-s{self.stamped}-d{self.delay}"
 
     @classmethod
     def named(cls, model_id: str) -> "Plan":
-        if not (found := _NAME.fullmatch(model_id)) or found["shape"] not in SHAPES:
+        if not (found := _NAME.fullmatch(model_id)) or found[1] not in SHAPES:
             return cls("paragraphs", 200, 50)
-        count = max(10, min(int(found["count"]), LONGEST))
-        return cls(found["shape"], count, max(1, int(found["rate"])), int(found["stamped"]))
+        count, rate, stamped, delay = map(int, found.groups()[1:])
+        return cls(found[1], max(10, min(count, LONGEST)), max(1, rate), stamped, delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +142,10 @@ class Connection(asyncio.Protocol):
             return
         self.plan = Plan.named(json.loads(body)["model"])
         self.wire, self.script = WIRES[path](self.plan), script(self.plan)
-        self.sent, self.began = 0, self.loop.time()
+        self.sent, self.began = 0, self.loop.time() + self.plan.delay
         head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         self.transport.write(head.encode() + chunked(self.wire.opening))
-        self.write_due()
+        self.timer = self.loop.call_at(self.began, self.write_due)
 
     def write_due(self) -> None:
         """Writes each token that is due by now, in a chunk of its own as model servers do."""
