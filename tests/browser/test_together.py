@@ -173,7 +173,8 @@ async def test_who_is_removed_is_told_at_once_and_hears_nothing_more(
     await expect(bens.page.get_by_role("heading", name="Nothing here")).to_be_visible()
 
 
-async def test_a_member_leaves(tab: Tab, bens: Tab, shared: str) -> None:
+async def test_a_member_leaves(tab: Tab, bens: Tab, shared: str, watch: Watch) -> None:
+    watch.expect("status of 404")
     await open_both(shared, tab, bens)
     await expect(bens.page.get_by_role("button", name="Members")).to_be_visible()
     await bens.page.get_by_role("button", name="Members").click()
