@@ -3,7 +3,7 @@ viewers of one stream; saving and rendering included.
 
     python -m bench.relay [--servers daphne uvicorn] [--streams 1 50 200] [--viewers 1 10 50] [--seconds 8]
 
-The server has one core for itself; upstream and tabs have the others. About three minutes a server.
+The server has one core for itself; upstream and tabs have the others. About four minutes a server.
 """
 
 import argparse
