@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
@@ -65,6 +66,8 @@ class Stand:
     def __enter__(self) -> Self:
         self.directory = Path(self._ending.enter_context(tempfile.TemporaryDirectory(prefix="chatsite-bench-")))
         os.sched_setaffinity(0, LOAD_CORES)
+        # Told to stop, it still ends what it has started.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "chatsite.settings",
             "DATA_DIR": str(self.directory),
