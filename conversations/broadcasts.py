@@ -34,27 +34,35 @@ def replaced(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     return partial(f"#m{message.pk}", "outerMorph", article(message, blocks))
 
 
+def added(message: Message, blocks: list[ShownBlock] | None = None) -> str:
+    """For a page that may have the message already: it stands there once in any case."""
+    return partial("#messages", "upsert", article(message, blocks))
+
+
 def brought(message: Message, since: int) -> str:
     """A message that changed, for a page of revision `since`, which may or may not have it."""
     if message.deleted_at:
         return partial(f"#m{message.pk}", "delete")
     if message.shown_since > since:
-        return partial("#messages", "upsert", article(message))
+        return added(message)
     return replaced(message)
 
 
-def changes_since(path: Path, revision: int | None) -> tuple[list[str], int]:
-    """What a page drawn at `revision` lacks, and the revision it is then at; None: it was drawn just now."""
+def changes_since(path: Path, revision: int | None) -> tuple[list[tuple[int, str]], int]:
+    """What a page drawn at `revision` lacks, and the revision it is then at; None: it was drawn just now.
+
+    Each piece of HTML comes with the key of the message that it is about, or 0.
+    """
     conversation = Conversation.objects.get(pk=path.branch.conversation_id)
     if revision is None or revision >= conversation.revision:
         return [], conversation.revision
     on_path = [message for message in changed_messages(conversation, revision) if includes(path, message)]
     if len(on_path) > CATCH_UP_LIMIT:
         context = {"conversation": conversation, "path": path}
-        updates: list[str] = [render_to_string("conversations/updates/load_anew.html", context)]
+        updates = [(0, str(render_to_string("conversations/updates/load_anew.html", context)))]
     else:
-        updates = [brought(message, revision) for message in on_path]
-    return [*titled(conversation), *updates], conversation.revision
+        updates = [(message.pk, brought(message, revision)) for message in on_path]
+    return [*((0, html) for html in titled(conversation)), *updates], conversation.revision
 
 
 def changed_messages(conversation: Conversation, since: int) -> Iterator[Message]:

@@ -164,13 +164,22 @@ class ConversationTab(Tab):
         """Late, reconnected or a frame lost: what changed since, and the running reply as it stands."""
         await super().catch_up()
         assert self.path is not None
-        changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, self.caught_up_to)
-        for html in changes:
-            await self.send(html)
+        since = self.caught_up_to
+        changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, since)
+        growing = relay.live.get(self.pk)
+        row = ""
+        for message_pk, html in changes:
+            if growing and message_pk == growing.message.pk:
+                # The snapshot says more than the row, and leaves what somebody has opened in the page open.
+                row = html
+            else:
+                await self.send(html)
+        if row and relay.live.get(self.pk) is not growing:
+            await self.send(row)
         # No await from here to the last line: the snapshot and `seen` have to be of one moment.
         growing = relay.live.get(self.pk)
         if growing and broadcasts.includes(self.path, growing.message):
-            snapshot = growing.snapshot()
+            snapshot = growing.snapshot(since)
             self.seen[snapshot.generation] = snapshot.seq
             await self.send(snapshot.html)
 

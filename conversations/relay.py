@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.timezone import now
 
 from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
-from conversations.broadcasts import block_html, partial, replaced, tell
+from conversations.broadcasts import added, block_html, partial, replaced, tell
 from conversations.draft import Draft
 from conversations.figures import thought
 from conversations.hub import Frame
@@ -70,10 +70,11 @@ class Relay:
         if live.get(self.generation.conversation_id) is self:
             del live[self.generation.conversation_id]
 
-    def snapshot(self) -> Frame:
-        """The message as it stands now, for a viewer who missed something or comes late."""
-        html = replaced(self.message, self.shown_blocks())
-        return self._frame(html)
+    def snapshot(self, since: int | None) -> Frame:
+        """The message as it stands now, for a viewer of revision `since` who missed something or comes late."""
+        is_there = since is None or since >= self.message.shown_since
+        shown = replaced if is_there else added
+        return self._frame(shown(self.message, self.shown_blocks()))
 
     def shown_blocks(self) -> list[ShownBlock]:
         return [self._as_shown(block) for block in self._blocks if block]

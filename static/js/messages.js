@@ -13,13 +13,19 @@ const messages = document.querySelector("#scroller .messages");
 if (messages) {
   mark();
   new MutationObserver(mark).observe(messages, { childList: true });
+  // A message that was changed has lost what only this reader's page knew of it.
+  document.addEventListener("htmx:after:swap", markOwn);
   setInterval(tellTimes, MINUTE);
   setInterval(countThinking, 100);
 }
 
 function mark() {
-  for (const message of messages.querySelectorAll(`[data-author="${person}"]:not(.own)`)) message.classList.add("own");
+  markOwn();
   tellTimes();
+}
+
+function markOwn() {
+  for (const message of messages.querySelectorAll(`[data-author="${person}"]:not(.own)`)) message.classList.add("own");
 }
 
 function tellTimes() {
@@ -62,4 +68,13 @@ const kept = new WeakMap();
 document.addEventListener("htmx:before:request", (event) => {
   const body = event.target.matches?.(".message-actions .for-author[hx-get]") && event.target.closest(".message").querySelector(".message-body");
   if (body) kept.set(body, [...body.childNodes]);
+});
+
+// A message that is there already is changed, not put anew: what one has opened or stands in stays so.
+document.addEventListener("htmx:before:swap", (event) => {
+  for (const task of event.detail.tasks ?? []) {
+    const fresh = task.swapSpec?.style === "upsert" && task.fragment.firstElementChild;
+    const shown = fresh && document.getElementById(fresh.id);
+    if (shown) Object.assign(task, { target: shown, swapSpec: { ...task.swapSpec, style: "outerMorph" } });
+  }
 });
