@@ -1,7 +1,5 @@
 """Letting people into a conversation, and out of it."""
 
-from django.db.models import Q
-
 from accounts.models import User
 from conversations import broadcasts
 from conversations.models import Conversation, Participant
@@ -36,12 +34,6 @@ def remove(conversation: Conversation, person: User) -> str:
     broadcasts.shut_out(conversation, person.pk)
     broadcasts.members_changed(conversation)
     return ""
-
-
-def suggestions(conversation: Conversation) -> list[User]:
-    """People who could be added, for a list to choose from."""
-    outside = User.objects.filter(is_active=True).exclude(Q(participations__conversation=conversation))
-    return list(outside.order_by("username")[:200])
 
 
 def active_at(conversation: Conversation) -> object:
