@@ -95,10 +95,11 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             news = None if self.viewer.fell_behind else self.news_in(frames)
             if news is None:
                 await self.catch_up()
-            else:
-                # One by one: htmx finds the targets of all partials of a message before it swaps the first one.
-                for html in news:
-                    await self.send(html)
+                # Catching up is about the conversation; what else came with the gap is in no other frame.
+                news = [frame.html for frame in frames if frame.html and not (frame.generation or frame.revision)]
+            # One by one: htmx finds the targets of all partials of a message before it swaps the first one.
+            for html in news:
+                await self.send(html)
 
     async def next_frames(self, patience: float) -> list[Frame]:
         """Whatever comes within `patience` seconds; empty when nothing does."""
