@@ -1,6 +1,6 @@
 """Server-sent events: bytes in, events out, after the WHATWG standard (HTML, 9.2.6)."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -112,13 +112,3 @@ class SSEDecoder:
                 self._id = value.decode("utf-8", "replace")
             case b"retry" if value.isdigit() and len(value) < 16:
                 self.retry = int(value)
-
-
-async def decode_sse(
-    chunks: AsyncIterable[bytes], max_event_bytes: int = MAX_EVENT_BYTES
-) -> AsyncIterator[ServerSentEvent]:
-    """The events of a whole stream. An event not ended by a blank line is dropped, as the standard asks."""
-    decoder = SSEDecoder(max_event_bytes)
-    async for chunk in chunks:
-        for event in decoder.feed(chunk):
-            yield event

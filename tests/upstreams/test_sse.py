@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder, decode_sse
+from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 type Events = list[tuple[str, str]]
 
@@ -122,14 +122,6 @@ def test_five_mebibytes_without_an_end_are_too_much() -> None:
     with pytest.raises(EventTooLarge):
         for _ in range(5 * 1024):
             list(decoder.feed(b"x" * 1024))
-
-
-async def test_an_asynchronous_stream_is_read() -> None:
-    async def chunks():
-        yield b"event: x\nda"
-        yield b"ta: 1\n\n"
-
-    assert [event async for event in decode_sse(chunks())] == [ServerSentEvent("x", "1", "")]
 
 
 lines = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
