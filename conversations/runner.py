@@ -26,7 +26,7 @@ from upstreams.sealing import SealBroken
 
 logger = logging.getLogger(__name__)
 
-NO_MODEL = "No model is connected. An administrator can add one under Settings, Providers."
+NO_MODEL = "No model is connected. An administrator can connect one: their name at the lower left, Providers."
 OUR_FAULT = "Something went wrong on our side; it was written to the server's log. Ask again, or tell an administrator."
 
 

@@ -19,7 +19,7 @@ and only show how a reply looks while it is being written. You wrote:
 
 To talk with a real model, an administrator connects one:
 
-- in the browser under **Settings → Providers**, or
+- in the browser: your name at the lower left, **Providers**, or
 - by a variable in the server's environment, read at its start.
 
 | Server | Protocol | What to set |
@@ -34,7 +34,7 @@ For Ollama, one line is enough:
 OPENAI_BASE_URL=http://localhost:11434/v1
 ```
 
-Its models then appear in the list above the conversation, and nobody needs me any more.
+Its models then appear in the list under the message field, and nobody needs me any more.
 """
 
 
