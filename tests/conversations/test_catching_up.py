@@ -6,8 +6,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.broadcasts import CATCH_UP_LIMIT
-from conversations.hub import Frame, conversation_topic, hub
+from conversations.broadcasts import CATCH_UP_LIMIT, partial
+from conversations.hub import Frame, conversation_topic, hub, person_topic
 from conversations.hub import Viewer as Queue
 from conversations.models import Conversation
 from tests.conversations.asking import Opening, begun, ended, last_reply, posted
@@ -198,6 +198,26 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     await ended(relay)
     await tab.until_over(message)
     assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tab = await (await browser(ada)).open(conversation)
+    assert await tab.ping() == "pong"
+    relay.start()
+    await tab.read()
+    lose(queue_of(conversation), 0)
+    # Nobody reads between these, so all of them are taken at once.
+    relay.carry(BATCHES[0])
+    hub.publish(person_topic(ada.pk), Frame(partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
+    relay.carry(BATCHES[1])
+    hub.publish(conversation_topic(conversation.pk), Frame(partial("#faces", "innerHTML", "Everybody")))
+    await tab.until(lambda page: words(page.one("#faces")) == "Everybody")
+    assert [words(row) for row in tab.page.find("#listed")] == ["New"]
+    assert "Hm, yes." in tab.page.text(message)
 
 
 def cuts() -> list[list[list[ReplyEvent]]]:
