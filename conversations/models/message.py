@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
-from conversations.models.generation import Generation, State
+from conversations.models.generation import UNFINISHED, Generation, State
 
 
 class Role(models.TextChoices):
@@ -25,7 +25,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def for_reading(self) -> Self:
         """With everything that drawing them needs, in a fixed number of queries."""
         replies = Message.objects.filter(deleted_at=None).only("pk", "parent", "branch").order_by("pk")
-        return self.select_related("author").prefetch_related(
+        latest = Generation.objects.filter(message=models.OuterRef("pk")).order_by("-pk")
+        read = self.annotate(state_read=models.Subquery(latest.values("state")[:1]))
+        return read.select_related("author").prefetch_related(
             models.Prefetch("generations", Generation.objects.select_related("chat_model__provider").order_by("pk")),
             models.Prefetch("parent", Message.objects.only("pk")),
             models.Prefetch("parent__replies", replies),
@@ -51,6 +53,9 @@ class Message(models.Model):
     key = models.UUIDField(null=True, editable=False)
     """Of the form it was written in: a turn that is sent twice is posted once."""
 
+    state_read: str | None = None
+    """The state of its generation when its words were read, where both were read together."""
+
     objects = MessageQuerySet.as_manager()
 
     class Meta:
@@ -68,7 +73,11 @@ class Message(models.Model):
     @cached_property
     def generation(self) -> Generation | None:
         """The latest attempt to write it; a person's message has none."""
-        return max(self.generations.all(), key=lambda generation: generation.pk, default=None)
+        latest = max(self.generations.all(), key=lambda generation: generation.pk, default=None)
+        if latest and self.state_read in UNFINISHED and not latest.is_unfinished:
+            # It ended after the words were read: without its last words it must not be taken for a whole answer.
+            latest.state, latest.finished_at = State(self.state_read), None
+        return latest
 
     @cached_property
     def versions(self) -> "list[Message]":

@@ -1,7 +1,9 @@
 """Reading on: the list of conversations, older messages, and a message as it was written."""
 
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -12,11 +14,15 @@ from django.utils.timezone import now
 from lxml import html
 
 from accounts.models import User
-from conversations import broadcasts, turns
+from conversations import broadcasts, runner, turns
 from conversations.hub import hub, person_topic
-from conversations.models import Conversation, Message, Participant
+from conversations.models import Conversation, Message, Participant, State
+from conversations.relay import Relay
 from tests.conversations.asking import Opening, posted
 from tests.conversations.conftest import PAGE
+from tests.pages import Page
+from upstreams.events import BlockGrew, BlockOpened
+from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
 
@@ -220,3 +226,41 @@ async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
         tab.page.apply(first)
         tab.page.apply(second)
     assert len(tab.page.find(f"#conversations #conversation-{conversation.pk}")) == 1
+
+
+def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, moment: int) -> tuple[Page, bool]:
+    """The page, during whose drawing the answer ends just before the query of this number; whether there was one."""
+    queries = itertools.count()
+
+    def watch(execute: Any, *query: Any) -> Any:
+        if next(queries) == moment:
+            runner.book(relay, runner.Outcome(State.COMPLETE))
+        return execute(*query)
+
+    with connection.execute_wrapper(watch):
+        page = Page(browser.get(f"/conversations/{conversation.pk}/").content.decode())
+    return page, next(queries) > moment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_at_whatever_moment_of_the_drawing_an_answer_ends_the_page_has_its_words_or_hears_of_the_end(
+    browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    browser = browser_of(ada)
+    states = []
+    for moment in itertools.count():
+        assignment = runner.take_up(posted(conversation, ada, "Well?", model).pk)
+        assert assignment is not None
+        relay = Relay(assignment.generation, assignment.message)
+        relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("Because.")])
+        page, was_there = reads_and_ends(browser, conversation, relay, moment)
+        if not was_there:
+            break
+        message = relay.message.pk
+        states.append(page.state(message) if page.has(message) else "")
+        since = int(page.one("[hx-ws\\:connect]").get("hx-ws:connect").split("since=")[1].split("&")[0])
+        if since >= Message.objects.get(pk=message).revision:
+            assert (page.state(message), page.text(message)) == ("complete", "Because.")
+        elif page.state(message) == "complete":
+            assert page.text(message) == "Because."
+    assert {"complete", "running"} == set(states)
