@@ -1,0 +1,92 @@
+"""Whoever reads slowly holds up who speaks to them, and nobody's memory grows; what is sent arrives whole."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXTS, SIZE = 1000, 64_000
+# The server of the site with another application: it speaks faster than anybody reads.
+TALKER = f"""
+import asyncio, django
+django.setup()
+from django.conf import settings
+import chatsite.server
+async def talk(scope, receive, send):
+    await receive()
+    await send({{"type": "websocket.accept"}})
+    for size in (1, 125, 126, 65535, 65536):
+        await send({{"type": "websocket.send", "text": "é" + "x" * (size - 2) if size > 1 else "x"}})
+    for number in range({TEXTS}):
+        sending = asyncio.ensure_future(send({{"type": "websocket.send", "text": "x" * {SIZE}}}))
+        if not (await asyncio.wait([sending], timeout=.5))[0]:
+            print("waits after", number, flush=True)
+            await sending
+    print("all is sent", flush=True)
+    await receive()
+async def application(scope, receive, send):
+    if scope["type"] == "websocket":
+        await talk(scope, receive, send)
+chatsite.server.import_string = lambda path: application
+chatsite.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
+"""
+
+
+@pytest.fixture
+def talker(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true"}
+    environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}
+    command = (sys.executable, "-c", TALKER)
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        with socket.create_connection(("127.0.0.1", port)) as reader:
+            reader.settimeout(20)
+            yield process, reader
+        process.kill()
+
+
+def handshake(reader: socket.socket) -> None:
+    head = "GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+    reader.sendall((head + key).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += reader.recv(1)
+    assert answer.startswith(b"HTTP/1.1 101")
+
+
+def exactly(reader: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        data += reader.recv(size - len(data))
+    return bytes(data)
+
+
+def text(reader: socket.socket) -> str:
+    first, length = exactly(reader, 2)
+    assert first == 0x81
+    if length >= 126:
+        length = int.from_bytes(exactly(reader, 2 if length == 126 else 8))
+    return exactly(reader, length).decode()
+
+
+def test_a_slow_reader_is_waited_for_and_then_gets_everything(
+    talker: tuple[subprocess.Popen[str], socket.socket],
+) -> None:
+    process, reader = talker
+    assert process.stdout
+    handshake(reader)
+    said = process.stdout.readline().split()
+    assert said[:2] == ["waits", "after"] and int(said[2]) < TEXTS
+    assert [len(text(reader).encode()) for _ in range(5)] == [1, 125, 126, 65535, 65536]
+    assert [text(reader) for _ in range(TEXTS)] == ["x" * SIZE] * TEXTS
+    while (line := process.stdout.readline()).startswith("waits"):
+        pass
+    assert line == "all is sent\n"
