@@ -1,7 +1,6 @@
 """Everything that viewers are ever told: rendered once, the same for all who listen."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from django.template.loader import render_to_string
 
@@ -88,7 +87,7 @@ def message_changed(message: Message) -> None:
     )
     if message.state == State.RUNNING and message.generation and not message.deleted_at:
         # The row is behind what viewers have read of it: they catch up, which ends with the reply as it stands.
-        frame = replace(frame, html="", generation=message.generation.pk, seq=BEYOND)
+        frame = frame._replace(html="", generation=message.generation.pk, seq=BEYOND)
     tell(message.conversation_id, frame)
 
 

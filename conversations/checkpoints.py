@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils.timezone import now
 
 from conversations import broadcasts
@@ -81,8 +81,15 @@ def _tell_all(*, is_behind: bool) -> None:
 @transaction.atomic
 def save(drafts: dict[int, tuple[int, list[dict[str, Any]]]]) -> set[int]:
     """Writes (message key, blocks) by generation key; returns the generations that were asked to stop."""
-    for message_pk, blocks in drafts.values():
-        Message.objects.filter(pk=message_pk).update(blocks=blocks)
+    save_blocks(drafts.values())
     running = Generation.objects.filter(pk__in=drafts)
     running.update(heartbeat_at=now())
     return set(running.exclude(stop_asked_at=None).values_list("pk", flat=True))
+
+
+def save_blocks(drafts: Iterable[tuple[int, list[dict[str, Any]]]]) -> None:
+    """Writes blocks by message key, in one statement: an `update` for each would take ten times as long."""
+    table, field = Message._meta.db_table, Message._meta.get_field("blocks")
+    rows = [(field.get_db_prep_save(blocks, connection), pk) for pk, blocks in drafts]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET blocks = %s WHERE id = %s", rows)  # noqa: S608 (the table's own name)

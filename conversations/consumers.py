@@ -37,6 +37,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     user: User
     passing: asyncio.Task[None] | None = None
+    check: asyncio.TimerHandle | None = None
 
     async def connect(self) -> None:
         self.user = self.scope["user"]
@@ -53,6 +54,8 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.passing:
             hub.leave(self.viewer)
             self.passing.cancel()
+        if self.check:
+            self.check.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if bytes_data or len(text_data or "") > LONGEST_EVENT:
@@ -82,16 +85,15 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def keep_up(self) -> None:
         """Brings the tab up to date, then passes on what is new, for as long as the person may listen."""
         await self.catch_up()
-        clock = asyncio.get_running_loop().time
-        check_at = clock() + CHECK_INTERVAL
+        self.check_later()
         while True:
-            frames = await self.next_frames(check_at - clock())
+            frames = await self.viewer.take()
             # Among the frames that were dropped, one may have asked to check.
-            if clock() >= check_at or CHECK_AGAIN in frames or self.viewer.fell_behind:
+            if CHECK_AGAIN in frames or self.viewer.fell_behind:
                 if not await self.is_welcome():
                     await self.close(NO_ACCESS)
                     return
-                check_at = clock() + CHECK_INTERVAL
+                self.check_later()
             news = None if self.viewer.fell_behind else self.news_in(frames)
             if news is None:
                 await self.catch_up()
@@ -101,12 +103,11 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             for html in news:
                 await self.send(html)
 
-    async def next_frames(self, patience: float) -> list[Frame]:
-        """Whatever comes within `patience` seconds; empty when nothing does."""
-        try:
-            return await asyncio.wait_for(self.viewer.take(), max(patience, 0))
-        except TimeoutError:
-            return []
+    def check_later(self) -> None:
+        """However quiet the conversation is, the next look whether the person may listen comes in time."""
+        if self.check:
+            self.check.cancel()
+        self.check = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self.viewer.offer, CHECK_AGAIN)
 
     def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
         """What the tab does not have yet; None when something is missing."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from upstreams.call import Call
 from upstreams.chat import ChatRequest
@@ -28,12 +28,13 @@ __all__ = [
 
 async def stream_reply(
     endpoint: Endpoint, request: ChatRequest, *, limits: Limits = LIMITS
-) -> AsyncGenerator[ReplyEvent]:
-    """The reply, event by event as it comes; ends with ReplyEnded or raises an UpstreamError.
+) -> AsyncGenerator[Sequence[ReplyEvent]]:
+    """The reply as it comes, in batches: each is all that has arrived since the last one was taken.
 
-    Until the first content an attempt that failed is made again; afterwards what was
-    yielded stands, and the failure is raised. Closing the generator, or cancelling
-    the task that reads it, closes the connection at once, so that the upstream stops.
+    It ends with ReplyEnded or raises an UpstreamError. Until the first content an
+    attempt that failed is made again; afterwards what was yielded stands, and the
+    failure is raised. Closing the generator, or cancelling the task that reads it,
+    closes the connection at once, so that the upstream stops.
     """
     attempt = 0
     while True:
@@ -48,8 +49,8 @@ async def stream_reply(
                     if not any(isinstance(event, BlockGrew | BlockClosed | ReplyEnded) for event in events):
                         continue
                     has_content, events, held = True, held, []
-                for event in events:
-                    yield event
+                if events:
+                    yield events
             return
         except UpstreamError as error:
             failure = error
@@ -59,8 +60,8 @@ async def stream_reply(
             break
         await asyncio.sleep(_wait(failure, attempt, limits))
         attempt += 1
-    for event in held:
-        yield event
+    if held:
+        yield held
     raise failure
 
 

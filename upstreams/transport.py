@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -9,7 +10,7 @@ from typing import Final
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport, map_aiohttp_exceptions
 
 from upstreams.endpoint import Endpoint
 from upstreams.errors import Stalled, Unreachable
@@ -52,6 +53,33 @@ _WORDS: Final = {
     "dropped": "{name} closed the connection without an answer. Try again in a moment.",
 }
 
+
+class Arrived(AiohttpResponseStream):
+    """One read takes all that has arrived: who reads once in a while must not fall behind a fast upstream.
+
+    aiohttp forgets what nobody had read when the connection breaks; here it comes before the failure.
+    """
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._aiohttp_response.content
+        with map_aiohttp_exceptions():
+            try:
+                while chunk := await content.readany():
+                    yield chunk
+            except (aiohttp.ClientError, OSError):
+                if rest := content._read_nowait(-1):
+                    yield rest
+                raise
+
+
+class Transport(AiohttpTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if isinstance(response.stream, AiohttpResponseStream):
+            response.stream = Arrived(response.stream._aiohttp_response)
+        return response
+
+
 _clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
 
 
@@ -71,7 +99,7 @@ def http() -> httpx.AsyncClient:
             trust_env=False,
         )
         _clients[loop] = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=_tls(), trust_env=False, client=session),
+            transport=Transport(verify=_tls(), trust_env=False, client=session),
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -55,9 +55,10 @@ async def ask(to: Endpoint | ModelServer, request: ChatRequest = ASKED, **limits
     endpoint = to.endpoint() if isinstance(to, ModelServer) else to
     read = Read()
     try:
-        async with aclosing(stream_reply(endpoint, request, limits=replace(QUICK, **limits))) as events:
-            async for event in events:
-                read.take(event)
+        async with aclosing(stream_reply(endpoint, request, limits=replace(QUICK, **limits))) as batches:
+            async for events in batches:
+                for event in events:
+                    read.take(event)
     except UpstreamError as failure:
         read.failure = failure
     return read
@@ -91,14 +92,25 @@ async def test_a_request_says_what_it_must(server: ModelServer) -> None:
 async def test_pieces_arrive_as_they_are_written(server: ModelServer) -> None:
     server.say("Hel", "lo")
     server.hold()
-    events = stream_reply(server.endpoint(), ASKED, limits=QUICK)
+    batches = stream_reply(server.endpoint(), ASKED, limits=QUICK)
     for text in ("Hel", "lo"):
         server.step()
-        while not isinstance(event := await anext(events), BlockGrew):
+        while not (grown := [event.text for event in await anext(batches) if isinstance(event, BlockGrew)]):
             pass
-        assert event.text == text
+        assert grown == [text]
     server.release()
-    assert [event async for event in events]
+    assert [events async for events in batches]
+
+
+async def test_what_has_arrived_meanwhile_comes_in_one_batch(server: ModelServer) -> None:
+    words = [f"{number} " + "x" * 100 for number in range(3000)]
+    server.stream(b"".join(reply_wire(server.protocol, words)))
+    async with aclosing(stream_reply(server.endpoint(), ASKED, limits=QUICK)) as batches:
+        taken = [events async for events in batches]
+    grown = [[event.text for event in events if isinstance(event, BlockGrew)] for events in taken]
+    assert "".join(text for texts in grown for text in texts) == "".join(words)
+    # The transport's own reads are of 16 KiB; who reads seldom would fall behind with them.
+    assert max(len("".join(texts)) for texts in grown) > 2 * 16 * 1024
 
 
 async def test_a_reply_may_be_asked_for_in_one_piece(server: ModelServer) -> None:
@@ -329,9 +341,9 @@ async def test_closing_the_reply_closes_the_connection(server: ModelServer) -> N
     server.say("Hel", "lo")
     server.hold()
     server.step()
-    events = stream_reply(server.endpoint(), ASKED)
-    await anext(events)
-    await events.aclose()
+    batches = stream_reply(server.endpoint(), ASKED)
+    await anext(batches)
+    await batches.aclose()
     assert await server.until_disconnected()
 
 

@@ -189,7 +189,7 @@ async def test_the_key_appears_in_no_error_and_no_log(server: ModelServer, caplo
     endpoint = server.endpoint()
     for to in (endpoint, server.endpoint(base_url="http://127.0.0.1:1")):
         with pytest.raises(UpstreamError) as caught:
-            [event async for event in client.stream_reply(to, request, limits=QUICK)]
+            [events async for events in client.stream_reply(to, request, limits=QUICK)]
         failure = caught.value
         said = [str(failure), repr(failure), failure.detail, "".join(traceback.format_exception(failure))]
         assert KEY not in "".join(said)

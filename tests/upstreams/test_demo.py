@@ -69,8 +69,9 @@ async def demo(asgi: Asgi) -> AsyncIterator[Endpoint]:
 async def ask(endpoint: Endpoint, request: ChatRequest = ASKED) -> Read:
     read = Read()
     try:
-        async for event in client.stream_reply(endpoint, request):
-            read.take(event)
+        async for events in client.stream_reply(endpoint, request):
+            for event in events:
+                read.take(event)
     except UpstreamError as failure:
         read.failure = failure
     return read
@@ -141,8 +142,8 @@ async def test_it_refuses_what_is_no_request(demo: Endpoint) -> None:
 
 async def test_it_stops_when_nobody_listens_any_more(demo: Endpoint, asgi: Asgi) -> None:
     asgi.app = DemoUpstream(KEY, tokens_per_second=0.01)
-    async with aclosing(client.stream_reply(demo, ASKED)) as events:
-        await anext(events)
+    async with aclosing(client.stream_reply(demo, ASKED)) as batches:
+        await anext(batches)
     async with asyncio.timeout(2):
         await asgi.calls[-1]
 
