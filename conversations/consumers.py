@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qs
 
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.models import User
@@ -37,7 +39,16 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     user: User
     passing: asyncio.Task[None] | None = None
+    looking: asyncio.Task[None] | None = None
     check: asyncio.TimerHandle | None = None
+    is_over = False
+
+    async def dispatch(self, message: Mapping[str, Any]) -> None:
+        """Takes what was sent at once: Channels would have the thread that serves the database tidy up first."""
+        if message["type"] == "websocket.receive":
+            await self.websocket_receive(message)
+        else:
+            await super().dispatch(message)
 
     async def connect(self) -> None:
         self.user = self.scope["user"]
@@ -48,53 +59,79 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         watch.keep()
         # Joined before anything is read: what happens meanwhile waits in the queue.
         self.viewer = hub.join(*self.topics())
-        self.passing = asyncio.create_task(self.pass_on())
+        self.passing = asyncio.create_task(self.or_close(self.keep_up))
+        self.look_later()
 
     async def disconnect(self, code: int) -> None:
-        if self.passing:
-            hub.leave(self.viewer)
-            self.passing.cancel()
-        if self.check:
-            self.check.cancel()
+        self.let_go()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if bytes_data or len(text_data or "") > LONGEST_EVENT:
             await self.close(BAD_EVENT)
-        elif not await self.is_welcome():
-            await self.close(NO_ACCESS)
-        else:
-            await self.send('{"type":"pong"}')
+            return
+        # At once: the page would take a database that is slow to answer for a connection that is dead.
+        await self.send('{"type":"pong"}')
+        self.look()
 
     def topics(self) -> list[str]:
         return [person_topic(self.user.pk)]
 
     async def is_welcome(self) -> bool:
-        return await sync_to_async(self.may_listen)()
+        return bool(await database_sync_to_async(self.may_listen)())
 
     def may_listen(self) -> bool:
         return self.user.is_authenticated and session_is_alive(self.user.pk, self.scope["session"].session_key)
 
-    async def pass_on(self) -> None:
+    async def or_close(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self.keep_up()
+            await work()
         except Exception:
             # Left open, the tab would never hear anything again; closed, it comes back by itself.
             logger.exception("A tab of person %s could not be kept up to date", self.user.pk)
-            await self.close(OUR_FAULT)
+            await self.end(OUR_FAULT)
+
+    async def end(self, code: int) -> None:
+        """Nothing more is passed on, however long the other side takes to hear that it is over."""
+        self.let_go()
+        await self.close(code)
+
+    def let_go(self) -> None:
+        self.is_over = True
+        if self.check:
+            self.check.cancel()
+        if self.passing:
+            hub.leave(self.viewer)
+        for task in (self.passing, self.looking):
+            if task and task is not asyncio.current_task():
+                task.cancel()
+
+    def look(self) -> None:
+        """Looks, beside all else, whether the person may still listen: a slow database holds up nobody's frames."""
+        if not self.is_over and (self.looking is None or self.looking.done()):
+            self.looking = asyncio.create_task(self.or_close(self.end_unless_welcome))
+
+    def look_later(self) -> None:
+        if self.check:
+            self.check.cancel()
+        self.check = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self.look)
+
+    async def end_unless_welcome(self) -> None:
+        if await self.is_welcome():
+            self.look_later()
+        else:
+            await self.end(NO_ACCESS)
 
     async def keep_up(self) -> None:
         """Brings the tab up to date, then passes on what is new, for as long as the person may listen."""
         await self.catch_up()
-        self.check_later()
         while True:
             frames = await self.viewer.take()
-            # Among the frames that were dropped, one may have asked to check.
-            if CHECK_AGAIN in frames or self.viewer.fell_behind:
-                if not await self.is_welcome():
-                    await self.close(NO_ACCESS)
-                    return
-                self.check_later()
-            news = None if self.viewer.fell_behind else self.news_in(frames)
+            fell_behind, self.viewer.fell_behind = self.viewer.fell_behind, False
+            # Asked for, the look comes before anything else is passed on. Among dropped frames, one may have asked.
+            if (CHECK_AGAIN in frames or fell_behind) and not await self.is_welcome():
+                await self.end(NO_ACCESS)
+                return
+            news = None if fell_behind else self.news_in(frames)
             if news is None:
                 await self.catch_up()
                 # Catching up is about the conversation; what else came with the gap is in no other frame.
@@ -103,18 +140,12 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             for html in news:
                 await self.send(html)
 
-    def check_later(self) -> None:
-        """However quiet the conversation is, the next look whether the person may listen comes in time."""
-        if self.check:
-            self.check.cancel()
-        self.check = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self.viewer.offer, CHECK_AGAIN)
-
     def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
         """What the tab does not have yet; None when something is missing."""
         return [frame.html for frame in frames if frame.html]
 
     async def catch_up(self) -> None:
-        self.viewer.fell_behind = False
+        """Sends what the page lacks."""
 
 
 class ConversationTab(Tab):
@@ -164,7 +195,6 @@ class ConversationTab(Tab):
 
     async def catch_up(self) -> None:
         """Late, reconnected or a frame lost: what changed since, and the running reply as it stands."""
-        await super().catch_up()
         assert self.path is not None
         since = self.caught_up_to
         changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, since)

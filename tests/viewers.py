@@ -1,6 +1,7 @@
 """People at their browsers: real requests and real sockets to the site's ASGI application, and the page they read."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Self
 
 import httpx
@@ -10,6 +11,8 @@ from django.test import Client
 
 from accounts.models import User
 from chatsite.asgi import application
+from conversations.broadcasts import partial
+from conversations.hub import Frame, hub, person_topic
 from conversations.models import Conversation
 from tests.pages import Page
 
@@ -17,6 +20,7 @@ SITE = "http://localhost"
 PATIENCE = 5.0
 """Seconds after which somebody who waits for the server has waited in vain, and the test fails."""
 TOKEN = "f" * 32
+_marks = count(1)
 
 
 def sign_in(person: User) -> str:
@@ -104,11 +108,27 @@ class Viewer:
 
     async def read(self) -> None:
         """Waits for one message, and lets it change the page."""
+        await self._see(await self._hear())
+
+    async def settle(self) -> None:
+        """Reads until the tab has been told of everything so far; fails when it may not listen any more."""
+        person = int(self.page.one("body").get("data-person"))
+        mark = partial(f"#settled-{next(_marks)}", "delete")
+        hub.publish(person_topic(person), Frame(mark))
+        while (heard := await self._hear()) != mark:
+            await self._see(heard)
+
+    async def _hear(self) -> str:
         assert self._socket is not None
         output = await self._socket.receive_output(PATIENCE)
         assert output["type"] == "websocket.send", output
-        self.messages.append(output["text"])
-        self.page.apply(output["text"])
+        return str(output["text"])
+
+    async def _see(self, message: str) -> None:
+        if "#settled-" in message:
+            return  # Another tab of the same person has waited for it.
+        self.messages.append(message)
+        self.page.apply(message)
         for loading in self.page.find("#catch-up [hx-trigger=load]"):
             answer = await self.browser.get(loading.get("hx-get"), **{"hx-request": "true"})
             self.page.swap(self.page.one(loading.get("hx-target")), loading.get("hx-swap"), answer.text)
@@ -138,7 +158,7 @@ class Viewer:
         """Reads until the server closes the socket; returns the code."""
         assert self._socket is not None
         while (output := await self._socket.receive_output(PATIENCE))["type"] != "websocket.close":
-            pass
+            self.messages.append(output["text"])
         code: int = output["code"]
         return code
 

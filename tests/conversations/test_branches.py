@@ -172,7 +172,7 @@ async def test_two_people_on_two_branches_speak_past_each_other(
     assert told(server) == ["One?", "First.", "On the old?"]
     await answered(new, conversation, "On the new?")
     for tab in (old, new):
-        assert await tab.ping() == "pong"
+        await tab.settle()
     assert "On the new?" not in texts(old.page) and "On the old?" not in texts(new.page)
     assert (await last_reply(conversation)).message.branch_id == forked.pk
 

@@ -75,7 +75,7 @@ async def test_who_was_away_hears_of_it_on_coming_back(browser: Opening, ada: Us
     await act(tab.browser, conversation, messages[1], "restore")
     await tab.until(lambda page: page.has(messages[1]))
     await tab.reconnect()
-    assert await tab.ping() == "pong"
+    await tab.settle()
     assert tab.page.messages == messages
 
 
@@ -205,7 +205,7 @@ async def test_an_answer_that_is_being_written_can_be_deleted_and_says_nothing_m
     assert await server.until_disconnected()
     late = await (await browser(ada)).open(conversation)
     for viewer in (tab, late):
-        assert await viewer.ping() == "pong"
+        await viewer.settle()
         assert texts(viewer.page) == ["Well?"]
 
 

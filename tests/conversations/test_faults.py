@@ -224,7 +224,7 @@ async def test_however_frames_are_lost_and_lines_break_everybody_ends_with_the_r
     server.say(*PIECES)
     server.hold()
     steady = await (await browser(ada)).open(conversation)
-    assert await steady.ping() == "pong"
+    await steady.settle()
     reliable = set(hub._viewers[conversation_topic(conversation.pk)])
     tabs = [steady, *[await (await browser(person)).open(conversation) for person in (ada, ben)]]
     await steady.browser.say(conversation, "Well?")

@@ -43,7 +43,7 @@ async def test_the_way_up_to_the_message_is_copied(
     assert texts(copied.page) == ["One", "One!", "Two", "Two!"]
     assert not set(copied.page.messages) & set(messages)
     assert [place_of(copied.page, message) for message in copied.page.messages] == [""] * 4
-    assert await bens.ping() == "pong"
+    await bens.settle()
     assert texts(bens.page) == ["One", "One!", "Two", "Two!", "Three", "Three!"]
 
 
@@ -117,7 +117,7 @@ async def test_both_go_on_each_for_itself(
     assert told(server) == ["One?", "Yes.", "In the copy?"]
     await answered(tab, conversation, "In the first?")
     assert told(server) == ["One?", "Yes.", "In the first?"]
-    assert await copied.ping() == "pong"
+    await copied.settle()
     assert texts(copied.page) == ["One?", "Yes.", "In the copy?", "Yes."]
 
 
@@ -173,7 +173,7 @@ async def test_it_stands_at_the_head_of_ones_open_lists_at_once(
     await act(tabs[ben.pk].browser, conversation, messages[1], "forks")
     copied = await copy_of(conversation)
     await tabs[ben.pk].until(lambda page: page.find(f"#conversations > #conversation-{copied.pk}:first-child"))
-    assert await tabs[ada.pk].ping() == "pong"
+    await tabs[ada.pk].settle()
     assert not tabs[ada.pk].page.find(f"#conversation-{copied.pk}")
 
 

@@ -157,7 +157,7 @@ async def test_nobody_hears_of_conversations_that_are_not_theirs(
     await adas.browser.post(f"/conversations/{conversation.pk}/title/", title="Secret plans")
     await answered(adas, conversation, "Well?")
     await adas.browser.post("/turns/", text="Secret, too")
-    assert await tab.ping() == "pong"
+    await tab.settle()
     assert tab.messages == []
     assert titles(tab.page) == []
 

@@ -1,6 +1,9 @@
 """Who may listen to a conversation, and for how long."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,10 +12,12 @@ from django.contrib.sessions.models import Session
 
 from accounts.models import User
 from conversations import consumers, turns
-from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT
+from conversations.broadcasts import partial
+from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, ConversationTab
 from conversations.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
 from tests.conversations.asking import Opening
+from tests.pages import words
 from tests.viewers import PATIENCE, SITE, Browser, Viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,9 +123,10 @@ async def test_who_may_no_longer_listen_is_shut_out_with_the_next_thing_they_sen
     browser: Opening, ben: User, conversation: Conversation, end: Any
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
-    assert await tab.ping() == "pong"
+    await tab.settle()
     await end(browser, tab, ben, conversation)
-    assert await tab.ping() == str(NO_ACCESS)
+    assert await tab.ping() == "pong"
+    assert await tab.until_closed() == NO_ACCESS
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -133,6 +139,62 @@ async def test_who_may_no_longer_listen_is_shut_out_in_a_while_without_doing_any
     assert await tab.until_closed() == NO_ACCESS
 
 
+@asynccontextmanager
+async def slow_database() -> AsyncIterator[None]:
+    """What tabs ask the database waits for as long as this lasts, as it does behind a saving that waits for a lock."""
+    goes_on = threading.Event()
+    waiting = asyncio.ensure_future(sync_to_async(goes_on.wait)())
+    try:
+        yield
+    finally:
+        goes_on.set()
+        await waiting
+
+
+async def test_a_heartbeat_is_answered_and_news_are_passed_on_however_slow_the_database_is(
+    browser: Opening, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await (await browser(ben)).open(conversation)
+    await tab.settle()
+    looked: list[int] = []
+    monkeypatch.setattr(consumers, "session_is_alive", lambda *_: looked.append(1) or True)
+    async with slow_database():
+        for number in range(3):
+            assert await tab.ping() == "pong"
+            hub.publish(conversation_topic(conversation.pk), Frame(partial("#saving", "innerHTML", f"News {number}")))
+            await tab.until(lambda page, number=number: words(page.one("#saving")) == f"News {number}")
+        assert looked == []
+    while not looked:
+        await tab.settle()
+    await tab.settle()
+    assert looked == [1], "one look is enough for all that was heard meanwhile"
+
+
+async def test_a_look_that_began_before_somebody_was_removed_does_not_vouch_for_them(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, adas = await (await browser(ben)).open(conversation), await browser(ada)
+    await tab.settle()
+    may_listen, looked, goes_on = ConversationTab.may_listen, threading.Event(), threading.Event()
+
+    def slowly(self: ConversationTab) -> bool:
+        answer = may_listen(self)
+        looked.set()
+        goes_on.wait()
+        return answer
+
+    monkeypatch.setattr(ConversationTab, "may_listen", slowly)
+    try:
+        assert await tab.ping() == "pong"
+        await asyncio.to_thread(looked.wait)
+        await adas.post(f"/conversations/{conversation.pk}/members/{ben.pk}/remove/")
+        hub.publish(conversation_topic(conversation.pk), Frame("secret"))
+    finally:
+        goes_on.set()
+    assert await tab.until_closed() == NO_ACCESS
+    assert not any("secret" in message for message in tab.messages)
+
+
 async def test_signing_out_closes_all_tabs_of_that_session_and_no_others(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
@@ -142,7 +204,7 @@ async def test_signing_out_closes_all_tabs_of_that_session_and_no_others(
     answer = await here.post("/accounts/logout/", htmx=False)
     assert answer.status_code == 302
     assert [await tab.until_closed() for tab in tabs] == [NO_ACCESS, NO_ACCESS]
-    assert await other.ping() == "pong"
+    await other.settle()
 
 
 async def test_a_new_password_closes_the_tabs_of_all_other_sessions(
@@ -162,7 +224,7 @@ async def test_who_is_too_slow_to_hear_that_access_ended_is_shut_out_all_the_sam
     browser: Opening, ben: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
-    assert await tab.ping() == "pong"
+    await tab.settle()
     [queue] = hub._viewers[conversation_topic(conversation.pk)]
     await remove(browser, tab, ben, conversation)
     # Asked to check, and then so much said that the request to check was dropped with the rest.
@@ -176,7 +238,7 @@ async def test_a_tab_that_cannot_be_kept_up_to_date_is_closed_to_come_back(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
-    assert await tab.ping() == "pong"
+    await tab.settle()
     await Conversation.objects.filter(pk=conversation.pk).adelete()
     # A gap: something has to be caught up on, and cannot be.
     hub.publish(conversation_topic(conversation.pk), Frame("never shown", generation=1, seq=7))
@@ -216,4 +278,4 @@ async def test_whom_the_owner_removes_is_shut_out_at_once(
     answer = await adas.browser.post(f"/conversations/{conversation.pk}/members/{ben.pk}/remove/")
     assert answer.status_code == 200
     assert await bens.until_closed() == NO_ACCESS
-    assert await adas.ping() == "pong"
+    await adas.settle()
