@@ -79,6 +79,10 @@ def changed(conversation: Conversation) -> None:
 
 
 def message_changed(message: Message) -> None:
+    tell(message.conversation_id, change_of(message))
+
+
+def change_of(message: Message) -> Frame:
     frame = Frame(
         brought(message, message.revision - 1),
         revision=message.revision,
@@ -88,7 +92,7 @@ def message_changed(message: Message) -> None:
     if message.state == State.RUNNING and message.generation and not message.deleted_at:
         # The row is behind what viewers have read of it: they catch up, which ends with the reply as it stands.
         frame = frame._replace(html="", generation=message.generation.pk, seq=BEYOND)
-    tell(message.conversation_id, frame)
+    return frame
 
 
 def tell(conversation_pk: int, frame: Frame) -> None:

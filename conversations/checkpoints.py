@@ -1,11 +1,12 @@
-"""Saves all running replies of this process once a second, in one short transaction."""
+"""Saves all running replies of this process once a second, in one short transaction and a thread of its own."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import DatabaseError, connection, transaction
 from django.utils.timezone import now
 
@@ -25,6 +26,13 @@ _running: dict[Relay, Callable[[], None]] = {}
 _behind: set[int] = set()
 """Conversations whose viewers were told that saving is behind."""
 _writer: asyncio.Task[None] | None = None
+_thread = ThreadPoolExecutor(1, thread_name_prefix="saving")
+
+
+def saving[**P, R](write: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """`write` as a coroutine: while it waits for a database that is locked, others go on asking theirs."""
+    in_its_thread: Callable[P, Awaitable[R]] = database_sync_to_async(write, thread_sensitive=False, executor=_thread)
+    return in_its_thread
 
 
 def keep(relay: Relay, stop: Callable[[], None]) -> None:
@@ -59,12 +67,12 @@ async def _write() -> None:
 async def _saved() -> set[int]:
     """Saves what there is; tells viewers when that takes long or fails. Returns whom to stop."""
     drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in _running}
-    saving = asyncio.ensure_future(sync_to_async(save)(drafts))
-    await asyncio.wait([saving], timeout=PATIENCE)
-    if not saving.done():
+    saved = asyncio.ensure_future(saving(save)(drafts))
+    await asyncio.wait([saved], timeout=PATIENCE)
+    if not saved.done():
         _tell_all(is_behind=True)
     try:
-        to_stop = await saving
+        to_stop = await saved
     except DatabaseError:
         logger.warning("Running replies could not be saved; trying again", exc_info=True)
         _tell_all(is_behind=True)

@@ -180,14 +180,15 @@ class ConversationTab(Tab):
         for frame in frames:
             if frame.branch and not self.path.includes(frame.branch, frame.message):
                 continue
+            is_known = 0 < frame.revision <= (self.caught_up_to or 0)
             if frame.generation:
                 expected = self.seen.get(frame.generation, 0) + 1
-                if frame.seq > expected:
+                if frame.seq > expected and not is_known:
                     return None
-                if frame.seq < expected:
+                if frame.seq != expected:
                     continue
                 self.seen[frame.generation] = frame.seq
-            elif 0 < frame.revision <= (self.caught_up_to or 0):
+            elif is_known:
                 continue
             if frame.html:
                 news.append(frame.html)

@@ -14,8 +14,8 @@ class Frame(NamedTuple):
     """One update on its way to a viewer; a named tuple because a frozen dataclass takes four times as long to make.
 
     Frames of a running reply carry its generation's key and `seq`, counted from
-    1 without gaps. All others carry the conversation's `revision` that they
-    bring, or 0 when they are of no conversation. What is about a message says so:
+    1 without gaps. The last of them and all others carry the conversation's
+    `revision` that they bring, or 0 when they are of no conversation. What is about a message says so:
     a tab on another branch may not have it.
     """
 

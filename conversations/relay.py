@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.timezone import now
 
 from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
-from conversations.broadcasts import added, block_html, partial, replaced, tell
+from conversations.broadcasts import added, block_html, change_of, partial, replaced, tell
 from conversations.draft import Draft
 from conversations.figures import thought
 from conversations.hub import Frame
@@ -65,8 +65,15 @@ class Relay:
         if partials:
             self._send("".join(partials))
 
-    def end(self) -> None:
-        """No more frames: the caller replaces the whole message."""
+    def end(self, booked: Message) -> None:
+        """The last frame replaces the whole message, so that even a tab that missed everything ends up right."""
+        self.let_go()
+        # One of the reply's own: whoever was shown it growing after it was booked must not take this for old news.
+        self.seq += 1
+        frame = change_of(booked)._replace(generation=self.generation.pk, seq=self.seq)
+        tell(self.generation.conversation_id, frame)
+
+    def let_go(self) -> None:
         if live.get(self.generation.conversation_id) is self:
             del live[self.generation.conversation_id]
 

@@ -15,7 +15,7 @@ from conversations import broadcasts, checkpoints
 from conversations.models import Conversation, Generation, Message, State
 from conversations.models.generation import USAGE_FIELDS
 from conversations.pacing import paced
-from conversations.relay import Relay
+from conversations.relay import Relay, live
 from conversations.transcript import problems_with, request_for, takes_prefill
 from upstreams.chat import ChatRequest
 from upstreams.client import stream_reply
@@ -86,10 +86,13 @@ async def generate(pk: int) -> None:
 
 async def write(assignment: Assignment) -> None:
     relay = Relay(assignment.generation, assignment.message)
-    relay.start()
-    await show_in_lists(assignment.generation.conversation)
-    outcome = assignment.refusal or await streamed(relay, assignment)
-    await finish(relay, outcome)
+    try:
+        relay.start()
+        await show_in_lists(assignment.generation.conversation)
+        outcome = assignment.refusal or await streamed(relay, assignment)
+        await finish(relay, outcome)
+    finally:
+        relay.let_go()
     await start_next(assignment.generation.conversation_id)
 
 
@@ -102,8 +105,8 @@ def stop(pk: int) -> None:
 
 
 def running_here() -> list[int]:
-    """The generations that this process writes."""
-    return list(_streams)
+    """The generations that this process writes, to their being booked."""
+    return [relay.generation.pk for relay in list(live.values())]
 
 
 async def wind_down() -> None:
@@ -189,13 +192,11 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
 
 
 async def finish(relay: Relay, outcome: Outcome) -> None:
-    """Books the end and replaces the whole message, so that even a tab that missed everything ends up right."""
-    # Over before it is booked: a tab that catches up in between must not take the growing reply for the latest.
-    relay.end()
+    """Books the end, however long that takes; the reply is shown as it stands until it is done."""
     pause = 0.5
     while True:
         try:
-            message = await sync_to_async(book)(relay, outcome)
+            message = await checkpoints.saving(book)(relay, outcome)
             break
         except DatabaseError:
             # The reply is whole in memory and nowhere else: giving up would lose it.
@@ -205,7 +206,7 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
             checkpoints.tell(relay.generation.conversation_id, is_behind=True)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 10)
-    broadcasts.message_changed(message)
+    relay.end(message)
     checkpoints.tell(relay.generation.conversation_id, is_behind=False)
     await show_in_lists(relay.generation.conversation)
 

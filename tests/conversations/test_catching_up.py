@@ -6,10 +6,11 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
+from conversations import runner
 from conversations.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.hub import Frame, conversation_topic, hub, person_topic
 from conversations.hub import Viewer as Queue
-from conversations.models import Conversation
+from conversations.models import Conversation, State
 from tests.conversations.asking import Opening, begun, ended, last_reply, posted
 from tests.fakes import ModelServer
 from tests.pages import words
@@ -198,6 +199,29 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     await ended(relay)
     await tab.until_over(message)
     assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    relay.start()
+    for batch in BATCHES:
+        relay.carry(batch)
+    away = await (await browser(ada)).load(conversation)
+    booked = await sync_to_async(runner.book)(relay, runner.Outcome(State.COMPLETE))
+    # Nobody was told yet: one page was drawn before, one after.
+    tabs = [away, await (await browser(ada)).load(conversation)]
+    assert [tab.page.state(message) for tab in tabs] == ["running", "complete"]
+    for tab in tabs:
+        assert await tab.connect()
+        await tab.settle()
+    relay.end(booked)
+    for tab in tabs:
+        await tab.settle()
+        assert tab.page.state(message) == "complete"
+        assert await is_as_if_fresh(tab, conversation, message)
 
 
 async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from conversations import runner
 from conversations.models import Conversation, Message
 from tests.conversations.asking import Opening, last_reply
 from tests.fakes import ModelServer
@@ -85,6 +86,31 @@ async def test_an_answer_that_ends_while_nothing_can_be_saved_is_saved_in_the_en
     await tab.until(lambda page: not is_behind(page))
     assert (tab.page.state(message), tab.page.text(message)) == ("complete", "One two three.")
     assert (await Message.objects.aget(pk=message)).text == "One two three."
+
+
+async def test_who_comes_while_the_end_of_an_answer_cannot_be_saved_reads_all_of_it(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("One ", "two ", "three.")
+    server.hold()
+    tab, bens = await (await browser(ada)).open(conversation), await browser(ben)
+    await tab.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    server.step()
+    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    with locked():
+        server.release()
+        await tab.until(lambda page: page.text(message) == "One two three.")
+        while runner._streams:
+            await tab.settle()
+        # The upstream has said everything, and nobody could write it down.
+        late = await bens.open(conversation)
+        assert "three" not in late.page.text(message)
+        await late.settle()
+        assert late.page.text(message) == "One two three."
+    for each in (tab, late):
+        await each.until_over(message)
+        assert (each.page.state(message), each.page.text(message)) == ("complete", "One two three.")
 
 
 async def test_what_is_posted_while_nothing_can_be_saved_arrives_once_it_can(
