@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,7 +23,8 @@ NO_ACCESS = 4403
 BAD_EVENT = 4400
 OUR_FAULT = 1011
 CHECK_INTERVAL = 30.0
-"""Seconds between two looks whether the person may still listen."""
+"""Seconds between two looks whether the person may still listen; a quarter more or less, so that the looks of the many
+tabs that have come back after a restart spread."""
 LONGEST_EVENT = 1024
 
 logger = logging.getLogger(__name__)
@@ -113,7 +115,8 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
     def look_later(self) -> None:
         if self.check:
             self.check.cancel()
-        self.check = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self.look)
+        pause = random.uniform(0.75, 1.25) * CHECK_INTERVAL  # noqa: S311 (it only spreads the looks)
+        self.check = asyncio.get_running_loop().call_later(pause, self.look)
 
     async def end_unless_welcome(self) -> None:
         if await self.is_welcome():

@@ -12,15 +12,17 @@ LONGEST_INTERVAL = 0.25
 async def paced[T](batches: AsyncGenerator[T], interval: float = INTERVAL) -> AsyncGenerator[T]:
     """Yields the same batches, and takes the next one only after an interval: it then holds all that came meanwhile.
 
-    When the loop wakes us late, the interval stretches up to LONGEST_INTERVAL:
+    When the loop keeps waking us late, the interval stretches up to LONGEST_INTERVAL:
     load lowers the frame rate, never the correctness. Closing this generator
     closes `batches`, even while it waits for the network.
     """
     clock = asyncio.get_running_loop().time
-    pause = interval
+    lateness = 0.0
     async with aclosing(batches):
         async for batch in batches:
             yield batch
+            pause = min(max(interval, 4 * lateness), LONGEST_INTERVAL)
             due = clock() + pause
             await asyncio.sleep(pause)
-            pause = min(max(interval, 4 * (clock() - due)), LONGEST_INTERVAL)
+            # Smoothed: one hiccup of the loop must not slow down every stream.
+            lateness += 0.2 * (clock() - due - lateness)
