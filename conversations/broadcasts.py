@@ -75,11 +75,13 @@ def includes(path: Path, message: Message) -> bool:
 def changed(conversation: Conversation) -> None:
     """Tells everybody of the messages that the conversation's latest revision brought or changed."""
     for message in changed_messages(conversation, conversation.revision - 1):
-        message_changed(message)
+        tell(conversation.pk, change_of(message))
+    all_is_told(conversation.pk, conversation.revision)
 
 
-def message_changed(message: Message) -> None:
-    tell(message.conversation_id, change_of(message))
+def all_is_told(conversation_pk: int, revision: int) -> None:
+    """The end of what a revision brought: who has heard of all those before it lacks nothing of this one, either."""
+    tell(conversation_pk, Frame("", revision=revision))
 
 
 def change_of(message: Message) -> Frame:
@@ -110,6 +112,7 @@ def titled(conversation: Conversation) -> list[str]:
 def renamed(conversation: Conversation) -> None:
     for html in titled(conversation):
         tell(conversation.pk, Frame(html, revision=conversation.revision))
+    all_is_told(conversation.pk, conversation.revision)
     relisted(conversation)
 
 

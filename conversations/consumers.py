@@ -161,6 +161,7 @@ class ConversationTab(Tab):
         self.caught_up_to = number_in(self.scope["query_string"], "since")
         self.branch = number_in(self.scope["query_string"], "branch")
         self.seen: dict[int, int] = {}
+        self.told: set[int] = set()
         await super().connect()
 
     def topics(self) -> list[str]:
@@ -180,6 +181,7 @@ class ConversationTab(Tab):
     def news_in(self, frames: Iterable[Frame]) -> list[str] | None:
         assert self.path is not None
         news: list[str] = []
+        told: list[int] = []
         for frame in frames:
             if frame.branch and not self.path.includes(frame.branch, frame.message):
                 continue
@@ -195,13 +197,25 @@ class ConversationTab(Tab):
                 continue
             if frame.html:
                 news.append(frame.html)
+            elif frame.revision:
+                told.append(frame.revision)
+        # Only now: with a gap among them, none of these frames is passed on.
+        self.move_on(told)
         return news
+
+    def move_on(self, told: Iterable[int]) -> None:
+        """With all revisions up to one told, whatever their order, catching up begins after it."""
+        self.told.update(told)
+        while (self.caught_up_to or 0) + 1 in self.told:
+            self.caught_up_to = (self.caught_up_to or 0) + 1
+            self.told.discard(self.caught_up_to)
 
     async def catch_up(self) -> None:
         """Late, reconnected or a frame lost: what changed since, and the running reply as it stands."""
         assert self.path is not None
         since = self.caught_up_to
         changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, since)
+        self.told = {revision for revision in self.told if revision > self.caught_up_to}
         growing = relay.live.get(self.pk)
         row = ""
         for message_pk, html in changes:

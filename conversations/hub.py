@@ -16,7 +16,8 @@ class Frame(NamedTuple):
     Frames of a running reply carry its generation's key and `seq`, counted from
     1 without gaps. The last of them and all others carry the conversation's
     `revision` that they bring, or 0 when they are of no conversation. What is about a message says so:
-    a tab on another branch may not have it.
+    a tab on another branch may not have it. One with a revision and nothing else
+    ends what that revision brings.
     """
 
     html: str

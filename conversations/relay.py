@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.timezone import now
 
 from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
-from conversations.broadcasts import added, block_html, change_of, partial, replaced, tell
+from conversations.broadcasts import added, all_is_told, block_html, change_of, partial, replaced, tell
 from conversations.draft import Draft
 from conversations.figures import thought
 from conversations.hub import Frame
@@ -72,6 +72,7 @@ class Relay:
         self.seq += 1
         frame = change_of(booked)._replace(generation=self.generation.pk, seq=self.seq)
         tell(self.generation.conversation_id, frame)
+        all_is_told(self.generation.conversation_id, booked.revision)
 
     def let_go(self) -> None:
         if live.get(self.generation.conversation_id) is self:

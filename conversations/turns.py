@@ -56,7 +56,7 @@ def post(
     """
     conversation = path.branch.conversation
     with transaction.atomic():
-        conversation.advance()
+        conversation.hold()
         if posted_with(author, key):
             return None
         generation = conversation.post_turn(path, author, text, chat_model, key)
@@ -92,12 +92,12 @@ def go_on(message: Message) -> Generation | None:
     """Continues an answer that was cut, in the same message; None when there is nothing to go on from."""
     conversation = message.conversation
     with transaction.atomic():
-        conversation.advance()
+        conversation.hold()
         message = Message.objects.for_reading().get(pk=message.pk)
         if not message.can_continue or message.generation is None:
             return None
         naming = Generation.naming(message.generation.chat_model or conversation.speaking_model())
-        message.revision = conversation.revision
+        message.revision = conversation.advance()
         message.save(update_fields=["revision"])
         generation = Generation.objects.create(conversation=conversation, message=message, continues=True, **naming)
     announce(conversation, generation)

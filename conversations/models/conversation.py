@@ -119,6 +119,10 @@ class Conversation(models.Model):
         self.title = title
         self.save(update_fields=["title"])
 
+    def hold(self) -> None:
+        """Lets nobody else change it until the caller's transaction ends."""
+        Conversation.objects.select_for_update().values_list("pk").get(pk=self.pk)
+
     def advance(self) -> int:
         """Counts one more change and returns its number; holds the row until the caller's transaction ends."""
         Conversation.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
