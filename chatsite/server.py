@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from twisted.internet.defer import Deferred
 
-from chatsite import shutdown
+from chatsite import bodies, shutdown
 
 MOST_UNSENT: Final = 256 * 1024
 """Bytes that may wait for a reader who is slow; who has more to say to them waits too."""
@@ -46,7 +46,7 @@ class Server(server.Server):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            application=import_string(settings.ASGI_APPLICATION),
+            application=bodies.in_pieces(import_string(settings.ASGI_APPLICATION)),
             endpoints=build_endpoint_description_strings(host=settings.HOST or "0.0.0.0", port=settings.PORT),  # noqa: S104
             websocket_timeout=-1,
             server_name="chatsite",
@@ -56,6 +56,11 @@ class Server(server.Server):  # type: ignore[misc]
             **options,
         )
         self.ports: list[Any] = []
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if scope["type"] == "http":
+            bodies.set_aside(protocol, scope)
+        return super().create_application(protocol, scope)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)

@@ -164,6 +164,23 @@ STORAGES = {
 }
 SERVESTATIC_AUTOREFRESH = SERVESTATIC_USE_FINDERS = DEBUG
 MEDIA_ROOT = DATA_DIR / "uploads"
+MEDIA_URL = "/media-is-served-by-no-address/"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+
+# ---------------------------------------------------------------- attachments
+
+# Whatever its size, a file goes to disk as it comes: twenty people at once cost no more memory than one.
+FILE_UPLOAD_HANDLERS = [
+    "conversations.uploading.Doorkeeper",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+ATTACHMENT_SIZE = int(env.float("ATTACHMENT_SIZE", default=20) * 1_000_000)
+ATTACHMENT_TEXT_SIZE = int(env.float("ATTACHMENT_TEXT_SIZE", default=0.5) * 1_000_000)
+ATTACHMENT_PIXELS = int(env.float("ATTACHMENT_PIXELS", default=50) * 1_000_000)
+ATTACHMENT_PAGES = env.int("ATTACHMENT_PAGES", default=100)
+ATTACHMENTS_PER_MESSAGE = env.int("ATTACHMENTS_PER_MESSAGE", default=10)
+ATTACHMENT_DRAFT_DAYS = env.int("ATTACHMENT_DRAFT_DAYS", default=7)
 
 # ---------------------------------------------------------------- people
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from conversations.markdown import render
+from conversations.models.attachment import SHOWN_HEIGHT, SHOWN_WIDTH, reference_in
 
 SHOWN = {"text": "text", "thinking": "thinking"}
 """The field that holds what is shown, by kind of block; other kinds are kept and not shown."""
@@ -35,6 +37,38 @@ def shown_blocks(message_pk: int, blocks: list[dict[str, Any]], *, breaks: bool)
         for index, block in enumerate(blocks)
         if (text := shown_text(block))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that stands in a message; sizes of an image are those of its thumbnail."""
+
+    key: str
+    kind: str
+    name: str
+    size: int
+    pages: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def attached_files(blocks: list[dict[str, Any]]) -> list[AttachedFile]:
+    """The files that a person's message refers to, in their order."""
+    return [attached_file(block, key) for block in blocks if (key := reference_in(block))]
+
+
+def attached_file(block: Mapping[str, Any], key: UUID) -> AttachedFile:
+    width, height = shown_size(block.get("width"), block.get("height"))
+    facts = {"kind": block.get("kind", "text"), "name": block.get("name", ""), "size": block.get("size", 0)}
+    return AttachedFile(key=str(key), pages=block.get("pages"), width=width, height=height, **facts)
+
+
+def shown_size(width: int | None, height: int | None) -> tuple[int | None, int | None]:
+    """A thumbnail's size on the page, known before it is there, so that nothing moves when it comes."""
+    if not width or not height:
+        return None, None
+    share = min(1, SHOWN_WIDTH / width, SHOWN_HEIGHT / height)
+    return max(1, round(width * share)), max(1, round(height * share))
 
 
 def shown_text(block: Mapping[str, Any]) -> str:

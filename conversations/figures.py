@@ -27,3 +27,12 @@ def money(cost: Decimal) -> str:
     if cost and cost < Decimal("0.01"):
         return "under $0.0001" if cost < Decimal("0.0001") else f"${cost:.4f}"
     return f"${cost:.2f}"
+
+
+def size(count: int) -> str:
+    """Bytes: 340 bytes, 12 kB, 3.4 MB."""
+    if count < 1000:
+        return f"{count}\N{NO-BREAK SPACE}bytes"
+    if count < 999_500:
+        return f"{count / 1e3:.0f}\N{NO-BREAK SPACE}kB"
+    return f"{count / 1e6:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}MB"

@@ -1,11 +1,15 @@
 """What people type in a conversation, checked at the edge."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.conf import settings
+from django.utils.functional import cached_property
 
-from conversations.models import Conversation
+from accounts.models import User
+from conversations.models import Attachment, Conversation, Message
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import check
@@ -15,14 +19,17 @@ LONGEST_TURN = 200_000
 
 
 class TurnForm(forms.Form):
-    """A turn: the text, and the model that is to answer."""
+    """A turn: the text, the files that go with it, and the model that is to answer.
+
+    `keeps` are the files that a message has already, which an edit does not change.
+    """
 
     text = forms.CharField(
         label="Message",
+        required=False,
         max_length=LONGEST_TURN,
         strip=False,
         error_messages={
-            "required": "Write a message first.",
             "max_length": "A message can have %(limit_value)d characters; this one has %(show_value)d.",
         },
     )
@@ -40,23 +47,72 @@ class TurnForm(forms.Form):
     )
     """The same for every sending of one turn."""
 
-    def __init__(self, *args: Any, conversation: Conversation | None = None, **kwargs: Any) -> None:
+    attached = forms.TypedMultipleChoiceField(
+        required=False,
+        coerce=UUID,
+        error_messages={
+            "invalid_choice": "One of the files was sent or removed elsewhere. Remove it here, then send again."
+        },
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        person: User,
+        conversation: Conversation | None = None,
+        keeps: Sequence[Attachment] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.person, self.conversation, self.keeps = person, conversation, keeps
+        attached = self.fields["attached"]
+        assert isinstance(attached, forms.TypedMultipleChoiceField)
+        attached.choices = [(str(each.uuid), each.name) for each in self.drafts]
         field = self.fields["chat_model"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = ChatModel.objects.offered()
         self.speaking = conversation.speaking_model() if conversation else ChatModel.objects.default()
         field.initial = self.speaking.pk if self.speaking else None
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """Told to the page, which need not send what would be refused."""
+        return {"size": settings.ATTACHMENT_SIZE, "count": settings.ATTACHMENTS_PER_MESSAGE}
+
+    @cached_property
+    def drafts(self) -> list[Attachment]:
+        """What waits to be sent from here."""
+        if self.keeps is not None:
+            return []
+        return list(Attachment.objects.drafts_of(self.person, self.conversation))
+
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n").strip("\n")
-        if not text.strip():
-            raise ValidationError("Write a message first.")
-        return text
+        return text if text.strip() else ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if "attached" in self.errors and self.is_posted:
+            # What came with this turn was sent with it: there is nothing wrong, and nothing more to do.
+            del self.errors["attached"]
+            cleaned["attached"] = []
+        files = [*(self.keeps or ()), *(each for each in self.drafts if each.uuid in cleaned.get("attached", []))]
+        if not (files or self.errors or cleaned["text"] or self.is_posted):
+            self.add_error("text", "Write a message first.")
+        model = cleaned.get("chat_model")
+        if model and not model.can_see and any(each.is_image for each in files):
+            self.add_error("chat_model", f"{model} cannot see images. Choose another model, or remove them.")
+        return cleaned
+
+    @cached_property
+    def is_posted(self) -> bool:
+        """Whether this sending of the turn is not the first."""
+        key = self.cleaned_data.get("key")
+        return bool(key) and Message.objects.filter(author=self.person, key=key).exists()
 
     def turn(self) -> dict[str, Any]:
         """What `turns.post` wants to know of a valid turn."""
-        return {name: self.cleaned_data[name] for name in ("text", "chat_model", "key")}
+        return {name: self.cleaned_data[name] for name in ("text", "chat_model", "key", "attached")}
 
     def clean_chat_model(self) -> ChatModel | None:
         """Where none can be chosen, such as under an edit, the one that the conversation speaks with."""

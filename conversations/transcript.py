@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from conversations.attached import Attached
 from conversations.models import Conversation, Generation, Message, Path, Role
 from conversations.models.message import is_text, text_block
 from upstreams.chat import Block, ChatMessage, ChatRequest
@@ -30,13 +31,22 @@ def request_for(generation: Generation, message: Message, *, by_asking: bool = F
         raise ValueError("A generation without a model cannot ask for anything.")
     earlier = list(Path.to(message.branch).messages.filter(pk__lt=message.pk).for_reading())
     names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
-    messages = [chat for said in earlier if (chat := as_chat_message(said, chat_model, names=names)) is not None]
+    attached = Attached(earlier, chat_model)
+    messages = [
+        chat for said in earlier if (chat := as_chat_message(said, chat_model, attached, names=names)) is not None
+    ]
     if generation.continues:
         messages.append(ChatMessage("assistant", continued_from(message.blocks)))
     if by_asking:
         messages.append(ChatMessage("user", [text_block(GO_ON)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
-    return ChatRequest(model=chat_model.model_id, messages=messages, system=system, **parameters_of(conversation))
+    return ChatRequest(
+        model=chat_model.model_id,
+        messages=messages,
+        system=system,
+        remarks=attached.remarks,
+        **parameters_of(conversation),
+    )
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
@@ -75,13 +85,19 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def as_chat_message(message: Message, reader: ChatModel, *, names: bool) -> ChatMessage | None:
+def as_chat_message(message: Message, reader: ChatModel, attached: Attached, *, names: bool) -> ChatMessage | None:
     """None for what has nothing to say to the model, such as a reply that failed before its first word."""
-    blocks = list(sendable(message.blocks, foreign=is_foreign(message, reader)))
-    if not blocks:
+    said = list(sendable(message.blocks, foreign=is_foreign(message, reader)))
+    if not said:
         return None
+    blocks = [attached.expanded(block) for block in said]
     if names and message.role == Role.USER:
-        blocks[0] = text_block(f"{message.author or 'Somebody who left'}: {blocks[0]['text']}")
+        # The name comes first, also before what was attached; a text alone is one block with it.
+        name = f"{message.author or 'Somebody who left'}:"
+        if is_text(said[0]):
+            blocks[0] = text_block(f"{name} {blocks[0]['text']}")
+        else:
+            blocks.insert(0, text_block(name))
     return ChatMessage("user" if message.role == Role.USER else "assistant", blocks)
 
 

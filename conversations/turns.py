@@ -1,5 +1,6 @@
 """What people do in a conversation: begin one, speak, ask again, go on, take back, stop a reply."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations import broadcasts, runner
 from conversations.markdown import title_from
-from conversations.models import Conversation, Generation, Message, Participant, Path, State, Unsent
+from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
 from upstreams.models import ChatModel
 
 
@@ -24,14 +25,21 @@ def begin(owner: User, **fields: object) -> Conversation:
     return conversation
 
 
-def begin_with(author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None) -> Conversation:
+def begin_with(
+    author: User,
+    text: str,
+    chat_model: ChatModel | None,
+    key: UUID | None = None,
+    attached: Collection[UUID] = (),
+) -> Conversation:
     """A conversation and its first turn; the one that is there already when the same turn comes again."""
     try:
         with transaction.atomic():
             if posted := posted_with(author, key):
                 return posted.conversation
             conversation = begin(author, chat_model=chat_model)
-            post(conversation.path(), author, text, chat_model, key)
+            Attachment.objects.drafts_of(author, None).filter(uuid__in=attached).update(conversation=conversation)
+            post(conversation.path(), author, text, chat_model, key, attached)
             Unsent.objects.filter(person=author, conversation=None).delete()
             return conversation
     except IntegrityError:
@@ -48,20 +56,27 @@ def posted_with(author: User, key: UUID | None) -> Message | None:
 
 
 def post(
-    path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None
+    path: Path,
+    author: User,
+    text: str,
+    chat_model: ChatModel | None,
+    key: UUID | None = None,
+    attached: Collection[UUID] = (),
 ) -> Generation | None:
     """A person speaks and a model is set to answer; turns of one conversation are answered in their order.
 
-    None when the turn with this key was posted before.
+    `attached` names drafts that go with the message. None when the turn with this key was posted before.
     """
     conversation = path.branch.conversation
     with transaction.atomic():
         conversation.hold()
         if posted_with(author, key):
             return None
-        generation = conversation.post_turn(path, author, text, chat_model, key)
+        files = list(Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached))
+        generation = conversation.post_turn(path, author, text, chat_model, key, files)
         if not conversation.title:
-            Conversation.objects.filter(pk=conversation.pk).update(title=title_from(text))
+            title = title_from(text or ", ".join(map(str, files)))
+            Conversation.objects.filter(pk=conversation.pk).update(title=title)
         Unsent.objects.filter(person=author, conversation=conversation).delete()
     announce(conversation, generation)
     return generation
@@ -78,11 +93,12 @@ def retry(message: Message, chat_model: ChatModel | None) -> Generation:
 
 
 def edit(message: Message, author: User, text: str, chat_model: ChatModel | None) -> Generation:
-    """Says it differently, on a branch of its own; what was said, and all that followed, is kept."""
+    """Says it differently, with the same files, on a branch of its own; what was said, and what followed, is kept."""
     conversation = message.conversation
     with transaction.atomic():
         branch = conversation.fork_at(message)
-        said = conversation.add(branch, message.parent_id, author=author, text=text)
+        files = [each.copy() for each in message.attachments.all()]
+        said = conversation.add(branch, message.parent_id, author=author, text=text, attached=files)
         generation = conversation.owe_reply(branch, said, chat_model)
     announce(conversation, generation)
     return generation
@@ -145,8 +161,9 @@ def fork(last: Message, owner: User) -> Conversation:
     copied.advance()
     branch, after = copied.path().branch, None
     for message in Path.to(last.branch).messages.filter(pk__lte=last.pk).for_reading():
-        said = {"role": message.role, "author": message.author, "blocks": message.blocks}
-        made = copied.add(branch, after, created_at=message.created_at, **said)
+        blocks, files = Attachment.objects.copied(message.blocks)
+        said = {"role": message.role, "author": message.author, "blocks": blocks, "created_at": message.created_at}
+        made = copied.add(branch, after, attached=files, **said)
         if message.generation:
             ended = message.generation
             ended.pk, ended.conversation, ended.message = None, copied, made

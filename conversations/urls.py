@@ -3,7 +3,7 @@
 from django.urls import path
 
 from conversations.consumers import ConversationTab, Tab
-from conversations.views import edits, members, pages, turns, unsent, verbs
+from conversations.views import attachments, edits, members, pages, turns, unsent, verbs
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("conversations/<int:pk>/messages/<int:message_pk>/forks/", verbs.fork, name="fork"),
     path("conversations/<int:pk>/members/", members.members, name="members"),
     path("conversations/<int:pk>/members/<int:person_pk>/remove/", members.remove, name="remove_member"),
+    path("attachments/", attachments.attach, name="attach"),
+    path("conversations/<int:pk>/attachments/", attachments.attach, name="attach_in"),
+    path("attachments/<uuid:key>/", attachments.show, name="attachment"),
+    path("attachments/<uuid:key>/thumbnail/", attachments.thumbnail, name="attachment_thumbnail"),
+    path("attachments/<uuid:key>/remove/", attachments.remove, name="remove_attachment"),
     path("unsent/", unsent.keep, name="unsent"),
     path("conversations/<int:pk>/unsent/", unsent.keep, name="unsent_in"),
     path("conversations/<int:pk>/turns/", turns.post, name="turns"),

@@ -33,3 +33,5 @@ class ChatRequest:
     thinking_budget: int | None = None
     """Tokens the model may think, ≥ 1024; None: thinking is off."""
     stream: bool = True
+    remarks: Sequence[str] = field(default_factory=tuple)
+    """What of the conversation is not in it as it stands there, a sentence each; for people, never sent."""

@@ -168,6 +168,8 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "name",
             "is_enabled",
             "supports_thinking",
+            "sees_images",
+            "reads_pdf",
             "context_window",
             "max_output_tokens",
             "input_price",
@@ -180,6 +182,8 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "name": "Shown as",
             "is_enabled": "Offer it to people",
             "supports_thinking": "Can think",
+            "sees_images": "Sees images",
+            "reads_pdf": "Reads PDF files",
             "context_window": "Context window",
             "max_output_tokens": "Output limit",
             "input_price": "Input",
@@ -191,6 +195,8 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "model_id": "Exactly as the server knows it.",
             "name": "Empty: the server's own name.",
             "supports_thinking": "People may then switch thinking on and give it a budget.",
+            "sees_images": "People who attach an image are told when it does not.",
+            "reads_pdf": "If not, it is sent the text of a PDF.",
             "context_window": "Tokens, question and answer together.",
             "max_output_tokens": "Tokens in one answer.",
             "cache_read_price": "Empty: as input.",
@@ -204,6 +210,16 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in ("input_price", "output_price", "cache_read_price", "cache_write_price"):
             if (price := getattr(self.instance, name)) is not None:
                 self.initial[name] = f"{price.normalize():f}"
+        said = {"sees_images": self.instance.can_see, "reads_pdf": self.instance.can_read_pdf}
+        for name, is_able in said.items():
+            otherwise = (
+                f"Not said: taken for {'yes' if is_able else 'no'}"
+                if getattr(self.instance, name) is None
+                else "Not said"
+            )
+            field = self.fields[name]
+            assert isinstance(field.widget, forms.Select)
+            field.widget.choices = [("unknown", otherwise), ("true", "Yes"), ("false", "No")]
         # The id of a listed model is the server's; a hand-made one may hold a slip of the pen.
         if self.instance.as_listed:
             del self.fields["model_id"]

@@ -24,6 +24,7 @@ LONGEST_ID: Final = 200
 WAITS: Final = (0.0, 5.0, 30.0, 120.0)
 """Seconds before each try of a listing after a start: a local server may come up after us."""
 
+_FOLLOWED: Final = ("name", "context_window", "max_output_tokens", "sees_images", "reads_pdf")
 _NOT_FOR_CHAT: Final = ("embed", "rerank", "whisper", "tts", "moderation", "dall-e")
 
 
@@ -81,7 +82,7 @@ def _store(provider: Provider, listings: Sequence[ModelListing] | None) -> None:
     _offer_one(fresh, known.values())
     ChatModel.objects.bulk_create(fresh)
     again = [known[model_id] for model_id in listed if model_id in known]
-    ChatModel.objects.bulk_update(again, ["name", "context_window", "max_output_tokens", "as_listed", "is_listed"])
+    ChatModel.objects.bulk_update(again, [*_FOLLOWED, "as_listed", "is_listed"])
 
 
 def _offer_one(fresh: Sequence[ChatModel], known: Collection[ChatModel]) -> None:
@@ -100,4 +101,5 @@ def _fields(listing: ModelListing) -> dict[str, Any]:
         for name, value in asdict(listing).items()
         if name in ("context_window", "max_output_tokens")
     }
-    return {"name": (listing.display_name or listing.id)[:200], **limits}
+    abilities = {"sees_images": listing.sees_images, "reads_pdf": listing.reads_pdf}
+    return {"name": (listing.display_name or listing.id)[:200], **limits, **abilities}

@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from upstreams import addresses
+from upstreams import abilities, addresses
 from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
 from upstreams.events import Usage
 from upstreams.parameters import ModelLimits
@@ -170,6 +170,9 @@ class ChatModel(models.Model):
         "output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
     )
     supports_thinking = models.BooleanField("can think", default=False)
+    # None: neither the server nor a person has said.
+    sees_images = models.BooleanField("sees images", null=True, blank=True)
+    reads_pdf = models.BooleanField("reads PDF files", null=True, blank=True)
     input_price = models.DecimalField(
         "input", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
     )
@@ -205,6 +208,20 @@ class ChatModel(models.Model):
     @property
     def limits(self) -> ModelLimits:
         return ModelLimits(self.context_window, self.max_output_tokens, self.supports_thinking)
+
+    @property
+    def can_see(self) -> bool:
+        """Whether images may be sent to it."""
+        if self.sees_images is not None:
+            return self.sees_images
+        return abilities.sees_images(ProtocolName(self.provider.protocol), self.model_id)
+
+    @property
+    def can_read_pdf(self) -> bool:
+        """Whether PDF files may be sent to it as they are; otherwise their text is."""
+        if self.reads_pdf is not None:
+            return self.reads_pdf
+        return abilities.reads_pdf(ProtocolName(self.provider.protocol), self.model_id)
 
     @property
     def is_gone(self) -> bool:

@@ -1,9 +1,21 @@
 """What conversations are made of."""
 
+from conversations.models.attachment import Attachment
 from conversations.models.branch import Branch, Path
 from conversations.models.conversation import Conversation, Participant
 from conversations.models.generation import Generation, State
 from conversations.models.message import Message, Role
 from conversations.models.unsent import Unsent
 
-__all__ = ["Branch", "Conversation", "Generation", "Message", "Participant", "Path", "Role", "State", "Unsent"]
+__all__ = [
+    "Attachment",
+    "Branch",
+    "Conversation",
+    "Generation",
+    "Message",
+    "Participant",
+    "Path",
+    "Role",
+    "State",
+    "Unsent",
+]

@@ -13,6 +13,9 @@ from conversations.models.branch import Branch, Path
 from upstreams.models import ChatModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conversations.models.attachment import Attachment
     from conversations.models.generation import Generation
     from conversations.models.message import Message
 
@@ -78,11 +81,17 @@ class Conversation(models.Model):
 
     @transaction.atomic
     def post_turn(
-        self, path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None = None
+        self,
+        path: Path,
+        author: User,
+        text: str,
+        chat_model: ChatModel | None,
+        key: UUID | None = None,
+        attached: "Sequence[Attachment]" = (),
     ) -> "Generation":
         """A person speaks at the end of a path, and a reply is owed: returns the generation that will write it."""
         self.advance()
-        said = self.add(path.branch, path.tail(), author=author, text=text, key=key)
+        said = self.add(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
         return self.owe_reply(path.branch, said, chat_model)
 
     @transaction.atomic
@@ -94,14 +103,24 @@ class Conversation(models.Model):
         before = message.parent
         return self.branches.create(parent=before.branch if before else None, fork_after=before)
 
-    def add(self, branch: Branch, after: int | None, **said: Any) -> "Message":
-        """One message more at a branch's end, inside the caller's transaction, which has called `advance`."""
+    def add(
+        self, branch: Branch, after: int | None, *, attached: "Sequence[Attachment]" = (), **said: Any
+    ) -> "Message":
+        """One message more at a branch's end, inside the caller's transaction, which has called `advance`.
+
+        What is `attached` is the message's from now on; with a `text`, its blocks are put before it.
+        """
         from conversations.models.message import Message, Role, text_block
 
         if (text := said.pop("text", None)) is not None:
-            said |= {"role": Role.USER, "blocks": [text_block(text)]}
+            words = [text_block(text)] if text or not attached else []
+            said |= {"role": Role.USER, "blocks": [*(each.reference for each in attached), *words]}
         said |= {"revision": self.revision, "shown_since": self.revision}
-        return Message.objects.create(conversation=self, branch=branch, parent_id=after, **said)
+        message = Message.objects.create(conversation=self, branch=branch, parent_id=after, **said)
+        for each in attached:
+            each.conversation, each.message = self, message
+            each.save()
+        return message
 
     def owe_reply(self, branch: Branch, to: "Message | None", chat_model: ChatModel | None) -> "Generation":
         """An empty reply after `to` and its queued generation; the branch is now the one last spoken on."""

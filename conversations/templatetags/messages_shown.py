@@ -3,7 +3,7 @@
 from django import template
 
 from conversations import figures
-from conversations.blocks import ShownBlock, shown_blocks
+from conversations.blocks import AttachedFile, ShownBlock, attached_files, shown_blocks
 from conversations.models import Generation, Message, Role
 
 register = template.Library()
@@ -12,11 +12,17 @@ register.filter("duration", figures.duration)
 register.filter("tokens", figures.tokens)
 register.filter("money", figures.money)
 register.filter("thought", figures.thought)
+register.filter("size", figures.size)
 
 
 @register.filter
 def blocks(message: Message) -> list[ShownBlock]:
     return shown_blocks(message.pk, message.blocks, breaks=message.role == Role.USER)
+
+
+@register.filter
+def attached(message: Message) -> list[AttachedFile]:
+    return attached_files(message.blocks) if message.role == Role.USER else []
 
 
 @register.filter

@@ -72,7 +72,7 @@ def fresh_form(person: User, conversation: Conversation | None = None) -> TurnFo
     """A composer with what was left in it, and a key of its own."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}
-    return TurnForm(initial=initial, conversation=conversation)
+    return TurnForm(initial=initial, person=person, conversation=conversation)
 
 
 @require_GET

@@ -14,30 +14,44 @@ from conversations.access import conversation_or_404, path_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation
 from conversations.views import pages
+from conversations.views.attachments import taken_in
 
 
 @require_POST
 def post(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    form = TurnForm(request.POST, conversation=conversation)
+    form = turn_form(request, conversation)
     if not form.is_valid():
         return refused(request, form) if request.htmx else pages.render_conversation(request, path, form, status=422)
     turns.post(path, request.user, **form.turn())
     if not request.htmx:
         return to(conversation, path.branch)
     # The turn itself arrives over the socket, as it does for everybody.
-    return render(request, "conversations/updates/sent.html", {"key": uuid4()}, status=201)
+    context = {"key": uuid4(), "attached": form.cleaned_data["attached"]}
+    return render(request, "conversations/updates/sent.html", context, status=201)
 
 
 @require_POST
 def begin(request: AuthenticatedRequest) -> HttpResponse:
     """The first turn makes the conversation; sent twice, it leads to the same one."""
-    form = TurnForm(request.POST)
+    form = turn_form(request, None)
     if not form.is_valid():
         return refused(request, form) if request.htmx else pages.render_home(request, form, status=422)
     conversation = turns.begin_with(request.user, **form.turn())
     return HttpResponseClientRedirect(address(conversation)) if request.htmx else to(conversation)
+
+
+def turn_form(request: AuthenticatedRequest, conversation: Conversation | None) -> TurnForm:
+    """A turn as it was posted; without scripts, the files come with it."""
+    attached, refusals = taken_in(request, conversation)
+    said = request.POST.copy()
+    for each in attached:
+        said.appendlist("attached", str(each.uuid))
+    form = TurnForm(said, person=request.user, conversation=conversation)
+    for refusal in refusals:
+        form.add_error("attached", refusal)
+    return form
 
 
 @require_POST

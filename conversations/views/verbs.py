@@ -31,7 +31,14 @@ def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
     if message.author_id != request.user.pk:
         raise PermissionDenied("Only who wrote a message can edit it.")
     conversation = message.conversation
-    form = TurnForm(request.POST or None, conversation=conversation, initial={"text": message.text})
+    keeps = list(message.attachments.all())
+    form = TurnForm(
+        request.POST or None,
+        person=request.user,
+        conversation=conversation,
+        keeps=keeps,
+        initial={"text": message.text},
+    )
     if request.method == "POST" and form.is_valid():
         turn = form.turn()
         generation = turns.edit(message, request.user, turn["text"], turn["chat_model"])

@@ -7,7 +7,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   // Disabled while the text is on its way, which after a first turn lasts until the new page is there.
   const isOnItsWay = event.target.form.querySelector(".composer-send").disabled;
-  if (event.target.value.trim() && !isOnItsWay) event.target.form.requestSubmit();
+  const hasFiles = event.target.form.querySelector(".draft");
+  if ((event.target.value.trim() || hasFiles) && !isOnItsWay) event.target.form.requestSubmit();
 });
 
 const SIGNED_OUT = "You are signed out. Your text is still here, and is sent once you have signed in again.";
@@ -82,7 +83,7 @@ function field() {
   return document.getElementById("message");
 }
 
-function say(words) {
+export function say(words) {
   const place = document.getElementById("composer-errors");
   place.replaceChildren();
   if (!words) return;

@@ -41,7 +41,7 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     """What of the request is not sent as asked, a sentence each."""
-    return _translated(request)[1]
+    return [*request.remarks, *_translated(request)[1]]
 
 
 def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:

@@ -19,6 +19,9 @@ class ModelListing:
     display_name: str
     context_window: int | None = None
     max_output_tokens: int | None = None
+    sees_images: bool | None = None
+    reads_pdf: bool | None = None
+    """None where the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,30 @@ def _model(entry: object) -> ModelListing | None:
                 display_name=shown if isinstance(shown, str) and shown else name,
                 context_window=_first_count(entry, _CONTEXT_WINDOW),
                 max_output_tokens=_first_count(entry, _MAX_OUTPUT),
+                sees_images=_takes(entry, "image", "vision", "image_input", "multimodal"),
+                reads_pdf=_takes(entry, "file", "pdf", "pdf_input", "document"),
             )
     return None
+
+
+def _takes(entry: Mapping[str, Any], *words: str) -> bool | None:
+    """Whether one of these words stands among the model's inputs or abilities; None when it names neither.
+
+    A list of inputs is complete, a list of abilities is not: what it leaves out may still be there.
+    """
+    match entry:
+        case {"architecture": {"input_modalities": list(inputs)}} | {"input_modalities": list(inputs)}:
+            return any(word in inputs for word in words)
+        case {"capabilities": dict(abilities)}:
+            said = [_is_supported(abilities[word]) for word in words if word in abilities]
+            return any(said) if said else None
+        case {"capabilities": list(abilities)} if any(word in abilities for word in words):
+            return True
+    return None
+
+
+def _is_supported(ability: object) -> bool:
+    return ability.get("supported") is True if isinstance(ability, dict) else ability is True
 
 
 def _first_count(entry: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

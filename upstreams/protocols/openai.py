@@ -58,7 +58,7 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     """What of the request is not sent as asked, a sentence each."""
-    said = []
+    said = list(request.remarks)
     if request.top_k is not None and not endpoint.accepts_top_k:
         said.append("Top-k is left out: this provider is not marked as taking it.")
     if request.thinking_budget is not None:

@@ -1,0 +1,47 @@
+"""Request bodies under Daphne: read from the file they came into, piece by piece, not put into memory at once."""
+
+import io
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import IO, Any, Final
+
+type Message = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Application = Callable[[MutableMapping[str, Any], Receive, Any], Awaitable[None]]
+
+PIECE: Final = 1 << 16
+_BODY: Final = "chatsite.body"
+
+
+def set_aside(request: Any, scope: dict[str, Any]) -> None:
+    """Takes the body from Daphne, which would put all of it into the application's queue before the first is read."""
+    scope[_BODY], request.content = request.content, io.BytesIO()
+
+
+def in_pieces(application: Application) -> Application:
+    """The application, which is given the body that was set aside as fast as it asks for it."""
+
+    async def reading(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
+        body = scope.pop(_BODY, None)
+        await application(scope, Body(body, receive) if body else receive, send)
+
+    return reading
+
+
+class Body:
+    """What an application receives: the file's pieces first, then whatever else happens."""
+
+    def __init__(self, file: IO[bytes], receive: Receive) -> None:
+        self._file: IO[bytes] | None = file
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._file is None:
+            return await self._receive()
+        piece = self._file.read(PIECE)
+        is_last = len(piece) < PIECE
+        if is_last:
+            self._file.close()
+            self._file = None
+            # Daphne's own word that the body is complete, without a body.
+            await self._receive()
+        return {"type": "http.request", "body": piece, "more_body": not is_last}

@@ -1,0 +1,85 @@
+"""Attachments as a model is sent them: the same bytes for the same files, whenever and wherever they are sent."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conversations.inspection import Kind
+from conversations.models import Attachment, Message
+from conversations.models.attachment import TEXT, reference_in
+from conversations.models.message import text_block
+from upstreams.chat import Block
+from upstreams.models import ChatModel
+
+
+class Attached:
+    """The files of some messages, for one model; `remarks` says what the model is not sent as it is."""
+
+    def __init__(self, messages: Iterable[Message], reader: ChatModel) -> None:
+        blocks = (block for message in messages for block in message.blocks)
+        self._files = Attachment.objects.referred_to_by(blocks)
+        self._reader = reader
+        self._unseen = 0
+        self._said: dict[str, None] = {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence each, the same one once."""
+        if not self._unseen:
+            return tuple(self._said)
+        what = "An image was" if self._unseen == 1 else f"{self._unseen} images were"
+        return f"{what} left out: {self._reader} cannot see.", *self._said
+
+    def expanded(self, block: Mapping[str, Any]) -> Block:
+        """What a block that stands for a file is to the model; other blocks as they are."""
+        key = reference_in(block)
+        if key is None:
+            return block
+        file = self._files.get(str(key))
+        try:
+            return self._missing(str(block.get("name", "file"))) if file is None else self._block(file)
+        except OSError:
+            return self._missing(str(file))
+
+    def _block(self, file: Attachment) -> Block:
+        if file.is_image:
+            return self._image(file)
+        if file.kind == Kind.TEXT:
+            return document(file.name, text_of(file.content()))
+        if self._reader.can_read_pdf:
+            return {"type": "document", "source": base64(file), "title": file.name}
+        return self._pdf_as_text(file)
+
+    def _image(self, file: Attachment) -> Block:
+        if self._reader.can_see:
+            return {"type": "image", "source": base64(file)}
+        self._unseen += 1
+        return text_block(f"[An image, {file.name}, is not shown to you.]")
+
+    def _pdf_as_text(self, file: Attachment) -> Block:
+        text = text_of(file.content(TEXT))
+        if not text.strip():
+            self._say(f"“{file}” was left out: {self._reader} reads no PDF files, and this one has no text in it.")
+            return text_block(f"[A PDF file, {file.name}, has no text that could be read.]")
+        part = "its text" if file.is_text_whole else "the first part of its text"
+        self._say(f"“{file}” was sent as {part}: {self._reader} reads no PDF files.")
+        return document(file.name, text)
+
+    def _missing(self, name: str) -> Block:
+        self._say(f"“{name}” was left out: the file is not there any more.")
+        return text_block(f"[A file, {name}, is not there any more.]")
+
+    def _say(self, sentence: str) -> None:
+        self._said[sentence] = None
+
+
+def base64(file: Attachment) -> dict[str, str]:
+    return {"type": "base64", "media_type": file.media_type, "data": b64encode(file.content()).decode()}
+
+
+def document(title: str, text: str) -> Block:
+    return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}, "title": title}
+
+
+def text_of(content: bytes) -> str:
+    return content.decode("utf-8", "replace")

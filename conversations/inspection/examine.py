@@ -1,0 +1,92 @@
+"""From a file on disk to a finding: text is read here, everything else by a process that is kept on a short lead."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from conversations.figures import size
+from conversations.inspection.findings import Finding, Kind, Limits, Refused
+from conversations.inspection.sniff import HEAD, kind_of
+from conversations.inspection.text import NOT_TAKEN, decoded
+
+PATIENCE: Final = 40.0
+"""Seconds of an inspection; the limits of its process are lower."""
+AT_A_TIME: Final = 2
+"""Inspections that run side by side; others wait, so that many uploads at once cost no more memory than two."""
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_turn = threading.BoundedSemaphore(AT_A_TIME)
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def examined(source: Path, limits: Limits) -> Iterator[Finding]:
+    """What the file is; raises Refused. What was made of it is there until the block ends."""
+    length = source.stat().st_size
+    if not length:
+        raise Refused("is empty.")
+    if length > limits.size:
+        raise Refused(f"has {size(length)}; at most {size(limits.size)} can be sent.")
+    with source.open("rb") as file:
+        kind = kind_of(file.read(HEAD))
+    with TemporaryDirectory(prefix="chatsite-") as name:
+        folder = Path(name)
+        yield _text(source, folder, limits) if kind is Kind.TEXT else _inspected(kind, source, folder, limits)
+
+
+def _text(source: Path, folder: Path, limits: Limits) -> Finding:
+    with source.open("rb") as file:
+        start = file.read(limits.text_size + 1)
+    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Refused(NOT_TAKEN)
+    if len(start) > limits.text_size:
+        has = f"is a text of {size(source.stat().st_size)}"
+        raise Refused(f"{has}; at most {size(limits.text_size)} can be sent.")
+    (folder / "content").write_text(decoded(start), encoding="utf-8", newline="")
+    return Finding(Kind.TEXT, "text/plain", folder / "content")
+
+
+def _inspected(kind: Kind, source: Path, folder: Path, limits: Limits) -> Finding:
+    question = {"kind": kind, "source": str(source), "folder": str(folder), "limits": asdict(limits)}
+    # Only what a Python process needs to start: nothing of ours is to be found there.
+    environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
+    with _turn:
+        try:
+            ended = subprocess.run(  # noqa: S603 (our own module, nothing of it is anybody's input)
+                [sys.executable, "-m", "conversations.inspection.worker"],
+                input=json.dumps(question).encode(),
+                capture_output=True,
+                cwd=_ROOT,
+                env=environment,
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Refused("takes too long to be read.") from None
+    return _understood(ended, kind)
+
+
+def _understood(ended: "subprocess.CompletedProcess[bytes]", kind: Kind) -> Finding:
+    try:
+        answer: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        # Ended by its limits, or by a fault of a parser.
+        logger.warning(
+            "An inspection ended with %s: %s", ended.returncode, ended.stderr[-500:].decode("utf-8", "replace")
+        )
+        raise Refused("is damaged, or needs too much to be read.") from None
+    if "refused" in answer:
+        raise Refused(answer["refused"])
+    found = answer["found"]
+    paths = {name: Path(found[name]) for name in ("content", "thumbnail", "text") if found[name] is not None}
+    return Finding(**{**found, **paths, "kind": kind})

@@ -1,0 +1,23 @@
+"""A file's name as it may be shown and given back: one part of a path, no marks that hide what it says."""
+
+import unicodedata
+from typing import Final
+
+LONGEST_NAME: Final = 100
+"""Characters."""
+_LONGEST_ENDING: Final = 12
+
+
+def tidied(name: str, otherwise: str = "file") -> str:
+    """The last part of the name, without control, formatting and unassigned characters, of limited length."""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = (character for character in unicodedata.normalize("NFC", name) if unicodedata.category(character)[0] != "C")
+    name = " ".join("".join(kept).split())
+    if not name.strip(". "):
+        return otherwise
+    if len(name) <= LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > _LONGEST_ENDING:
+        return name[: LONGEST_NAME - 1] + "…"
+    return f"{stem[: LONGEST_NAME - len(ending) - 2]}….{ending}"

@@ -1,0 +1,70 @@
+"""PDF files: parsed within limits, and their text taken out for models that read no PDF."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from pypdf import PdfReader
+
+from conversations.inspection.findings import Finding, Kind, Limits, Refused
+
+TEXT_PATIENCE: Final = 10.0
+"""Seconds for taking the text out; what was read by then is kept."""
+
+
+class _TooLong(Exception):
+    pass
+
+
+def read(source: Path, folder: Path, limits: Limits) -> Finding:
+    reader = PdfReader(source)
+    if reader.is_encrypted:
+        raise Refused("is protected with a password. Save it without one, then attach it again.")
+    pages = len(reader.pages)
+    if pages == 0:
+        raise Refused("has no pages.")
+    if pages > limits.pages:
+        raise Refused(f"has {pages:,} pages; at most {limits.pages:,} can be sent.")
+    text, is_whole = _text(reader, limits.text_size)
+    (folder / "text").write_text(text, encoding="utf-8", newline="")
+    return Finding(Kind.PDF, "application/pdf", source, text=folder / "text", is_text_whole=is_whole, pages=pages)
+
+
+def _text(reader: PdfReader, size: int) -> tuple[str, bool]:
+    """What the pages say, and whether that is all of it."""
+    said: list[str] = []
+    left, is_whole = size, True
+    try:
+        with _at_most(TEXT_PATIENCE):
+            for page in reader.pages:
+                words = page.extract_text().encode("utf-8", "replace").replace(b"\0", b"").strip()
+                said.append(words[:left].decode("utf-8", "ignore"))
+                left -= len(words)
+                if left <= 0:
+                    is_whole = False
+                    break
+    except Exception:
+        # Whatever a page is made of that cannot be read: the file itself can still be sent.
+        is_whole = False
+    return "\n\n".join(filter(None, said)), is_whole
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Ends what takes longer, where the system has alarms; elsewhere the parent's patience ends it."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _TooLong
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,31 @@
+"""Text files: decoded by rule, or refused as no text."""
+
+import codecs
+import re
+from typing import Final
+
+from conversations.inspection.findings import Refused
+
+_NO_TEXT: Final = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+"""Control characters that no text has: all but white space, bell, backspace and the escape of terminal logs."""
+
+NOT_TAKEN: Final = "is not a file that can be attached: take an image (PNG, JPEG, GIF, WebP), a PDF or a text."
+
+
+def decoded(content: bytes) -> str:
+    """UTF-8; UTF-16 if a byte order mark says so; else Western European, if it reads as text."""
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            text = content.decode("utf-16")
+        else:
+            text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp1252")
+        except UnicodeDecodeError:
+            raise Refused(NOT_TAKEN) from None
+    if _NO_TEXT.search(text):
+        raise Refused(NOT_TAKEN)
+    if not text.strip():
+        raise Refused("has nothing in it but white space.")
+    return text

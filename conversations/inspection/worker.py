@@ -1,0 +1,69 @@
+"""The process that opens one foreign file: `python -m conversations.inspection.worker`, a question in, a finding out.
+
+Parsers of images and PDF are large and meet hostile files here. A process of their own can be given limits and
+ended, its memory goes back when it is over, and its environment holds no secrets.
+"""
+
+import json
+import logging
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from conversations.inspection.findings import Finding, Kind, Limits, Refused
+
+MEMORY: Final = 1 << 30
+"""Bytes of address space."""
+CPU_SECONDS: Final = 25
+LARGEST_RESULT: Final = 1 << 28
+
+
+def confine() -> None:
+    """Limits that the system enforces; where it has none, the parent's patience is left."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, LARGEST_RESULT),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            resource.setrlimit(kind, (most, most))
+        except (ValueError, OSError):
+            continue
+
+
+def finding(kind: Kind, source: Path, folder: Path, limits: Limits) -> Finding:
+    if kind is Kind.IMAGE:
+        from conversations.inspection import image
+
+        return image.draw_anew(source, folder, limits)
+    from conversations.inspection import pdf
+
+    return pdf.read(source, folder, limits)
+
+
+def answer(question: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found = finding(
+            Kind(question["kind"]), Path(question["source"]), Path(question["folder"]), Limits(**question["limits"])
+        )
+    except Refused as refused:
+        return {"refused": str(refused)}
+    except MemoryError:
+        return {"refused": "would need too much memory to be read."}
+    except Exception as error:
+        return {"refused": "is damaged and cannot be read.", "because": repr(error)}
+    return {"found": asdict(found)}
+
+
+if __name__ == "__main__":
+    confine()
+    logging.disable()
+    warnings.simplefilter("ignore")
+    print(json.dumps(answer(json.load(sys.stdin)), default=str))

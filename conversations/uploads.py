@@ -1,0 +1,166 @@
+"""Attaching: a file that came in is inspected and kept, or refused by its name; what nobody sent is swept away."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.db import transaction
+from django.utils.timezone import now
+
+from accounts.models import User
+from conversations.figures import size
+from conversations.inspection import Finding, Kind, Limits, Refused, examined, tidied
+from conversations.models import Attachment, Conversation
+from conversations.models.attachment import TEXT, THUMBNAIL
+
+FOLDER = "attachments"
+NAMELESS = {Kind.IMAGE: "image", Kind.PDF: "document.pdf", Kind.TEXT: "text.txt"}
+GRACE = timedelta(hours=1)
+"""How old a file that no row knows must be to be deleted: younger ones may be just about to get their row."""
+
+
+class NotAttached(Exception):
+    """A sentence that names the file and says why it was not taken."""
+
+
+def limits() -> Limits:
+    return Limits(
+        size=settings.ATTACHMENT_SIZE,
+        text_size=settings.ATTACHMENT_TEXT_SIZE,
+        pixels=settings.ATTACHMENT_PIXELS,
+        pages=settings.ATTACHMENT_PAGES,
+    )
+
+
+def attach(file: "UploadedFile[Any]", owner: User, conversation: Conversation | None) -> Attachment:
+    """Keeps the file with what its owner is writing in the conversation, or on the first page; raises NotAttached."""
+    name = tidied(file.name or "")
+    demand_room(name, owner, conversation)
+    try:
+        with on_disk(file) as source, examined(source, limits()) as found:
+            return keep(found, tidied(file.name or "", NAMELESS[found.kind]), owner, conversation)
+    except Refused as refused:
+        raise NotAttached(f"“{name}” {refused}") from None
+
+
+def too_large(name: str) -> str:
+    return f"“{tidied(name)}” is too large; at most {size(settings.ATTACHMENT_SIZE)} can be sent."
+
+
+def demand_room(name: str, owner: User, conversation: Conversation | None) -> None:
+    if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
+        most = settings.ATTACHMENTS_PER_MESSAGE
+        raise NotAttached(f"“{name}” is one too many: a message can have {most} files.")
+
+
+@contextmanager
+def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
+    """The path of an upload, whichever way it came in."""
+    if isinstance(file, TemporaryUploadedFile):
+        file.flush()
+        yield Path(file.temporary_file_path())
+        return
+    with NamedTemporaryFile(prefix="chatsite-") as copy:
+        for chunk in file.chunks():
+            copy.write(chunk)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def keep(found: Finding, name: str, owner: User, conversation: Conversation | None) -> Attachment:
+    """Stores the files first: a row never stands for a file that is not there."""
+    key = uuid4().hex
+    stored = f"{FOLDER}/{key[:2]}/{key}"
+    for part, path in (("", found.content), (THUMBNAIL, found.thumbnail), (TEXT, found.text)):
+        if path is not None:
+            with path.open("rb") as content:
+                default_storage.save(stored + part, File(content))
+    attachment = Attachment(
+        owner=owner,
+        conversation=conversation,
+        kind=found.kind,
+        name=named_after(name, found.media_type),
+        media_type=found.media_type,
+        size=found.content.stat().st_size,
+        width=found.width,
+        height=found.height,
+        pages=found.pages,
+        is_text_whole=found.is_text_whole,
+        stored=stored,
+    )
+    try:
+        with transaction.atomic():
+            demand_room(name, owner, conversation)
+            attachment.save()
+    except NotAttached:
+        delete_files([attachment])
+        raise
+    return attachment
+
+
+ENDINGS = {
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "application/pdf": (".pdf",),
+}
+
+
+def named_after(name: str, media_type: str) -> str:
+    """The name with an ending that is true: whoever saves the file gets what its name says."""
+    endings = ENDINGS.get(media_type)
+    if endings is None or name.lower().endswith(endings):
+        return name
+    path = Path(name)
+    stem = path.stem if path.suffix[1:].isalnum() and len(path.suffix) <= 6 else name
+    return stem + endings[0]
+
+
+# ---------------------------------------------------------------- deleting
+
+
+def remove(attachments: Iterable[Attachment]) -> None:
+    """Deletes attachments for good, with the files that no other one shares."""
+    gone = list(attachments)
+    Attachment.objects.filter(pk__in=[each.pk for each in gone]).delete()
+    transaction.on_commit(lambda: delete_files(gone))
+
+
+def delete_files(attachments: Iterable[Attachment]) -> None:
+    for each in attachments:
+        if not Attachment.objects.filter(stored=each.stored).exists():
+            for name in each.files:
+                default_storage.delete(name)
+
+
+def sweep() -> int:
+    """Deletes drafts that were never sent, and files whose rows are gone. Returns how many files that were."""
+    unsent = Attachment.objects.filter(message=None)
+    old = unsent.filter(created_at__lt=now() - timedelta(days=settings.ATTACHMENT_DRAFT_DAYS))
+    remove([*old, *unsent.filter(owner=None)])
+    known = set(Attachment.objects.values_list("stored", flat=True))
+    count = 0
+    for name in stored_files():
+        if name.removesuffix(THUMBNAIL).removesuffix(TEXT) in known:
+            continue
+        if default_storage.get_modified_time(name) < now() - GRACE:
+            default_storage.delete(name)
+            count += 1
+    return count
+
+
+def stored_files() -> Iterable[str]:
+    try:
+        shards, _ = default_storage.listdir(FOLDER)
+    except FileNotFoundError:
+        return
+    for shard in shards:
+        for name in default_storage.listdir(f"{FOLDER}/{shard}")[1]:
+            yield f"{FOLDER}/{shard}/{name}"
