@@ -4,30 +4,32 @@ const view = document.getElementById("image-view");
 
 if (view) {
   const image = view.querySelector("img");
-  let shown = null;
+  // An address and not an element: what the server sends may put another one in its place.
+  let shown = "";
 
   const all = () => [...document.querySelectorAll(".messages [data-image]")];
+  const place = () => all().findIndex((link) => link.href === shown);
 
   const show = (link) => {
-    shown = link;
+    shown = link.href;
     const images = all();
     const thumbnail = link.querySelector("img");
     // The thumbnail stands in until the image is there.
-    image.src = thumbnail.currentSrc || thumbnail.src;
+    image.src = thumbnail.src;
     image.alt = thumbnail.alt;
     const full = new Image();
-    full.addEventListener("load", () => { if (shown === link) image.src = full.src; });
-    full.src = link.href;
+    full.addEventListener("load", () => { if (shown === full.src) image.src = full.src; });
+    full.src = shown;
     view.querySelector(".image-view-name").textContent = thumbnail.alt;
-    view.querySelector(".image-view-place").textContent = images.length > 1 ? `${images.indexOf(link) + 1} of ${images.length}` : "";
-    Object.assign(view.querySelector("[download]"), { href: link.href, download: thumbnail.alt });
-    for (const button of view.querySelectorAll("[data-step]")) button.disabled = !neighbour(Number(button.dataset.step));
+    view.querySelector(".image-view-place").textContent = images.length > 1 ? `${place() + 1} of ${images.length}` : "";
+    Object.assign(view.querySelector("[download]"), { href: shown, download: thumbnail.alt });
+    for (const button of view.querySelectorAll("[data-step]")) button.disabled = !images[place() + Number(button.dataset.step)];
+    // A button that was pressed to get here and leads no further would take the focus out of the dialog with it.
+    if (!view.contains(document.activeElement) || document.activeElement.disabled) view.querySelector("[data-close]").focus();
   };
 
-  const neighbour = (step) => all()[all().indexOf(shown) + step];
-
   const go = (step) => {
-    const link = neighbour(step);
+    const link = all()[place() + step];
     if (link) show(link);
   };
 
@@ -35,8 +37,8 @@ if (view) {
     const link = event.target.closest?.("[data-image]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    show(link);
     view.showModal();
+    show(link);
   });
 
   view.addEventListener("click", (event) => {
@@ -52,9 +54,9 @@ if (view) {
   });
 
   view.addEventListener("close", () => {
-    image.removeAttribute("src");
     // To the image that was looked at last, wherever one began.
-    if (shown?.isConnected) shown.focus();
-    shown = null;
+    all()[place()]?.focus();
+    shown = "";
+    image.removeAttribute("src");
   });
 }

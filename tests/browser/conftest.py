@@ -42,7 +42,7 @@ def model_server() -> Iterator[ModelServer]:
     with ModelServer("anthropic") as server:
         server.models = [
             {"id": "test-model", "display_name": "Test model"},
-            {"id": "wordy-model", "display_name": "Wordy model"},
+            {"id": "wordy-model", "display_name": "Wordy model", "capabilities": {"image_input": {"supported": False}}},
         ]
         yield server
 

@@ -1,0 +1,70 @@
+"""Files for tests: honest ones, and ones that are not what they say."""
+
+import io
+import struct
+import zlib
+from base64 import b64encode
+
+from PIL import Image, ImageDraw
+from pypdf import PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+
+def image(
+    form: str = "PNG", size: tuple[int, int] = (60, 40), colour: object = "teal", mode: str = "RGB", **options: object
+) -> bytes:
+    """A plain image with a stripe at its left side."""
+    drawn = Image.new(mode, size, colour)  # type: ignore[arg-type]
+    ImageDraw.Draw(drawn).rectangle((0, 0, size[0] // 4, size[1]), fill=0)
+    return saved(drawn, form, **options)
+
+
+def saved(drawn: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    drawn.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def opened(content: bytes) -> Image.Image:
+    drawn = Image.open(io.BytesIO(content))
+    drawn.load()
+    return drawn
+
+
+def as_data(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+def pdf(*pages: str, password: str = "") -> bytes:
+    """A PDF with so many pages, each with its text."""
+    writer = PdfWriter()
+    font = DictionaryObject(
+        {
+            NameObject("/Type"): NameObject("/Font"),
+            NameObject("/Subtype"): NameObject("/Type1"),
+            NameObject("/BaseFont"): NameObject("/Helvetica"),
+        }
+    )
+    for text in pages:
+        page = writer.add_blank_page(200, 200)
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+        )
+        stream = DecodedStreamObject()
+        stream.set_data(f"BT /F1 12 Tf 10 100 Td ({text}) Tj ET".encode())
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    if password:
+        writer.encrypt(password)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A few bytes that say they are an image of this size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
