@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from conversations.inspection import Kind
 from conversations.markdown import render
 from conversations.models.attachment import SHOWN_HEIGHT, SHOWN_WIDTH, reference_in
 
@@ -53,8 +54,9 @@ class AttachedFile:
 
 
 def attached_files(blocks: list[dict[str, Any]]) -> list[AttachedFile]:
-    """The files that a person's message refers to, in their order."""
-    return [attached_file(block, key) for block in blocks if (key := reference_in(block))]
+    """The files that a person's message refers to: images first, both in their order."""
+    files = [attached_file(block, key) for block in blocks if (key := reference_in(block))]
+    return sorted(files, key=lambda file: file.kind != Kind.IMAGE)
 
 
 def attached_file(block: Mapping[str, Any], key: UUID) -> AttachedFile:

@@ -1,6 +1,6 @@
 """What people do in a conversation: begin one, speak, ask again, go on, take back, stop a reply."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -30,7 +30,7 @@ def begin_with(
     text: str,
     chat_model: ChatModel | None,
     key: UUID | None = None,
-    attached: Collection[UUID] = (),
+    attached: Sequence[UUID] = (),
 ) -> Conversation:
     """A conversation and its first turn; the one that is there already when the same turn comes again."""
     try:
@@ -61,7 +61,7 @@ def post(
     text: str,
     chat_model: ChatModel | None,
     key: UUID | None = None,
-    attached: Collection[UUID] = (),
+    attached: Sequence[UUID] = (),
 ) -> Generation | None:
     """A person speaks and a model is set to answer; turns of one conversation are answered in their order.
 
@@ -72,7 +72,8 @@ def post(
         conversation.hold()
         if posted_with(author, key):
             return None
-        files = list(Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached))
+        drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached)
+        files = sorted(drafts, key=lambda each: attached.index(each.uuid))
         generation = conversation.post_turn(path, author, text, chat_model, key, files)
         if not conversation.title:
             title = title_from(text or ", ".join(map(str, files)))

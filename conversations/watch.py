@@ -1,4 +1,4 @@
-"""Looks, as long as somebody is here, for replies whose process died and turns that nobody took up."""
+"""Looks, as long as somebody is here, for what was left behind: replies whose process died, turns, files."""
 
 import asyncio
 import logging
@@ -8,12 +8,14 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.utils.timezone import now
 
-from conversations import runner, turns
+from conversations import runner, turns, uploads
 
 INTERVAL = 15.0
 """Seconds between two looks."""
 QUIET = timedelta(seconds=30)
 """A running reply is saved about once a second; one that was not for so long has lost its process."""
+SWEEP_INTERVAL = 3600.0
+"""Seconds between two looks for files that nobody sent or that belong to nothing any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +31,15 @@ def keep() -> None:
 
 
 async def _look() -> None:
+    clock = asyncio.get_running_loop().time
+    sweep_at = clock()
     while True:
         await asyncio.sleep(INTERVAL)
         try:
             for pk in await sync_to_async(turns.recover)(now() - QUIET):
                 await runner.generate.aenqueue(pk)
-        except DatabaseError:
-            logger.warning("Could not look for replies that were left behind", exc_info=True)
+            if clock() >= sweep_at:
+                sweep_at = clock() + SWEEP_INTERVAL
+                await sync_to_async(uploads.sweep)()
+        except (DatabaseError, OSError):
+            logger.warning("Could not look for what was left behind", exc_info=True)

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.http import HttpResponse
 from django.test import Client
 from lxml import html
 
 from accounts.models import User
 from conversations import turns
-from conversations.models import Conversation, Generation, Message, Participant, State
+from conversations.models import Attachment, Conversation, Generation, Message, Participant, State
+from conversations.models.attachment import THUMBNAIL
 from conversations.urls import websocket_urlpatterns
 from tests.reach import address, routes
 from tests.viewers import PATIENCE, Browser
@@ -28,7 +31,7 @@ type SignedIn = Callable[[User], Client]
 
 PUBLIC = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
 ONES_OWN = {
-    *("", "turns/", "unsent/", "conversations/"),
+    *("", "turns/", "unsent/", "conversations/", "attachments/"),
     *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/"),
 }
 
@@ -54,6 +57,12 @@ OF_A_CONVERSATION = {
     "conversations/<int:pk>/title/": both(200, 302),
     "conversations/<int:pk>/settings/": both(200, 302),
     "conversations/<int:pk>/unsent/": both(405, 204),
+    # No file comes with what is posted here.
+    "conversations/<int:pk>/attachments/": both(405, 422),
+    "attachments/<uuid:key>/": both(200, 405),
+    "attachments/<uuid:key>/thumbnail/": both(200, 405),
+    # It was sent, so it cannot be taken back.
+    "attachments/<uuid:key>/remove/": both(405, 404),
     "conversations/<int:pk>/members/": Answers(owner=(200, 422), member=(200, 404)),
     "conversations/<int:pk>/members/<int:person_pk>/remove/": Answers(owner=(405, 200), member=(405, 404)),
     "conversations/<int:pk>/delete/": Answers(owner=(405, 302), member=(405, 404)),
@@ -106,8 +115,18 @@ def place(ada: User, ben: User) -> SimpleNamespace:
     generation = conversation.post_turn(conversation.path(), ada, "A secret", model)
     Generation.objects.update(state=State.COMPLETE)
     Message.objects.filter(pk=generation.message_id).update(blocks=[{"type": "text", "text": "Another secret"}])
+    attachment = conversation.attachments.create(
+        owner=ada, message=generation.message.parent, stored="secret", size=6, width=1, height=1
+    )
+    for part in ("", THUMBNAIL):
+        default_storage.save(attachment.stored + part, ContentFile(b"secret"))
     return SimpleNamespace(
-        conversation=conversation, message=generation.message, generation=generation, provider=provider, model=model
+        conversation=conversation,
+        message=generation.message,
+        attachment=attachment,
+        generation=generation,
+        provider=provider,
+        model=model,
     )
 
 
@@ -117,6 +136,7 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
         "message_pk": place.message.pk,
         "person_pk": person.pk if person else 0,
         "provider_pk": place.provider.pk,
+        "key": place.attachment.uuid,
         "token": "forged",
         "app_label": "accounts",
         "url": "nothing/here",
@@ -163,7 +183,7 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
 
 def everything() -> list[Any]:
     """All that is in the database and that a stranger must not change."""
-    tables: list[Any] = [Conversation, Message, Generation, Participant, Provider, ChatModel]
+    tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant, Provider, ChatModel]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
