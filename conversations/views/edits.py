@@ -32,7 +32,8 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     form = SettingsForm(request.POST or None, instance=conversation)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        # Nothing else of the row: somebody may have spoken or renamed it since it was read.
+        form.instance.save(update_fields=form.changed_data)
         return closing(HttpResponse()) if request.htmx else redirect("conversation", pk)
     model = conversation.speaking_model()
     return form_page(request, "settings", {"form": form, "conversation": conversation, "model": model})

@@ -9,6 +9,7 @@ from lxml import html
 
 from accounts.models import User
 from conversations import turns
+from conversations.forms import SettingsForm
 from conversations.models import Conversation
 from tests.conversations.asking import Opening
 from tests.fakes import ModelServer
@@ -95,6 +96,25 @@ def test_settings_are_kept_and_shown_again(
     assert (shown["max_tokens"], shown["stop_sequences"].split("\n")[-1]) == ("4000", "\tstop ")
     answer = bens.post(address, {}, headers=HTMX)
     assert "dialog:close" in answer.headers.get("hx-trigger", "") or answer.status_code == 422
+
+
+@pytest.mark.django_db
+def test_settings_leave_alone_what_changes_while_they_are_saved(
+    browser_of: SignedIn, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = SettingsForm.clean
+
+    def renamed_meanwhile(form: SettingsForm) -> dict[str, Any]:
+        Conversation.objects.get(pk=conversation.pk).rename("Renamed meanwhile")
+        return clean(form)
+
+    monkeypatch.setattr(SettingsForm, "clean", renamed_meanwhile)
+    address = f"/conversations/{conversation.pk}/settings/"
+    assert browser_of(ben).post(address, {"system_prompt": "Be brief."}).status_code == 302
+    revision = conversation.revision
+    conversation.refresh_from_db()
+    assert (conversation.title, conversation.system_prompt) == ("Renamed meanwhile", "Be brief.")
+    assert conversation.revision == revision + 1
 
 
 @pytest.mark.django_db
