@@ -94,12 +94,12 @@ def http() -> httpx.AsyncClient:
         for closed in [known for known in _clients if known.is_closed()]:
             del _clients[closed]
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=_tls()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
         _clients[loop] = httpx.AsyncClient(
-            transport=Transport(verify=_tls(), trust_env=False, client=session),
+            transport=Transport(verify=tls(), trust_env=False, client=session),
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -159,7 +159,7 @@ async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     # The system's certificates, not a bundled list: an intranet adds its own authority there.
     return ssl.create_default_context()
 
