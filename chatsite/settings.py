@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "chatsite",
     "accounts",
     "upstreams",
+    "tools",
     "conversations",
 ]
 
@@ -223,6 +224,11 @@ OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 
 DEMO_UPSTREAM_URL = f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::', '') else HOST}:{PORT}/demo-upstream"  # noqa: S104
 
+# ---------------------------------------------------------------- tools
+
+# So many seconds one call of a tool may take, where its server's settings say nothing else.
+TOOL_CALL_TIMEOUT = env.float("TOOL_CALL_TIMEOUT", default=60)
+
 # ---------------------------------------------------------------- language, time, logs
 
 LANGUAGE_CODE = "en"
@@ -240,6 +246,9 @@ LOGGING = {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # What was refused is the answer's business; what failed is the operator's.
         "django.request": {"level": "ERROR"},
+        # The failures of tool servers leave by name; the SDK would log what was said along with them.
+        "mcp": {"level": "CRITICAL"},
+        "client": {"level": "CRITICAL"},
     },
 }
 

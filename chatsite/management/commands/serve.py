@@ -18,12 +18,13 @@ from chatsite import shutdown
 from chatsite.addresses import site_address
 from chatsite.server import Server
 from conversations import runner, turns
+from tools.listing import keep_builtin
 from upstreams.environment import sync_providers
 from upstreams.listing import refresh_unlisted
 
 
 class Command(BaseCommand):
-    help = "Makes the site ready (database, first administrator, providers) and serves it at HOST:PORT."
+    help = "Makes the site ready (database, first administrator, providers, tools) and serves it at HOST:PORT."
     # They read the database before it is known to be there; `make lint` runs them.
     requires_system_checks = ()
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         self.migrate()
         self.create_administrator()
         sync_providers()
+        keep_builtin()
         self.take_up_work()
         connection.close()
         self.announce()

@@ -1,0 +1,85 @@
+"""Arguments that models send against schemas that strangers write."""
+
+import pytest
+
+from tools.arguments import faults, schema_fault
+
+NOTE = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "minLength": 1},
+        "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}},
+    },
+    "required": ["title"],
+    "additionalProperties": False,
+    "$defs": {"tag": {"enum": ["red", "blue"]}},
+}
+
+
+@pytest.mark.parametrize("arguments", [{"title": "x"}, {"title": "x", "tags": ["red", "blue"]}])
+def test_what_fits_has_no_faults(arguments):
+    assert faults(NOTE, arguments) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "'title' is a required property"),
+        ({"title": 3}, "title: 3 is not of type 'string'"),
+        ({"title": "x", "tags": ["green"]}, "tags.0: 'green' is not one of ['red', 'blue']"),
+        ({"title": "x", "colour": 1}, "Additional properties are not allowed"),
+        ("title", "The arguments must be an object."),
+        (None, "The arguments must be an object."),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_place(arguments, words):
+    assert words in faults(NOTE, arguments)
+
+
+def test_many_faults_are_told_in_a_few():
+    schema = {"type": "object", "required": [f"field-{number}" for number in range(100)]}
+    assert len(faults(schema, {}).splitlines()) == 5
+
+
+def test_a_pattern_that_takes_for_ever_is_not_tried():
+    schema = {"type": "object", "properties": {"x": {"pattern": "^(a+)+$"}}}
+    assert faults(schema, {"x": "a" * 60 + "!"}) == ""
+
+
+def test_references_that_multiply_are_not_followed_for_ever():
+    levels = {f"l{number}": {"allOf": [{"$ref": f"#/$defs/l{number + 1}"}] * 2} for number in range(60)}
+    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}, "$defs": levels | {"l60": {}}}
+    assert faults(schema, {"x": 1}) == ""
+
+
+@pytest.mark.parametrize("target", ["#", "#/$defs/nothing", "http://127.0.0.1:9/schema.json"])
+def test_a_reference_in_circles_or_elsewhere_leaves_the_judgement_to_the_server(target):
+    assert faults({"type": "object", "allOf": [{"$ref": target}]}, {"x": 1}) == ""
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (None, "not described as an object"),
+        ({}, "not described as an object"),
+        ({"type": "array"}, "not described as an object"),
+        ({"type": "object", "required": 5}, "is not valid"),
+        ({"type": "object", "properties": {"x": {"type": "strange"}}}, "is not valid"),
+        ({"type": "object", "description": "x" * 70_000}, "too large"),
+        ({"type": "object", "description": "\0"}, "unprintable"),
+        ({"type": "object", "description": "\ud800"}, "cannot be read"),
+    ],
+)
+def test_a_schema_that_is_none_is_told(schema, words):
+    assert words in schema_fault(schema)
+
+
+def test_a_schema_of_a_great_depth_is_told():
+    schema: dict = {"type": "object"}
+    for _ in range(400):
+        schema = {"type": "object", "properties": {"x": schema}}
+    assert "cannot be read" in schema_fault(schema)
+
+
+def test_a_usual_schema_is_one():
+    assert schema_fault(NOTE) == ""
