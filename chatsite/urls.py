@@ -10,5 +10,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
     path("settings/", include("upstreams.urls")),
+    path("settings/tools/", include("tools.urls")),
     path("", include("conversations.urls")),
 ]

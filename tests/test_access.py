@@ -23,6 +23,7 @@ from conversations.models.attachment import THUMBNAIL
 from conversations.urls import websocket_urlpatterns
 from tests.reach import address, routes
 from tests.viewers import PATIENCE, Browser
+from tools.models import Tool, ToolServer
 from upstreams.models import ChatModel, Provider
 
 pytestmark = pytest.mark.django_db
@@ -96,13 +97,26 @@ OF_PROVIDERS = {
     "settings/models/<int:pk>/default/",
     "settings/models/<int:pk>/delete/",
 }
+OF_TOOLS = {
+    "settings/tools/",
+    "settings/tools/servers/add/",
+    "settings/tools/servers/<int:server_pk>/",
+    "settings/tools/servers/<int:server_pk>/edit/",
+    "settings/tools/servers/<int:server_pk>/enabling/",
+    "settings/tools/servers/<int:server_pk>/delete/",
+    "settings/tools/servers/<int:server_pk>/check/",
+    "settings/tools/<int:tool_pk>/",
+    "settings/tools/<int:tool_pk>/allowing/",
+    "settings/tools/<int:tool_pk>/asking/",
+}
+OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS
 ONLY_LEADS_ON = {"settings/"}
 OF_THE_ADMINISTRATION = {route for route in routes() if route.startswith("admin/")}
 IN_THE_ADMINISTRATION = {
     *("auth.Group", "accounts.User", "upstreams.Provider", "upstreams.ChatModel"),
     *("conversations.Conversation", "conversations.Message", "conversations.Generation"),
 }
-LISTED = PUBLIC | ONES_OWN | set(OF_A_CONVERSATION) | OF_PROVIDERS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
+LISTED = PUBLIC | ONES_OWN | set(OF_A_CONVERSATION) | OF_THE_SETTINGS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
 
 
 @pytest.fixture
@@ -110,6 +124,8 @@ def place(ada: User, ben: User) -> SimpleNamespace:
     """Ada's conversation with Ben, in which a model has answered; the keys that stand in addresses."""
     provider = Provider.objects.create(name="Testing", protocol="anthropic", base_url="http://127.0.0.1:9")
     model = ChatModel.objects.create(provider=provider, model_id="test-model", is_default=True)
+    server = ToolServer.objects.create(name="Testing", url="http://127.0.0.1:9/mcp")
+    tool = server.tools.create(name="echo", wire_name="testing__echo")
     conversation = turns.begin(ada, title="Between us")
     conversation.participants.create(user=ben)
     generation = conversation.post_turn(conversation.path(), ada, "A secret", model)
@@ -127,6 +143,8 @@ def place(ada: User, ben: User) -> SimpleNamespace:
         generation=generation,
         provider=provider,
         model=model,
+        server=server,
+        tool=tool,
     )
 
 
@@ -137,6 +155,8 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
         "person_pk": person.pk if person else 0,
         "provider_pk": place.provider.pk,
         "key": place.attachment.uuid,
+        "server_pk": place.server.pk,
+        "tool_pk": place.tool.pk,
         "token": "forged",
         "app_label": "accounts",
         "url": "nothing/here",
@@ -183,7 +203,8 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
 
 def everything() -> list[Any]:
     """All that is in the database and that a stranger must not change."""
-    tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant, Provider, ChatModel]
+    tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
+    tables += [Provider, ChatModel, ToolServer, Tool]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
@@ -258,8 +279,10 @@ def test_everybody_has_pages_of_their_own(
         assert b"secret" not in answer.content and b"Between us" not in answer.content
 
 
-@pytest.mark.parametrize("route", sorted(OF_PROVIDERS))
-def test_providers_are_for_administrators(browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str) -> None:
+@pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
+def test_providers_and_tools_are_for_administrators(
+    browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str
+) -> None:
     before, where = everything(), address_in(place, route)
     for is_staff in (False, True):
         User.objects.filter(pk=ada.pk).update(is_staff=is_staff)
@@ -268,8 +291,8 @@ def test_providers_are_for_administrators(browser_of: SignedIn, ada: User, place
     assert everything() == before
 
 
-@pytest.mark.parametrize("route", sorted(OF_PROVIDERS))
-def test_an_administrator_reads_the_pages_of_providers(
+@pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
+def test_an_administrator_reads_the_pages_of_providers_and_tools(
     browser_of: SignedIn, root: User, place: SimpleNamespace, route: str
 ) -> None:
     assert asked(browser_of(root), "get", address_in(place, route)).status_code in (200, 405)

@@ -1,0 +1,108 @@
+"""The list of tool servers, and a server's own pages."""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.db.models.functions import Lower
+from django.http import HttpResponse
+from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import AuthenticatedRequest
+from tools import builtin, listing
+from tools.forms import HEADERS, ToolServerForm
+from tools.models import Tool, ToolServer
+from upstreams.views.access import administrators_only
+
+_SECRETS = [f"header_value_{number}" for number in range(HEADERS)]
+
+
+@administrators_only
+@require_safe
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    listing.keep_builtin()
+    servers = ToolServer.objects.annotate(
+        tools_allowed=Count("tools", filter=Q(tools__is_allowed=True, tools__is_gone=False, tools__fault="")),
+        tools_known=Count("tools", filter=Q(tools__is_gone=False)),
+    ).order_by(Lower("name"))
+    built_in = Tool.objects.filter(server=None, name__in=builtin.registered()).prefetch_related("groups")
+    return render(request, "tools/index.html", {"servers": servers, "tools": built_in.order_by("pk")})
+
+
+@administrators_only
+@sensitive_post_parameters(*_SECRETS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: AuthenticatedRequest) -> HttpResponse:
+    return _form_page(request, ToolServerForm(request.POST or None), None)
+
+
+@administrators_only
+@require_safe
+def show(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+    server = get_object_or_404(ToolServer, pk=server_pk)
+    return render(request, "tools/server.html", tools_of(server))
+
+
+@administrators_only
+@sensitive_post_parameters(*_SECRETS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+    server = get_object_or_404(ToolServer, pk=server_pk)
+    # Read again: validation writes what was entered into the form's instance, valid or not.
+    stored = ToolServer.objects.get(pk=server_pk)
+    return _form_page(request, ToolServerForm(request.POST or None, instance=server), stored)
+
+
+def _form_page(request: AuthenticatedRequest, form: ToolServerForm, stored: ToolServer | None) -> HttpResponse:
+    if form.is_valid():
+        server = form.save()
+        messages.success(request, f"{server} is saved.")
+        return redirect("tool_server", server.pk)
+    context = {"form": form, "server": stored}
+    return render(request, "tools/server_form.html", context, status=422 if form.is_bound else 200)
+
+
+@administrators_only
+@require_POST
+def enabling(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+    server = get_object_or_404(ToolServer, pk=server_pk)
+    server.is_enabled = request.POST.get("enabled") == "on"
+    server.save(update_fields=["is_enabled"])
+    return redirect("tool_server", server_pk)
+
+
+@administrators_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+    server = get_object_or_404(ToolServer, pk=server_pk)
+    if request.method == "POST":
+        server.delete()
+        messages.success(request, f"{server.name} is deleted.")
+        return redirect("tools")
+    return render(request, "tools/server_delete.html", {"server": server})
+
+
+@administrators_only
+@require_POST
+async def check(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+    """Asks the server for its tools and stores them; the page shows what came of it. Async, to hold no thread."""
+    server = await aget_object_or_404(ToolServer, pk=server_pk)
+    await listing.check(server)
+    if not request.htmx:
+        return redirect("tool_server", server_pk)
+    context = await sync_to_async(tools_of)(server)
+    return await sync_to_async(render)(request, "tools/_tools.html", context)
+
+
+def tools_of(server: ToolServer) -> dict[str, Any]:
+    """A server with its tools: those that can be allowed first, those that are gone last."""
+    tools = server.tools.prefetch_related("groups").order_by("is_gone", "pk")
+    return {"server": server, "tools": tools, **counts(server)}
+
+
+def counts(server: ToolServer) -> dict[str, int]:
+    there = server.tools.filter(is_gone=False)
+    return {"tools_known": there.count(), "tools_allowed": there.filter(is_allowed=True, fault="").count()}
