@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tools import builtin, mcp
 from tools.arguments import schema_fault
-from tools.errors import ToolServerError
+from tools.errors import NotAToolServer, Refused, ToolServerError, Unreachable
 from tools.limits import LIMITS
 from tools.mcp import ListedTool, Listing
 from tools.models import Tool, ToolServer
@@ -18,6 +18,12 @@ from tools.names import wire_name
 from tools.results import text_block
 
 _FOLLOWED: Final = ["title", "description", "input_schema", "annotations", "fault", "seen_at", "is_gone"]
+
+_HINTS: Final[dict[type[ToolServerError], str]] = {
+    Unreachable: "Check the address, and that the server runs.",
+    Refused: "Check its headers and their values.",
+    NotAToolServer: "Check the path of the address.",
+}
 
 
 @dataclass
@@ -53,9 +59,9 @@ async def check(server: ToolServer) -> None:
 
 
 def for_administrators(failure: ToolServerError) -> str:
-    """A failure's words with what the server said, without the advice to ask an administrator."""
+    """A failure's words with what the server said, and what to do instead of asking an administrator."""
     words = str(failure).partition(" An administrator")[0]
-    return f"{words} {failure.detail}".strip()
+    return " ".join(filter(None, [words, failure.detail, _HINTS.get(type(failure))]))
 
 
 def keep_builtin() -> None:

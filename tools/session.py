@@ -126,7 +126,7 @@ def _failure(name: str, error: Exception, is_agreed: bool, wire: Wire | None) ->
     said = next((each.error for each in errors if isinstance(each, MCPError)), None)
     words = " ".join(said.message.split())[:_DETAIL] if said and said.code != PARSE_ERROR else ""
     if not is_agreed:
-        status = f"HTTP {wire.status}" if wire and wire.status >= 400 else ""
+        status = f"HTTP {wire.status}." if wire and wire.status >= 400 else ""
         return NotAToolServer.at(name, detail=status or words)
     if any(isinstance(each, ValidationError) for each in errors):
         return CallRefused(f"{name} answered with something that the protocol does not know.")

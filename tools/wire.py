@@ -93,9 +93,9 @@ class Wire(httpx2.AsyncBaseTransport):
         """What keeps this answer from being passed on; a plain refusal of one message is for the SDK to read."""
         name, self.status = self._endpoint.name, response.status_code
         if response.status_code in (401, 403, 407):
-            return Refused.at(name, detail=f"HTTP {response.status_code}")
+            return Refused.at(name, detail=f"HTTP {response.status_code}.")
         if response.status_code == 429 or response.status_code >= 500:
-            return ServerFailed.at(name, detail=f"HTTP {response.status_code}")
+            return ServerFailed.at(name, detail=f"HTTP {response.status_code}.")
         if response.has_redirect_location:
             place = response.headers["location"].partition("?")[0][:300]
             return NotAToolServer.at(name, detail=f"It leads on to {place}, which is not followed.")

@@ -64,7 +64,7 @@ async def test_a_servers_failure_is_told_to_the_model_without_advice_for_adminis
 ):
     server.url = drawer.at("/guarded")
     result = await call(await tool_of("echo"), {"text": "x"}, context)
-    assert (result.as_text, result.is_error, result.failure) == ("Drawer did not let us in. HTTP 401", True, "refused")
+    assert (result.as_text, result.is_error, result.failure) == ("Drawer did not let us in. HTTP 401.", True, "refused")
 
 
 async def test_a_call_the_server_refuses_is_told_in_its_words(tool_of, context):

@@ -55,7 +55,8 @@ async def test_a_failed_check_keeps_the_tools_and_says_why(server, drawer):
     server.url = drawer.at("/forbidden")
     await server.asave()
     await check(server)
-    assert (await ToolServer.objects.aget()).check_error == "Drawer did not let us in. HTTP 403"
+    told = "Drawer did not let us in. HTTP 403. Check its headers and their values."
+    assert (await ToolServer.objects.aget()).check_error == told
     assert await server.tools.filter(is_gone=False).acount() == len(TOOLS)
 
 

@@ -133,13 +133,13 @@ async def test_a_tool_that_wants_input_from_a_person_cannot_have_it(drawer):
 @pytest.mark.parametrize(
     ("path", "kind", "detail"),
     [
-        ("/guarded", Refused, "HTTP 401"),
-        ("/forbidden", Refused, "HTTP 403"),
+        ("/guarded", Refused, "HTTP 401."),
+        ("/forbidden", Refused, "HTTP 403."),
         ("/moved", NotAToolServer, "It leads on to /mcp, which is not followed."),
         ("/page", NotAToolServer, "It answered with text/html."),
         ("/json", NotAToolServer, ""),
-        ("/nowhere", NotAToolServer, "HTTP 404"),
-        ("/broken", ServerFailed, "HTTP 500"),
+        ("/nowhere", NotAToolServer, "HTTP 404."),
+        ("/broken", ServerFailed, "HTTP 500."),
     ],
 )
 async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail, age):

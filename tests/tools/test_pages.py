@@ -65,7 +65,7 @@ def test_a_check_without_script_leads_back_to_the_page(admin, server):
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/forbidden", "Drawer did not let us in. HTTP 403"),
+        ("/forbidden", "Drawer did not let us in. HTTP 403."),
         ("/page", "What answered for Drawer is not a tool server. It answered with text/html."),
         ("/moved", "It leads on to /mcp, which is not followed."),
     ],
