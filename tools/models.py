@@ -1,7 +1,7 @@
 """Tool servers and the tools that they, and the site itself, have."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group
@@ -20,12 +20,20 @@ from upstreams import addresses
 from upstreams.sealing import SealBroken, seal, unseal
 
 # What the protocols allow at the root of a schema is less than what servers write there.
-_NOT_AT_THE_ROOT = ("oneOf", "anyOf", "allOf", "not", "$schema", "$id")
+_NOT_AT_THE_ROOT: Final = ("oneOf", "anyOf", "allOf", "not", "$schema", "$id")
+
+# The rules are those of providers; only what their words name is another here.
+_IN_OUR_WORDS: Final = {
+    "the key has a field of its own": "headers have fields of their own",
+    "https://models.example:8080/v1": "https://tools.example/mcp",
+}
 
 
 def check_url(url: str) -> None:
     if fault := addresses.fault(url):
-        raise ValidationError(fault.replace("the key has a field of its own", "headers have fields of their own"))
+        for theirs, ours in _IN_OUR_WORDS.items():
+            fault = fault.replace(theirs, ours)
+        raise ValidationError(fault, code="invalid")
 
 
 class ToolServer(models.Model):

@@ -40,8 +40,9 @@ class Wire(httpx2.AsyncBaseTransport):
 
     def client(self) -> httpx2.AsyncClient:
         """Goes straight to the address: no proxy from the environment, no redirects, nothing packed."""
-        # What the SDK sets wins, so a header of ours cannot pose as the protocol's.
-        headers = {**self._endpoint.headers, "user-agent": "chatsite", "accept-encoding": "identity"}
+        # What the SDK sets per request wins, so no header entered by hand can pose as the protocol's.
+        headers = httpx2.Headers(dict(self._endpoint.headers))
+        headers.update({"user-agent": "chatsite", "accept-encoding": "identity"})
         timeout = httpx2.Timeout(None, connect=self._limits.connect)
         return httpx2.AsyncClient(transport=self, headers=headers, timeout=timeout, trust_env=False)
 
@@ -109,7 +110,8 @@ class Wire(httpx2.AsyncBaseTransport):
         return None
 
     async def _say_farewell(self) -> None:
-        headers = {**self._endpoint.headers, "user-agent": "chatsite", SESSION: self._session_id}
+        headers = httpx2.Headers(dict(self._endpoint.headers))
+        headers.update({"user-agent": "chatsite", SESSION: self._session_id})
         request = httpx2.Request("DELETE", self._endpoint.url, headers=headers)
         try:
             with suppress(TimeoutError, httpx2.HTTPError, OSError):

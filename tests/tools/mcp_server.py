@@ -214,6 +214,7 @@ def main() -> None:
     # Its protocol is named, else asyncio would leave Nagle's delay on.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
         print(listener.getsockname()[1], flush=True)
         config = uvicorn.Config(application(), log_level="critical", lifespan="on", timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[listener])

@@ -98,7 +98,7 @@ async def check(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 
 
 def tools_of(server: ToolServer) -> dict[str, Any]:
-    """A server with its tools: those that can be allowed first, those that are gone last."""
+    """A server with its tools in its own order, those that are gone last."""
     tools = server.tools.prefetch_related("groups").order_by("is_gone", "pk")
     return {"server": server, "tools": tools, **counts(server)}
 

@@ -1,0 +1,66 @@
+"""The tool server of the tests, as a process, and what it saw."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tools.endpoint import ToolEndpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """The server process of `mcp_server.py`, and what it saw."""
+
+    address: str
+
+    @property
+    def url(self) -> str:
+        return self.at("/mcp")
+
+    def at(self, path: str) -> str:
+        return self.address + path
+
+    def endpoint(self, path: str = "/mcp", **changes: Any) -> ToolEndpoint:
+        return ToolEndpoint(**{"name": "Drawer", "url": self.at(path), "timeout": 20.0, **changes})
+
+    def seen(self) -> list[list[str]]:
+        seen: list[list[str]] = self._ask("/seen")
+        return seen
+
+    async def saw(self, what: str, name: str) -> None:
+        """Returns when it has seen that a slow call began, or was cancelled."""
+        await asyncio.to_thread(self._ask, f"/until?{urlencode({'what': what, 'name': name})}")
+
+    def offer(self, tools: list[dict[str, Any]] | None) -> None:
+        """What it lists from now on; None: what it does by itself."""
+        self._ask("/tools", json.dumps(tools).encode())
+
+    def end(self, name: str) -> None:
+        """Lets the slow call of that name end."""
+        self._ask(f"/end?{urlencode({'name': name})}")
+
+    def _ask(self, path: str, body: bytes | None = None) -> Any:
+        with urllib.request.urlopen(urllib.request.Request(self.at(path), body), timeout=20) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def running() -> Iterator[Drawer]:
+    command = [sys.executable, "-m", "tests.tools.mcp_server"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield Drawer(f"http://127.0.0.1:{int(process.stdout.readline())}")
+    finally:
+        process.terminate()
+        process.wait(20)
