@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import IO, Any, Final
 
 type Message = MutableMapping[str, Any]
@@ -10,6 +11,18 @@ type Application = Callable[[MutableMapping[str, Any], Receive, Any], Awaitable[
 
 PIECE: Final = 1 << 16
 _BODY: Final = "chatsite.body"
+
+
+def leave_unparsed(factory: Any) -> None:
+    """Twisted would read every form, files and all, into memory and on the event loop, and nobody looks at it there."""
+    build = factory.buildProtocol
+
+    def built(address: object) -> Any:
+        channel = build(address)
+        channel.requestFactory = partial(channel.requestFactory, parsePOSTFormSubmission=False)
+        return channel
+
+    factory.buildProtocol = built
 
 
 def set_aside(request: Any, scope: dict[str, Any]) -> None:

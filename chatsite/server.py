@@ -65,6 +65,7 @@ class Server(server.Server):  # type: ignore[misc]
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
         self.ws_factory.protocol = WebSocket
+        bodies.leave_unparsed(self.http_factory)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Daphne keeps whatever a slow reader has not taken; here who speaks to one is made to wait."""
