@@ -3,7 +3,6 @@
 import re
 from base64 import b64decode
 
-import pytest
 from playwright.async_api import Locator, expect
 
 from tests import files
@@ -198,8 +197,9 @@ async def test_images_are_looked_at_in_full_with_the_keyboard(tab: Tab, model: M
 
 
 async def test_thumbnails_have_their_place_before_they_are_there(
-    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
+    watch.expect("ERR_FAILED")
     model.say("Seen.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
     await bring(tab, "paste", "wide.png", files.image(size=(1000, 300)), "image/png")
@@ -208,16 +208,9 @@ async def test_thumbnails_have_their_place_before_they_are_there(
     await tab.is_answered()
     with_image = await tab.own.last.bounding_box()
     await tab.page.route("**/thumbnail/", lambda route: route.abort())
-    tab.page.remove_listener  # noqa: B018
     await tab.page.reload()
     await tab.is_answered()
     assert (await tab.own.last.bounding_box() or {})["height"] == (with_image or {})["height"]
-
-
-@pytest.fixture(autouse=True)
-def lost_thumbnails(watch: Watch) -> None:
-    """Those that a test has taken away."""
-    watch.expect("ERR_FAILED")
 
 
 async def test_without_scripts_files_go_with_the_form(

@@ -1,5 +1,6 @@
 """Attaching: hostile files, limits, drafts that last, and where files go when nobody wants them any more."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from PIL import Image
 
 from accounts.models import User
 from conversations import turns, uploads
+from conversations.inspection import tidied
 from conversations.models import Attachment, Conversation, Message
-from conversations.models.attachment import THUMBNAIL
+from conversations.models.attachment import TEXT, THUMBNAIL
 from tests import files
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.attaching import attached, keys, posted, refusals, send, sent, upload
@@ -107,8 +109,6 @@ async def test_one_that_is_refused_keeps_no_other_from_coming(
     ],
 )
 def test_names_have_no_path_no_marks_and_an_end(sent_as: str, kept_as: str) -> None:
-    from conversations.inspection import tidied
-
     assert tidied(sent_as, "text.txt") == kept_as
 
 
@@ -200,6 +200,14 @@ async def test_a_page_that_cannot_be_read_costs_its_text_only(
     broken = files.pdf("Words").replace(b"Tj ET", b"\xff\xfe(((")
     file = await attached(await browser(ada), conversation, "a.pdf", broken)
     assert (file.kind, file.pages) == ("pdf", 1)
+
+
+async def test_a_page_that_unpacks_to_a_gigabyte_costs_its_text_only(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    file = await attached(await browser(ada), conversation, "bomb.pdf", files.pdf_bomb(1 << 30))
+    assert (file.kind, file.pages) == ("pdf", 1)
+    assert await sync_to_async(file.content)(TEXT) == b""
 
 
 # ---------------------------------------------------------------- drafts
@@ -381,8 +389,6 @@ async def test_with_a_deleted_message_its_files_are_out_of_reach_at_once(
 
 def aged(settings: Any, hours: int = 2) -> None:
     """As if the files had been there for a while."""
-    import os
-
     then = (now() - timedelta(hours=hours)).timestamp()
     for path in stored(settings):
         os.utime(path, (then, then))
