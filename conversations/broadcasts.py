@@ -15,6 +15,8 @@ CATCH_UP_LIMIT = 60
 
 def article(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     """A message as HTML; `blocks` stand for those of the row while a reply grows."""
+    if message.deleted_at:
+        return render_to_string("conversations/_message_deleted.html", {"message": message})
     if blocks is None:
         blocks = shown_blocks(message.pk, message.blocks, breaks=message.role == Role.USER)
     return render_to_string("conversations/_message.html", {"message": message, "blocks": blocks})
@@ -40,7 +42,7 @@ def added(message: Message, blocks: list[ShownBlock] | None = None) -> str:
 
 def brought(message: Message, since: int) -> str:
     """A message that changed, for a page of revision `since`, which may or may not have it."""
-    if message.deleted_at:
+    if message.deleted_at and not message.versions:
         return partial(f"#m{message.pk}", "delete")
     if message.shown_since > since:
         return added(message)

@@ -219,7 +219,7 @@ class ConversationTab(Tab):
         growing = relay.live.get(self.pk)
         row = ""
         for message_pk, html in changes:
-            if growing and message_pk == growing.message.pk:
+            if growing and message_pk == growing.message.pk and not growing.message.deleted_at:
                 # The snapshot says more than the row, and leaves what somebody has opened in the page open.
                 row = html
             else:
@@ -231,7 +231,8 @@ class ConversationTab(Tab):
         if growing and broadcasts.includes(self.path, growing.message):
             snapshot = growing.snapshot(since)
             self.seen[snapshot.generation] = snapshot.seq
-            await self.send(snapshot.html)
+            if not growing.message.deleted_at:
+                await self.send(snapshot.html)
 
 
 def number_in(query: bytes, name: str) -> int | None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations import broadcasts, runner
+from conversations import broadcasts, relay, runner
 from conversations.markdown import title_from
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
 from upstreams.models import ChatModel
@@ -132,9 +132,17 @@ def announce(conversation: Conversation, generation: Generation) -> None:
     transaction.on_commit(tell)
 
 
-def delete(message: Message) -> None:
-    """Takes a message out of what people read and models are told; it can be put back."""
+def delete(message: Message) -> Message | None:
+    """Takes a message out of what people read and models are told; it can be put back.
+
+    Returns the version to read instead, if its place is all that the branch went on for.
+    """
+    instead = message.instead()
     set_deleted(message, is_deleted=True)
+    if instead:
+        spoken_on = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)
+        spoken_on.update(branch=instead.branch_id)
+    return instead
 
 
 def restore(message: Message) -> None:
@@ -150,7 +158,13 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
         if not is_deleted:
             message.shown_since = conversation.revision
         message.save(update_fields=["deleted_at", "revision", "shown_since"])
-        conversation.messages.filter(parent=message.parent_id).update(revision=conversation.revision)
+        versions = conversation.messages.filter(parent=message.parent_id)
+        versions.update(revision=conversation.revision)
+        if not is_deleted:
+            # Pages may have nothing in the place of deleted versions that were the last ones.
+            versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
+    if (growing := relay.live.get(conversation.pk)) and growing.message.pk == message.pk:
+        growing.message.deleted_at, growing.message.shown_since = message.deleted_at, message.shown_since
     broadcasts.changed(conversation)
 
 

@@ -28,7 +28,7 @@ class Page:
     @property
     def messages(self) -> list[int]:
         """The messages' keys, from top to bottom."""
-        return [int(article.get("id")[1:]) for article in self.find("#messages article")]
+        return [int(article.get("id")[1:]) for article in self.find("#messages article:not([data-state=deleted])")]
 
     def has(self, message: int) -> bool:
         return bool(self.find(f"#m{message}"))

@@ -61,12 +61,17 @@ class Path:
     @property
     def messages(self) -> "MessageQuerySet":
         """Those not deleted, in their order."""
+        return self.all_messages.filter(deleted_at=None)
+
+    @property
+    def all_messages(self) -> "MessageQuerySet":
+        """Deleted ones included."""
         from conversations.models.message import Message
 
         on_path = Q()
         for branch_pk, limit in self.limits.items():
             on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
-        return Message.objects.filter(on_path, conversation=self.branch.conversation_id, deleted_at=None)
+        return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
 
     def tail(self) -> int | None:
         """The key of the last message, deleted or not: what comes next follows it."""

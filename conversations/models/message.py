@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 from django.utils.timezone import now
 
@@ -25,13 +26,20 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def for_reading(self) -> Self:
         """With everything that drawing them needs, in a fixed number of queries."""
         replies = Message.objects.filter(deleted_at=None).only("pk", "parent", "branch").order_by("pk")
-        latest = Generation.objects.filter(message=models.OuterRef("pk")).order_by("-pk")
+        latest = Generation.objects.filter(message=OuterRef("pk")).order_by("-pk")
         read = self.annotate(state_read=models.Subquery(latest.values("state")[:1]))
         return read.select_related("author").prefetch_related(
             models.Prefetch("generations", Generation.objects.select_related("chat_model__provider").order_by("pk")),
             models.Prefetch("parent", Message.objects.only("pk")),
             models.Prefetch("parent__replies", replies),
         )
+
+    def with_a_place(self) -> Self:
+        """Those not deleted, and of the deleted ones those whose other versions can be read instead."""
+        others = Message.objects.filter(conversation=OuterRef("conversation"), deleted_at=None)
+        beside = Exists(others.filter(parent=OuterRef("parent")))
+        beside_the_first = Q(parent=None) & Exists(others.filter(parent=None))
+        return self.filter(Q(deleted_at=None) | beside | beside_the_first)
 
 
 class Message(models.Model):
@@ -81,7 +89,7 @@ class Message(models.Model):
 
     @cached_property
     def versions(self) -> "list[Message]":
-        """It and what stands in its place on other branches, oldest first."""
+        """It, unless it is deleted, and what stands in its place on other branches, oldest first."""
         if self.parent:
             return list(self.parent.replies.all())
         firsts = Message.objects.filter(conversation=self.conversation_id, parent=None, deleted_at=None)
@@ -94,11 +102,16 @@ class Message(models.Model):
 
     @property
     def previous_version(self) -> "Message | None":
-        return self.versions[self.number - 2] if self.number > 1 else None
+        return next((version for version in reversed(self.versions) if version.pk < self.pk), None)
 
     @property
     def next_version(self) -> "Message | None":
-        return self.versions[self.number] if self.number < len(self.versions) else None
+        return next((version for version in self.versions if version.pk > self.pk), None)
+
+    def instead(self) -> "Message | None":
+        """What there is to read in its place, when nothing follows it that would be left behind."""
+        follows = self.replies.filter(deleted_at=None).exists()
+        return None if follows else self.previous_version or self.next_version
 
     @property
     def can_continue(self) -> bool:

@@ -13,7 +13,7 @@ from accounts.models import AuthenticatedRequest, User
 from conversations import places
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms import TurnForm
-from conversations.models import Conversation, Participant, Path, Unsent
+from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.numbers import whole_number
 from upstreams.models import ChatModel
 
@@ -62,10 +62,18 @@ def render_conversation(request: HttpRequest, path: Path, form: TurnForm, status
         "path": path,
         "participants": participants,
         "is_owner": request.user.pk in owners,
+        "deleted": deleted_by_name(request, path, is_owner=request.user.pk in owners),
         "form": form,
         **part_of(request, path),
     }
     return render(request, "conversations/show.html", context, status=status)
+
+
+def deleted_by_name(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
+    """The message that `?deleted=<id>` offers to put back, if the person may."""
+    messages = Message.objects.filter(conversation=path.branch.conversation_id).exclude(deleted_at=None)
+    own = messages if is_owner else messages.filter(author=request.user.pk)
+    return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
 def fresh_form(person: User, conversation: Conversation | None = None) -> TurnForm:
@@ -94,11 +102,12 @@ def part_of(request: HttpRequest, path: Path) -> dict[str, object]:
     if day := day_in(request.GET.get("date", "")):
         since = path.messages.filter(created_at__gte=day).order_by("pk").values_list("pk", flat=True)
         begin = since.first() or begin
-    found = path.messages.for_reading()
+    shown = path.all_messages.with_a_place()
+    found = shown.for_reading()
     if begin is not None:
         page = list(found.filter(pk__gte=begin).order_by("pk")[: PAGE_SIZE + 1])
         has_newer, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
-        has_older = path.messages.filter(pk__lt=begin).exists()
+        has_older = shown.filter(pk__lt=begin).exists()
     else:
         page = list((found.filter(pk__lt=before) if before else found).order_by("-pk")[: PAGE_SIZE + 1])
         has_older, page = len(page) > PAGE_SIZE, page[PAGE_SIZE - 1 :: -1] if page else page

@@ -61,7 +61,9 @@ def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
 def delete(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
     demand_right_to_delete(request, message)
-    turns.delete(message)
+    if instead := turns.delete(message):
+        there = f"{address(message.conversation)}?branch={instead.branch_id}&deleted={message.pk}#m{instead.pk}"
+        return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
     if request.htmx:
         return render(request, "conversations/updates/message_deleted.html", {"message": message})
     return redirect(address(message.conversation, message.branch))

@@ -9,6 +9,8 @@ new MutationObserver((changes) => {
   }
 }).observe(place, { childList: true });
 
+for (const toast of document.querySelectorAll(".toast")) letGo(toast);
+
 function letGo(toast) {
   setTimeout(() => (toast.matches(":hover, :focus-within") ? letGo(toast) : toast.remove()), STAYS);
 }
