@@ -18,6 +18,7 @@ from conversations import broadcasts, runner, turns
 from conversations.hub import hub, person_topic
 from conversations.models import Conversation, Message, Participant, State
 from conversations.relay import Relay
+from tests.conftest import PASSWORD
 from tests.conversations.asking import Opening, posted
 from tests.conversations.conftest import PAGE
 from tests.pages import Page
@@ -226,6 +227,16 @@ async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
         tab.page.apply(first)
         tab.page.apply(second)
     assert len(tab.page.find(f"#conversations #conversation-{conversation.pk}")) == 1
+
+
+def test_who_signs_in_again_from_a_conversation_is_led_back_to_it(
+    browser_of: SignedIn, client: Client, ada: User, conversation: Conversation
+) -> None:
+    page = Page(browser_of(ada).get(f"/conversations/{conversation.pk}/").content.decode())
+    way = page.one("[data-connection-link]").get("href")
+    answer = client.post(way, {"login": "ada", "password": PASSWORD})
+    assert answer["location"] == f"/conversations/{conversation.pk}/?branch={conversation.branch_id}"
+    assert client.get(answer["location"]).status_code == 200
 
 
 def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, moment: int) -> tuple[Page, bool]:
