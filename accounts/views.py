@@ -44,6 +44,17 @@ def signed_in_again(request: AuthenticatedRequest) -> HttpResponse:
     return trigger_client_event(HttpResponse(), "session:renewed", {"token": get_token(request)})
 
 
+def token_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form came with an old token, or with none. A page that is still open can send it again with the new one.
+
+    Only pages of our own can read the answer's headers; it says whose the session is, which may have changed.
+    """
+    answer = render(request, "403_csrf.html", status=403)
+    answer["X-CSRFToken"] = get_token(request)
+    answer["X-Person"] = str(request.user.pk or "")
+    return answer
+
+
 class PasswordChange(PasswordChangeView):  # type: ignore[misc]
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)

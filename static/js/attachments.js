@@ -1,5 +1,6 @@
 // Files for the message that is being written: chosen, dropped or pasted, uploaded one by one, each on its own line.
 import { say } from "./composer.js";
+import { renew } from "./session.js";
 
 const AT_A_TIME = 3;
 
@@ -96,7 +97,8 @@ function upload({ file, row }) {
   });
   request.addEventListener("loadend", () => {
     running -= 1;
-    settle(row, request);
+    if (isRenewed(request, row)) waiting.push({ file, row });
+    else settle(row, request);
     next();
   });
   request.open("POST", chooser.dataset.attach);
@@ -104,6 +106,13 @@ function upload({ file, row }) {
   const body = new FormData();
   body.append("files", file);
   request.send(body);
+}
+
+// An old token was refused: with the new one that came with the refusal, the same is tried once more.
+function isRenewed(request, row) {
+  if (request.status !== 403 || row.hasAttribute("data-again")) return false;
+  row.toggleAttribute("data-again", true);
+  return renew((name) => request.getResponseHeader(name));
 }
 
 function settle(row, request) {
@@ -148,6 +157,7 @@ async function remove(button) {
   button.disabled = true;
   try {
     const answer = await fetch(button.getAttribute("formaction"), { method: "POST", headers: headers() });
+    renew((name) => answer.headers.get(name));
     // Sent or removed elsewhere is gone as well.
     if (!answer.ok && answer.status !== 404) throw new Error(`${answer.status}`);
     leave(row);

@@ -15,6 +15,8 @@ const SIGNED_OUT = "You are signed out. Your text is still here, and is sent onc
 const FAILED = "The server could not take this just now. Your text is still here; send it again in a moment.";
 const GONE = "This conversation was deleted, or you are no longer part of it. Your text is still here to be copied.";
 const TOO_OLD = "This page is too old to send from. Your text is still here: copy it, then reload the page.";
+const SOMEBODY_ELSE = "Somebody else is signed in here now. Your text is still here: copy it, then reload the page.";
+const NOT_KEPT = "You are signed out. What you type stays here; sending it asks you to sign in again.";
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowUp" || event.target.id !== "message" || event.target.value) return;
@@ -35,8 +37,9 @@ document.addEventListener("htmx:before:request", (event) => {
 
 document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "composer") return;
-  const { status } = event.detail.ctx.response;
+  const { status, headers } = event.detail.ctx.response;
   if (status === 401) return say(SIGNED_OUT);
+  if (headers.has("X-CSRFToken")) return; // It comes again with a new token.
   // Not an answer to this form but a whole page: an old token refused, nothing to post to, or a fault of the server's.
   if (status === 403 || status === 404 || status >= 500) {
     event.preventDefault();
@@ -56,17 +59,36 @@ document.addEventListener("htmx:error", (event) => {
 
 // Typing is kept after a pause; who leaves before it is over is not to lose the last words.
 let kept = field()?.value;
+let keeping = kept;
 
-document.addEventListener("htmx:after:request", (event) => {
-  if (event.target.id === "message") kept = field().value;
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.id === "message") keeping = field().value;
 });
 
-addEventListener("pagehide", () => {
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.target.id !== "message") return;
+  const { status } = event.detail.ctx.response;
+  if (status < 400) kept = keeping;
+  note(status === 401 ? NOT_KEPT : "");
+});
+
+addEventListener("pagehide", keep);
+document.addEventListener("token:renewed", keep);
+document.addEventListener("token:refused", () => say(TOO_OLD));
+document.addEventListener("person:changed", () => say(SOMEBODY_ELSE));
+
+function keep() {
   const typed = field();
   if (!typed || typed.value === kept) return;
   kept = typed.value;
   fetch(typed.getAttribute("hx-post"), { method: "POST", body: new FormData(typed.form), keepalive: true }).catch(() => {});
-});
+}
+
+// Said once, beside what one is typing: nothing is lost, and nothing has to be done.
+function note(words) {
+  const place = document.getElementById("composer-note");
+  if (place.textContent !== words) place.textContent = words;
+}
 
 // Where field-sizing is not known yet, the field grows by script.
 function grow(textarea) {
@@ -85,6 +107,7 @@ function field() {
 
 export function say(words) {
   const place = document.getElementById("composer-errors");
+  if (!place) return;
   place.replaceChildren();
   if (!words) return;
   const line = document.createElement("p");

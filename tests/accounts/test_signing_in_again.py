@@ -74,6 +74,21 @@ def test_signing_in_from_the_dialog_gives_the_page_a_token_that_its_forms_can_us
     assert browser.post("/unsent/", by_form, headers=HTMX).status_code == 204
 
 
+def test_who_comes_with_an_old_token_gets_the_new_one_with_the_refusal(ada: User, ben: User) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(ada)
+    refused = browser.post("/unsent/", {"text": "Hello"}, headers=HTMX | {"x-csrftoken": "f" * 32})
+    assert (refused.status_code, refused["X-Person"]) == (403, str(ada.pk))
+    assert "This page was too old" in refused.text
+    assert not offences_against_csp(refused)
+    fresh = refused["X-CSRFToken"]
+    assert browser.post("/unsent/", {"text": "Hello"}, headers=HTMX | {"x-csrftoken": fresh}).status_code == 204
+    # Whose the session is now decides in whose name anything may be sent again.
+    browser.force_login(ben)
+    assert browser.post("/unsent/", {"text": "Hello"}, headers=HTMX)["X-Person"] == str(ben.pk)
+    assert Client(enforce_csrf_checks=True).post("/unsent/", {}, headers=HTMX)["X-Person"] == ""
+
+
 def test_a_wrong_password_is_told_in_the_dialog(client: Client, ada: User) -> None:
     answer = client.post(AGAIN, {"login": "ada", "password": "wrong"}, headers=HTMX)
     assert answer.status_code == 422

@@ -86,6 +86,71 @@ async def test_an_expired_session_asks_for_the_password_and_goes_on(
     await expect(tab.own).to_have_count(3)
 
 
+async def test_what_is_typed_in_an_expired_session_interrupts_nobody(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("status of 401")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    backstage.end_sessions(ada)
+    async with tab.page.expect_response("**/unsent/") as kept:
+        await tab.composer.press_sequentially("Not kept")
+    assert (await kept.value).status == 401
+    await expect(tab.page.get_by_text("What you type stays here")).to_be_visible()
+    await tab.composer.press_sequentially(" yet")
+    await expect(tab.composer).to_have_value("Not kept yet")
+    await expect(tab.composer).to_be_focused()
+    await expect(tab.dialog).to_be_hidden()
+    await tab.composer.press("Enter")
+    await expect(tab.dialog.get_by_role("heading", name="Sign in again")).to_be_visible()
+    await expect(tab.composer).to_have_value("Not kept yet")
+
+
+async def test_a_page_whose_token_is_old_sends_all_the_same(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("status of 403")
+    model.say("Here I am.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await tab.page.evaluate("window.isStillThere = true")
+    await forget_token(tab)
+    await tab.say("Are you there?")
+    await tab.is_answered()
+    await expect(tab.answer_text).to_have_text("Here I am.")
+    await expect(tab.errors).to_be_hidden()
+    assert await tab.page.evaluate("isStillThere"), "nothing was loaded anew"
+    # What is not a form is done again, too, and a file uploaded again.
+    await forget_token(tab)
+    words = {"name": "words.txt", "mimeType": "text/plain", "buffer": b"A file"}
+    await tab.page.get_by_label("Attach files").set_input_files(words)  # type: ignore[arg-type]
+    await expect(tab.page.locator(".draft:not([data-uploading])")).to_contain_text("words.txt")
+    await forget_token(tab)
+    await tab.answer.get_by_role("button", name="Retry").click()
+    await expect(tab.answer.locator(".versions-place")).to_have_text("2/2")
+
+
+async def test_an_old_token_does_not_send_in_the_name_of_somebody_else(
+    tab: Tab, ada: Person, ben: Person, site: Site, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("status of 403")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await forget_token(tab)
+    await tab.page.context.add_cookies([{"name": "sessionid", "value": ben.session, "url": site.url}])
+    await tab.composer.fill("A word of Ada's")
+    await tab.composer.press("Enter")
+    await expect(tab.errors).to_contain_text("Somebody else is signed in here now.")
+    await expect(tab.composer).to_have_value("A word of Ada's")
+    await expect(tab.own).to_have_count(1)
+    assert model.requests == []
+
+
+async def forget_token(tab: Tab) -> None:
+    """As when somebody signs out and in again in another tab."""
+    await tab.page.context.clear_cookies(name="csrftoken")
+
+
 async def test_a_network_that_was_gone_costs_no_text_and_no_place(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
