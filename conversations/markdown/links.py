@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from conversations.markdown.sanitise import escape
+from conversations.markdown.sanitise import escape, quotable
 
 _SAFE = re.compile(
     r"https?://(?:[^\s/?#@\"'<>]*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?(?:[/?#]|\Z)|mailto:[^\s]", re.IGNORECASE
@@ -19,7 +19,7 @@ def is_safe(url: str) -> bool:
 
 def open_link(url: str, title: str = "") -> str:
     """The start tag of a link to a safe address; its rel and target are set by the sanitiser."""
-    return f'<a href="{escape(url)}" title="{escape(title)}">' if title else f'<a href="{escape(url)}">'
+    return f'<a href="{quotable(url)}" title="{quotable(title)}">' if title else f'<a href="{quotable(url)}">'
 
 
 def with_links(text: str) -> str:
@@ -40,7 +40,7 @@ def image(url: str, alt: str, *, linked: bool) -> str:
     name = escape(alt.strip() or "Image")
     if linked or not is_safe(url):
         return f'<span class="image">{name} <small>image, not shown</small></span>'
-    return f'<a class="image" href="{escape(url)}">{name} <small>image on {escape(_host(url))}</small></a>'
+    return f'<a class="image" href="{quotable(url)}">{name} <small>image on {escape(_host(url))}</small></a>'
 
 
 def _host(url: str) -> str:

@@ -42,6 +42,24 @@ body = nh3.Cleaner(
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )
 
+_BARE = (
+    r"(?:[^<>&\r\xa0]++|&(?:amp|lt|gt|nbsp);"
+    r"|</?(?:blockquote|code|del|em|h[1-6]|li|ol|p|strong|table|tbody|thead|tr|ul)>|</(?:div|td|th)>|<[bh]r>"
+    r"|<t(?:d|h scope=\"col\")(?: class=\"(?:center|right)\")?>"
+    r"|<div class=\"table-scroll\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">)*+"
+)
+_bare = re.compile(_BARE)
+
+
+def clean(html: str) -> str:
+    """HTML of the renderer, sanitised.
+
+    Most of it has nothing to sanitise: escaped text, and elements that bear no attribute but those spelled out above.
+    It passes as it is, and is what the sanitiser would have made of it, at a tenth of the price.
+    """
+    return html if _bare.fullmatch(html) else body.clean(html)
+
+
 code = nh3.Cleaner(tags={"span"}, attributes={}, allowed_classes={"span": set(COLOURS)}, url_schemes=set())
 
 math = nh3.Cleaner(
@@ -76,8 +94,16 @@ def readable(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for an element's content or a double-quoted attribute."""
-    if not text.isascii() and _UNFIT_CHARACTER.search(text):
+    """Text for an element's content, spelled as the sanitiser spells it."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if text.isascii():
+        return text
+    if _UNFIT_CHARACTER.search(text):
         # Character references can spell what `readable` took out, and U+FDD0 marks where our own controls go.
         text = _UNFIT_CHARACTER.sub("\ufffd", text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return text.replace("\xa0", "&nbsp;")
+
+
+def quotable(text: str) -> str:
+    """Text for an attribute in double quotes."""
+    return escape(text).replace('"', "&quot;")

@@ -1,0 +1,247 @@
+"""Events as HTML: everything is escaped, the whole is sanitised, and only then given our controls."""
+
+import re
+from collections.abc import Callable
+from operator import length_hint
+from typing import Any, Final
+
+from conversations.markdown import code, links, math, sanitise
+from conversations.markdown.parse import Event
+from conversations.markdown.sanitise import escape
+
+DEEPEST: Final = 60
+"""Levels of nesting that are drawn; browsers stop at some 500, and nobody reads that far."""
+
+_START_TAGS: Final = {"Paragraph": "<p>", "Emphasis": "<em>", "Strong": "<strong>", "Strikethrough": "<del>"}
+_END_TAGS: Final = {
+    **{"Paragraph": "</p>", "Emphasis": "</em>", "Strong": "</strong>", "Strikethrough": "</del>"},
+    **{"Item": "</li>", "TableHead": "</tr></thead>", "TableRow": "</tr>"},
+}
+_ATOMS: Final = {"SoftBreak": "\n", "HardBreak": "<br>", "Rule": "<hr>"}
+_ATOMS_OF_PEOPLE: Final = {**_ATOMS, "SoftBreak": "<br>"}
+_ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
+_CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
+
+
+class Writer:
+    """Writes the HTML of a list of events, once: it takes them apart.
+
+    What the allow-list must not let through from a text (buttons, checkboxes, MathML, colours) waits as an island, and
+    its number stands between noncharacters, which no text contains, until the rest is sanitised.
+    """
+
+    def __init__(self, events: list[Event], *, breaks: bool, growing: bool) -> None:
+        self._events = events
+        self._rest = iter(events)
+        self._growing = growing
+        self._atoms = _ATOMS_OF_PEOPLE if breaks else _ATOMS
+        self._out: list[str] = []
+        self._islands: list[str] = []
+        self._depth = 0
+        self._is_odd = False
+        self._link = ""
+
+    def html(self) -> str:
+        out, atoms = self._out, self._atoms
+        for event in self._rest:
+            if event.__class__ is str:
+                out.append(atoms[event])
+                continue
+            kind, value = event.popitem()
+            if kind == "Text" and "://" not in value:
+                out.append(escape(value))
+            else:
+                _HANDLERS[kind](self, value)
+        html = "".join(out)
+        clean = sanitise.body.clean(html) if self._is_odd else sanitise.clean(html)
+        if not self._islands:
+            return clean
+        return _ISLAND.sub(lambda found: self._islands[int(found[1])], clean)
+
+    def _island(self, html: str) -> None:
+        self._out.append(f"\ufdd0{len(self._islands)}\ufdd0")
+        self._islands.append(html)
+
+    def _coming(self) -> list[Event]:
+        """The events that are not written yet."""
+        return self._events[len(self._events) - length_hint(self._rest) :]
+
+    # Inline content
+
+    def _text(self, text: str) -> None:
+        self._out.append(escape(text) if self._link else links.with_links(text))
+
+    def _code(self, text: str) -> None:
+        self._out.append(f"<code>{escape(text)}</code>")
+
+    def _raw(self, text: str) -> None:
+        self._is_odd = True
+        self._out.append(escape(text))
+
+    def _inline_math(self, latex: str) -> None:
+        after = next(iter(self._coming()), None)
+        if isinstance(after, dict) and after.get("Text", " ")[0].isalnum():
+            # "$5/$10" names prices.
+            self._out.append(escape(f"${latex}$"))
+        else:
+            self._island(math.formula(latex, display=False))
+
+    def _display_math(self, latex: str) -> None:
+        self._island(math.formula(latex, display=True))
+
+    def _task(self, done: bool) -> None:
+        self._out[self._item] = '<li class="task">'
+        self._island(f'<input type="checkbox" disabled{" checked" * done} aria-label="{"Done" if done else "To do"}"> ')
+
+    # Elements
+
+    def _start(self, tag: Any) -> None:
+        name, value = (tag, None) if tag.__class__ is str else next(iter(tag.items()))
+        if whole := _WHOLE.get(name):
+            whole(self, value)
+            return
+        self._depth += 1
+        if self._depth <= DEEPEST:
+            self._out.append(_START_TAGS.get(name) or _OPENED[name](self, value))
+        else:
+            # Without the elements in between, what is left may not stand where it stands.
+            self._is_odd = True
+
+    def _end(self, tag: Any) -> None:
+        self._depth -= 1
+        if self._depth >= DEEPEST:
+            return
+        if tag.__class__ is str:
+            self._out.append(_END_TAGS.get(tag) or _CLOSED[tag](self, None))
+        else:
+            name, value = next(iter(tag.items()))
+            self._out.append(_CLOSED[name](self, value))
+
+    def _open_item(self, _: Any) -> str:
+        self._item = len(self._out)
+        return "<li>"
+
+    def _open_heading(self, heading: Any) -> str:
+        return f"<{heading['level'].lower()}>"
+
+    def _close_heading(self, level: str) -> str:
+        return f"</{level.lower()}>"
+
+    def _open_list(self, first: int | None) -> str:
+        return "<ul>" if first is None else "<ol>" if first == 1 else f'<ol start="{first}">'
+
+    def _close_list(self, ordered: bool) -> str:
+        return "</ol>" if ordered else "</ul>"
+
+    def _open_quote(self, kind: str | None) -> str:
+        if kind is None:
+            return "<blockquote>"
+        return f'<div class="alert alert-{kind.lower()}" role="note"><p class="alert-title">{kind}</p>'
+
+    def _close_quote(self, kind: str | None) -> str:
+        return "</div>" if kind else "</blockquote>"
+
+    def _open_link(self, link: Any) -> str:
+        url = f"mailto:{link['dest_url']}" if link["link_type"] == "Email" else link["dest_url"]
+        if not links.is_safe(url):
+            return ""
+        self._link = "</a>"
+        return links.open_link(url, link["title"])
+
+    def _close_link(self, _: Any) -> str:
+        end, self._link = self._link, ""
+        return end
+
+    def _open_table(self, columns: list[str]) -> str:
+        self._columns, self._has_rows = [_CELL_CLASSES.get(column, "") for column in columns], False
+        return '<div class="table-scroll" role="region" aria-label="Table" tabindex="0"><table>'
+
+    def _close_table(self, _: Any) -> str:
+        return "</tbody></table></div>" if self._has_rows else "</table></div>"
+
+    def _open_table_head(self, _: Any) -> str:
+        self._start_of_cell, self._end_of_cell, self._column = '<th scope="col"', "</th>", 0
+        return "<thead><tr>"
+
+    def _open_row(self, _: Any) -> str:
+        self._start_of_cell, self._end_of_cell, self._column = "<td", "</td>", 0
+        first, self._has_rows = not self._has_rows, True
+        return "<tbody><tr>" if first else "<tr>"
+
+    def _open_cell(self, _: Any) -> str:
+        self._column += 1
+        return f"{self._start_of_cell}{self._columns[self._column - 1]}>"
+
+    def _close_cell(self, _: Any) -> str:
+        return self._end_of_cell
+
+    # Elements that are read to their end at once
+
+    def _image(self, picture: Any) -> None:
+        alt = self._text_until("Image")
+        self._out.append(links.image(picture["dest_url"], alt, linked=bool(self._link)))
+
+    def _code_block(self, kind: Any) -> None:
+        info = "" if isinstance(kind, str) else kind["Fenced"]
+        source = self._text_until("CodeBlock")
+        still_open = self._growing and all("End" in event for event in self._coming())
+        self._island((code.growing_block if still_open else code.block)(info, source))
+
+    def _html_block(self, _: Any) -> None:
+        source = self._text_until("HtmlBlock").strip("\n")
+        self._out.append(f'<p class="raw">{escape(source).replace("\n", "<br>")}</p>')
+
+    def _text_until(self, end: str) -> str:
+        """The plain text up to the end of the element that just started."""
+        pieces: list[str] = []
+        depth = 1
+        for event in self._rest:
+            if isinstance(event, str):
+                pieces.append(" ")
+                continue
+            for kind, value in event.items():
+                if kind == "Start":
+                    depth += _name(value) == end
+                elif kind == "End":
+                    depth -= _name(value) == end
+                elif isinstance(value, str):
+                    pieces.append(value)
+            if not depth:
+                break
+        return "".join(pieces)
+
+
+def _name(tag: Any) -> str:
+    return tag if isinstance(tag, str) else next(iter(tag))
+
+
+_HANDLERS: Final[dict[str, Callable[[Writer, Any], None]]] = {
+    "Start": Writer._start,
+    "End": Writer._end,
+    "Text": Writer._text,
+    "Code": Writer._code,
+    "InlineHtml": Writer._raw,
+    "InlineMath": Writer._inline_math,
+    "DisplayMath": Writer._display_math,
+    "TaskListMarker": Writer._task,
+}
+_WHOLE: Final = {"Image": Writer._image, "CodeBlock": Writer._code_block, "HtmlBlock": Writer._html_block}
+_OPENED: Final[dict[str, Callable[[Writer, Any], str]]] = {
+    "Item": Writer._open_item,
+    "Heading": Writer._open_heading,
+    "List": Writer._open_list,
+    "BlockQuote": Writer._open_quote,
+    "Link": Writer._open_link,
+    "Table": Writer._open_table,
+    "TableHead": Writer._open_table_head,
+    "TableRow": Writer._open_row,
+    "TableCell": Writer._open_cell,
+}
+_CLOSED: Final[dict[str, Callable[[Writer, Any], str]]] = {
+    "Heading": Writer._close_heading,
+    "List": Writer._close_list,
+    "BlockQuote": Writer._close_quote,
+    "Link": Writer._close_link,
+    "Table": Writer._close_table,
+    "TableCell": Writer._close_cell,
+}
