@@ -1,13 +1,11 @@
 """A change to what a viewer sees, in htmx's words."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 TAIL: Final = "> .tail"
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """HTML for a place: `target` is a selector relative to the block's container, `swap` an htmx swap."""
 
     target: str

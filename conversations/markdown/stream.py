@@ -36,13 +36,14 @@ class StreamingMarkdown:
     def feed(self, text: str) -> list[Patch]:
         """Takes the next piece of text; returns what changes on the page, to be applied in order."""
         self._text.append(text)
-        text = self._carriage_return + text
-        # A line may end in \r\n, and the piece between the two.
-        self._carriage_return = "\r" if text.endswith("\r") else ""
-        text = readable(text.removesuffix("\r"))
+        if self._carriage_return or text.endswith("\r"):
+            # A line may end in \r\n, and the piece between the two.
+            text = self._carriage_return + text
+            self._carriage_return = "\r" if text.endswith("\r") else ""
+            text = text.removesuffix("\r")
         if not text:
             return []
-        growth = self._tail.feed(text)
+        growth = self._tail.feed(readable(text))
         return self._settle(growth.closed) if isinstance(growth, Ended) else growth
 
     def finish(self) -> str:

@@ -53,8 +53,9 @@ class OpenBlock:
         source = self.source
         if "\n" in source:
             return Ended(0)
+        before = self.html
         self._render(source)
-        return [Patch(TAIL, "innerMorph", self.html)]
+        return [Patch(TAIL, "innerMorph", self.html)] if self.html != before else []
 
     def resume(self, source: str) -> None:
         """Shows the same block again, longer: what it learned about its growth stays."""

@@ -72,8 +72,18 @@ class OpenUnits:
         view, last = self._view(source)
         if not self._is_loose and (is_loose or (not self._is_table and is_after_blank_line(source, last))):
             return self._turn_loose(source, view, last)
-        settled = self._show(source, view, last)
-        return [Patch(self._last, "outerMorph", settled + self._end.html)]
+        before = self._end.html
+        return self._changed(before, self._show(source, view, last) + self._end.html)
+
+    def _changed(self, before: str, html: str) -> list[Patch]:
+        """How the open unit on the page becomes this HTML; there is none on the page if it was none."""
+        if html == before:
+            return []
+        if not html:
+            return [Patch(TAIL, "innerMorph", self.html)]
+        if html.startswith(before):
+            return [Patch(self._parent, "beforeend", html[len(before) :])]
+        return [Patch(self._last, "outerMorph", html)]
 
     def _view(self, source: str) -> tuple[str, int]:
         """What to show of the open unit's text, and where its last unit starts: a new one may have begun."""

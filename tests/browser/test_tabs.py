@@ -1,5 +1,7 @@
 """Several tabs on one conversation, and a tab that loses its connection."""
 
+import re
+
 from playwright.async_api import expect
 
 from tests.browser.backstage import Backstage, Person
@@ -8,6 +10,8 @@ from tests.browser.site import PASSWORD, Site
 from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 from tests.fakes import ModelServer
+
+MARKUP = 'element => element.innerHTML.replace(/ data-htmx-[a-z]+="[^"]*"/g, \'\')'
 
 
 async def another(tab: Tab, site: Site) -> Tab:
@@ -109,3 +113,32 @@ async def test_after_a_session_that_ended_elsewhere_one_signs_in_in_place_and_th
     await expect(tab.answer_text).to_have_text("Welcome back.")
     await expect(tab.own).to_have_count(2)
     await expect(tab.connection).to_be_hidden()
+
+
+GROWING = (
+    "## What @ *costs @*\n\nSome @, **bold @ and @**, @ and `code -@ @` in [the @](https://a.org/x_y), R&D <b> *@*."
+    "\n\n- **Item @** one @\n- item two, @ and @\n\nA @:\n\n1. loose @\n\n2. and @ more @\n\n> quoted `@` here @\n\n"
+    "| a | b | c |\n|---|--:|---|\n| one @ | **two @** | three @ on @ |\n| 4 | `5 @` | 6 @ |\n| x @ | y | z @ |\n\n"
+    "```python\nx = '@'  # @\n```\n\nThe @ end."
+)
+
+
+async def test_who_watched_from_the_beginning_sees_what_one_sees_who_comes_in_the_middle(
+    tab: Tab, model: ModelServer, site: Site
+) -> None:
+    *pieces, end = GROWING.split("@")
+    words = [f"word{number}" for number in range(len(pieces))]
+    model.hold()
+    model.say(*map(str.__add__, pieces, words), end)
+    await tab.begin("What does it cost?")
+    late = Tab(await tab.page.context.new_page(), site.url)
+    for number, word in enumerate(words):
+        model.step()
+        await expect(tab.answer_text).to_contain_text(re.compile(rf"{word}\b"))
+        if number % 3 == 2:
+            await late.open(tab.page.url.removeprefix(site.url))
+            await late.is_connected()
+            await expect(late.answer_text).to_contain_text(word)
+            assert await late.answer_text.evaluate(MARKUP) == await tab.answer_text.evaluate(MARKUP)
+    model.release()
+    await tab.is_answered()

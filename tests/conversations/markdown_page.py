@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -71,29 +70,31 @@ class Page:
     def __init__(self, html: str) -> None:
         self.root = tree(html)
 
-    def apply(self, patch: Patch) -> None:
-        parent, target = self._find(patch.target)
-        fresh = tree(patch.html).children
-        match patch.swap:
-            case "beforeend":
-                for child in fresh:
-                    target.append(child)
-            case "innerMorph":
-                target.children = fresh
-            case "outerMorph" | "beforebegin":
-                at = next(i for i, child in enumerate(parent.children) if child is target)
-                parent.children[at : at + (patch.swap == "outerMorph")] = fresh
-            case other:
-                raise AssertionError(f"{other} is not a swap in use")
+    def apply(self, patches: list[Patch]) -> None:
+        """Changes the page by the patches of a frame: all their places are found before the first is changed."""
+        for patch, (parent, target) in [(patch, self._find(patch.target)) for patch in patches]:
+            fresh = tree(patch.html).children
+            match patch.swap:
+                case "beforeend":
+                    for child in fresh:
+                        target.append(child)
+                case "innerMorph":
+                    target.children = fresh
+                case "outerMorph" | "beforebegin":
+                    at = next(i for i, child in enumerate(parent.children) if child is target)
+                    parent.children[at : at + (patch.swap == "outerMorph")] = fresh
+                case other:
+                    raise AssertionError(f"{other} is not a swap in use")
 
     def _find(self, selector: str) -> tuple[Node, Node]:
         """The one element a selector of child steps names, and its parent."""
         parent = node = self.root
         for step in selector.removeprefix("> ").split(" > "):
-            name = re.sub(r":last-child$", "", step)
+            name, _, position = step.partition(":")
             found = [child for child in node.elements() if name in (child.tag, f".{child.attributes.get('class')}")]
-            if step.endswith(":last-child"):
-                found = [child for child in found if child is node.elements()[-1]]
+            if position:
+                at = -1 if position == "last-child" else int(position.removeprefix("nth-child(")[:-1]) - 1
+                found = [child for child in found if child is node.elements()[at]]
             assert len(found) == 1, f"{selector} names {len(found)} elements"
             parent, node = node, found[0]
         return parent, node

@@ -1,92 +1,13 @@
 """A text that grows is shown as the whole would be, by changes that cost no more at its end than at its beginning."""
 
 import re
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from conversations.markdown import StreamingMarkdown, render
 from tests.conversations.markdown_page import Page, tree
-
-INLINE = [
-    *("text", "and more", "**bold**", "*it*", "**open", "`code`", "`open", "[a](http://a.b)", "[a](http://", "<b>"),
-    *("![i](http://p)", "https://x.y/z_a", "$x^2$", r"\(a*b\)", "&amp;", r"\*", "é", "日本", "\u2028", "~~s~~", "|"),
-    *("_", "2.", "- ", "#"),
-]
-LINES = [
-    *(
-        "",
-        "",
-        "text",
-        "===",
-        "---",
-        "***",
-        "- a",
-        "- b",
-        "  c",
-        "  - d",
-        "    e",
-        "* f",
-        "+ g",
-        "1. h",
-        "2. i",
-        "10) j",
-    ),
-    *(
-        "-",
-        "1.",
-        "- [ ] k",
-        "- [x] l",
-        "> m",
-        "> - n",
-        "> [!NOTE]",
-        "# o",
-        "## p",
-        "| q | r |",
-        "|---|:-:|",
-        "| 1 | 2 |",
-    ),
-    *(
-        "| 3",
-        "```py",
-        "```",
-        "~~~",
-        "   ```",
-        "- ```",
-        "  ```",
-        "x = 1",
-        "<div>",
-        "</div>",
-        "<!--",
-        "-->",
-        "\tt",
-        "   ",
-    ),
-    *(r"\[", r"\]", "$$", "> ```"),
-]
-
-lines = st.lists(
-    st.one_of(
-        st.sampled_from(LINES),
-        st.builds(str.__add__, st.sampled_from(LINES), st.sampled_from(INLINE)),
-        st.lists(st.sampled_from(INLINE), min_size=1, max_size=4).map(" ".join),
-    ),
-    max_size=14,
-)
-texts = st.builds(lambda lines, end: end.join(lines), lines, st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n"]))
-cuts = st.lists(st.integers(1, 30), min_size=1, max_size=12)
-
-
-def pieces(text: str, lengths: Sequence[int]) -> list[str]:
-    """The text cut into pieces of these lengths, over and over."""
-    cut, at = [], 0
-    while at < len(text):
-        length = lengths[len(cut) % len(lengths)]
-        cut.append(text[at : at + length])
-        at += length
-    return cut
+from tests.conversations.markdown_texts import answers, cuts, pieces, texts
 
 
 def closed(stream: StreamingMarkdown) -> str:
@@ -106,18 +27,17 @@ def tail_of(stream: StreamingMarkdown) -> str:
 
 
 @settings(max_examples=250, deadline=None)
-@given(texts, cuts)
+@given(texts | answers, cuts)
 def test_a_viewer_who_applies_the_patches_sees_what_one_who_joins_sees(text, lengths):
     stream = StreamingMarkdown()
     page = Page(stream.html)
     for piece in pieces(text, lengths):
-        for patch in stream.feed(piece):
-            page.apply(patch)
+        page.apply(stream.feed(piece))
         assert page.root == tree(stream.html)
 
 
 @settings(max_examples=250, deadline=None)
-@given(texts, cuts)
+@given(texts | answers, cuts)
 def test_a_closed_block_never_changes_and_the_end_is_the_whole_at_once(text, lengths):
     stream = StreamingMarkdown()
     before = ""
@@ -131,7 +51,7 @@ def test_a_closed_block_never_changes_and_the_end_is_the_whole_at_once(text, len
 
 
 @settings(max_examples=150, deadline=None)
-@given(texts, cuts)
+@given(texts | answers, cuts)
 def test_the_rest_after_the_closed_blocks_is_what_is_missing_of_the_whole(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text + "\n", lengths):
@@ -146,7 +66,7 @@ def is_never_closed(text: str) -> bool:
 
 
 @settings(max_examples=200, deadline=None)
-@given(texts.filter(lambda text: "|" not in text), cuts)
+@given((texts | answers).filter(lambda text: "|" not in text), cuts)
 def test_after_a_complete_line_all_of_it_is_shown_as_in_the_whole(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text + "\n", lengths):
@@ -159,7 +79,7 @@ def without_colours(html: str) -> str:
 
 
 @settings(max_examples=100, deadline=None)
-@given(texts)
+@given(texts | answers)
 def test_people_who_stream_keep_their_line_breaks(text):
     stream = StreamingMarkdown(breaks=True)
     for piece in pieces(text, [7]):
