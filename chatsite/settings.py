@@ -230,6 +230,9 @@ DEMO_UPSTREAM_URL = f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::', '') else 
 # So many seconds one call of a tool may take, where its server's settings say nothing else.
 TOOL_CALL_TIMEOUT = env.float("TOOL_CALL_TIMEOUT", default=60)
 
+# How often in one answer a model may be given the results of tools, before it has to answer with what it knows.
+TOOL_ROUNDS = env.int("TOOL_ROUNDS", default=25)
+
 # ---------------------------------------------------------------- language, time, logs
 
 LANGUAGE_CODE = "en"

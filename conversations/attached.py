@@ -6,7 +6,7 @@ from typing import Any
 
 from conversations.inspection import Kind
 from conversations.models import Attachment, Message
-from conversations.models.attachment import TEXT, reference_in
+from conversations.models.attachment import TEXT, changed_within, reference_in
 from conversations.models.message import text_block
 from upstreams.chat import Block
 from upstreams.models import ChatModel
@@ -31,7 +31,10 @@ class Attached:
         return f"{what} left out: {self._reader} cannot see.", *self._said
 
     def expanded(self, block: Mapping[str, Any]) -> Block:
-        """What a block that stands for a file is to the model; other blocks as they are."""
+        """What a block that stands for a file is to the model, within a tool's result too; other blocks as they are."""
+        return changed_within(block, self._expanded)
+
+    def _expanded(self, block: Mapping[str, Any]) -> Block:
         key = reference_in(block)
         if key is None:
             return block

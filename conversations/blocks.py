@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from conversations.cards import Card, cards_of
 from conversations.inspection import Kind
 from conversations.markdown import render
+from conversations.models import Message, Role
 from conversations.models.attachment import SHOWN_HEIGHT, SHOWN_WIDTH, reference_in
 
 SHOWN = {"text": "text", "thinking": "thinking"}
@@ -25,19 +27,26 @@ class ShownBlock:
     kind: str
     html: str
     is_open: bool = False
+    card: Card | None = None
 
 
 def element_id(message_pk: int, index: int) -> str:
     return f"m{message_pk}-b{index}"
 
 
-def shown_blocks(message_pk: int, blocks: list[dict[str, Any]], *, breaks: bool) -> list[ShownBlock]:
-    """The blocks of a message that is not growing; `breaks` as in `render`: people's line ends are meant."""
-    return [
-        ShownBlock(element_id(message_pk, index), block["type"], rendered(text, breaks))
-        for index, block in enumerate(blocks)
-        if (text := shown_text(block))
-    ]
+def shown_blocks(message: Message) -> list[ShownBlock]:
+    """The blocks of a message that is not growing."""
+    # As in `render`: people's line ends are meant.
+    breaks = message.role == Role.USER
+    cards = cards_of(message.blocks, message.generation) if message.role == Role.ASSISTANT else {}
+    shown = []
+    for index, block in enumerate(message.blocks):
+        place = element_id(message.pk, index)
+        if text := shown_text(block):
+            shown.append(ShownBlock(place, block["type"], rendered(text, breaks)))
+        elif block.get("type") == "tool_use" and (card := cards.get(str(block.get("id")))):
+            shown.append(ShownBlock(place, "tool_use", "", card=card))
+    return shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from django.template.loader import render_to_string
 
 from conversations.blocks import ShownBlock, shown_blocks
 from conversations.hub import BEYOND, CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
-from conversations.models import Conversation, Message, Path, Role, State
+from conversations.models import Conversation, Message, Path, State
 from conversations.places import place_of
 
 CATCH_UP_LIMIT = 60
@@ -18,12 +18,12 @@ def article(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     if message.deleted_at:
         return render_to_string("conversations/_message_deleted.html", {"message": message})
     if blocks is None:
-        blocks = shown_blocks(message.pk, message.blocks, breaks=message.role == Role.USER)
+        blocks = shown_blocks(message)
     return render_to_string("conversations/_message.html", {"message": message, "blocks": blocks})
 
 
-def block_html(block: ShownBlock) -> str:
-    return render_to_string("conversations/_block.html", {"block": block})
+def block_html(block: ShownBlock, message: Message) -> str:
+    return render_to_string("conversations/_block.html", {"block": block, "message": message})
 
 
 def partial(target: str, swap: str, html: str = "") -> str:

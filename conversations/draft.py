@@ -24,7 +24,7 @@ class Draft:
     Its own `blocks` are fit to be stored and sent back verbatim.
     """
 
-    def __init__(self, blocks: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, blocks: Iterable[Mapping[str, Any]] = (), spent: Usage | None = None) -> None:
         self.usage = Usage()
         self.stop_reason: str | None = None
         self.explanation = ""
@@ -32,6 +32,21 @@ class Draft:
         self._blocks = [dict(block) for block in blocks]
         # The open block's text in pieces: joining them when somebody asks keeps a long reply linear.
         self._pieces: list[str] = []
+        self._earlier = spent or Usage()
+
+    @property
+    def spent(self) -> Usage:
+        """The usage of all calls of the upstream that the reply has taken."""
+        return self._earlier + self.usage
+
+    def begin_call(self) -> None:
+        """The upstream is called once more, for what follows the results of tools."""
+        self._earlier, self.usage, self.stop_reason = self.spent, Usage(), None
+
+    def add(self, blocks: Iterable[Mapping[str, Any]]) -> None:
+        """Blocks that no event brings: the results of tools."""
+        self._settle()
+        self._blocks += [dict(block) for block in blocks]
 
     def apply(self, event: ReplyEvent) -> None:
         match event:

@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 
 from accounts.models import User
 from conversations.models import Attachment, Conversation, Message
+from tools.models import Tool
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import check
@@ -146,6 +147,46 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The parameters of a conversation, checked against what the model that answers next allows."""
 
     stop_sequences = StopSequencesField(required=False, label="Stop sequences", help_text="One a line.", strip=False)
+    tools = forms.ModelMultipleChoiceField(
+        Tool.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What the model may use. Each person's answers use those that are open to that person.",
+        error_messages={"invalid_choice": "One of the tools is not open to you any more. Choose again."},
+    )
+    tool_choice = forms.ChoiceField(label="When it uses them", required=False)
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = Tool.objects.usable_by(person)
+        field = self.fields["tools"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = offered
+        self.offered = list(offered)
+        self.chosen = set(self.instance.tools.values_list("pk", flat=True))
+        self.initial["tools"] = [tool for tool in self.offered if tool.pk in self.chosen]
+        one_by_name = [(tool.wire_name, f"First of all “{tool}”") for tool in self.offered]
+        choice = self.fields["tool_choice"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = [("auto", "When it sees fit"), ("any", "In every answer"), ("none", "Never"), *one_by_name]
+        if self.instance.tool_choice not in dict(choice.choices):
+            self.initial["tool_choice"] = "auto"
+
+    def keep(self) -> None:
+        """Saves what was changed, and nothing else of the row: somebody may have spoken or renamed it meanwhile.
+
+        Tools that are open to others and not to this person stay chosen.
+        """
+        self.instance.save(update_fields=[name for name in self.changed_data if name != "tools"])
+        theirs = self.chosen - {tool.pk for tool in self.offered}
+        self.instance.tools.set([*theirs, *self.cleaned_data["tools"]])
+
+    def clean_tool_choice(self) -> str:
+        choice: str = self.cleaned_data["tool_choice"] or self.initial["tool_choice"]
+        named = {tool.wire_name for tool in self.cleaned_data.get("tools", [])}
+        if choice not in ("auto", "any", "none", *named):
+            raise forms.ValidationError("This tool is not among those chosen above.")
+        return choice
 
     class Meta:
         model = Conversation
@@ -159,6 +200,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "frequency_penalty",
             "stop_sequences",
             "thinking_budget",
+            "tool_choice",
         ]
         labels = {
             "max_tokens": "Longest answer (tokens)",
@@ -176,7 +218,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or self.cleaned_data
         model = self.instance.speaking_model()
         if model is not None and not self.errors:
-            asked = Conversation(**{name: cleaned.get(name) for name in self.fields})
+            asked = Conversation(**{name: cleaned.get(name) for name in self.Meta.fields})
             for problem in check(asked, ProtocolName(model.provider.protocol), model.limits):
                 self.add_error(problem.field if problem.field in self.fields else None, problem.message)
         return cleaned

@@ -1,21 +1,24 @@
 """Carries a growing reply to its viewers, batch by batch, and to the database about once a second."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from django.utils.html import escape
 from django.utils.timezone import now
 
 from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
 from conversations.broadcasts import added, all_is_told, block_html, change_of, partial, replaced, tell
+from conversations.cards import Progress, card
 from conversations.draft import Draft
 from conversations.figures import thought
 from conversations.hub import Frame
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.transcript import continued_from
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
 
 live: dict[int, "Relay"] = {}
 """The reply that grows in this process, by the conversation's key: there is one at a time in each."""
@@ -31,6 +34,11 @@ class LiveBlock:
     opened_at: float
     is_open: bool = True
     is_on_page: bool = False
+    use: dict[str, Any] | None = None
+    """The call of a tool, where it is one; `written` is its input as it comes."""
+    written: str = ""
+    progress: Progress = Progress.WRITING
+    result: Mapping[str, Any] | None = None
 
 
 class Relay:
@@ -38,16 +46,23 @@ class Relay:
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
-        said = continued_from(message.blocks) if generation.continues else []
-        self.draft = Draft(said)
-        self._joins = bool(said)
+        said: list[dict[str, Any]] = []
+        if generation.rounds:
+            said = message.blocks
+        elif generation.continues:
+            said = continued_from(message.blocks)
+        self.draft = Draft(said, generation.usage if generation.rounds else None)
+        self._joins = bool(said) and not generation.rounds
         self.seq = 0
-        self.thinking_seconds: float | None = None
-        self.first_token_at: datetime | None = None
+        self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
+        self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
         self.stop_asked = False
         self._blocks: list[LiveBlock | None] = []
-        for block in said:
-            self._open(block["type"], shown_text(block), is_on_page=True)
+        for content in said:
+            self._open(content, is_on_page=True)
+        for block in self.live_blocks:
+            block.is_open, block.progress = False, Progress.RUNNING
+        self._answer(said)
 
     def start(self) -> None:
         """The page's empty message turns into one that grows."""
@@ -64,6 +79,24 @@ class Relay:
         partials += self._added()
         if partials:
             self._send("".join(partials))
+
+    def take_results(self, results: list[dict[str, Any]]) -> None:
+        """The tools have run: their cards show what came back."""
+        self.draft.add(results)
+        self._blocks += [None] * len(results)
+        self._send("".join(self._replaced(block) for block in self._answer(results)))
+
+    def _answer(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
+        results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}
+        answered = [block for block in self.live_blocks if block.use and block.use.get("id") in results]
+        for block in answered:
+            assert block.use
+            block.result = results[block.use["id"]]
+            block.progress = Progress.FAILED if block.result.get("is_error") else Progress.DONE
+        return answered
+
+    def _replaced(self, block: LiveBlock) -> str:
+        return partial(f"#{block.id}", "outerMorph", block_html(self._as_shown(block), self.message))
 
     def end(self, booked: Message) -> None:
         """The last frame replaces the whole message, so that even a tab that missed everything ends up right."""
@@ -84,8 +117,12 @@ class Relay:
         shown = replaced if is_there else added
         return self._frame(shown(self.message, self.shown_blocks()))
 
+    @property
+    def live_blocks(self) -> list[LiveBlock]:
+        return [block for block in self._blocks if block]
+
     def shown_blocks(self) -> list[ShownBlock]:
-        return [self._as_shown(block) for block in self._blocks if block]
+        return [self._as_shown(block) for block in self.live_blocks]
 
     def _send(self, html: str) -> None:
         self.seq += 1
@@ -101,9 +138,13 @@ class Relay:
         What the model thought before it is left out: it would stand in the middle of a sentence.
         """
         for event in events:
-            if self._joins and isinstance(event, BlockOpened) and event.block["type"] == "text":
+            kind = event.block.get("type") if isinstance(event, BlockOpened) else ""
+            if self._joins and isinstance(event, BlockOpened) and kind == "text":
                 self._joins = False
                 yield BlockGrew(shown_text(event.block))
+            elif self._joins and kind == "tool_use":
+                self._joins = False
+                yield event
             elif not self._joins or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):
                 yield event
 
@@ -115,7 +156,16 @@ class Relay:
                     if block.is_on_page:
                         yield partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
             case BlockOpened(content):
-                self._open(content["type"], shown_text(content))
+                self._open(content)
+            case InputGrew(text) if (block := self._open_block()) and block.use:
+                block.written += text
+                if block.is_on_page:
+                    yield partial(f"#{block.id}-input", "beforeend", escape(text))
+            case BlockClosed(fields) if (block := self._open_block()) and block.use:
+                block.use |= fields
+                block.is_open, block.progress = False, Progress.RUNNING
+                if block.is_on_page:
+                    yield self._replaced(block)
             case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
                 block.is_open = False
                 self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
@@ -124,31 +174,37 @@ class Relay:
                 if block.is_on_page:
                     yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
 
-    def _open(self, kind: str, text: str, *, is_on_page: bool = False) -> None:
-        if kind not in SHOWN:
+    def _open(self, content: Mapping[str, Any], *, is_on_page: bool = False) -> None:
+        kind = content["type"]
+        if kind not in SHOWN and kind != "tool_use":
             self._blocks.append(None)
             return
         block = LiveBlock(element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(), time.monotonic())
         block.is_on_page = is_on_page
-        if text:
+        if kind == "tool_use":
+            block.use = dict(content)
+        elif text := shown_text(content):
             block.markdown.feed(text)
         self._blocks.append(block)
 
     def _added(self) -> Iterator[str]:
         # htmx finds the targets of all partials of a frame before it swaps the first one: a block that is new in a
         # frame cannot grow in it, so it comes as it stands at the end of the batch.
-        fresh = [block for block in self._blocks if block and not block.is_on_page]
+        fresh = [block for block in self.live_blocks if not block.is_on_page]
         for block in fresh:
             block.is_on_page = True
         if fresh:
-            html = "".join(block_html(self._as_shown(block)) for block in fresh)
+            html = "".join(block_html(self._as_shown(block), self.message) for block in fresh)
             yield partial(f"#m{self.message.pk}-body", "beforeend", html)
 
     def _open_block(self) -> LiveBlock | None:
         return self._blocks[-1] if self._blocks else None
 
     def _as_shown(self, block: LiveBlock) -> ShownBlock:
-        return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open)
+        shown = None
+        if block.use:
+            shown = card(block.use, block.progress, block.result, block.written if block.is_open else "")
+        return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown)
 
 
 def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
@@ -161,7 +217,7 @@ def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
         if isinstance(event, BlockGrew):
             pieces.append(event.text)
             continue
-        if pieces and isinstance(event, BlockOpened | BlockClosed):
+        if pieces and isinstance(event, BlockOpened | InputGrew | BlockClosed):
             yield BlockGrew("".join(pieces))
             pieces.clear()
         yield event

@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.tasks import task
 from django.utils.timezone import now
 
 from conversations import broadcasts, checkpoints
-from conversations.models import Conversation, Generation, Message, State
+from conversations.models import Conversation, Generation, Message, State, ToolCall
 from conversations.models.generation import USAGE_FIELDS
 from conversations.pacing import paced
 from conversations.relay import Relay, live
+from conversations.toolbox import TOO_MANY, Toolbox, error, unanswered
 from conversations.transcript import problems_with, request_for, takes_prefill
 from upstreams.chat import ChatRequest
 from upstreams.client import stream_reply
@@ -33,11 +36,19 @@ OUR_FAULT = "Something went wrong on our side; it was written to the server's lo
 BOOKED = (
     *USAGE_FIELDS,
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
-    *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at"),
+    *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at", "rounds"),
 )
 
 LAST_SAVE = 5.0
 """Seconds that a process which must stop now spends at most on saving what it has."""
+
+
+class Undecided(Exception):
+    """Tools are called that may not run before somebody has said so: nothing to do until then."""
+
+    def __init__(self, calls: Iterable[str]) -> None:
+        super().__init__()
+        self.calls = tuple(calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Outcome:
     error_kind: str = ""
     error_message: str = ""
     error_detail: str = ""
+    undecided: tuple[str, ...] = ()
+    """The ids of calls about which somebody has to be asked."""
 
     @classmethod
     def of(cls, failure: UpstreamError, *, has_content: bool) -> "Outcome":
@@ -63,6 +76,7 @@ class Assignment:
     endpoint: Endpoint | None
     request: ChatRequest | None
     refusal: Outcome | None = None
+    toolbox: Toolbox | None = None
     otherwise: ChatRequest | None = None
     """What to ask when the upstream refuses `request` itself: not every model goes on with its own words."""
 
@@ -125,7 +139,7 @@ async def wind_down() -> None:
 
 def take_up(pk: int) -> Assignment | None:
     """Claims the generation; None when it is not ours to write."""
-    queryset = Generation.objects.select_related("conversation", "chat_model__provider")
+    queryset = Generation.objects.select_related("conversation", "chat_model__provider", "asked_by")
     generation = queryset.filter(pk=pk).first()
     if generation is None or not generation.claim():
         return None
@@ -136,15 +150,18 @@ def take_up(pk: int) -> Assignment | None:
         endpoint = generation.chat_model.provider.endpoint()
     except SealBroken as error:
         return Assignment(generation, message, None, None, Outcome(State.FAILED, "sealed_key", str(error)))
-    request = request_for(generation, message)
-    by_asking = request_for(generation, message, by_asking=True) if generation.continues else None
+    toolbox = Toolbox.of(generation, message)
+    request = request_for(generation, message, toolbox.definitions)
+    by_asking = None
+    if generation.continues and not generation.rounds:
+        by_asking = request_for(generation, message, toolbox.definitions, by_asking=True)
     if by_asking and not takes_prefill(request, generation.chat_model):
         request, by_asking = by_asking, None
     generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
     refusal = None
     if problems := problems_with(request, generation.chat_model):
         refusal = Outcome(State.FAILED, "invalid_request", " ".join(problems))
-    return Assignment(generation, message, endpoint, request, refusal, by_asking)
+    return Assignment(generation, message, endpoint, request, refusal, toolbox, by_asking)
 
 
 async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
@@ -162,6 +179,27 @@ async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
 
 
 async def carried(relay: Relay, assignment: Assignment) -> None:
+    """The model answers, tools that it calls run, and it goes on with their results, until it calls no more."""
+    generation, endpoint, toolbox = assignment.generation, assignment.endpoint, assignment.toolbox
+    assert endpoint is not None and toolbox is not None
+    if not generation.rounds:
+        await begun(relay, assignment)
+    while calls := unanswered(relay.draft.blocks):
+        if any(toolbox.must_ask(call) for call in calls):
+            raise Undecided([call["id"] for call in calls if toolbox.must_ask(call)])
+        generation.rounds = max(generation.rounds, 1)
+        is_last = generation.rounds > settings.TOOL_ROUNDS
+        relay.take_results([error(call, TOO_MANY) for call in calls] if is_last else await toolbox.results(calls))
+        generation.rounds += 1
+        relay.message.blocks = relay.draft.blocks
+        request = await sync_to_async(request_for)(generation, relay.message, toolbox.definitions)
+        relay.draft.begin_call()
+        await carried_by(relay, endpoint, replace(request, tool_choice="none") if is_last else request)
+        if is_last:
+            return
+
+
+async def begun(relay: Relay, assignment: Assignment) -> None:
     endpoint, request = assignment.endpoint, assignment.request
     assert endpoint is not None and request is not None
     try:
@@ -184,6 +222,9 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
     match ended.exception():
         case None:
             return Outcome(State.COMPLETE)
+        case Undecided() as undecided:
+            relay.generation.rounds = max(relay.generation.rounds, 1)
+            return Outcome(State.WAITING, undecided=undecided.calls)
         case UpstreamError() as failure:
             return Outcome.of(failure, has_content=relay.draft.has_content)
         case bug:
@@ -219,10 +260,12 @@ def book(relay: Relay, outcome: Outcome) -> Message:
     generation.error_detail = outcome.error_detail or draft.explanation
     generation.stop_reason = draft.stop_reason or ""
     generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
-    generation.usage = draft.usage
+    generation.usage = draft.spent
     generation.cost = generation.price()
-    generation.finished_at = generation.heartbeat_at = now()
+    generation.heartbeat_at = now()
+    generation.finished_at = None if outcome.undecided else generation.heartbeat_at
     generation.save(update_fields=BOOKED)
+    ToolCall.objects.bulk_create(ToolCall(generation=generation, use_id=use_id) for use_id in outcome.undecided)
     revision = generation.conversation.advance()
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)

@@ -1,7 +1,7 @@
 """A conversation as the request that asks for its next reply."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from conversations.attached import Attached
 from conversations.models import Conversation, Generation, Message, Path, Role
@@ -20,7 +20,9 @@ SEVERAL_PEOPLE = (
 )
 
 
-def request_for(generation: Generation, message: Message, *, by_asking: bool = False) -> ChatRequest:
+def request_for(
+    generation: Generation, message: Message, tools: Sequence[Block] = (), *, by_asking: bool = False
+) -> ChatRequest:
     """What to ask so that `generation` writes `message`: all that was said before it. Queries the database.
 
     A continuation ends with what is there already, for the model to go on with; `by_asking`
@@ -31,12 +33,16 @@ def request_for(generation: Generation, message: Message, *, by_asking: bool = F
         raise ValueError("A generation without a model cannot ask for anything.")
     earlier = list(Path.to(message.branch).messages.filter(pk__lt=message.pk).for_reading())
     names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
-    attached = Attached(earlier, chat_model)
+    attached = Attached([*earlier, message], chat_model)
     messages = [
-        chat for said in earlier if (chat := as_chat_message(said, chat_model, attached, names=names)) is not None
+        chat
+        for said in earlier
+        for chat in as_chat_messages(said, chat_model, attached, names=names, tools=bool(tools))
     ]
-    if generation.continues:
-        messages.append(ChatMessage("assistant", continued_from(message.blocks)))
+    if generation.rounds:
+        messages += rounds(attached.expanded(block) for block in message.blocks)
+    elif generation.continues:
+        messages += rounds(attached.expanded(block) for block in continued_from(message.blocks))
     if by_asking:
         messages.append(ChatMessage("user", [text_block(GO_ON)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
@@ -44,9 +50,32 @@ def request_for(generation: Generation, message: Message, *, by_asking: bool = F
         model=chat_model.model_id,
         messages=messages,
         system=system,
+        tools=tools,
+        tool_choice=tool_choice(generation, tools),
         remarks=attached.remarks,
         **parameters_of(conversation),
     )
+
+
+def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
+    """What a person set holds for how an answer begins; made to call a tool each time, the model would never end."""
+    choice = generation.conversation.tool_choice
+    is_known = choice in ("auto", "any", "none") or any(tool["name"] == choice for tool in tools)
+    if not is_known or (choice != "none" and (generation.rounds or generation.continues)):
+        return "auto"
+    return choice
+
+
+def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
+    """An answer in the turns that it took: the results of tools are told to the model, each time after what it said."""
+    said: list[ChatMessage] = []
+    for block in blocks:
+        role: Literal["user", "assistant"] = "user" if block.get("type") == "tool_result" else "assistant"
+        if said and said[-1].role == role:
+            said[-1] = ChatMessage(role, [*said[-1].blocks, block])
+        else:
+            said.append(ChatMessage(role, [block]))
+    return said
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
@@ -85,20 +114,27 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def as_chat_message(message: Message, reader: ChatModel, attached: Attached, *, names: bool) -> ChatMessage | None:
-    """None for what has nothing to say to the model, such as a reply that failed before its first word."""
-    said = list(sendable(message.blocks, foreign=is_foreign(message, reader)))
+def as_chat_messages(
+    message: Message, reader: ChatModel, attached: Attached, *, names: bool, tools: bool
+) -> list[ChatMessage]:
+    """None for what has nothing to say to the model, such as a reply that failed before its first word.
+
+    Without `tools` in the request, servers take no calls of them either.
+    """
+    said = list(sendable(message.blocks, foreign=is_foreign(message, reader), tools=tools))
     if not said:
-        return None
+        return []
+    if message.role == Role.ASSISTANT:
+        return rounds(attached.expanded(block) for block in said)
     blocks = [attached.expanded(block) for block in said]
-    if names and message.role == Role.USER:
+    if names:
         # The name comes first, also before what was attached; a text alone is one block with it.
         name = f"{message.author or 'Somebody who left'}:"
         if is_text(said[0]):
             blocks[0] = text_block(f"{name} {blocks[0]['text']}")
         else:
             blocks.insert(0, text_block(name))
-    return ChatMessage("user" if message.role == Role.USER else "assistant", blocks)
+    return [ChatMessage("user", blocks)]
 
 
 def is_foreign(message: Message, reader: ChatModel) -> bool:
@@ -109,11 +145,14 @@ def is_foreign(message: Message, reader: ChatModel) -> bool:
     return writer is None or writer.provider_id != reader.provider_id
 
 
-def sendable(blocks: Iterable[Block], *, foreign: bool) -> Iterable[Block]:
-    """Text that says something; everything else only to the provider whose it is."""
+TOOLS = ("tool_use", "tool_result")
+
+
+def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
+    """Text that says something, and calls of our tools; everything else only to the provider whose it is."""
     for block in blocks:
         if is_text(block):
             if block["text"].strip():
                 yield block
-        elif not foreign:
+        elif tools if block.get("type") in TOOLS else not foreign:
             yield block

@@ -11,7 +11,20 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations import broadcasts, relay, runner
 from conversations.markdown import title_from
-from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
+from conversations.models import (
+    Attachment,
+    Conversation,
+    Decision,
+    Generation,
+    Message,
+    Participant,
+    Path,
+    State,
+    ToolCall,
+    ToolGrant,
+    Unsent,
+)
+from tools.models import Tool
 from upstreams.models import ChatModel
 
 
@@ -83,12 +96,12 @@ def post(
     return generation
 
 
-def retry(message: Message, chat_model: ChatModel | None) -> Generation:
+def retry(message: Message, person: User, chat_model: ChatModel | None) -> Generation:
     """Asks for another answer in the place of this one, which is kept."""
     conversation = message.conversation
     with transaction.atomic():
         branch = conversation.fork_at(message)
-        generation = conversation.owe_reply(branch, message.parent, chat_model)
+        generation = conversation.owe_reply(branch, message.parent, chat_model, person)
     announce(conversation, generation)
     return generation
 
@@ -100,12 +113,12 @@ def edit(message: Message, author: User, text: str, chat_model: ChatModel | None
         branch = conversation.fork_at(message)
         files = [each.copy() for each in message.attachments.all()]
         said = conversation.add(branch, message.parent_id, author=author, text=text, attached=files)
-        generation = conversation.owe_reply(branch, said, chat_model)
+        generation = conversation.owe_reply(branch, said, chat_model, author)
     announce(conversation, generation)
     return generation
 
 
-def go_on(message: Message) -> Generation | None:
+def go_on(message: Message, person: User) -> Generation | None:
     """Continues an answer that was cut, in the same message; None when there is nothing to go on from."""
     conversation = message.conversation
     with transaction.atomic():
@@ -116,7 +129,9 @@ def go_on(message: Message) -> Generation | None:
         naming = Generation.naming(message.generation.chat_model or conversation.speaking_model())
         message.revision = conversation.advance()
         message.save(update_fields=["revision"])
-        generation = Generation.objects.create(conversation=conversation, message=message, continues=True, **naming)
+        generation = Generation.objects.create(
+            conversation=conversation, message=message, continues=True, asked_by=person, **naming
+        )
     announce(conversation, generation)
     return generation
 
@@ -173,6 +188,7 @@ def fork(last: Message, owner: User) -> Conversation:
     """A conversation of one's own that begins with what was said up to `last`."""
     source = last.conversation
     copied = begin(owner, title=source.title, **{name: getattr(source, name) for name in CARRIED_OVER})
+    copied.tools.set(source.tools.all())
     copied.advance()
     branch, after = copied.path().branch, None
     for message in Path.to(last.branch).messages.filter(pk__lte=last.pk).for_reading():
@@ -191,7 +207,7 @@ def fork(last: Message, owner: User) -> Conversation:
 
 CARRIED_OVER = (
     *("chat_model", "system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
-    *("presence_penalty", "frequency_penalty", "stop_sequences", "thinking_budget"),
+    *("presence_penalty", "frequency_penalty", "stop_sequences", "thinking_budget", "tool_choice"),
 )
 
 
@@ -200,14 +216,46 @@ def stop(generation: Generation) -> None:
     with transaction.atomic():
         unfinished = Generation.objects.unfinished().filter(pk=generation.pk)
         unfinished.update(stop_asked_at=now())
-        was_queued = unfinished.filter(state=State.QUEUED).update(state=State.STOPPED, finished_at=now())
-        if was_queued:
+        idle = unfinished.filter(state__in=[State.QUEUED, State.WAITING])
+        was_idle = idle.update(state=State.STOPPED, finished_at=now())
+        if was_idle:
             mark_changed(generation.message)
-    if was_queued:
+    if was_idle:
         broadcasts.changed(generation.message.conversation)
         async_to_sync(runner.start_next)(generation.conversation_id)
     else:
         runner.stop(generation.pk)
+
+
+def decide(call: ToolCall, *, is_allowed: bool, for_good: bool = False) -> None:
+    """Says whether a tool may run; once nothing is undecided, the answer goes on. Harmless when it was said before.
+
+    Allowed `for_good`, the tool is not asked about again in this conversation, for this person.
+    """
+    generation = call.generation
+    conversation = generation.conversation
+    with transaction.atomic():
+        conversation.advance()
+        undecided = ToolCall.objects.filter(generation=generation, decision="", generation__state=State.WAITING)
+        decided = [call]
+        if is_allowed and for_good and (tool := tool_of(call)):
+            ToolGrant.objects.get_or_create(conversation=conversation, person=generation.asked_by, tool=tool)
+            decided = [each for each in undecided.all() if tool_of(each) == tool]
+        decision = Decision.ALLOWED if is_allowed else Decision.REFUSED
+        undecided.filter(pk__in=[each.pk for each in decided]).update(decision=decision, decided_at=now())
+        is_next = not undecided.exists()
+        if is_next:
+            Generation.objects.filter(pk=generation.pk, state=State.WAITING).update(state=State.QUEUED)
+        Message.objects.filter(pk=generation.message_id).update(revision=conversation.revision)
+    broadcasts.changed(conversation)
+    if is_next:
+        runner.generate.enqueue(generation.pk)
+
+
+def tool_of(call: ToolCall) -> Tool | None:
+    """The tool that a call names, while there is one."""
+    names = [block.get("name") for block in call.generation.message.blocks if block.get("id") == call.use_id]
+    return Tool.objects.filter(wire_name__in=names).first()
 
 
 def mark_changed(message: Message) -> None:

@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations.figures import size
 from conversations.inspection import Finding, Kind, Limits, Refused, examined, tidied
-from conversations.models import Attachment, Conversation
+from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import TEXT, THUMBNAIL
 
 FOLDER = "attachments"
@@ -76,26 +76,8 @@ def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
 
 
 def keep(found: Finding, name: str, owner: User, conversation: Conversation | None) -> Attachment:
-    """Stores the files first: a row never stands for a file that is not there."""
-    key = uuid4().hex
-    stored = f"{FOLDER}/{key[:2]}/{key}"
-    for part, path in (("", found.content), (THUMBNAIL, found.thumbnail), (TEXT, found.text)):
-        if path is not None:
-            with path.open("rb") as content:
-                default_storage.save(stored + part, File(content))
-    attachment = Attachment(
-        owner=owner,
-        conversation=conversation,
-        kind=found.kind,
-        name=named_after(name, found.media_type),
-        media_type=found.media_type,
-        size=found.content.stat().st_size,
-        width=found.width,
-        height=found.height,
-        pages=found.pages,
-        is_text_whole=found.is_text_whole,
-        stored=stored,
-    )
+    attachment = stored(found, name)
+    attachment.owner, attachment.conversation = owner, conversation
     try:
         with transaction.atomic():
             demand_room(name, owner, conversation)
@@ -104,6 +86,44 @@ def keep(found: Finding, name: str, owner: User, conversation: Conversation | No
         delete_files([attachment])
         raise
     return attachment
+
+
+def keep_image(content: bytes, name: str, message: Message) -> Attachment:
+    """An image that came with an answer; raises NotAttached when it cannot be read as one."""
+    try:
+        with NamedTemporaryFile(prefix="chatsite-") as file:
+            file.write(content)
+            file.flush()
+            with examined(Path(file.name), limits()) as found:
+                if found.kind != Kind.IMAGE:
+                    raise NotAttached(f"“{name}” is no image.")
+                attachment = stored(found, tidied(name))
+    except Refused as refused:
+        raise NotAttached(f"“{name}” {refused}") from None
+    attachment.conversation, attachment.message = message.conversation, message
+    attachment.save()
+    return attachment
+
+
+def stored(found: Finding, name: str) -> Attachment:
+    """Stores the files first, and saves no row yet: a row never stands for a file that is not there."""
+    key = uuid4().hex
+    place = f"{FOLDER}/{key[:2]}/{key}"
+    for part, path in (("", found.content), (THUMBNAIL, found.thumbnail), (TEXT, found.text)):
+        if path is not None:
+            with path.open("rb") as content:
+                default_storage.save(place + part, File(content))
+    return Attachment(
+        kind=found.kind,
+        name=named_after(name, found.media_type),
+        media_type=found.media_type,
+        size=found.content.stat().st_size,
+        width=found.width,
+        height=found.height,
+        pages=found.pages,
+        is_text_whole=found.is_text_whole,
+        stored=place,
+    )
 
 
 ENDINGS = {

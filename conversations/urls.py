@@ -3,7 +3,7 @@
 from django.urls import path
 
 from conversations.consumers import ConversationTab, Tab
-from conversations.views import attachments, edits, members, pages, turns, unsent, verbs
+from conversations.views import attachments, edits, members, pages, tools, turns, unsent, verbs
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("conversations/<int:pk>/messages/<int:message_pk>/retries/", verbs.retry, name="retry"),
     path("conversations/<int:pk>/messages/<int:message_pk>/edits/", verbs.edit, name="edit"),
     path("conversations/<int:pk>/messages/<int:message_pk>/continuations/", verbs.go_on, name="continue"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/tool-decisions/", tools.decide, name="decide"),
     path("conversations/<int:pk>/messages/<int:message_pk>/delete/", verbs.delete, name="delete_message"),
     path("conversations/<int:pk>/messages/<int:message_pk>/restore/", verbs.restore, name="restore_message"),
     path("conversations/<int:pk>/messages/<int:message_pk>/forks/", verbs.fork, name="fork"),

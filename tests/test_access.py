@@ -74,6 +74,8 @@ OF_A_CONVERSATION = {
     # The message is a model's, which nobody edits.
     MESSAGE + "edits/": both(403, 403),
     MESSAGE + "continuations/": both(405, 302),
+    # No tool waits for anybody.
+    MESSAGE + "tool-decisions/": both(405, 404),
     MESSAGE + "delete/": Answers(owner=(405, 302), member=(405, 403)),
     MESSAGE + "restore/": both(405, 404),
     MESSAGE + "forks/": both(405, 302),

@@ -32,6 +32,10 @@ class ChatRequest:
     stop_sequences: Sequence[str] = field(default_factory=tuple)
     thinking_budget: int | None = None
     """Tokens the model may think, ≥ 1024; None: thinking is off."""
+    tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    """Definitions, as the Messages API has them: name, description, input_schema."""
+    tool_choice: str = "auto"
+    """"auto", "any", "none", or the name of the one tool to be called; it says nothing without tools."""
     stream: bool = True
     remarks: Sequence[str] = field(default_factory=tuple)
     """What of the conversation is not in it as it stands there, a sentence each; for people, never sent."""

@@ -9,7 +9,7 @@ from upstreams.chat import ChatRequest
 from upstreams.connection import ConnectionReport, ConnectionStep, list_models, test_connection
 from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
-from upstreams.events import BlockClosed, BlockGrew, ReplyEnded, ReplyEvent
+from upstreams.events import BlockClosed, BlockGrew, InputGrew, ReplyEnded, ReplyEvent
 from upstreams.protocols.listings import ModelListing
 from upstreams.transport import LIMITS, Limits, close_http
 
@@ -46,7 +46,7 @@ async def stream_reply(
             while (events := await call.read()) is not None:
                 if not has_content:
                     held += events
-                    if not any(isinstance(event, BlockGrew | BlockClosed | ReplyEnded) for event in events):
+                    if not any(isinstance(event, BlockGrew | InputGrew | BlockClosed | ReplyEnded) for event in events):
                         continue
                     has_content, events, held = True, held, []
                 if events:

@@ -19,6 +19,14 @@ class Usage:
     cache_write_tokens: int | None = None
     thinking_tokens: int | None = None
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Of several calls; what none of them reported stays unknown."""
+        sums = {}
+        for f in fields(self):
+            figures = [value for each in (self, other) if (value := getattr(each, f.name)) is not None]
+            sums[f.name] = sum(figures) if figures else None
+        return Usage(**sums)
+
     def updated(self, later: "Usage") -> "Usage":
         """Figures reported later replace earlier ones: both protocols report running totals."""
         known = {f.name: value for f in fields(later) if (value := getattr(later, f.name)) is not None}
@@ -51,6 +59,13 @@ class BlockGrew:
 
 
 @dataclass(frozen=True, slots=True)
+class InputGrew:
+    """The open tool call's input goes on, as JSON text; what it comes to is told when the block closes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlockClosed:
     """The open block is complete. `fields` are those known only now: signature, input, citations."""
 
@@ -76,4 +91,4 @@ class ReplyEnded:
     explanation: str = ""
 
 
-type ReplyEvent = ReplyStarted | BlockOpened | BlockGrew | BlockClosed | UsageReported | ReplyEnded
+type ReplyEvent = ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | UsageReported | ReplyEnded

@@ -5,17 +5,21 @@ from conversations.models.branch import Branch, Path
 from conversations.models.conversation import Conversation, Participant
 from conversations.models.generation import Generation, State
 from conversations.models.message import Message, Role
+from conversations.models.tool_call import Decision, ToolCall, ToolGrant
 from conversations.models.unsent import Unsent
 
 __all__ = [
     "Attachment",
     "Branch",
     "Conversation",
+    "Decision",
     "Generation",
     "Message",
     "Participant",
     "Path",
     "Role",
     "State",
+    "ToolCall",
+    "ToolGrant",
     "Unsent",
 ]

@@ -1,6 +1,6 @@
 """A file that goes with a message: what it is, whose, where its bytes are, and who may see it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -35,17 +35,19 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
 
     def referred_to_by(self, blocks: Iterable[Mapping[str, Any]]) -> "dict[str, Attachment]":
         """The attachments that blocks stand for, by the id that stands in the block."""
-        ids = {reference for block in blocks if (reference := reference_in(block))}
+        ids = {reference for block in with_results(blocks) if (reference := reference_in(block))}
         return {str(each.uuid): each for each in self.filter(uuid__in=ids)} if ids else {}
 
     def copied(self, blocks: Iterable[dict[str, Any]]) -> "tuple[list[dict[str, Any]], list[Attachment]]":
         """The blocks, referring to copies of what they refer to, and the copies, which are not saved yet."""
         blocks = list(blocks)
         copies = {key: each.copy() for key, each in self.referred_to_by(blocks).items()}
-        return [
-            copies[str(key)].reference if (key := reference_in(block)) and str(key) in copies else block
-            for block in blocks
-        ], list(copies.values())
+
+        def copied(block: Mapping[str, Any]) -> Mapping[str, Any]:
+            key = reference_in(block)
+            return copies[str(key)].reference if key and str(key) in copies else block
+
+        return [dict(changed_within(block, copied)) for block in blocks], list(copies.values())
 
 
 class Attachment(models.Model):
@@ -111,6 +113,23 @@ class Attachment(models.Model):
     @property
     def files(self) -> Iterator[str]:
         return (self.stored + part for part in ("", THUMBNAIL, TEXT))
+
+
+def with_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The blocks, and those that the results of tools hold."""
+    for block in blocks:
+        yield block
+        if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
+            yield from block["content"]
+
+
+def changed_within(
+    block: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """What `change` makes of a block, or of those that it holds as the result of a tool."""
+    if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
+        return {**block, "content": [change(each) for each in block["content"]]}
+    return change(block)
 
 
 def reference_in(block: Mapping[str, Any]) -> UUID | None:

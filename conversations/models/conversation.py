@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from conversations.models.branch import Branch, Path
+from tools.models import Tool
 from upstreams.models import ChatModel
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Conversation(models.Model):
     frequency_penalty = models.FloatField(null=True, blank=True)
     stop_sequences = models.JSONField(default=list, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
+    tools = models.ManyToManyField(Tool, blank=True, related_name="+")
+    tool_choice = models.CharField(max_length=64, default="auto")
+    """"auto", "any", "none", or the wire name of the tool that every answer begins with."""
 
     objects = ConversationQuerySet.as_manager()
 
@@ -92,7 +96,7 @@ class Conversation(models.Model):
         """A person speaks at the end of a path, and a reply is owed: returns the generation that will write it."""
         self.advance()
         said = self.add(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
-        return self.owe_reply(path.branch, said, chat_model)
+        return self.owe_reply(path.branch, said, chat_model, author)
 
     @transaction.atomic
     def fork_at(self, message: "Message") -> Branch:
@@ -122,7 +126,9 @@ class Conversation(models.Model):
             each.save()
         return message
 
-    def owe_reply(self, branch: Branch, to: "Message | None", chat_model: ChatModel | None) -> "Generation":
+    def owe_reply(
+        self, branch: Branch, to: "Message | None", chat_model: ChatModel | None, asked_by: User | None
+    ) -> "Generation":
         """An empty reply after `to` and its queued generation; the branch is now the one last spoken on."""
         from conversations.models.generation import Generation
         from conversations.models.message import Role
@@ -130,7 +136,8 @@ class Conversation(models.Model):
         reply = self.add(branch, to.pk if to else None, role=Role.ASSISTANT)
         Conversation.objects.filter(pk=self.pk).update(branch=branch, chat_model=chat_model)
         Participant.objects.filter(conversation=self).update(active_at=now())
-        return Generation.objects.create(conversation=self, message=reply, **Generation.naming(chat_model))
+        naming = Generation.naming(chat_model)
+        return Generation.objects.create(conversation=self, message=reply, asked_by=asked_by, **naming)
 
     @transaction.atomic
     def rename(self, title: str) -> None:

@@ -17,6 +17,7 @@ USAGE_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_wri
 class State(models.TextChoices):
     QUEUED = "queued"
     RUNNING = "running"
+    WAITING = "waiting"
     COMPLETE = "complete"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
@@ -24,10 +25,15 @@ class State(models.TextChoices):
 
 
 CUT_REASONS = ("max_tokens", "length", "model_context_window_exceeded", "pause_turn")
-UNFINISHED = (State.QUEUED, State.RUNNING)
+UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
+"""WAITING: the model wants to use a tool, and the person who asked has to say whether it may."""
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
+    def for_reading(self) -> Self:
+        """With what drawing them needs, oldest first."""
+        return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_calls").order_by("pk")
+
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
 
@@ -43,6 +49,8 @@ class Generation(models.Model):
     conversation = models.ForeignKey("conversations.Conversation", models.CASCADE, related_name="generations")
     message = models.ForeignKey("conversations.Message", models.CASCADE, related_name="generations")
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, related_name="+")
+    asked_by = models.ForeignKey("accounts.User", models.SET_NULL, null=True, related_name="+")
+    """Whose tools the model may use, and who is asked before it uses one."""
     model_name = models.CharField("model", max_length=200, blank=True)
     provider_name = models.CharField("provider", max_length=80, blank=True)
 
@@ -64,6 +72,8 @@ class Generation(models.Model):
 
     continues = models.BooleanField(default=False)
     """Goes on with what its message says already, instead of writing it from the start."""
+    rounds = models.PositiveSmallIntegerField(default=0)
+    """How often the model has been given the results of tools."""
 
     queued_at = models.DateTimeField(default=now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -77,7 +87,7 @@ class Generation(models.Model):
         indexes = [
             models.Index(
                 fields=["conversation", "id"],
-                condition=models.Q(state__in=[State.QUEUED, State.RUNNING]),
+                condition=models.Q(state__in=UNFINISHED),
                 name="generation_unfinished",
             )
         ]
@@ -95,7 +105,9 @@ class Generation(models.Model):
     def claim(self) -> bool:
         """Takes a queued generation up; False when it was taken, stopped, or is not its turn yet."""
         mine = Generation.objects.filter(pk=self.pk).next_in_line()
-        self.started_at = self.heartbeat_at = now()
+        self.heartbeat_at = now()
+        # One that was waiting for somebody goes on; it began when it first did.
+        self.started_at = self.started_at or self.heartbeat_at
         claimed = mine.update(state=State.RUNNING, started_at=self.started_at, heartbeat_at=self.heartbeat_at) == 1
         if claimed:
             self.state = State.RUNNING

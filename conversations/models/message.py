@@ -29,7 +29,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         latest = Generation.objects.filter(message=OuterRef("pk")).order_by("-pk")
         read = self.annotate(state_read=models.Subquery(latest.values("state")[:1]))
         return read.select_related("author").prefetch_related(
-            models.Prefetch("generations", Generation.objects.select_related("chat_model__provider").order_by("pk")),
+            models.Prefetch("generations", Generation.objects.for_reading()),
             models.Prefetch("parent", Message.objects.only("pk")),
             models.Prefetch("parent__replies", replies),
         )

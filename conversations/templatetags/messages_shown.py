@@ -1,10 +1,14 @@
 """How a message's parts are put into words."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 
 from conversations import figures
-from conversations.blocks import AttachedFile, ShownBlock, attached_files, shown_blocks
+from conversations.blocks import AttachedFile, ShownBlock, attached_file, attached_files, shown_blocks
 from conversations.models import Generation, Message, Role
+from conversations.models.attachment import reference_in
 
 register = template.Library()
 
@@ -17,7 +21,14 @@ register.filter("size", figures.size)
 
 @register.filter
 def blocks(message: Message) -> list[ShownBlock]:
-    return shown_blocks(message.pk, message.blocks, breaks=message.role == Role.USER)
+    return shown_blocks(message)
+
+
+@register.filter
+def image_in(block: Mapping[str, Any]) -> AttachedFile | None:
+    """The file that an image in the result of a tool stands for."""
+    key = reference_in(block)
+    return attached_file(block, key) if key else None
 
 
 @register.filter

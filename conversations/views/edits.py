@@ -30,10 +30,9 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
-    form = SettingsForm(request.POST or None, instance=conversation)
+    form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
     if request.method == "POST" and form.is_valid():
-        # Nothing else of the row: somebody may have spoken or renamed it since it was read.
-        form.instance.save(update_fields=form.changed_data)
+        form.keep()
         return closing(HttpResponse()) if request.htmx else redirect("conversation", pk)
     model = conversation.speaking_model()
     return form_page(request, "settings", {"form": form, "conversation": conversation, "model": model})

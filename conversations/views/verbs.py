@@ -21,7 +21,7 @@ def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
     message = message_or_404(request, pk, message_pk)
     if message.role != Role.ASSISTANT:
         raise PermissionDenied("Only an answer can be asked for again.")
-    generation = turns.retry(message, chosen_model(request, message))
+    generation = turns.retry(message, request.user, chosen_model(request, message))
     return gone_to(request, message.conversation, generation.message.branch)
 
 
@@ -53,7 +53,7 @@ def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
 @require_POST
 def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
-    turns.go_on(message)
+    turns.go_on(message, request.user)
     return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
 
 

@@ -25,7 +25,7 @@ function escape(event) {
   if (cancel && !event.isComposing) return cancel.click();
   if (document.querySelector("dialog[open], :popover-open") || event.isComposing) return;
   if (document.documentElement.dataset.drawer === "open") document.querySelector("[data-sidebar-toggle]").click();
-  else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"])')) document.getElementById("stop")?.requestSubmit();
+  else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"], [data-state="waiting"])')) document.getElementById("stop")?.requestSubmit();
 }
 
 // A link that is called a button is pressed like one.

@@ -32,9 +32,9 @@ def grow(conversation: Conversation, author: User, seed: int, model: ChatModel |
         forked = conversation.fork_at(message)
         if message.role == "user":
             said = conversation.add(forked, message.parent_id, author=author, text=f"Q{number}, edited")
-            conversation.owe_reply(forked, said, model)
+            conversation.owe_reply(forked, said, model, None)
         else:
-            conversation.owe_reply(forked, message.parent, model)
+            conversation.owe_reply(forked, message.parent, model, None)
         Message.objects.filter(branch=forked, role="assistant").update(blocks=[{"type": "text", "text": f"A{number}"}])
     conversation.generations.update(state="complete")
     return chance
@@ -44,7 +44,7 @@ def fork(answer: Message, model: ChatModel | None) -> Branch:
     """An answer asked for again, which nobody begins to write; returns its branch."""
     conversation = Conversation.objects.get(pk=answer.conversation_id)
     branch = conversation.fork_at(answer)
-    conversation.owe_reply(branch, answer.parent, model)
+    conversation.owe_reply(branch, answer.parent, model, None)
     return branch
 
 

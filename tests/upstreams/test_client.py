@@ -99,7 +99,7 @@ async def test_pieces_arrive_as_they_are_written(server: ModelServer) -> None:
             pass
         assert grown == [text]
     server.release()
-    assert [events async for events in batches]
+    await batches.aclose()
 
 
 async def test_what_has_arrived_meanwhile_comes_in_one_batch(server: ModelServer) -> None:

@@ -63,8 +63,20 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if budget is not None:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    body |= _tools(request, thinking=budget is not None, said=said)
     body |= _sampling(request, thinking=budget is not None, said=said)
     return body, said
+
+
+def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
+    if not request.tools:
+        return {}
+    choice = request.tool_choice
+    if thinking and choice not in ("auto", "none"):
+        choice = "auto"
+        said.append("The model chooses its tools itself: it cannot be made to use one while it thinks.")
+    named = {"type": choice} if choice in ("auto", "any", "none") else {"type": "tool", "name": choice}
+    return {"tools": [dict(tool) for tool in request.tools], "tool_choice": named}
 
 
 def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:

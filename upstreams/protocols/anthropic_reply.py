@@ -11,6 +11,7 @@ from upstreams.events import (
     BlockClosed,
     BlockGrew,
     BlockOpened,
+    InputGrew,
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
@@ -173,6 +174,8 @@ class Decoder:
             case {"type": "input_json_delta", "partial_json": str(piece)}:
                 self._json.append(piece)
                 self.size += len(piece)
+                if piece:
+                    return [*before, InputGrew(piece)]
             case {"type": "signature_delta", "signature": str(signature)}:
                 self._closing["signature"] = signature
                 self.size += len(signature)

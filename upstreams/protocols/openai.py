@@ -1,5 +1,6 @@
 """The Chat Completions API as a client speaks it: addresses, headers and the request body."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from upstreams.chat import ChatRequest
@@ -40,6 +41,9 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     }
     if request.stream:
         body["stream_options"] = {"include_usage": True}
+    if request.tools:
+        body["tools"] = [_function(tool) for tool in request.tools]
+        body["tool_choice"] = _choice(request.tool_choice)
     if request.max_tokens is not None:
         body[endpoint.max_tokens_field] = request.max_tokens
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
@@ -67,6 +71,17 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
         else:
             said.append("The thinking budget is left out: this provider is not marked as taking a reasoning effort.")
     return said
+
+
+def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": tool["name"], "description": tool.get("description", ""), "parameters": tool["input_schema"]}
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: str) -> str | dict[str, Any]:
+    if choice in ("auto", "none"):
+        return choice
+    return "required" if choice == "any" else {"type": "function", "function": {"name": choice}}
 
 
 def _effort(budget: int) -> str:

@@ -1,0 +1,86 @@
+"""A model's call of a tool as people see it: what it wants, how far it is, and what came back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from conversations.models import Generation, State
+
+LONGEST_SHOWN = 20_000
+"""Characters of a result that a page shows; the model was told all of it."""
+
+
+class Progress(StrEnum):
+    WRITING = "writing"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    DROPPED = "dropped"
+    """The answer ended before the call was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """`input` is JSON as text, perhaps not all of it yet; `texts` and `images` are the result's."""
+
+    use_id: str
+    name: str
+    origin: str
+    progress: Progress
+    input: str
+    texts: list[str] = field(default_factory=list)
+    images: list[Mapping[str, Any]] = field(default_factory=list)
+    is_cut: bool = False
+
+
+def card(use: Mapping[str, Any], progress: Progress, result: Mapping[str, Any] | None = None, input: str = "") -> Card:
+    """Of a `tool_use` block and perhaps its `tool_result`; `input` stands for the block's while it is being written."""
+    origin, _, name = str(use.get("name", "")).rpartition("__")
+    content = (result or {}).get("content") or []
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
+    return Card(
+        use_id=str(use.get("id", "")),
+        name=name.replace("_", " ").strip() or "tool",
+        origin=origin.replace("-", " "),
+        progress=progress,
+        input=input or written(use),
+        texts=[text[:LONGEST_SHOWN] for text in texts],
+        images=[block for block in blocks if block.get("type") == "image"],
+        is_cut=any(len(text) > LONGEST_SHOWN for text in texts),
+    )
+
+
+def written(use: Mapping[str, Any]) -> str:
+    """The input as people read it; "" when there is none."""
+    if raw := use.get("raw_input"):
+        return str(raw)
+    return orjson.dumps(use["input"], option=orjson.OPT_INDENT_2).decode() if use.get("input") else ""
+
+
+def cards_of(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, Card]:
+    """The calls of a message that is not growing, by their ids."""
+    blocks = list(blocks)
+    results = {block.get("tool_use_id"): block for block in blocks if block.get("type") == "tool_result"}
+    uses = [block for block in blocks if block.get("type") == "tool_use"]
+    return {
+        str(use.get("id")): card(
+            use, progress_of(use, results.get(use.get("id")), generation), results.get(use.get("id"))
+        )
+        for use in uses
+    }
+
+
+def progress_of(use: Mapping[str, Any], result: Mapping[str, Any] | None, generation: Generation | None) -> Progress:
+    if result is not None:
+        return Progress.FAILED if result.get("is_error") else Progress.DONE
+    if generation is None or not generation.is_unfinished:
+        return Progress.DROPPED
+    if generation.state != State.WAITING:
+        return Progress.RUNNING
+    asked = {call.use_id for call in generation.tool_calls.all() if not call.decision}
+    return Progress.WAITING if use.get("id") in asked else Progress.RUNNING

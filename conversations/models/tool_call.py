@@ -1,0 +1,44 @@
+"""What people allow models to do with tools: call by call, or for a whole conversation."""
+
+from django.db import models
+from django.utils.timezone import now
+
+from conversations.models.conversation import Conversation
+from conversations.models.generation import Generation
+from tools.models import Tool
+
+
+class Decision(models.TextChoices):
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+class ToolCall(models.Model):
+    """A call that waits, or has waited, for the person who asked. `use_id` is that of its `tool_use` block."""
+
+    generation = models.ForeignKey(Generation, models.CASCADE, related_name="tool_calls")
+    use_id = models.CharField(max_length=200)
+    decision = models.CharField(max_length=10, choices=Decision, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["generation", "use_id"], name="tool_call_once")]
+
+    def __str__(self) -> str:
+        return f"{self.use_id} of {self.generation_id}"
+
+
+class ToolGrant(models.Model):
+    """A person lets a tool run in a conversation without being asked each time; it holds for what they ask."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="tool_grants")
+    person = models.ForeignKey("accounts.User", models.CASCADE, related_name="+")
+    tool = models.ForeignKey(Tool, models.CASCADE, related_name="+")
+    granted_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "person", "tool"], name="tool_granted_once")]
+
+    def __str__(self) -> str:
+        return f"{self.tool} in {self.conversation}"

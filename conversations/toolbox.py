@@ -1,0 +1,106 @@
+"""The tools of one reply: what the model is told of, what somebody has to allow first, and their work."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from conversations.models import Conversation, Decision, Generation, Message, ToolCall, ToolGrant
+from conversations.models.message import text_block
+from conversations.uploads import NotAttached, keep_image
+from tools.builtin import CallContext
+from tools.calls import call
+from tools.models import Tool, ToolQuerySet
+from tools.results import ToolResult
+
+type Block = dict[str, Any]
+
+REFUSED = "The person who was asked refused this call. Go on without it, or ask them what they would like instead."
+TOO_MANY = "No more tools can be used in this answer. Answer with what is known."
+NO_SUCH_TOOL = "There is no tool of this name here."
+UNREADABLE = "The input of this call is no JSON object. Send it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What a person lets models use in a conversation. `decisions` are those about calls of this generation."""
+
+    tools: Mapping[str, Tool]
+    granted: frozenset[int]
+    decisions: Mapping[str, str]
+    context: CallContext | None
+    message: Message
+
+    @classmethod
+    def of(cls, generation: Generation, message: Message) -> Toolbox:
+        person = generation.asked_by
+        if person is None:
+            return cls({}, frozenset(), {}, None, message)
+        conversation = generation.conversation
+        granted = ToolGrant.objects.filter(conversation=conversation, person=person).values_list("tool", flat=True)
+        decided = ToolCall.objects.filter(generation=generation).values_list("use_id", "decision")
+        context = CallContext(person, conversation.pk)
+        tools = {tool.wire_name: tool for tool in chosen(conversation).usable_by(person)}
+        return cls(tools, frozenset(granted), dict(decided), context, message)
+
+    @property
+    def definitions(self) -> list[Block]:
+        return [tool.definition for tool in self.tools.values()]
+
+    def must_ask(self, use: Block) -> bool:
+        tool = self.tools.get(use.get("name", ""))
+        if tool is None or "raw_input" in use or self.decisions.get(use["id"]):
+            return False
+        return tool.ask_first and tool.pk not in self.granted
+
+    async def results(self, uses: Sequence[Block]) -> list[Block]:
+        """All at once, the results in the order of the calls."""
+        async with asyncio.TaskGroup() as calls:
+            running = [calls.create_task(self.result(use)) for use in uses]
+        return [task.result() for task in running]
+
+    async def result(self, use: Block) -> Block:
+        """The `tool_result` block of a `tool_use` block; what goes wrong is in it, for the model to read."""
+        tool = self.tools.get(use.get("name", ""))
+        if self.decisions.get(use["id"]) == Decision.REFUSED:
+            return error(use, REFUSED)
+        if tool is None or self.context is None:
+            return error(use, NO_SUCH_TOOL)
+        if "raw_input" in use:
+            return error(use, UNREADABLE)
+        answer: ToolResult = await call(tool, use.get("input") or {}, self.context)
+        content = await sync_to_async(self._kept)(answer.content, str(tool))
+        block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
+        return {**block, "is_error": True} if answer.is_error else block
+
+    def _kept(self, content: Iterable[Block], name: str) -> list[Block]:
+        """Images are drawn anew and kept as files, like those that people attach."""
+        kept = []
+        for block in content:
+            if block["type"] == "image":
+                try:
+                    block = keep_image(b64decode(block["source"]["data"]), name, self.message).reference
+                except NotAttached as fault:
+                    block = text_block(f"[An image was left out: {fault}]")
+            kept.append(block)
+        return kept
+
+
+def chosen(conversation: Conversation) -> ToolQuerySet:
+    return Tool.objects.filter(pk__in=conversation.tools.values("pk"))
+
+
+def error(use: Block, words: str) -> Block:
+    return {"type": "tool_result", "tool_use_id": use["id"], "content": [text_block(words)], "is_error": True}
+
+
+def unanswered(blocks: Iterable[Block]) -> list[Block]:
+    """The calls that have no result yet, in their order."""
+    blocks = list(blocks)
+    answered = {block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"}
+    return [block for block in blocks if block.get("type") == "tool_use" and block.get("id") not in answered]

@@ -1,0 +1,32 @@
+"""Saying whether a tool may run."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from accounts.models import AuthenticatedRequest
+from conversations import turns
+from conversations.access import message_or_404
+from conversations.models import ToolCall
+from conversations.views.turns import address
+
+ANSWERS = {
+    "once": {"is_allowed": True},
+    "always": {"is_allowed": True, "for_good": True},
+    "refuse": {"is_allowed": False},
+}
+
+
+@require_POST
+def decide(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+    message = message_or_404(request, pk, message_pk)
+    calls = ToolCall.objects.filter(generation__message=message).select_related("generation__message")
+    call = get_object_or_404(calls.select_related("generation__conversation"), use_id=request.POST.get("call", ""))
+    if call.generation.asked_by_id != request.user.pk:
+        raise PermissionDenied("Only who asked the model can say which tools it may use for the answer.")
+    answer = ANSWERS.get(request.POST.get("answer", ""))
+    if answer is None:
+        return HttpResponseBadRequest("Say “once”, “always” or “refuse”.")
+    turns.decide(call, **answer)
+    return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
