@@ -17,7 +17,7 @@ from conversations.models import Conversation
 from tests.pages import Page
 
 SITE = "http://localhost"
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds after which somebody who waits for the server has waited in vain, and the test fails."""
 TOKEN = "f" * 32
 _marks = count(1)
