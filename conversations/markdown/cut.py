@@ -9,7 +9,7 @@ ELEMENTS: Final = {"**": "strong", "*": "em", "`": "code"}
 """The marks that may be open at the end of a text, and what they make of it."""
 
 _TABLE: Final = '<div class="table-scroll"'
-_BLOCKS: Final = words("blockquote div h1 h2 h3 h4 h5 h6 li ol p pre td tr ul")
+_BLOCKS: Final = words("blockquote div h2 h3 h4 h5 h6 li ol p pre td tr ul")
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ _CLOSINGS: Final[dict[str, tuple[str, ...]]] = {
     **{mark: (mark,) for mark in ELEMENTS},
 }
 """What closes a text for the moment, and the marks that are open there, outermost first."""
-_HEADINGS: Final = words("h1 h2 h3 h4 h5 h6")
+_HEADINGS: Final = words("h2 h3 h4 h5 h6")
 _OF_TEXT: Final = _HEADINGS | words("code li p td")
 _ENDS_OF_MARKS: Final = ("</strong>", "</em>", "</code>", "</a>", "</del>", "</math>")
 _BEFORE_HEADING: Final = " \t>-*+.)0123456789#"

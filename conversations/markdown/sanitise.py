@@ -18,8 +18,7 @@ _CELLS = {"center", "right"}
 body = nh3.Cleaner(
     tags=set(
         words(
-            "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p small span strong "
-            "table tbody td th thead tr ul"
+            "a blockquote br code del div em h2 h3 h4 h5 h6 hr li ol p small span strong table tbody td th thead tr ul"
         )
     ),
     attributes={"a": {"href", "title"}, "ol": {"start"}},
@@ -44,7 +43,7 @@ body = nh3.Cleaner(
 
 _BARE = (
     r"(?:[^<>&\r\xa0]++|&(?:amp|lt|gt|nbsp);"
-    r"|</?(?:blockquote|code|del|em|h[1-6]|li|ol|p|strong|table|tbody|thead|tr|ul)>|</(?:div|td|th)>|<[bh]r>"
+    r"|</?(?:blockquote|code|del|em|h[2-6]|li|ol|p|strong|table|tbody|thead|tr|ul)>|</(?:div|td|th)>|<[bh]r>"
     r"|<t(?:d|h scope=\"col\")(?: class=\"(?:center|right)\")?>"
     r"|<div class=\"table-scroll\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">)*+"
 )

@@ -19,6 +19,8 @@ _END_TAGS: Final = {
 }
 _ATOMS: Final = {"SoftBreak": "\n", "HardBreak": "<br>", "Rule": "<hr>"}
 _ATOMS_OF_PEOPLE: Final = {**_ATOMS, "SoftBreak": "<br>"}
+# One level down: the page has its own first heading, and a message is a part of it.
+_HEADINGS: Final = {f"H{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
 _ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
 _CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
 
@@ -122,10 +124,10 @@ class Writer:
         return "<li>"
 
     def _open_heading(self, heading: Any) -> str:
-        return f"<{heading['level'].lower()}>"
+        return f"<{_HEADINGS[heading['level']]}>"
 
     def _close_heading(self, level: str) -> str:
-        return f"</{level.lower()}>"
+        return f"</{_HEADINGS[level]}>"
 
     def _open_list(self, first: int | None) -> str:
         return "<ul>" if first is None else "<ol>" if first == 1 else f'<ol start="{first}">'

@@ -72,14 +72,14 @@ async def test_a_finger_can_press_everything(
 
 
 async def test_headings_leave_out_no_level(tab: Tab, ada: Person, backstage: Backstage) -> None:
-    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello to you."]))
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["# Hello\n\n## To you"]))
     await tab.is_connected()
     levels = """() => [...document.querySelectorAll('h1, h2, h3, h4')]
         .filter(it => it.checkVisibility()).map(it => Number(it.tagName[1]))"""
-    assert await tab.page.evaluate(levels) == [1]
+    assert await tab.page.evaluate(levels) == [1, 2, 3], "the first is the page's own"
     await tab.page.get_by_role("button", name="Members").click()
     await expect(tab.dialog).to_have_accessible_name("Members")
-    assert await tab.page.evaluate(levels) == [1, 2]
+    assert await tab.page.evaluate(levels) == [1, 2, 3, 2]
 
 
 async def test_the_main_job_is_done_without_a_mouse(tab: Tab, model: ModelServer) -> None:

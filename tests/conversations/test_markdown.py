@@ -22,8 +22,8 @@ def test_a_paragraph_has_emphasis_code_and_struck_text():
     assert render("a *b* **c** `d` ~~e~~") == ("<p>a <em>b</em> <strong>c</strong> <code>d</code> <del>e</del></p>")
 
 
-def test_headings_keep_their_level():
-    assert render("# a\n\n###### b\n\nc\n---") == "<h1>a</h1><h6>b</h6><h2>c</h2>"
+def test_headings_stand_one_level_below_the_pages_own():
+    assert render("# a\n\n###### b\n\nc\n---") == "<h2>a</h2><h6>b</h6><h3>c</h3>"
 
 
 def test_a_newline_breaks_the_line_for_people_and_not_for_models():

@@ -79,7 +79,7 @@ P, STRONG = "> .tail > p", "> .tail > p > strong"
         ("- **Item** a\n- it", "em", [("> .tail > ul > li", "em")]),
         ("1. a\n\n2. it", "em", [("> .tail > ol > li > p", "em")]),
         ("> quo", "ted", [("> .tail > blockquote > p", "ted")]),
-        ("## Head", "ing", [("> .tail > h2", "ing")]),
+        ("## Head", "ing", [("> .tail > h3", "ing")]),
     ],
 )
 def test_what_is_certain_is_appended(before, text, patches):
