@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -16,10 +17,22 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 
+sockets = URLRouter(websocket_urlpatterns)
+
+
+async def socket(scope: Any, receive: Any, send: Any) -> None:
+    """A socket knows its person and sends directly: the stack would look at the session again for every frame."""
+
+    async def signed_in(scope: Any, receive: Any, _: Any) -> None:
+        await sockets(scope, receive, send)
+
+    await AuthMiddlewareStack(signed_in)(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
         "http": or_demo_upstream(pages),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": AllowedHostsOriginValidator(socket),
     }
 )
 
