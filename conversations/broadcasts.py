@@ -95,7 +95,7 @@ def change_of(message: Message) -> Frame:
     )
     if message.state == State.RUNNING and message.generation and not message.deleted_at:
         # The row is behind what viewers have read of it: they catch up, which ends with the reply as it stands.
-        frame = frame._replace(html="", generation=message.generation.pk, seq=BEYOND)
+        frame = frame._replace(html="", relay=message.generation.pk, seq=BEYOND)
     return frame
 
 

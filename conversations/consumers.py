@@ -138,7 +138,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             if news is None:
                 await self.catch_up()
                 # Catching up is about the conversation; what else came with the gap is in no other frame.
-                news = [frame.html for frame in frames if frame.html and not (frame.generation or frame.revision)]
+                news = [frame.html for frame in frames if frame.html and not (frame.relay or frame.revision)]
             # One by one: htmx finds the targets of all partials of a message before it swaps the first one.
             for html in news:
                 await self.send(html)
@@ -186,13 +186,13 @@ class ConversationTab(Tab):
             if frame.branch and not self.path.includes(frame.branch, frame.message):
                 continue
             is_known = 0 < frame.revision <= (self.caught_up_to or 0)
-            if frame.generation:
-                expected = self.seen.get(frame.generation, 0) + 1
+            if frame.relay:
+                expected = self.seen.get(frame.relay, 0) + 1
                 if frame.seq > expected and not is_known:
                     return None
                 if frame.seq != expected:
                     continue
-                self.seen[frame.generation] = frame.seq
+                self.seen[frame.relay] = frame.seq
             elif is_known:
                 continue
             if frame.html:
@@ -230,7 +230,7 @@ class ConversationTab(Tab):
         growing = relay.live.get(self.pk)
         if growing and broadcasts.includes(self.path, growing.message):
             snapshot = growing.snapshot(since)
-            self.seen[snapshot.generation] = snapshot.seq
+            self.seen[snapshot.relay] = snapshot.seq
             if not growing.message.deleted_at:
                 await self.send(snapshot.html)
 

@@ -13,15 +13,15 @@ QUEUE_LENGTH = 256
 class Frame(NamedTuple):
     """One update on its way to a viewer; a named tuple because a frozen dataclass takes four times as long to make.
 
-    Frames of a running reply carry its generation's key and `seq`, counted from
-    1 without gaps. The last of them and all others carry the conversation's
-    `revision` that they bring, or 0 when they are of no conversation. What is about a message says so:
-    a tab on another branch may not have it. One with a revision and nothing else
-    ends what that revision brings.
+    Frames of a running reply carry its relay's key and `seq`, counted from 1
+    without gaps. The last of them and all others carry the conversation's
+    `revision` that they bring, or 0 when they are of no conversation. What is
+    about a message says so: a tab on another branch may not have it. One with a
+    revision and nothing else ends what that revision brings.
     """
 
     html: str
-    generation: int = 0
+    relay: int = 0
     seq: int = 0
     revision: int = 0
     branch: int = 0

@@ -1,5 +1,6 @@
 """Carries a growing reply to its viewers, batch by batch, and to the database about once a second."""
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,11 +42,16 @@ class LiveBlock:
     result: Mapping[str, Any] | None = None
 
 
+_keys = itertools.count(1)
+
+
 class Relay:
     """One reply on its way. Every frame has the next `seq`; `snapshot` is what all frames so far add up to."""
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
+        # Not the generation's: one that waited for a person and is taken up again has another relay.
+        self.key = next(_keys)
         said: list[dict[str, Any]] = []
         if generation.rounds:
             said = message.blocks
@@ -103,7 +109,7 @@ class Relay:
         self.let_go()
         # One of the reply's own: whoever was shown it growing after it was booked must not take this for old news.
         self.seq += 1
-        frame = change_of(booked)._replace(generation=self.generation.pk, seq=self.seq)
+        frame = change_of(booked)._replace(relay=self.key, seq=self.seq)
         tell(self.generation.conversation_id, frame)
         all_is_told(self.generation.conversation_id, booked.revision)
 
@@ -130,7 +136,7 @@ class Relay:
 
     def _frame(self, html: str) -> Frame:
         message = self.message
-        return Frame(html, generation=self.generation.pk, seq=self.seq, branch=message.branch_id, message=message.pk)
+        return Frame(html, relay=self.key, seq=self.seq, branch=message.branch_id, message=message.pk)
 
     def _joined_on(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
         """The first text of a continuation goes on in the text that is there.

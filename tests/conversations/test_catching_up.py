@@ -11,6 +11,7 @@ from conversations.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.hub import Frame, conversation_topic, hub, person_topic
 from conversations.hub import Viewer as Queue
 from conversations.models import Conversation, State
+from conversations.relay import Relay
 from tests.conversations.asking import Opening, begun, ended, last_reply, posted
 from tests.fakes import ModelServer
 from tests.pages import words
@@ -43,7 +44,7 @@ def lose(queue: Queue, number: int) -> None:
     offer, numbers = queue.offer, count()
 
     def lossy(frame: Frame) -> None:
-        if not frame.generation or next(numbers) != number:
+        if not frame.relay or next(numbers) != number:
             offer(frame)
 
     queue.offer = lossy  # type: ignore[method-assign]
@@ -266,3 +267,31 @@ async def test_the_page_is_the_same_however_the_reply_came(
         await each.until(lambda _, each=each: has_grown(each, relay.message.pk))
     seen = [[words(block) for block in each.page.find(f"#m{relay.message.pk} .markdown")] for each in (tab, late)]
     assert seen[0] == seen[1]
+
+
+async def test_an_answer_that_is_taken_up_again_is_followed_again(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tabs = [await (await browser(ada)).open(conversation) for _ in range(2)]
+    relay.start()
+    for batch in BATCHES:
+        for tab in tabs:
+            await tab.settle()
+        relay.carry(batch)
+    await runner.finish(relay, runner.Outcome(State.WAITING))
+    for tab in tabs:
+        await tab.until(lambda page: page.state(message) == State.WAITING)
+    await conversation.generations.aupdate(state=State.QUEUED)
+    assignment = await sync_to_async(runner.take_up)(relay.generation.pk)
+    assert assignment is not None
+    again = Relay(assignment.generation, assignment.message)
+    again.start()
+    again.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
+    for tab in tabs:
+        await tab.until(lambda page: page.text(message).endswith("And ten"))
+    await ended(again)
+    for tab in tabs:
+        await tab.until_over(message)
+        assert await is_as_if_fresh(tab, conversation, message)

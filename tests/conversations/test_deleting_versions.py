@@ -156,7 +156,7 @@ async def test_a_version_that_is_being_written_stays_deleted_whatever_frames_are
     await there.until(lambda page: page.has(second) and page.text(second) == "I could go on")
     await act(tab.browser, conversation, second, "delete")
     await there.until(lambda page: page.state(second) == "deleted")
-    hub.publish(conversation_topic(conversation.pk), Frame("", generation=1, seq=BEYOND))
+    hub.publish(conversation_topic(conversation.pk), Frame("", relay=1, seq=BEYOND))
     await there.settle()
     assert there.page.state(second) == "deleted"
     await act(tab.browser, conversation, second, "restore")

@@ -254,7 +254,7 @@ def lose_some(queue: object, chance: random.Random) -> None:
     offer = type(queue).offer
 
     def lossy(frame: Frame) -> None:
-        if frame.revision or not frame.generation or chance.random() < 0.6:
+        if frame.revision or not frame.relay or chance.random() < 0.6:
             offer(queue, frame)
 
     queue.offer = lossy  # type: ignore[attr-defined]

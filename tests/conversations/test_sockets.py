@@ -241,7 +241,7 @@ async def test_a_tab_that_cannot_be_kept_up_to_date_is_closed_to_come_back(
     await tab.settle()
     await Conversation.objects.filter(pk=conversation.pk).adelete()
     # A gap: something has to be caught up on, and cannot be.
-    hub.publish(conversation_topic(conversation.pk), Frame("never shown", generation=1, seq=7))
+    hub.publish(conversation_topic(conversation.pk), Frame("never shown", relay=1, seq=7))
     assert await tab.until_closed() == OUR_FAULT
 
 

@@ -17,7 +17,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = UUID(int=1)
-GAP = Frame("", generation=1, seq=BEYOND)
+GAP = Frame("", relay=1, seq=BEYOND)
 
 
 async def test_after_a_long_time_on_the_page_a_gap_costs_no_more_than_what_was_missed(
