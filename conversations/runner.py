@@ -239,6 +239,9 @@ async def finish(relay: Relay, outcome: Outcome) -> None:
         try:
             message = await checkpoints.saving(book)(relay, outcome)
             break
+        except Generation.NotUpdated:
+            logger.warning("Generation %s has ended, and its conversation is gone", relay.generation.pk)
+            return
         except DatabaseError:
             # The reply is whole in memory and nowhere else: giving up would lose it.
             logger.warning(

@@ -6,10 +6,11 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations import turns
+from conversations import relay, runner, turns
 from conversations.models import Conversation, Generation, State
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
 from tests.fakes import Gate, ModelServer
+from tests.viewers import PATIENCE
 from tests.wires import reply_wire
 from upstreams.models import ChatModel
 
@@ -132,3 +133,20 @@ async def test_without_scripts_stop_leads_back_to_the_conversation(
 ) -> None:
     answer = await (await browser(ada)).post(f"/conversations/{conversation.pk}/stop/", htmx=False)
     assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
+
+
+async def test_a_reply_whose_conversation_is_deleted_for_good_comes_to_an_end(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("One ", "two")
+    server.hold()
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Count")
+    message = (await last_reply(conversation)).message_id
+    server.step()
+    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    lives = list(runner._lives)
+    await conversation.adelete()
+    server.release()
+    _, left = await asyncio.wait(lives, timeout=PATIENCE)
+    assert not left and relay.live == {}
