@@ -37,7 +37,7 @@ def chat_chunk(delta: Mapping[str, Any] | None = None, finish: str | None = None
 
 
 def _messages_wire(pieces: Iterable[str], thinking: Sequence[str], stop: str, usage: Mapping[str, int]) -> list[bytes]:
-    start = {"input_tokens": usage.get("input_tokens", 7), "output_tokens": 1}
+    start = {"input_tokens": 7, **usage, "output_tokens": 1}
     message = {"id": "msg_test", "type": "message", "role": "assistant", "model": "test-model", "content": []}
     events: list[dict[str, Any]] = [{"type": "message_start", "message": {**message, "usage": start}}]
     blocks = [("thinking", thinking)] if thinking else []

@@ -31,6 +31,8 @@ class Endpoint:
     auth_header: AuthHeader = AuthHeader.BEARER
     beta: str = ""
     """Comma list for `anthropic-beta`; sent only when not empty."""
+    caches_prompts: bool = True
+    """Anthropic only: the stable beginning of a request is marked to be cached."""
     max_tokens_field: str = "max_tokens"
     """OpenAI only: `max_tokens` or `max_completion_tokens`."""
     accepts_top_k: bool = False

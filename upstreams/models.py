@@ -57,6 +57,7 @@ class Provider(models.Model):
         default=KeyHeader.BEARER,
     )
     beta = models.CharField("anthropic-beta", max_length=300, blank=True)
+    caches_prompts = models.BooleanField("caches prompts", default=True)
     max_tokens_field = models.CharField(
         "output limit field",
         max_length=30,
@@ -133,6 +134,7 @@ class Provider(models.Model):
             key=unseal(self.sealed_key),
             auth_header=AuthHeader(self.auth_header),
             beta=self.beta,
+            caches_prompts=self.caches_prompts,
             max_tokens_field=self.max_tokens_field,
             accepts_top_k=self.accepts_top_k,
             reasoning_effort=self.reasoning_effort,

@@ -9,7 +9,7 @@ from upstreams.chat import ChatMessage, ChatRequest
 from upstreams.endpoint import AuthHeader, ProtocolName
 from upstreams.protocols import anthropic
 
-TO = endpoint(ProtocolName.ANTHROPIC)
+TO = endpoint(ProtocolName.ANTHROPIC, caches_prompts=False)
 TOOL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from upstreams.chat import Block, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.protocols.anthropic_reply import Decoder, read_whole
+from upstreams.protocols.caching import marked
 from upstreams.protocols.history import has_text, turns
 from upstreams.protocols.listings import read_listing as read_models
 
@@ -36,7 +37,8 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     """The request body. What the protocol cannot express is left out; `notes` says what that was."""
-    return _translated(request)[0]
+    body = _translated(request)[0]
+    return marked(body) if endpoint.caches_prompts else body
 
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
