@@ -18,7 +18,7 @@ TRANSCRIPT_LENGTH = 200
 
 PARAMETERS = (
     *("max_tokens", "temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty"),
-    *("stop_sequences", "thinking_budget"),
+    *("stop_sequences", "thinking", "thinking_budget", "reasoning_effort"),
 )
 
 
@@ -95,7 +95,7 @@ class ConversationAdmin(History):
     @admin.display
     def parameters(self, conversation: Conversation) -> str:
         given = ((name, getattr(conversation, name)) for name in PARAMETERS)
-        return ", ".join(f"{name} {value}" for name, value in given if value not in (None, [])) or "the model's own"
+        return ", ".join(f"{name} {value}" for name, value in given if value not in (None, [], "")) or "the model's own"
 
 
 @admin.register(Message)

@@ -9,11 +9,13 @@ from django.conf import settings
 from django.utils.functional import cached_property
 
 from accounts.models import User
-from conversations.models import Attachment, Conversation, Message
+from conversations.models import Attachment, Conversation, Message, Thinking
+from conversations.transcript import parameters_of
 from tools.models import Tool
+from upstreams.chat import ChatRequest
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
-from upstreams.parameters import check
+from upstreams.parameters import MIN_THINKING_BUDGET, check
 
 LONGEST_TURN = 200_000
 """Characters; about a hundred pages."""
@@ -158,6 +160,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.speaking = self.instance.speaking_model()
+        self._offer_thinking()
         offered = Tool.objects.usable_by(person)
         field = self.fields["tools"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
@@ -199,26 +203,50 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "presence_penalty",
             "frequency_penalty",
             "stop_sequences",
+            "thinking",
             "thinking_budget",
+            "reasoning_effort",
             "tool_choice",
         ]
         labels = {
             "max_tokens": "Longest answer (tokens)",
             "top_p": "Top p",
             "top_k": "Top k",
-            "thinking_budget": "Thinking (tokens)",
+            "thinking_budget": "Thinking budget (tokens)",
+            "reasoning_effort": "Reasoning effort",
         }
         help_texts = {
             "system_prompt": "Told to the model before everything else.",
-            "thinking_budget": "How much the model may think before it answers. Empty: it does not.",
+            "thinking": "Whether the model thinks before it answers.",
+            "thinking_budget": "How much it may think, where it is given a budget.",
+            "reasoning_effort": "How much the model thinks before it answers. Not every model knows each.",
         }
         widgets = {"system_prompt": forms.Textarea(attrs={"rows": 4})}
 
+    def _offer_thinking(self) -> None:
+        """What the model knows of thinking; besides that what is set already, so that it can be switched off."""
+        model, chosen = self.speaking, self.instance.thinking
+        if model is None:
+            return
+        if not (model.takes_effort or self.instance.reasoning_effort):
+            del self.fields["reasoning_effort"]
+        if model.provider.protocol == ProtocolName.OPENAI and not chosen:
+            del self.fields["thinking"], self.fields["thinking_budget"]
+            return
+        has = {Thinking.OFF: True, Thinking.BUDGET: model.supports_thinking, Thinking.ADAPTIVE: model.thinks_adaptively}
+        field = self.fields["thinking"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = [(kind, label) for kind, label in Thinking.choices if has[Thinking(kind)] or kind == chosen]
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        model = self.instance.speaking_model()
+        if cleaned.get("thinking") == Thinking.BUDGET and cleaned.get("thinking_budget") is None and not self.errors:
+            self.add_error("thinking_budget", f"Say how many tokens it may think, {MIN_THINKING_BUDGET} or more.")
+        model = self.speaking
         if model is not None and not self.errors:
-            asked = Conversation(**{name: cleaned.get(name) for name in self.Meta.fields})
+            given = {name: cleaned[name] for name in self.Meta.fields if name in cleaned}
+            asked = ChatRequest("", [], **parameters_of(Conversation(**given)))
             for problem in check(asked, ProtocolName(model.provider.protocol), model.limits):
-                self.add_error(problem.field if problem.field in self.fields else None, problem.message)
+                field = "thinking" if problem.field == "thinks_adaptively" else problem.field
+                self.add_error(field if field in self.fields else None, problem.message)
         return cleaned

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from conversations.attached import Attached
-from conversations.models import Conversation, Generation, Message, Path, Role
+from conversations.models import Conversation, Generation, Message, Path, Role, Thinking
 from conversations.models.message import is_text, text_block
-from upstreams.chat import Block, ChatMessage, ChatRequest
+from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import check
@@ -82,7 +82,7 @@ def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
     """Whether a last message of the model's own is gone on with; elsewhere it begins another one."""
-    return chat_model.provider.protocol == ProtocolName.ANTHROPIC and request.thinking_budget is None
+    return chat_model.provider.protocol == ProtocolName.ANTHROPIC and not request.thinks
 
 
 def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -112,7 +112,9 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,
         "stop_sequences": tuple(conversation.stop_sequences),
-        "thinking_budget": conversation.thinking_budget,
+        "thinking_budget": conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None,
+        "thinks_adaptively": conversation.thinking == Thinking.ADAPTIVE,
+        "reasoning_effort": Effort(conversation.reasoning_effort) if conversation.reasoning_effort else None,
     }
 
 

@@ -207,7 +207,8 @@ def fork(last: Message, owner: User) -> Conversation:
 
 CARRIED_OVER = (
     *("chat_model", "system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
-    *("presence_penalty", "frequency_penalty", "stop_sequences", "thinking_budget", "tool_choice"),
+    *("presence_penalty", "frequency_penalty", "stop_sequences", "tool_choice"),
+    *("thinking", "thinking_budget", "reasoning_effort"),
 )
 
 

@@ -2,10 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 type Block = Mapping[str, Any]
 type Role = Literal["user", "assistant"]
+
+
+class Effort(StrEnum):
+    """How much a model behind chat completions is to reason; not every model knows each."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +44,10 @@ class ChatRequest:
     frequency_penalty: float | None = None
     stop_sequences: Sequence[str] = field(default_factory=tuple)
     thinking_budget: int | None = None
-    """Tokens the model may think, ≥ 1024; None: thinking is off."""
+    """Tokens the model may think, ≥ 1024; None: no thinking on a budget."""
+    thinks_adaptively: bool = False
+    """Thinking is on, and how much is left to the model."""
+    reasoning_effort: Effort | None = None
     tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     """Definitions, as the Messages API has them: name, description, input_schema."""
     tool_choice: str = "auto"
@@ -39,3 +55,8 @@ class ChatRequest:
     stream: bool = True
     remarks: Sequence[str] = field(default_factory=tuple)
     """What of the conversation is not in it as it stands there, a sentence each; for people, never sent."""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether thinking is asked for, of a kind that the Messages API knows."""
+        return self.thinks_adaptively or self.thinking_budget is not None

@@ -134,7 +134,8 @@ def _keep_demo() -> None:
         demo.base_url = settings.DEMO_UPSTREAM_URL
         demo.set_key(demo_key())
         demo.save()
-    about = {"name": "Demo", "context_window": 200_000, "max_output_tokens": 8192, "supports_thinking": True}
+    limits = {"context_window": 200_000, "max_output_tokens": 8192}
+    about = {"name": "Demo", "supports_thinking": True, "thinks_adaptively": True, **limits}
     demo.chat_models.get_or_create(model_id=MODEL, defaults=about)
 
 

@@ -24,7 +24,10 @@ LONGEST_ID: Final = 200
 WAITS: Final = (0.0, 5.0, 30.0, 120.0)
 """Seconds before each try of a listing after a start: a local server may come up after us."""
 
-_FOLLOWED: Final = ("name", "context_window", "max_output_tokens", "sees_images", "reads_pdf")
+_FOLLOWED: Final = (
+    *("name", "context_window", "max_output_tokens", "sees_images", "reads_pdf"),
+    *("supports_thinking", "thinks_adaptively"),
+)
 _NOT_FOR_CHAT: Final = ("embed", "rerank", "whisper", "tts", "moderation", "dall-e")
 
 
@@ -102,4 +105,6 @@ def _fields(listing: ModelListing) -> dict[str, Any]:
         if name in ("context_window", "max_output_tokens")
     }
     abilities = {"sees_images": listing.sees_images, "reads_pdf": listing.reads_pdf}
-    return {"name": (listing.display_name or listing.id)[:200], **limits, **abilities}
+    kinds = {"supports_thinking": listing.supports_thinking, "thinks_adaptively": listing.thinks_adaptively}
+    thinking = {name: said for name, said in kinds.items() if said is not None}
+    return {"name": (listing.display_name or listing.id)[:200], **limits, **abilities, **thinking}

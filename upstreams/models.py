@@ -171,7 +171,8 @@ class ChatModel(models.Model):
     max_output_tokens = models.PositiveIntegerField(
         "output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
     )
-    supports_thinking = models.BooleanField("can think", default=False)
+    supports_thinking = models.BooleanField("thinks on a budget", default=False)
+    thinks_adaptively = models.BooleanField("thinks adaptively", default=False)
     # None: neither the server nor a person has said.
     sees_images = models.BooleanField("sees images", null=True, blank=True)
     reads_pdf = models.BooleanField("reads PDF files", null=True, blank=True)
@@ -209,7 +210,16 @@ class ChatModel(models.Model):
 
     @property
     def limits(self) -> ModelLimits:
-        return ModelLimits(self.context_window, self.max_output_tokens, self.supports_thinking)
+        return ModelLimits(self.context_window, self.max_output_tokens, self.supports_thinking, self.thinks_adaptively)
+
+    @property
+    def can_think(self) -> bool:
+        return self.supports_thinking or self.thinks_adaptively
+
+    @property
+    def takes_effort(self) -> bool:
+        """Whether a reasoning effort is sent to it."""
+        return self.provider.protocol == Protocol.OPENAI and self.provider.reasoning_effort
 
     @property
     def can_see(self) -> bool:
@@ -254,8 +264,9 @@ class ChatModel(models.Model):
 
     def take(self, listed: dict[str, Any]) -> None:
         """Follows the upstream's listing, except where a person has set something else; does not save."""
+        untouched = ChatModel()
         for field, value in listed.items():
-            if getattr(self, field) in ("", None, self.as_listed.get(field)):
+            if getattr(self, field) in ("", None, self.as_listed.get(field, getattr(untouched, field))):
                 setattr(self, field, value)
         self.as_listed, self.is_listed = listed, True
 

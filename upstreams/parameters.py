@@ -19,6 +19,8 @@ class ModelLimits:
     context_window: int | None = None
     max_output_tokens: int | None = None
     supports_thinking: bool = False
+    """On a budget."""
+    thinks_adaptively: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Parameters(Protocol):
     def stop_sequences(self) -> Sequence[str]: ...
     @property
     def thinking_budget(self) -> int | None: ...
+    @property
+    def thinks_adaptively(self) -> bool: ...
 
 
 def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -> list[Problem]:
@@ -60,8 +64,8 @@ def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -
         *_sampling(parameters, protocol),
         *_stop_sequences(parameters.stop_sequences, protocol),
         *_max_tokens(parameters.max_tokens, limits),
-        *_thinking(parameters, limits),
-        *(_while_thinking(parameters, protocol) if parameters.thinking_budget is not None else ()),
+        *_thinking(parameters, protocol, limits),
+        *_while_thinking(parameters, protocol),
     ]
 
 
@@ -102,12 +106,18 @@ def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Problem]:
         yield Problem("max_tokens", f"This model's context window holds only {limits.context_window} tokens.")
 
 
-def _thinking(given: Parameters, limits: ModelLimits) -> Iterator[Problem]:
+def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Problem]:
     budget = given.thinking_budget
+    # Chat completions know no adaptive thinking: it is left out there, whatever the model is.
+    if given.thinks_adaptively and protocol is ProtocolName.ANTHROPIC and not limits.thinks_adaptively:
+        otherwise = "Give it a budget" if limits.supports_thinking else "Switch thinking off"
+        yield Problem("thinks_adaptively", f"This model has no adaptive thinking. {otherwise}, or take another model.")
     if budget is None:
         return
     most = given.max_tokens if given.max_tokens is not None else limits.max_output_tokens
-    if not limits.supports_thinking:
+    if not limits.supports_thinking and limits.thinks_adaptively:
+        yield Problem("thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead.")
+    elif not limits.supports_thinking:
         yield Problem("thinking_budget", "This model cannot think before it answers.")
     elif budget < MIN_THINKING_BUDGET:
         yield Problem("thinking_budget", f"The thinking budget must be {MIN_THINKING_BUDGET} tokens or more.")
@@ -116,7 +126,8 @@ def _thinking(given: Parameters, limits: ModelLimits) -> Iterator[Problem]:
 
 
 def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Problem]:
-    if protocol is not ProtocolName.ANTHROPIC:
+    is_thinking = given.thinks_adaptively or given.thinking_budget is not None
+    if protocol is not ProtocolName.ANTHROPIC or not is_thinking:
         return
     if given.temperature not in (None, 1):
         yield Problem("temperature", "Temperature must be 1 or empty while the model thinks.")

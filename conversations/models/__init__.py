@@ -2,7 +2,7 @@
 
 from conversations.models.attachment import Attachment
 from conversations.models.branch import Branch, Path
-from conversations.models.conversation import Conversation, Participant
+from conversations.models.conversation import Conversation, Participant, Thinking
 from conversations.models.generation import Generation, State
 from conversations.models.message import Message, Role
 from conversations.models.tool_call import Decision, ToolCall, ToolGrant
@@ -19,6 +19,7 @@ __all__ = [
     "Path",
     "Role",
     "State",
+    "Thinking",
     "ToolCall",
     "ToolGrant",
     "Unsent",

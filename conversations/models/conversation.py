@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations.models.branch import Branch, Path
 from tools.models import Tool
+from upstreams.chat import Effort
 from upstreams.models import ChatModel
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from conversations.models.message import Message
 
 UNTITLED = "New conversation"
+EFFORTS = [("", "Left to the model"), *((each.value, each.value) for each in Effort)]
+
+
+class Thinking(models.TextChoices):
+    """Whether the model thinks before it answers, and who says how much."""
+
+    OFF = "", "Off"
+    BUDGET = "budget", "On, with a budget"
+    ADAPTIVE = "adaptive", "Adaptive: the model decides how much"
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -60,7 +70,9 @@ class Conversation(models.Model):
     presence_penalty = models.FloatField(null=True, blank=True)
     frequency_penalty = models.FloatField(null=True, blank=True)
     stop_sequences = models.JSONField(default=list, blank=True)
+    thinking = models.CharField(max_length=10, choices=Thinking, default=Thinking.OFF, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
+    reasoning_effort = models.CharField(max_length=10, choices=EFFORTS, blank=True)
     tools = models.ManyToManyField(Tool, blank=True, related_name="+")
     tool_choice = models.CharField(max_length=64, default="auto")
     """"auto", "any", "none", or the wire name of the tool that every answer begins with."""

@@ -128,7 +128,6 @@ def test_settings_leave_alone_what_changes_while_they_are_saved(
         ("max_tokens", "-5", "greater than or equal to 0"),
         ("max_tokens", "1" * 30, ""),
         ("top_p", "2", "between 0 and 1"),
-        ("thinking_budget", "10", "1024 tokens or more"),
         ("stop_sequences", "END\n  \nSTOP", "something other than white space"),
     ],
 )

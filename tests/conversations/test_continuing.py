@@ -148,7 +148,7 @@ async def test_a_model_that_thinks_before_it_goes_on_goes_on_in_the_same_text(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     if either_server.protocol == ProtocolName.ANTHROPIC:
-        await Conversation.objects.aupdate(thinking_budget=1024, max_tokens=4000)
+        await Conversation.objects.aupdate(thinking="budget", thinking_budget=1024, max_tokens=4000)
     message = await cut(tab, conversation, either_server, "Half a se")
     either_server.say("nten", "ce.", thinking=["Where ", "was I?"])
     await act(tab.browser, conversation, message, "continuations")

@@ -121,7 +121,9 @@ async def test_thinking_is_asked_for_with_its_budget(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
-    await Conversation.objects.filter(pk=conversation.pk).aupdate(thinking_budget=2048, max_tokens=4096)
+    await Conversation.objects.filter(pk=conversation.pk).aupdate(
+        thinking="budget", thinking_budget=2048, max_tokens=4096
+    )
     tab = await (await browser(ada)).open(conversation)
     await say(tab, conversation, "Hello?")
     assert server.requests[-1].json["thinking"] == {"type": "enabled", "budget_tokens": 2048}

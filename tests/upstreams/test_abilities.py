@@ -34,6 +34,37 @@ def test_a_listing_may_say_so(entry: dict[str, Any], expected: tuple[bool | None
     assert (listed.sees_images, listed.reads_pdf) == expected
 
 
+def types(enabled: bool, adaptive: bool) -> dict[str, Any]:
+    kinds = {"enabled": {"supported": enabled}, "adaptive": {"supported": adaptive}}
+    return {"capabilities": {"thinking": {"supported": enabled or adaptive, "types": kinds}}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({}, (None, None)),
+        (types(enabled=True, adaptive=False), (True, False)),
+        (types(enabled=False, adaptive=True), (False, True)),
+        ({"capabilities": {"thinking": {"supported": False}}}, (False, False)),
+        ({"capabilities": {"thinking": False}}, (False, False)),
+        ({"capabilities": {"thinking": True}}, (None, None)),
+        ({"capabilities": ["thinking"]}, (None, None)),
+    ],
+)
+def test_a_listing_may_say_how_a_model_thinks(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
+    [listed] = read_listing(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
+    assert (listed.supports_thinking, listed.thinks_adaptively) == expected
+
+
+def test_a_listing_switches_on_what_nobody_has_said_anything_about() -> None:
+    model = ChatModel(model_id="m", as_listed={"name": "m"})
+    model.take({"name": "m", "supports_thinking": True})
+    assert model.supports_thinking is True
+    model.supports_thinking = False
+    model.take({"name": "m", "supports_thinking": True})
+    assert model.supports_thinking is False
+
+
 @pytest.mark.parametrize(
     ("model_id", "sees"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.upstreams.reading import endpoint
-from upstreams.chat import ChatMessage, ChatRequest
+from upstreams.chat import ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, ProtocolName
 from upstreams.protocols import anthropic
 
@@ -83,11 +83,12 @@ def test_a_reply_to_continue_ends_without_white_space() -> None:
     assert sent[-1] == {"role": "assistant", "content": [{"type": "text", "text": "Once upon a time,"}]}
 
 
-def test_a_reply_to_continue_holds_no_thinking_and_is_not_thought_over() -> None:
+@pytest.mark.parametrize("asked", [{"thinking_budget": 2048}, {"thinks_adaptively": True}])
+def test_a_reply_to_continue_holds_no_thinking_and_is_not_thought_over(asked: dict[str, Any]) -> None:
     begun = ChatMessage(
         "assistant", [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "So"}]
     )
-    request = ChatRequest("m", [user("hi"), begun], thinking_budget=2048)
+    request = ChatRequest("m", [user("hi"), begun], **asked)
     sent = anthropic.payload(request, TO)
     assert sent["messages"][-1]["content"] == [{"type": "text", "text": "So"}]
     assert "thinking" not in sent and len(anthropic.notes(request, TO)) == 1
@@ -127,12 +128,21 @@ def test_thinking_makes_room_for_the_reply() -> None:
     assert (sent["thinking"], sent["max_tokens"]) == ({"type": "enabled", "budget_tokens": 2048}, 2048 + 4096)
 
 
+def test_adaptive_thinking_has_no_budget_and_more_room() -> None:
+    sent = payload(thinks_adaptively=True)
+    assert (sent["thinking"], sent["max_tokens"]) == ({"type": "adaptive"}, 16384)
+    assert payload(thinks_adaptively=True, max_tokens=9)["max_tokens"] == 9
+
+
 @pytest.mark.parametrize(
     ("wanted", "left_out"),
     [
         ({"temperature": 0.5, "thinking_budget": 2048}, "temperature"),
         ({"top_p": 0.5, "thinking_budget": 2048}, "top_p"),
         ({"top_k": 5, "thinking_budget": 2048}, "top_k"),
+        ({"temperature": 0.5, "thinks_adaptively": True}, "temperature"),
+        ({"top_k": 5, "thinks_adaptively": True}, "top_k"),
+        ({"reasoning_effort": Effort.HIGH}, "reasoning_effort"),
         ({"temperature": 0.5, "top_p": 0.5}, "top_p"),
         ({"presence_penalty": 1.0}, "presence_penalty"),
         ({"frequency_penalty": -1.0}, "frequency_penalty"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.upstreams.reading import endpoint
-from upstreams.chat import ChatMessage, ChatRequest
+from upstreams.chat import ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, ProtocolName
 from upstreams.errors import InvalidRequest
 from upstreams.protocols import openai
@@ -77,6 +77,23 @@ def test_a_thinking_budget_is_sent_as_an_effort_where_that_is_known(budget: int,
     assert payload(at={"reasoning_effort": True}, thinking_budget=budget)["reasoning_effort"] == effort
     assert "reasoning_effort" not in payload(thinking_budget=budget)
     assert len(openai.notes(ChatRequest("m", [user("hi")], thinking_budget=budget), to())) == 1
+
+
+@pytest.mark.parametrize("effort", list(Effort))
+def test_a_reasoning_effort_is_sent_as_it_was_chosen(effort: Effort) -> None:
+    asked: dict[str, Any] = {"reasoning_effort": effort, "thinking_budget": 2048}
+    at = {"reasoning_effort": True}
+    assert payload(at=at, **asked)["reasoning_effort"] == effort
+    assert openai.notes(ChatRequest("m", [user("hi")], **asked), to(**at)) == []
+    assert "reasoning_effort" not in payload(**asked)
+    assert "reasoning effort" in openai.notes(ChatRequest("m", [user("hi")], **asked), to())[0]
+
+
+def test_adaptive_thinking_is_left_to_the_model_and_said() -> None:
+    at = {"reasoning_effort": True}
+    assert not {"reasoning_effort", "thinking"} & set(payload(at=at, thinks_adaptively=True))
+    [note] = openai.notes(ChatRequest("m", [user("hi")], thinks_adaptively=True), to(**at))
+    assert "adaptive thinking" in note
 
 
 def test_the_key_goes_in_the_chosen_header() -> None:

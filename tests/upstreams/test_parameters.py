@@ -81,6 +81,35 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
     assert problem == Problem("thinking_budget", "This model cannot think before it answers.")
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (ModelLimits(thinks_adaptively=True), None),
+        (ModelLimits(supports_thinking=True), "Give it a budget"),
+        (ModelLimits(), "Switch thinking off"),
+    ],
+)
+def test_adaptive_thinking_is_for_models_that_have_it(limits: ModelLimits, words: str | None) -> None:
+    told = problems("anthropic", limits, thinks_adaptively=True)
+    assert [problem.field for problem in told] == (["thinks_adaptively"] if words else [])
+    assert all(words and words in problem.message for problem in told)
+    # Elsewhere it is left out, which is no problem.
+    assert problems("openai", limits, thinks_adaptively=True) == []
+
+
+def test_a_model_that_only_thinks_adaptively_takes_no_budget() -> None:
+    [problem] = problems("anthropic", ModelLimits(thinks_adaptively=True), thinking_budget=2048)
+    assert problem == Problem(
+        "thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead."
+    )
+
+
+def test_adaptive_thinking_leaves_no_room_for_sampling_either() -> None:
+    limits = ModelLimits(thinks_adaptively=True)
+    told = problems("anthropic", limits, thinks_adaptively=True, temperature=0.5, top_k=3)
+    assert [problem.field for problem in told] == ["temperature", "top_k"]
+
+
 def test_the_thinking_budget_is_below_the_output_limit() -> None:
     [problem] = problems("anthropic", thinking_budget=2048, max_tokens=2048)
     assert problem.message == "The thinking budget must be below the output limit of 2048 tokens."

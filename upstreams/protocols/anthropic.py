@@ -16,6 +16,8 @@ MODELS_PATH: Final = "/v1/models"
 VERSION: Final = "2023-06-01"
 """The later version refuses temperature, top_p and top_k; in all else that we use they are equal."""
 DEFAULT_MAX_TOKENS: Final = 4096
+ADAPTIVE_MAX_TOKENS: Final = 16384
+"""Thinking counts as output, and nobody has said how much of it there will be."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
 _TOOL_USE_FIELDS: Final = ("type", "id", "name", "input", "caller", "cache_control")
 
@@ -49,13 +51,15 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
 def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
     messages = _messages(request)
-    budget = request.thinking_budget
-    if budget is not None and _is_continued(messages):
-        budget = None
+    thinking = _thinking(request)
+    if thinking and _is_continued(messages):
+        thinking = None
         said.append("Thinking is off for this reply: a reply that is continued cannot be thought over again.")
+    if request.reasoning_effort:
+        said.append("The reasoning effort is left out: this protocol does not know it.")
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0),
+        "max_tokens": request.max_tokens or _room(thinking),
         "messages": messages,
         "stream": request.stream,
     }
@@ -63,11 +67,27 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["system"] = request.system
     if request.stop_sequences:
         body["stop_sequences"] = list(request.stop_sequences)
-    if budget is not None:
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    body |= _tools(request, thinking=budget is not None, said=said)
-    body |= _sampling(request, thinking=budget is not None, said=said)
+    if thinking:
+        body["thinking"] = thinking
+    # A forced tool goes with adaptive thinking, but not with a budget.
+    body |= _tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
+    body |= _sampling(request, thinking=thinking is not None, said=said)
     return body, said
+
+
+def _thinking(request: ChatRequest) -> dict[str, Any] | None:
+    if request.thinks_adaptively:
+        return {"type": "adaptive"}
+    if request.thinking_budget is not None:
+        return {"type": "enabled", "budget_tokens": request.thinking_budget}
+    return None
+
+
+def _room(thinking: dict[str, Any] | None) -> int:
+    """The output limit where nobody has set one."""
+    if thinking and thinking["type"] == "adaptive":
+        return ADAPTIVE_MAX_TOKENS
+    return DEFAULT_MAX_TOKENS + (thinking["budget_tokens"] if thinking else 0)
 
 
 def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:

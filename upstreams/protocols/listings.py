@@ -21,6 +21,9 @@ class ModelListing:
     max_output_tokens: int | None = None
     sees_images: bool | None = None
     reads_pdf: bool | None = None
+    supports_thinking: bool | None = None
+    """On a budget."""
+    thinks_adaptively: bool | None = None
     """None where the server does not say."""
 
 
@@ -69,6 +72,8 @@ def _model(entry: object) -> ModelListing | None:
                 max_output_tokens=_first_count(entry, _MAX_OUTPUT),
                 sees_images=_takes(entry, "image", "vision", "image_input", "multimodal"),
                 reads_pdf=_takes(entry, "file", "pdf", "pdf_input", "document"),
+                supports_thinking=_thinks(entry, "enabled"),
+                thinks_adaptively=_thinks(entry, "adaptive"),
             )
     return None
 
@@ -86,6 +91,16 @@ def _takes(entry: Mapping[str, Any], *words: str) -> bool | None:
             return any(said) if said else None
         case {"capabilities": list(abilities)} if any(word in abilities for word in words):
             return True
+    return None
+
+
+def _thinks(entry: Mapping[str, Any], kind: str) -> bool | None:
+    """Whether the model has this kind of thinking; None when the server does not say."""
+    match entry:
+        case {"capabilities": {"thinking": {"types": dict(kinds)}}}:
+            return _is_supported(kinds.get(kind))
+        case {"capabilities": {"thinking": dict() | bool() as ability}} if not _is_supported(ability):
+            return False
     return None
 
 

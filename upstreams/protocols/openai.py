@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from upstreams.chat import ChatRequest
+from upstreams.chat import ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.errors import InvalidRequest
 from upstreams.protocols.listings import read_listing as read_models
@@ -51,8 +51,8 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
             body[name] = value
     if request.top_k is not None and endpoint.accepts_top_k:
         body["top_k"] = request.top_k
-    if request.thinking_budget is not None and endpoint.reasoning_effort:
-        body["reasoning_effort"] = _effort(request.thinking_budget)
+    if endpoint.reasoning_effort and (effort := _effort(request)):
+        body["reasoning_effort"] = effort
     if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(f"{endpoint.name} takes at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them.")
     if request.stop_sequences:
@@ -65,12 +65,7 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     said = list(request.remarks)
     if request.top_k is not None and not endpoint.accepts_top_k:
         said.append("Top-k is left out: this provider is not marked as taking it.")
-    if request.thinking_budget is not None:
-        if endpoint.reasoning_effort:
-            said.append(f"The thinking budget is sent as the reasoning effort “{_effort(request.thinking_budget)}”.")
-        else:
-            said.append("The thinking budget is left out: this provider is not marked as taking a reasoning effort.")
-    return said
+    return said + _notes_on_thinking(request, endpoint)
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,5 +79,21 @@ def _choice(choice: str) -> str | dict[str, Any]:
     return "required" if choice == "any" else {"type": "function", "function": {"name": choice}}
 
 
-def _effort(budget: int) -> str:
-    return "low" if budget < 4096 else "medium" if budget < 12288 else "high"
+def _notes_on_thinking(request: ChatRequest, endpoint: Endpoint) -> list[str]:
+    if not endpoint.reasoning_effort:
+        asked = "reasoning effort" if request.reasoning_effort else "thinking budget"
+        if request.reasoning_effort or request.thinking_budget is not None:
+            return [f"The {asked} is left out: this provider is not marked as taking a reasoning effort."]
+    elif request.thinking_budget is not None and not request.reasoning_effort:
+        return [f"The thinking budget is sent as the reasoning effort “{_effort(request)}”."]
+    if request.thinks_adaptively and not request.reasoning_effort:
+        return ["How much it thinks is left to the model: this protocol has no word for adaptive thinking."]
+    return []
+
+
+def _effort(request: ChatRequest) -> Effort | None:
+    """What was asked for in so many words, else what a budget comes to."""
+    if request.reasoning_effort or request.thinking_budget is None:
+        return request.reasoning_effort
+    budget = request.thinking_budget
+    return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
