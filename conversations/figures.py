@@ -22,6 +22,15 @@ def tokens(count: int) -> str:
     return f"{count:,}"
 
 
+def thousands(count: int) -> str:
+    """Tokens where there is little room: 850, 24k, 1.2M."""
+    if count < 1000:
+        return str(count)
+    if count < 999_500:
+        return f"{count / 1e3:.1f}".removesuffix(".0") + "k" if count < 9950 else f"{count / 1e3:.0f}k"
+    return f"{count / 1e6:.1f}".removesuffix(".0") + "M"
+
+
 def money(cost: Decimal) -> str:
     """With as many digits as say something: $12.34, $0.05, $0.0012."""
     if cost and cost < Decimal("0.01"):

@@ -206,6 +206,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "thinking",
             "thinking_budget",
             "reasoning_effort",
+            "leaves_out_oldest",
             "tool_choice",
         ]
         labels = {
@@ -214,12 +215,14 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "top_k": "Top k",
             "thinking_budget": "Thinking budget (tokens)",
             "reasoning_effort": "Reasoning effort",
+            "leaves_out_oldest": "Leave out the oldest turns when the model cannot remember more",
         }
         help_texts = {
             "system_prompt": "Told to the model before everything else.",
             "thinking": "Whether the model thinks before it answers.",
             "thinking_budget": "How much it may think, where it is given a budget.",
             "reasoning_effort": "How much the model thinks before it answers. Not every model knows each.",
+            "leaves_out_oldest": "They stay on the page; a line shows from where the model remembers.",
         }
         widgets = {"system_prompt": forms.Textarea(attrs={"rows": 4})}
 

@@ -1,6 +1,7 @@
 """A conversation as the request that asks for its next reply."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from conversations.attached import Attached
@@ -15,6 +16,8 @@ GO_ON = (
     "Your last answer was cut off. Go on exactly where it ends, in the middle of a word if need be. "
     "Do not repeat anything of it, and say nothing about going on."
 )
+BEYOND_ALL = 2**62
+"""A key that comes after those of all messages."""
 SEVERAL_PEOPLE = (
     "Several people take part in this conversation. Each of their messages begins with its author's name and a colon."
 )
@@ -31,7 +34,8 @@ def request_for(
     conversation, chat_model = generation.conversation, generation.chat_model
     if chat_model is None:
         raise ValueError("A generation without a model cannot ask for anything.")
-    earlier = list(Path.to(message.branch).messages.filter(pk__lt=message.pk).for_reading())
+    path = Path.to(message.branch)
+    earlier = list(path.remembered.filter(pk__lt=message.pk).for_reading())
     # Once a second person joins, all earlier messages get their author's name: what the server has cached is of no
     # use that one time.
     names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
@@ -54,7 +58,7 @@ def request_for(
         system=system,
         tools=tools,
         tool_choice=tool_choice(generation, tools),
-        remarks=attached.remarks,
+        remarks=(*attached.remarks, *forgotten(path, earlier)),
         **parameters_of(conversation),
     )
 
@@ -78,6 +82,20 @@ def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
         else:
             said.append(ChatMessage(role, [block]))
     return said
+
+
+def request_at(path: Path, chat_model: ChatModel) -> ChatRequest:
+    """What would be asked at the end of a path. Nothing is said yet, which a single sign stands for."""
+    owed = Generation(conversation=path.branch.conversation, chat_model=chat_model)
+    request = request_for(owed, Message(pk=BEYOND_ALL, branch=path.branch))
+    return replace(request, messages=[*request.messages, ChatMessage("user", [text_block("?")])])
+
+
+def forgotten(path: Path, told: list[Message]) -> list[str]:
+    if not told or not told[0].memory_begins:
+        return []
+    count = path.messages.filter(pk__lt=told[0].pk).count()
+    return [f"The oldest {count} messages were left out, to fit into what the model can remember."] if count else []
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations import broadcasts, relay, runner
+from conversations import broadcasts, memory, relay, runner
 from conversations.markdown import title_from
 from conversations.models import (
     Attachment,
@@ -88,6 +88,7 @@ def post(
         drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached)
         files = sorted(drafts, key=lambda each: attached.index(each.uuid))
         generation = conversation.post_turn(path, author, text, chat_model, key, files)
+        memory.make_room(path, chat_model)
         if not conversation.title:
             title = title_from(text or ", ".join(map(str, files)))
             Conversation.objects.filter(pk=conversation.pk).update(title=title)
@@ -102,6 +103,7 @@ def retry(message: Message, person: User, chat_model: ChatModel | None) -> Gener
     with transaction.atomic():
         branch = conversation.fork_at(message)
         generation = conversation.owe_reply(branch, message.parent, chat_model, person)
+        memory.make_room(Path.to(branch), chat_model)
     announce(conversation, generation)
     return generation
 
@@ -114,6 +116,7 @@ def edit(message: Message, author: User, text: str, chat_model: ChatModel | None
         files = [each.copy() for each in message.attachments.all()]
         said = conversation.add(branch, message.parent_id, author=author, text=text, attached=files)
         generation = conversation.owe_reply(branch, said, chat_model, author)
+        memory.make_room(Path.to(branch), chat_model)
     announce(conversation, generation)
     return generation
 
@@ -193,8 +196,8 @@ def fork(last: Message, owner: User) -> Conversation:
     branch, after = copied.path().branch, None
     for message in Path.to(last.branch).messages.filter(pk__lte=last.pk).for_reading():
         blocks, files = Attachment.objects.copied(message.blocks)
-        said = {"role": message.role, "author": message.author, "blocks": blocks, "created_at": message.created_at}
-        made = copied.add(branch, after, attached=files, **said)
+        said = {name: getattr(message, name) for name in ("role", "author", "created_at", "memory_begins")}
+        made = copied.add(branch, after, attached=files, blocks=blocks, **said)
         if message.generation:
             ended = message.generation
             ended.pk, ended.conversation, ended.message = None, copied, made
@@ -208,7 +211,7 @@ def fork(last: Message, owner: User) -> Conversation:
 CARRIED_OVER = (
     *("chat_model", "system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
     *("presence_penalty", "frequency_penalty", "stop_sequences", "tool_choice"),
-    *("thinking", "thinking_budget", "reasoning_effort"),
+    *("thinking", "thinking_budget", "reasoning_effort", "leaves_out_oldest"),
 )
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from conversations.consumers import ConversationTab, Tab
-from conversations.views import attachments, edits, members, pages, tools, turns, unsent, verbs
+from conversations.views import attachments, context, edits, members, pages, tools, turns, unsent, verbs
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -30,6 +30,10 @@ urlpatterns = [
     path("conversations/<int:pk>/unsent/", unsent.keep, name="unsent_in"),
     path("conversations/<int:pk>/turns/", turns.post, name="turns"),
     path("conversations/<int:pk>/stop/", turns.stop, name="stop"),
+    path("conversations/<int:pk>/context/", context.show, name="context"),
+    path("conversations/<int:pk>/omissions/", context.leave_out, name="leave_out"),
+    path("conversations/<int:pk>/omissions/undo/", context.remember_all, name="remember_all"),
+    path("conversations/<int:pk>/summaries/", context.summarise, name="summarise"),
     path("conversations/<int:pk>/title/", edits.rename, name="rename"),
     path("conversations/<int:pk>/settings/", edits.settings, name="conversation_settings"),
     path("conversations/<int:pk>/delete/", edits.delete, name="delete"),

@@ -120,6 +120,10 @@ class ModelServer:
     def __init__(self, protocol: ProtocolName | str = ProtocolName.ANTHROPIC) -> None:
         self.protocol = ProtocolName(protocol)
         self.requests: list[Request] = []
+        self.count: int | None = None
+        """The tokens of every request that is to be counted; None: this server does not count."""
+        self.counted: list[Request] = []
+        """What it was asked to count, which stands in no other list."""
         self.asked = threading.Event()
         """Set by the first request."""
         self.disconnected = threading.Event()
@@ -221,9 +225,14 @@ class ModelServer:
         number = self._connections
         try:
             while request := await _read_request(reader, number):
-                self.requests.append(request)
-                self.asked.set()
-                if not await self._reply(self._answer_to(request), reader, writer):
+                if request.path.endswith("/count_tokens"):
+                    self.counted.append(request)
+                    answer = self._count()
+                else:
+                    self.requests.append(request)
+                    self.asked.set()
+                    answer = self._answer_to(request)
+                if not await self._reply(answer, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             self.disconnected.set()
@@ -231,6 +240,11 @@ class ModelServer:
             pass
         finally:
             writer.close()
+
+    def _count(self) -> Answer:
+        if self.count is None:
+            return _json_answer({"type": "error", "error": {"type": "not_found_error", "message": "no such path"}}, 404)
+        return _json_answer({"input_tokens": self.count})
 
     def _answer_to(self, request: Request) -> Answer:
         if request.method == "GET":

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from upstreams.call import Call
 from upstreams.chat import ChatRequest
 from upstreams.connection import ConnectionReport, ConnectionStep, list_models, test_connection
+from upstreams.counting import count_tokens
 from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
 from upstreams.events import BlockClosed, BlockGrew, InputGrew, ReplyEnded, ReplyEvent
@@ -20,6 +21,7 @@ __all__ = [
     "Limits",
     "ModelListing",
     "close_http",
+    "count_tokens",
     "list_models",
     "stream_reply",
     "test_connection",

@@ -71,7 +71,8 @@ class InvalidRequest(UpstreamError):
 class RequestTooLarge(UpstreamError):
     kind = "request_too_large"
     words = (
-        "The conversation is too long for this model at {name}. Start a new one, or remove attachments from this one."
+        "The conversation is too long for this model at {name}. "
+        "Leave out the oldest turns, or go on in a new conversation."
     )
 
 

@@ -73,6 +73,12 @@ class Path:
             on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
         return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
 
+    @property
+    def remembered(self) -> "MessageQuerySet":
+        """Those that models are told of."""
+        begin = self.messages.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
+        return self.messages if begin is None else self.messages.filter(pk__gte=begin)
+
     def tail(self) -> int | None:
         """The key of the last message, deleted or not: what comes next follows it."""
         from conversations.models.message import Message

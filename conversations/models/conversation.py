@@ -72,6 +72,8 @@ class Conversation(models.Model):
     stop_sequences = models.JSONField(default=list, blank=True)
     thinking = models.CharField(max_length=10, choices=Thinking, default=Thinking.OFF, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
+    leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
+    """Without asking, whenever the next turn would no longer fit."""
     reasoning_effort = models.CharField(max_length=10, choices=EFFORTS, blank=True)
     tools = models.ManyToManyField(Tool, blank=True, related_name="+")
     tool_choice = models.CharField(max_length=64, default="auto")

@@ -60,6 +60,8 @@ class Message(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     key = models.UUIDField(null=True, editable=False)
     """Of the form it was written in: a turn that is sent twice is posted once."""
+    memory_begins = models.BooleanField(default=False, editable=False)
+    """Models are told nothing of what stands before it on a path; of several such messages the last counts."""
 
     state_read: str | None = None
     """The state of its generation when its words were read, where both were read together."""

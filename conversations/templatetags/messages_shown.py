@@ -14,6 +14,7 @@ register = template.Library()
 
 register.filter("duration", figures.duration)
 register.filter("tokens", figures.tokens)
+register.filter("thousands", figures.thousands)
 register.filter("money", figures.money)
 register.filter("thought", figures.thought)
 register.filter("size", figures.size)

@@ -2,6 +2,7 @@
 import "./attachments.js";
 import "./composer.js";
 import "./connection.js";
+import "./context.js";
 import "./copy.js";
 import "./dialogs.js";
 import "./follow.js";

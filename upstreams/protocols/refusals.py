@@ -49,6 +49,13 @@ _BY_STATUS: Final[Mapping[int, type[errors.UpstreamError]]] = {
     529: errors.Overloaded,
 }
 _SPEND_LIMIT: Final = re.compile(r"\bspend(ing)?\b.{0,20}\blimit", re.IGNORECASE)
+# Many servers say it in words alone.
+_TOO_LONG: Final = re.compile(
+    r"(prompt|input|request|conversation|message)s? (is|are|was|were) too (long|large)|too many (input )?tokens"
+    r"|(maximum|available|model'?s?) context (length|window|size)|context[ _](length|window|size|limit)s?[ _]exceeded"
+    r"|exceeds?\b.{0,60}\bcontext (length|window|size|limit)s?|exceeds?\b.{0,40}\bmaximum (number of )?(input )?tokens",
+    re.IGNORECASE,
+)
 _LIKE_A_KEY: Final = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{6,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
@@ -60,6 +67,8 @@ def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: b
     kind = _kind(status, words)
     if kind is errors.RateLimited and wait is None and _SPEND_LIMIT.search(message):
         kind = errors.QuotaExhausted
+    if kind is errors.InvalidRequest and _TOO_LONG.search(message):
+        kind = errors.RequestTooLarge
     return kind.at(
         endpoint.name,
         status=status,
@@ -77,6 +86,8 @@ def failure_within(endpoint: Endpoint, answer: object) -> errors.UpstreamError |
     message, words = _message_and_words(error)
     status = next((int(word) for word in words if re.fullmatch(r"[3-5]\d\d", word)), None)
     kind = _kind(status, words) if status else _word_kind(words) or errors.ServerFailed
+    if kind in (errors.InvalidRequest, errors.ServerFailed) and _TOO_LONG.search(message):
+        kind = errors.RequestTooLarge
     return kind.at(endpoint.name, status=status, detail=readable(message, endpoint))
 
 

@@ -1,0 +1,117 @@
+"""How much of a model's context window a conversation takes up, and from where on it would fit again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from conversations.inspection import Kind
+from conversations.models import Conversation, Message, Path, Role, Thinking
+from upstreams.models import ChatModel
+
+BYTES_A_TOKEN = 4
+TOKENS_A_MESSAGE = 4
+PIXELS_A_TOKEN = 750
+MOST_FOR_AN_IMAGE = 1600
+FOR_A_PAGE = 1500
+"""Text and picture of one page of a PDF file, about."""
+USUAL_ANSWER = 4096
+"""Tokens that are kept free for the answer, where nobody has said how long it may be."""
+KEPT_SHARE = 0.5
+"""Of the window, when something is left out: much at once, and seldom, since each time the cached prompt is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """`tokens` of what would be asked, of a window that may not be known; `reserve` is for the answer."""
+
+    tokens: int
+    window: int | None
+    reserve: int = 0
+    is_counted: bool = False
+
+    @property
+    def percent(self) -> int | None:
+        return None if self.window is None else round(100 * self.tokens / self.window)
+
+    @property
+    def share(self) -> int:
+        """Of a ring that can be no more than full."""
+        return min(100, self.percent or 0)
+
+    @property
+    def room(self) -> int | None:
+        """Tokens that can still be said; negative when the next turn does not fit."""
+        return None if self.window is None else self.window - self.reserve - self.tokens
+
+    @property
+    def overflows(self) -> bool:
+        return self.room is not None and self.room <= 0
+
+
+def fill_of(path: Path, chat_model: ChatModel, counted: int | None = None) -> Fill:
+    """By the upstream's count, if there is one; else estimated. Queries the database."""
+    told = list(path.remembered.for_reading())
+    tokens = estimate(told, path.branch.conversation, chat_model) if counted is None else counted
+    window = chat_model.context_window
+    return Fill(tokens, window, reserve(path.branch.conversation, window), is_counted=counted is not None)
+
+
+def reserve(conversation: Conversation, window: int | None) -> int:
+    """What the answer may take up, but never more than half."""
+    budget = conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None
+    wanted = conversation.max_tokens or USUAL_ANSWER + (budget or 0)
+    return wanted if window is None else min(wanted, window // 2)
+
+
+def estimate(told: Sequence[Message], conversation: Conversation, chat_model: ChatModel) -> int:
+    """From what the upstream reported of the latest answer, if this model wrote it; what came after it is guessed."""
+    for place in reversed(range(len(told))):
+        reply = told[place].generation
+        if reply and not reply.rounds and reply.chat_model_id == chat_model.pk and reply.prompt_tokens:
+            # An answer from before something was left out says nothing of what is left.
+            if told[0].memory_begins and told[place].revision <= told[0].revision:
+                break
+            said = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
+            return said + sum(map(tokens_in, told[place + 1 :]))
+    return size_of(conversation.system_prompt) + sum(map(tokens_in, told))
+
+
+def kept_from(told: Sequence[Message], tokens: int, window: int | None) -> Message | None:
+    """The first message to remember, so that about half of the window is free; None when nothing can be left out.
+
+    `tokens` is what all of them come to; the latest turn is always kept.
+    """
+    sizes = [tokens_in(message) for message in told]
+    scale = tokens / max(1, sum(sizes))
+    most = KEPT_SHARE * min(filter(None, (window, tokens)), default=0)
+    turns = [place for place, message in enumerate(told) if message.role == Role.USER]
+    left = [total * scale for total in accumulate(reversed(sizes))][::-1]
+    fitting = next((place for place in turns if left[place] <= most), turns[-1] if turns else 0)
+    return told[fitting] if fitting else None
+
+
+def tokens_in(message: Message) -> int:
+    return TOKENS_A_MESSAGE + sum(map(tokens_of, message.blocks))
+
+
+def tokens_of(block: Mapping[str, Any]) -> int:
+    """Thinking of earlier turns is not counted by those who are sent it."""
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return size_of(text)
+        case {"type": "thinking" | "redacted_thinking"}:
+            return 0
+        case {"type": "image"}:
+            pixels = (block.get("width") or 1000) * (block.get("height") or 1000)
+            return min(MOST_FOR_AN_IMAGE, pixels // PIXELS_A_TOKEN + 1)
+        case {"kind": Kind.PDF.value, "pages": int(pages)}:
+            return pages * FOR_A_PAGE
+        case {"type": "document", "size": int(size)}:
+            return size // BYTES_A_TOKEN
+    return size_of(str(block))
+
+
+def size_of(text: str) -> int:
+    """By bytes rather than letters: scripts with many letters have more tokens a letter."""
+    return -(-len(text.encode()) // BYTES_A_TOKEN)

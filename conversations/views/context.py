@@ -1,0 +1,118 @@
+"""How full a model's context window is, and the ways on when it is: leave out the oldest turns, or begin anew."""
+
+from zlib import crc32
+
+from asgiref.sync import sync_to_async
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import AuthenticatedRequest
+from conversations import memory, summaries, turns
+from conversations.access import conversation_or_404, path_or_404
+from conversations.context import Fill, fill_of
+from conversations.models import Conversation, Path, Role
+from conversations.numbers import whole_number
+from conversations.transcript import request_at
+from conversations.views.turns import to
+from conversations.views.verbs import gone_to
+from upstreams.chat import ChatRequest
+from upstreams.client import count_tokens
+from upstreams.endpoint import Endpoint
+from upstreams.errors import UpstreamError
+from upstreams.models import ChatModel
+from upstreams.sealing import SealBroken
+
+COUNTED_FOR = 3600
+"""Seconds that a count is kept: everybody who looks at the same turns is told the same."""
+NOT_COUNTED = -1
+
+
+@require_GET
+async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """The gauge under the message field, and what is offered above it when the next turn would not fit."""
+    path, model = await sync_to_async(asked_of)(request, pk)
+    if model is None:
+        return HttpResponse(status=204)
+    counted = await count(path, model)
+    return await sync_to_async(drawn)(request, path, model, counted)
+
+
+def asked_of(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
+    conversation = conversation_or_404(request, pk)
+    return path_or_404(request, conversation), chosen_model(request, conversation)
+
+
+def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
+    """The one that stands in the composer, if people may use it."""
+    named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
+    chosen = ChatModel.objects.offered().filter(pk=whole_number(named) or 0).first()
+    return chosen or conversation.speaking_model()
+
+
+async def count(path: Path, model: ChatModel) -> int | None:
+    """By the upstream, once for each state of a conversation; None where it does not say."""
+    key = count_key(path, model)
+    counted = await cache.aget(key)
+    if counted is None:
+        asked = await sync_to_async(to_be_counted)(path, model)
+        counted = await count_tokens(*asked) if asked else None
+        await cache.aset(key, NOT_COUNTED if counted is None else counted, COUNTED_FOR)
+    return None if counted in (None, NOT_COUNTED) else counted
+
+
+def count_key(path: Path, model: ChatModel) -> str:
+    conversation = path.branch.conversation
+    # The settings are changed without a new revision.
+    settings = crc32(f"{conversation.system_prompt}/{conversation.thinking}".encode())
+    return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{settings}"
+
+
+def to_be_counted(path: Path, model: ChatModel) -> tuple[Endpoint, ChatRequest] | None:
+    try:
+        return model.provider.endpoint(), request_at(path, model)
+    except (SealBroken, UpstreamError):
+        return None
+
+
+def drawn(request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None) -> HttpResponse:
+    fill: Fill = fill_of(path, model, counted)
+    can_leave_out = path.remembered.filter(role=Role.USER).count() > 1
+    context = {
+        **{"fill": fill, "model": model, "path": path, "conversation": path.branch.conversation},
+        **{"can_leave_out": can_leave_out, "begins_later": path.messages.filter(memory_begins=True).exists()},
+    }
+    return render(request, "conversations/_context.html", context)
+
+
+@require_POST
+def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """`always` has it done without asking from now on; `retry` names the answer that failed for want of room."""
+    path, model = asked_of(request, pk)
+    conversation = path.branch.conversation
+    if request.POST.get("always"):
+        memory.always_leave_out(conversation)
+        conversation.leaves_out_oldest = True
+    if model:
+        memory.leave_out(path, model)
+    failed = conversation.messages.filter(deleted_at=None, role=Role.ASSISTANT).for_reading()
+    message = failed.filter(pk=whole_number(request.POST.get("retry", "")) or 0).select_related("branch").first()
+    if message and path.includes(message.branch_id, message.pk):
+        message.conversation = conversation
+        return gone_to(request, conversation, turns.retry(message, request.user, model).message.branch)
+    return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
+
+
+@require_POST
+def remember_all(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    conversation = conversation_or_404(request, pk)
+    path = path_or_404(request, conversation)
+    memory.remember_all(path)
+    return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
+
+
+@require_POST
+def summarise(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    path, model = asked_of(request, pk)
+    return gone_to(request, summaries.begin_with_summary(path, request.user, model))
