@@ -41,7 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def model_server() -> Iterator[ModelServer]:
     with ModelServer("anthropic") as server:
         server.models = [
-            {"id": "test-model", "display_name": "Test model"},
+            {"id": "test-model", "display_name": "Test model", "max_input_tokens": 200_000},
+            {"id": "tiny-model", "display_name": "Tiny model", "max_input_tokens": 8000},
             {"id": "wordy-model", "display_name": "Wordy model", "capabilities": {"image_input": {"supported": False}}},
         ]
         yield server
