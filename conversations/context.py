@@ -51,7 +51,7 @@ class Fill:
 
 def fill_of(path: Path, chat_model: ChatModel, counted: int | None = None) -> Fill:
     """By the upstream's count, if there is one; else estimated. Queries the database."""
-    told = list(path.remembered.for_reading())
+    told = list(path.remembered().for_reading())
     tokens = estimate(told, path.branch.conversation, chat_model) if counted is None else counted
     window = chat_model.context_window
     return Fill(tokens, window, reserve(path.branch.conversation, window), is_counted=counted is not None)

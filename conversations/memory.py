@@ -26,7 +26,7 @@ def make_room(path: Path, chat_model: ChatModel | None) -> None:
 
 
 def begin_later(path: Path, chat_model: ChatModel) -> Message | None:
-    told = list(path.remembered.for_reading())
+    told = list(path.remembered().for_reading())
     tokens = context.estimate(told, path.branch.conversation, chat_model)
     begin = context.kept_from(told, tokens, chat_model.context_window)
     if begin:

@@ -16,21 +16,26 @@ from upstreams.transport import read_at_most, send
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0
 """Seconds: whoever waits for a count can do with an estimate."""
+LARGEST: Final = 8 * 1024 * 1024
+"""Bytes that are sent for no more than a count."""
 _LARGEST_ANSWER: Final = 64 * 1024
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking")
 _MISSING: Final = (404, 405, 501)
 
-_counts_nothing: Final[set[str]] = set()
-"""Base URLs of servers that do not count; each process finds out for itself."""
+_counts_nothing: Final[set[tuple[str, str]]] = set()
+"""Base URLs and models for which nobody counts; each process finds out for itself."""
 
 
 async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
     """The tokens that the upstream would read; None when it does not say, for whatever reason."""
-    if endpoint.protocol is not ProtocolName.ANTHROPIC or endpoint.base_url in _counts_nothing:
+    asked = (endpoint.base_url, request.model)
+    if endpoint.protocol is not ProtocolName.ANTHROPIC or asked in _counts_nothing:
         return None
     protocol = PROTOCOLS[endpoint.protocol]
     body = protocol.payload(request, endpoint)
     wanted = orjson.dumps({name: body[name] for name in _COUNTED if name in body})
+    if len(wanted) > LARGEST:
+        return None
     until = asyncio.get_running_loop().time() + PATIENCE
     try:
         headers = protocol.headers(endpoint, stream=False)
@@ -46,7 +51,7 @@ async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
         with suppress(httpx.HTTPError):
             await response.aclose()
     if response.status_code in _MISSING:
-        _counts_nothing.add(endpoint.base_url)
+        _counts_nothing.add(asked)
     return _count_in(answer) if response.is_success and is_whole else None
 
 

@@ -73,11 +73,11 @@ class Path:
             on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
         return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
 
-    @property
-    def remembered(self) -> "MessageQuerySet":
-        """Those that models are told of."""
-        begin = self.messages.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
-        return self.messages if begin is None else self.messages.filter(pk__gte=begin)
+    def remembered(self, before: int | None = None) -> "MessageQuerySet":
+        """Those that models are told of; `before` is the key of the one that is to be written."""
+        said = self.messages if before is None else self.messages.filter(pk__lt=before)
+        begin = said.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
+        return said if begin is None else said.filter(pk__gte=begin)
 
     def tail(self) -> int | None:
         """The key of the last message, deleted or not: what comes next follows it."""

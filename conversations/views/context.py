@@ -1,5 +1,6 @@
 """How full a model's context window is, and the ways on when it is: leave out the oldest turns, or begin anew."""
 
+import asyncio
 from zlib import crc32
 
 from asgiref.sync import sync_to_async
@@ -27,6 +28,8 @@ from upstreams.sealing import SealBroken
 COUNTED_FOR = 3600
 """Seconds that a count is kept: everybody who looks at the same turns is told the same."""
 NOT_COUNTED = -1
+
+_counting: dict[str, asyncio.Task[int]] = {}
 
 
 @require_GET
@@ -56,10 +59,20 @@ async def count(path: Path, model: ChatModel) -> int | None:
     key = count_key(path, model)
     counted = await cache.aget(key)
     if counted is None:
-        asked = await sync_to_async(to_be_counted)(path, model)
-        counted = await count_tokens(*asked) if asked else None
-        await cache.aset(key, NOT_COUNTED if counted is None else counted, COUNTED_FOR)
-    return None if counted in (None, NOT_COUNTED) else counted
+        asked = None if key in _counting else await sync_to_async(to_be_counted)(path, model)
+        if key not in _counting:
+            _counting[key] = asyncio.create_task(counted_and_kept(key, asked))
+            _counting[key].add_done_callback(lambda _: _counting.pop(key))
+        # Others may wait for it who stay when this one goes away.
+        counted = await asyncio.shield(_counting[key])
+    return None if counted == NOT_COUNTED else counted
+
+
+async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None) -> int:
+    counted = await count_tokens(*asked) if asked else None
+    kept = NOT_COUNTED if counted is None else counted
+    await cache.aset(key, kept, COUNTED_FOR)
+    return kept
 
 
 def count_key(path: Path, model: ChatModel) -> str:
@@ -78,7 +91,7 @@ def to_be_counted(path: Path, model: ChatModel) -> tuple[Endpoint, ChatRequest] 
 
 def drawn(request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None) -> HttpResponse:
     fill: Fill = fill_of(path, model, counted)
-    can_leave_out = path.remembered.filter(role=Role.USER).count() > 1
+    can_leave_out = path.remembered().filter(role=Role.USER).count() > 1
     context = {
         **{"fill": fill, "model": model, "path": path, "conversation": path.branch.conversation},
         **{"can_leave_out": can_leave_out, "begins_later": path.messages.filter(memory_begins=True).exists()},

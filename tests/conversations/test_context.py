@@ -1,5 +1,6 @@
 """How full the model's memory is, and what can be done when it is: shown, offered, never a silent cut."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -101,6 +102,17 @@ async def test_what_was_counted_is_counted_anew_after_a_turn_and_after_a_setting
     await ask(await adas.open(conversation), conversation)
     server.count = 50_000
     assert (await gauge(adas, conversation))[0] == "Memory: 25 % of 200k"
+
+
+async def test_those_who_look_at_the_same_time_are_told_the_same_count(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model, turns=1, window=200_000)
+    server.count = 24_000
+    people = [await browser(person) for person in (ada, ben, ada, ben)]
+    shown = await asyncio.gather(*(gauge(person, conversation) for person in people))
+    assert shown == [("Memory: 12 % of 200k", "")] * 4
+    assert len(server.counted) == 1
 
 
 async def test_an_estimate_says_that_it_is_one(
@@ -235,7 +247,7 @@ async def test_the_line_holds_on_branches_that_have_it(
 
     def remembered_after_retry(reply: Message) -> list[str]:
         again = turns.retry(Message.objects.for_reading().get(pk=reply.pk), ada, model).message
-        return [said.text[:10] for said in again.branch.conversation.path(again.branch_id).remembered]
+        return [said.text[:10] for said in again.branch.conversation.path(again.branch_id).remembered()]
 
     assert (await sync_to_async(remembered_after_retry)(replies[-1]))[0] == "Question 5"
     assert (await sync_to_async(remembered_after_retry)(replies[2]))[0] == "Question 0"
@@ -252,6 +264,22 @@ async def test_a_copy_remembers_as_its_source_does(ada: User, conversation: Conv
         return [message.text[:10] for message in copy.messages.filter(memory_begins=True)]
 
     assert await sync_to_async(copied)() == ["Question 5"]
+
+
+async def test_an_answer_from_before_the_line_is_continued_with_what_was_said_before_it(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    path = await sync_to_async(conversation.path)()
+    await sync_to_async(memory.leave_out)(path, model)
+    early = await conversation.messages.filter(role=Role.ASSISTANT).order_by("pk").afirst()
+    assert early is not None
+    await Generation.objects.filter(message=early).aupdate(state=State.STOPPED)
+    server.say(" And on.")
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.post(f"/conversations/{conversation.pk}/messages/{early.pk}/continuations/")
+    await tab.until(lambda page: "And on." in page.text(early.pk) and page.state(early.pk) == "complete")
+    assert told(server) == ["Question 0", "Answer 0"]
 
 
 # ------------------------------------------------------------ a server refuses

@@ -48,6 +48,13 @@ async def test_chat_completions_servers_are_not_asked(server: ModelServer) -> No
     assert server.counted == []
 
 
+async def test_what_is_very_large_is_not_sent_for_a_count(server: ModelServer) -> None:
+    server.count = 1
+    text = {"type": "text", "text": "a" * counting.LARGEST}
+    assert await count_tokens(server.endpoint(), ChatRequest("m", [ChatMessage("user", [text])])) is None
+    assert server.counted == []
+
+
 async def test_a_server_that_cannot_be_reached_is_no_failure() -> None:
     with ModelServer() as gone:
         endpoint = gone.endpoint()
