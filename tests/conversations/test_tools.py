@@ -67,7 +67,11 @@ def kinds(reply: Generation) -> list[str]:
 
 
 def sent(server: ModelServer, request: int = -1) -> list[dict[str, Any]]:
+    """The messages, without the marks of what may be cached."""
     messages: list[dict[str, Any]] = server.requests[request].json["messages"]
+    for message in messages:
+        for block in message["content"] if isinstance(message["content"], list) else []:
+            block.pop("cache_control", None)
     return messages
 
 
