@@ -170,6 +170,9 @@ MEDIA_URL = "/media-is-served-by-no-address/"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
+# What was deleted can be put back for so long; then it is deleted for good.
+DELETED_DAYS = env.float("DELETED_DAYS", default=30)
+
 # ---------------------------------------------------------------- attachments
 
 # Whatever its size, a file goes to disk as it comes: twenty people at once cost no more memory than one.

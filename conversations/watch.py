@@ -1,21 +1,22 @@
-"""Looks, as long as somebody is here, for what was left behind: replies whose process died, turns, files."""
+"""Looks, as long as somebody is here, for what was left behind: replies whose process died, turns, files, bins."""
 
 import asyncio
 import logging
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import DatabaseError
 from django.utils.timezone import now
 
-from conversations import runner, turns, uploads
+from conversations import retention, runner, turns, uploads
 
 INTERVAL = 15.0
 """Seconds between two looks."""
 QUIET = timedelta(seconds=30)
 """A running reply is saved about once a second; one that was not for so long has lost its process."""
 SWEEP_INTERVAL = 3600.0
-"""Seconds between two looks for files that nobody sent or that belong to nothing any more."""
+"""Seconds between two looks for files that belong to nothing any more, and for what was deleted long ago."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def keep() -> None:
 
 async def _look() -> None:
     clock = asyncio.get_running_loop().time
-    sweep_at = clock()
+    sweep_at = purge_at = clock()
     while True:
         await asyncio.sleep(INTERVAL)
         try:
@@ -41,5 +42,9 @@ async def _look() -> None:
             if clock() >= sweep_at:
                 sweep_at = clock() + SWEEP_INTERVAL
                 await sync_to_async(uploads.sweep)()
+            if clock() >= purge_at:
+                # In a thread of its own: nobody's question waits behind what nobody waits for.
+                has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
+                purge_at = clock() + (0 if has_more else SWEEP_INTERVAL)
         except (DatabaseError, OSError):
             logger.warning("Could not look for what was left behind", exc_info=True)

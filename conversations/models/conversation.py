@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from conversations.models.branch import Branch, Path
+from conversations.models.deletion import final_before
 from tools.models import Tool
 from upstreams.chat import Effort
 from upstreams.models import ChatModel
@@ -45,8 +46,12 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         owning = Participant.objects.filter(user=person.pk, role=Participant.Role.OWNER)
         return self.filter(participants__in=owning)
 
+    def restorable_by(self, person: User | AnonymousUser) -> Self:
+        """Those that the person owned and that are deleted, but not for good yet."""
+        return self.of(person).with_owner(person).filter(deleted_at__gte=final_before())
+
     def of(self, person: User | AnonymousUser) -> Self:
-        """Deleted ones included, which only their undoing needs."""
+        """Deleted ones included."""
         if not person.is_authenticated or not person.is_active:
             return self.none()
         return self.filter(participants__user=person)

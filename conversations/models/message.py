@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
+from conversations.models.deletion import final_before
 from conversations.models.generation import UNFINISHED, Generation, State
 
 
@@ -33,6 +34,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
             models.Prefetch("parent", Message.objects.only("pk")),
             models.Prefetch("parent__replies", replies),
         )
+
+    def restorable(self) -> Self:
+        """Deleted, and not for good yet."""
+        return self.filter(deleted_at__gte=final_before())
 
     def with_a_place(self) -> Self:
         """Those not deleted, and of the deleted ones those whose other versions can be read instead."""
@@ -75,6 +80,7 @@ class Message(models.Model):
             models.Index(fields=["conversation", "parent"], name="message_versions"),
             models.Index(fields=["conversation", "id"], name="message_in_order"),
             models.Index(fields=["conversation", "revision"], name="message_changed"),
+            models.Index(fields=["deleted_at"], condition=~Q(deleted_at=None), name="message_deleted"),
         ]
 
     def __str__(self) -> str:

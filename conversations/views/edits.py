@@ -64,8 +64,7 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def restore(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    deleted = Conversation.objects.of(request.user).exclude(deleted_at=None)
-    conversation = get_object_or_404(deleted.with_owner(request.user), pk=pk)
+    conversation = get_object_or_404(Conversation.objects.restorable_by(request.user), pk=pk)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=None)
     broadcasts.listed(conversation)
     address = reverse("conversation", args=[pk])

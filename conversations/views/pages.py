@@ -30,7 +30,7 @@ def home(request: AuthenticatedRequest) -> HttpResponse:
 
 
 def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200) -> HttpResponse:
-    deleted = Conversation.objects.of(request.user).exclude(deleted_at=None)
+    deleted = Conversation.objects.restorable_by(request.user)
     context = {
         "form": form,
         "model": ChatModel.objects.default(),
@@ -71,7 +71,7 @@ def render_conversation(request: HttpRequest, path: Path, form: TurnForm, status
 
 def deleted_by_name(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
     """The message that `?deleted=<id>` offers to put back, if the person may."""
-    messages = Message.objects.filter(conversation=path.branch.conversation_id).exclude(deleted_at=None)
+    messages = Message.objects.filter(conversation=path.branch.conversation_id).restorable()
     own = messages if is_owner else messages.filter(author=request.user.pk)
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 

@@ -71,7 +71,7 @@ def delete(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespo
 
 @require_POST
 def restore(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
-    deleted = conversation_or_404(request, pk).messages.exclude(deleted_at=None)
+    deleted = conversation_or_404(request, pk).messages.restorable()
     message = get_object_or_404(deleted.select_related("conversation", "branch"), pk=message_pk)
     demand_right_to_delete(request, message)
     turns.restore(message)

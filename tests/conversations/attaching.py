@@ -1,5 +1,6 @@
 """Attaching by the site's own doors, and what came of it."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -55,3 +56,8 @@ def keys(answer: httpx.Response) -> list[UUID]:
 
 def refusals(answer: httpx.Response) -> list[str]:
     return [words(line) for line in fragment(answer.text).cssselect("[data-refusal]")]
+
+
+def stored(settings: Any) -> list[Path]:
+    """All files that are kept."""
+    return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]

@@ -17,7 +17,7 @@ from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import TEXT, THUMBNAIL
 from tests import files
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.attaching import attached, keys, posted, refusals, send, sent, upload
+from tests.conversations.attaching import attached, keys, posted, refusals, send, sent, stored, upload
 from tests.conversations.test_unsent import page_of
 from tests.fakes import ModelServer
 from tests.pages import Page
@@ -27,11 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SCRIPT = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-
-
-def stored(settings: Any) -> list[Path]:
-    """All files that are kept."""
-    return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
