@@ -182,7 +182,7 @@ async def carried(relay: Relay, assignment: Assignment) -> None:
     """The model answers, tools that it calls run, and it goes on with their results, until it calls no more."""
     generation, endpoint, toolbox = assignment.generation, assignment.endpoint, assignment.toolbox
     assert endpoint is not None and toolbox is not None
-    if not generation.rounds:
+    if not (generation.rounds and unanswered(relay.draft.blocks)):
         await begun(relay, assignment)
     while calls := unanswered(relay.draft.blocks):
         if any(toolbox.must_ask(call) for call in calls):

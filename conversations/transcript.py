@@ -58,7 +58,7 @@ def request_for(
         system=system,
         tools=tools,
         tool_choice=tool_choice(generation, tools),
-        remarks=(*attached.remarks, *forgotten(path, earlier)),
+        remarks=(*attached.remarks, *forgotten(path, earlier), *left_behind(earlier, chat_model)),
         **parameters_of(conversation),
     )
 
@@ -96,6 +96,17 @@ def forgotten(path: Path, told: list[Message]) -> list[str]:
         return []
     count = path.messages.filter(pk__lt=told[0].pk).count()
     return [f"The oldest {count} messages were left out, to fit into what the model can remember."] if count else []
+
+
+def left_behind(told: list[Message], reader: ChatModel) -> list[str]:
+    """Said once, when a conversation moves to another provider: what only the one before could read stays there."""
+    answers = [message for message in told if message.role == Role.ASSISTANT]
+    if not answers or not is_foreign(answers[-1], reader):
+        return []
+    foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
+    if all(is_text(block) or block.get("type") in TOOLS for block in foreign):
+        return []
+    return [f"What the models before had thought is not told to {reader}, which could not read it."]
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:

@@ -133,7 +133,12 @@ def go_on(message: Message, person: User) -> Generation | None:
         message.revision = conversation.advance()
         message.save(update_fields=["revision"])
         generation = Generation.objects.create(
-            conversation=conversation, message=message, continues=True, asked_by=person, **naming
+            conversation=conversation,
+            message=message,
+            continues=True,
+            rounds=1 if message.ends_in_tools else 0,
+            asked_by=person,
+            **naming,
         )
     announce(conversation, generation)
     return generation

@@ -125,7 +125,12 @@ class Message(models.Model):
     def can_continue(self) -> bool:
         """An answer cut by its length, by a stop or by a fault, with something to go on from."""
         cut = self.generation is not None and self.generation.was_cut
-        return cut and bool(self.text.strip())
+        return cut and (bool(self.text.strip()) or self.ends_in_tools)
+
+    @property
+    def ends_in_tools(self) -> bool:
+        """It was cut at a call of a tool, or before the model had said anything about what came back."""
+        return bool(self.blocks) and self.blocks[-1].get("type") in ("tool_use", "tool_result")
 
     @property
     def state(self) -> str:

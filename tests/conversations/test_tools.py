@@ -440,6 +440,58 @@ async def test_an_upstream_that_fails_after_a_tool_has_run_keeps_what_it_did(
     assert (reply.state, progress(tab)) == (State.INTERRUPTED, ["done"])
 
 
+@pytest.mark.parametrize("cut_by", ["a failure after the call", "a stop during the call"])
+async def test_an_answer_that_was_cut_at_a_tool_goes_on_from_there(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    use: Callable[..., Tool],
+    drawer_process: Drawer,
+    cut_by: str,
+) -> None:
+    name = "echo" if cut_by == "a failure after the call" else "slow"
+    await sync_to_async(use)(name)
+    call = ("toolu_1", f"drawer__{name}", {"text": "hello", "name": "cut"})
+    server.stream(*calling(server.protocol, call, text="Let me see."))
+    if name == "echo":
+        server.refuse(401)
+    server.say("It is done.")
+    tab = await (await browser(ada)).open(conversation)
+    if name == "echo":
+        reply = await asked(tab, conversation)
+    else:
+        await tab.browser.say(conversation, "Well?")
+        await drawer_process.saw("began", "cut")
+        await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+        reply = await last_reply(conversation)
+        await tab.until(lambda page: page.has(reply.message_id) and page.state(reply.message_id) == State.STOPPED)
+        drawer_process.end("cut")
+    await tab.browser.post(f"/conversations/{conversation.pk}/messages/{reply.message_id}/continuations/")
+    await tab.until(lambda page: page.state(reply.message_id) == State.COMPLETE)
+    assert kinds(await last_reply(conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert (tab.page.text(reply.message_id).endswith("It is done."), progress(tab)) == (True, ["done"])
+
+
+async def test_what_only_another_provider_could_read_is_left_behind_and_said_once(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    with ModelServer(ProtocolName.ANTHROPIC) as other:
+        elsewhere = await sync_to_async(provider_at)(other, "Elsewhere")
+        server.say("First.", thinking=["Hm."])
+        other.say("Second.")
+        other.say("Third.")
+        tab = await (await browser(ada)).open(conversation)
+        notes = []
+        for number, chosen in enumerate((model, elsewhere, elsewhere)):
+            await tab.browser.say(conversation, f"Well? {number}", chat_model=chosen.pk)
+            await tab.until_over((await last_reply(conversation)).message_id)
+            notes.append([note for note in (await last_reply(conversation)).notes if "thought" in note])
+        assert [len(each) for each in notes] == [0, 1, 0]
+        assert "thinking" not in json.dumps(sent(other))
+
+
 async def test_without_tools_the_calls_of_earlier_answers_are_not_told(
     browser: Opening,
     ada: User,
