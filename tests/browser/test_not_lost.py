@@ -157,12 +157,15 @@ async def test_a_network_that_was_gone_costs_no_text_and_no_place(
     watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
     pieces = [f"Piece {number}. " for number in range(1, 7)]
     model.hold()
-    model.say(*pieces)
+    model.say(*pieces, thinking=["Let me ", "see."])
     await tab.open(backstage.conversation(ada, "Words", ["Hello"] * 12, ["Hello to you. " * 60] * 12))
     await tab.is_connected()
     await tab.say("Count")
-    model.step(3)
+    model.step(5)
     await expect(tab.answer_text).to_contain_text("Piece 3.")
+    thought = tab.answer.get_by_text("Let me see.")
+    await tab.answer.locator(".thinking summary").click()
+    await expect(thought).to_be_visible()
     older = tab.messages.nth(17).locator("details.meta summary")
     await older.scroll_into_view_if_needed()
     await older.click()
@@ -175,13 +178,15 @@ async def test_a_network_that_was_gone_costs_no_text_and_no_place(
     await tab.page.context.set_offline(False)
     await tab.is_connected()
     await expect(tab.answer_text).to_contain_text("Piece 4.")
+    await expect(thought).to_be_visible()
     model.release()
     await tab.is_answered()
     await expect(tab.answer_text).to_contain_text("".join(pieces).strip())
+    await expect(thought).to_be_visible()
     assert (await tab.answer_text.text_content() or "").count("Piece 3.") == 1
     await expect(tab.messages).to_have_count(26)
     assert await tab.page.evaluate(PLACE) == before
-    assert before["open"] != []
+    assert len(before["open"]) == 2
 
 
 async def test_a_double_click_on_send_posts_one_turn(
