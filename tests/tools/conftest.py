@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.tools.drawer import Drawer, running
-from tools import wire
+from tools import builtin, wire
 from tools.models import Tool, ToolServer
 
 
@@ -15,6 +15,12 @@ async def farewells() -> AsyncIterator[None]:
     """No test ends in the middle of what it tells a server behind everybody's back."""
     yield
     await wire.farewells_said()
+
+
+@pytest.fixture(autouse=True)
+def only_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test registers the built-in tools that it is about."""
+    monkeypatch.setattr(builtin, "_registered", {})
 
 
 @pytest.fixture(scope="session")
