@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.db.models import F
 from django.utils.functional import cached_property
 
 from accounts.models import User
@@ -153,7 +154,6 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         Tool.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What the model may use. Each person's answers use those that are open to that person.",
         error_messages={"invalid_choice": "One of the tools is not open to you any more. Choose again."},
     )
     tool_choice = forms.ChoiceField(label="When it uses them", required=False)
@@ -162,7 +162,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.speaking = self.instance.speaking_model()
         self._offer_thinking()
-        offered = Tool.objects.usable_by(person)
+        # The site's own first, then server by server.
+        offered = Tool.objects.usable_by(person).order_by(F("server__name").asc(nulls_first=True), "wire_name")
         field = self.fields["tools"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = offered

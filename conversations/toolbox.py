@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from accounts.models import User
 from conversations.models import Conversation, Decision, Generation, Message, ToolCall, ToolGrant
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, keep_image
@@ -89,6 +90,19 @@ class Toolbox:
                     block = text_block(f"[An image was left out: {fault}]")
             kept.append(block)
         return kept
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """How many tools a person could have a conversation use, and how many of them it does."""
+
+    offered: int
+    chosen: int
+
+    @classmethod
+    def of(cls, conversation: Conversation, person: User) -> AtHand:
+        usable = Tool.objects.usable_by(person)
+        return cls(usable.count(), chosen(conversation).usable_by(person).count())
 
 
 def chosen(conversation: Conversation) -> ToolQuerySet:

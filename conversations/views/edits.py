@@ -12,6 +12,7 @@ from conversations import broadcasts
 from conversations.access import conversation_or_404, owned_conversation_or_404
 from conversations.forms import RenameForm, SettingsForm
 from conversations.models import Conversation
+from conversations.toolbox import AtHand
 
 
 @require_http_methods(["GET", "POST"])
@@ -29,13 +30,22 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """`?at=tools` begins at the tools."""
     conversation = conversation_or_404(request, pk)
     form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
     if request.method == "POST" and form.is_valid():
         form.keep()
-        return closing(HttpResponse()) if request.htmx else redirect("conversation", pk)
-    model = conversation.speaking_model()
-    return form_page(request, "settings", {"form": form, "conversation": conversation, "model": model})
+        if not request.htmx:
+            return redirect("conversation", pk)
+        kept = {"conversation": conversation, "tools": AtHand.of(conversation, request.user)}
+        return closing(render(request, "conversations/updates/settings_kept.html", kept))
+    context: dict[str, object] = {
+        "form": form,
+        "conversation": conversation,
+        "model": conversation.speaking_model(),
+        "at_tools": request.GET.get("at") == "tools",
+    }
+    return form_page(request, "settings", context)
 
 
 def form_page(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:

@@ -15,6 +15,7 @@ from conversations.access import conversation_or_404, message_or_404, path_or_40
 from conversations.forms import TurnForm
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.numbers import whole_number
+from conversations.toolbox import AtHand
 from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
@@ -53,7 +54,7 @@ def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     return render_conversation(request, path, fresh_form(request.user, conversation))
 
 
-def render_conversation(request: HttpRequest, path: Path, form: TurnForm, status: int = 200) -> HttpResponse:
+def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnForm, status: int = 200) -> HttpResponse:
     conversation = path.branch.conversation
     participants = list(conversation.participants.select_related("user").order_by("pk"))
     owners = [each.user_id for each in participants if each.role == Participant.Role.OWNER]
@@ -64,6 +65,7 @@ def render_conversation(request: HttpRequest, path: Path, form: TurnForm, status
         "is_owner": request.user.pk in owners,
         "deleted": deleted_by_name(request, path, is_owner=request.user.pk in owners),
         "form": form,
+        "tools": AtHand.of(conversation, request.user),
         **part_of(request, path),
     }
     return render(request, "conversations/show.html", context, status=status)

@@ -15,3 +15,4 @@ import "./session.js";
 import "./sidebar.js";
 import "./title.js";
 import "./toasts.js";
+import "./tools.js";

@@ -71,6 +71,17 @@ class Backstage:
         for person in people:
             self._do("join", conversation=int(address.split("/")[2]), person=person.pk)
 
+    def tool(self, url: str, name: str, **fields: Any) -> None:
+        """One of the tool server at `url`, called Drawer, which everybody may use."""
+        self._do("tool", url=url, name=name, fields=fields)
+
+    def choose_tools(self, address: str, *names: str) -> None:
+        self._do("choose_tools", conversation=int(address.split("/")[2]), names=list(names))
+
+    def forget_tools(self) -> None:
+        """As they were before: no server, and of the site's own what is allowed from the start."""
+        self._do("forget_tools")
+
     def end_sessions(self, person: Person) -> None:
         """As their age ends them: nobody is told."""
         self._do("end_sessions", person=person.pk)

@@ -22,8 +22,9 @@ from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from conversations import turns  # noqa: E402
-from conversations.models import Generation, Message, Participant, Role, State, Unsent  # noqa: E402
+from conversations.models import Conversation, Generation, Message, Participant, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
+from tools.models import Tool, ToolServer  # noqa: E402
 from upstreams.models import ChatModel, Source  # noqa: E402
 
 
@@ -103,6 +104,20 @@ def join(conversation: int, person: int) -> None:
     Participant.objects.create(conversation_id=conversation, user_id=person)
 
 
+def tool(url: str, name: str, fields: dict[str, Any]) -> None:
+    server, _ = ToolServer.objects.get_or_create(name="Drawer", defaults={"url": url})
+    given = {"wire_name": f"drawer__{name}", "input_schema": {"type": "object"}, "is_allowed": True} | fields
+    Tool.objects.create(server=server, name=name, **given)
+
+
+def choose_tools(conversation: int, names: list[str]) -> None:
+    Conversation.objects.get(pk=conversation).tools.set(Tool.objects.filter(name__in=names))
+
+
+def forget_tools() -> None:
+    ToolServer.objects.all().delete()
+
+
 def end_sessions(person: int) -> None:
     """As their age ends them: nobody is told."""
     for session in Session.objects.all():
@@ -129,7 +144,8 @@ def await_models() -> None:
 
 
 MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join)
-ACTS = {act.__name__: act for act in (*MAKING, end_sessions, await_saved, await_kept, await_models)}
+TOOLS = (tool, choose_tools, forget_tools)
+ACTS = {act.__name__: act for act in (*MAKING, *TOOLS, end_sessions, await_saved, await_kept, await_models)}
 
 if __name__ == "__main__":
     for line in sys.stdin:
