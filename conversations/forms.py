@@ -158,6 +158,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     tool_choice = forms.ChoiceField(label="When it uses them", required=False)
 
+    # Cleaned before `tool_choice`, which may name one of them.
+    field_order = ["tools"]
+
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.speaking = self.instance.speaking_model()
