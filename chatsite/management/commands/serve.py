@@ -19,6 +19,7 @@ from chatsite.addresses import site_address
 from chatsite.server import Server
 from conversations import runner, turns
 from tools.listing import keep_builtin
+from upstreams.client import close_http
 from upstreams.environment import sync_providers
 from upstreams.listing import refresh_unlisted
 
@@ -73,7 +74,7 @@ class Command(BaseCommand):
     def take_up_work(self) -> None:
         """What a crash or a stop left behind: begun as soon as the loop runs."""
         waiting = turns.recover()
-        shutdown.on_stop(runner.wind_down)
+        shutdown.on_stop(wind_down)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
 
     def announce(self) -> None:
@@ -93,6 +94,11 @@ def newest_static_file() -> float:
     """When the latest change to any source of static files was, in seconds since the epoch."""
     sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
     return max(os.stat(source).st_mtime for source in sources)
+
+
+async def wind_down() -> None:
+    await runner.wind_down()
+    await close_http()
 
 
 async def begin(generations: list[int]) -> None:
