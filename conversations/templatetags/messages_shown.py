@@ -1,6 +1,6 @@
 """How a message's parts are put into words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -35,6 +35,11 @@ def image_in(block: Mapping[str, Any]) -> AttachedFile | None:
 @register.filter
 def attached(message: Message) -> list[AttachedFile]:
     return attached_files(message.blocks) if message.role == Role.USER else []
+
+
+@register.filter
+def answering(messages: Iterable[Message]) -> bool:
+    return any(message.generation and message.generation.is_unfinished for message in messages)
 
 
 @register.filter

@@ -1,6 +1,7 @@
 // What differs from reader to reader, and what the passing of time changes: nothing the server could send to all.
 
 const person = document.body.dataset.person;
+const UNFINISHED = ["queued", "running", "waiting"];
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
@@ -14,18 +15,31 @@ if (messages) {
   mark();
   new MutationObserver(mark).observe(messages, { childList: true });
   // A message that was changed has lost what only this reader's page knew of it.
-  document.addEventListener("htmx:after:swap", markOwn);
+  document.addEventListener("htmx:after:swap", markMessages);
   setInterval(tellTimes, MINUTE);
   setInterval(countThinking, 100);
 }
 
 function mark() {
-  markOwn();
+  markMessages();
   tellTimes();
 }
 
-function markOwn() {
-  for (const message of messages.querySelectorAll(`[data-author="${person}"]:not(.own)`)) message.classList.add("own");
+// Each time an answer grows: only the messages are looked at, not all that is in them.
+function markMessages() {
+  let isAnswering = false;
+  for (const message of messages.children) {
+    const { state } = message.dataset;
+    isAnswering ||= UNFINISHED.includes(state);
+    markOwn(message);
+    // Who has to allow a tool is asked within the message.
+    if (state === "waiting") message.querySelectorAll("[data-author]").forEach(markOwn);
+  }
+  messages.closest(".conversation").toggleAttribute("data-answering", isAnswering);
+}
+
+function markOwn(element) {
+  element.classList.toggle("own", element.dataset.author !== undefined && element.dataset.author === person);
 }
 
 function tellTimes() {
