@@ -12,6 +12,10 @@ from conversations.markdown.render import render_growing
 from conversations.markdown.sanitise import escape
 from conversations.markdown.unfinished import presentable
 
+LINES_OF_PART: Final = 40
+"""Of a long block that still grows: a browser lays out and draws only the last part again."""
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -66,10 +70,45 @@ class OpenBlock:
         self._end.show(source, view, render_growing(view, breaks=self._breaks) if view else "")
 
 
+class Lines:
+    """The lines of a growing block of code; from the second part on, each part is an element."""
+
+    def __init__(self, within: str) -> None:
+        self._within = self._target = within
+        self._shown: list[str] = []
+        self._end = ""
+        self._last = 0
+
+    @property
+    def html(self) -> str:
+        return "".join(self._shown) + self._end
+
+    def add(self, text: str) -> list[Patch]:
+        first, *others = map(escape, self._in_parts(text))
+        patches = [Patch(self._target, "beforeend", first)] if first else []
+        self._shown.append(first)
+        if others:
+            html = "</span>".join(f'<span class="lines">{part}' for part in others)
+            patches.append(Patch(self._within, "beforeend", f"{html}</span>"))
+            self._shown += self._end, html
+            self._target, self._end = f"{self._within} > .lines:last-child", "</span>"
+        return patches
+
+    def _in_parts(self, text: str) -> list[str]:
+        """What goes on in the last part, and the parts after it."""
+        parts = [""]
+        for line in _LINE.findall(text):
+            if self._last == LINES_OF_PART:
+                self._last = 0
+                parts.append("")
+            parts[-1] += line
+            self._last += line.endswith("\n")
+        return parts
+
+
 class OpenFence:
     """A block of fenced code: appended to, never parsed; coloured once it is closed."""
 
-    TARGET: Final = f"{TAIL} > .code > pre > code"
     _OPENING = re.compile(r"(?:(?P<ticks>`{3,})[^`\n]*|(?P<tildes>~{3,})[^\n]*)\n")
 
     @classmethod
@@ -84,7 +123,7 @@ class OpenFence:
         self._source = [opening[0]]
         self._length = len(opening[0])
         self._head = code.head(parse(opening[0])[0]["Start"]["CodeBlock"]["Fenced"])
-        self._shown: list[str] = []
+        self._lines = Lines(f"{TAIL} > .code > pre > code")
         self._held = ""
         self._inside_line = False
 
@@ -94,7 +133,7 @@ class OpenFence:
 
     @property
     def html(self) -> str:
-        return f"{self._head}{''.join(self._shown)}{code.FOOT}"
+        return f"{self._head}{self._lines.html}{code.FOOT}"
 
     def feed(self, text: str) -> list[Patch] | Ended:
         self._source.append(text)
@@ -106,11 +145,7 @@ class OpenFence:
             if closing := self._closing.search(fresh, lines):
                 return Ended(before + closing.end())
             self._hold_back(fresh)
-        shown = escape(fresh[: len(fresh) - len(self._held)])
-        if not shown:
-            return []
-        self._shown.append(shown)
-        return [Patch(self.TARGET, "beforeend", shown)]
+        return self._lines.add(fresh[: len(fresh) - len(self._held)])
 
     def _hold_back(self, fresh: str) -> None:
         """Keeps a last line that may become the closing fence from being shown."""

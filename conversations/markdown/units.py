@@ -7,9 +7,10 @@ from conversations.markdown.openend import OpenEnd
 from conversations.markdown.outline import Block, is_after_blank_line, outline, starts_new_block
 from conversations.markdown.patch import TAIL, Patch
 from conversations.markdown.render import render_growing
-from conversations.markdown.tails import Ended
+from conversations.markdown.tails import LINES_OF_PART, Ended
 from conversations.markdown.unfinished import presentable
 
+_NUMBER = re.compile(r"[0-9]+")
 _MARKER = re.compile(r"[ \t]*([-*+]|[0-9]{1,9}[.)])")
 
 
@@ -18,6 +19,8 @@ class OpenUnits:
 
     Settled units are parsed no more. The open one is parsed on its own, behind a `lead` that makes it what it is: the
     head of its table, or in a loose list an item that makes the list loose, indented too far to take it in.
+
+    A long list or table comes as several, one below the other: a browser lays out the last one alone.
     """
 
     _DUMMY: Final = "<li><p>x</p></li>"
@@ -31,8 +34,10 @@ class OpenUnits:
         whole = render_growing(source, breaks=breaks)
         self._head = whole[: self._start_of_units(whole)]
         name = self._head[1:3]
-        self._foot = "</tbody></table></div>" if self._is_table else f"</{name}>"
-        self._parent = f"{TAIL} > .table-scroll > table > tbody" if self._is_table else f"{TAIL} > {name}"
+        self._part_end = "</tbody></table>" if self._is_table else f"</{name}>"
+        self._foot = f"{self._part_end}</div>" if self._is_table else self._part_end
+        self._parts = f"{TAIL} > .table-scroll" if self._is_table else TAIL
+        self._parent = f"{self._parts} > {'table:last-child > tbody' if self._is_table else f'{name}:last-child'}"
         self._last = f"{self._parent} > {'tr' if self._is_table else 'li'}:last-child"
         self._lead = source[:first] if self._is_table else ""
         self._loosen(source)
@@ -41,6 +46,9 @@ class OpenUnits:
         self._settled = [self._units(source[first:last])]
         self._end = OpenEnd(self._parent)
         self._looked_at, self._last_unit = "", 0
+        self._part = source[first:last]
+        number = _NUMBER.search(self._head)
+        self._number = int(number[0]) if number else 1
         self._look_at(source[last:], "")
 
     @property
@@ -73,7 +81,12 @@ class OpenUnits:
         if not self._is_loose and (is_loose or (not self._is_table and is_after_blank_line(source, last))):
             return self._turn_loose(source, view, last)
         before = self._end.html
-        return self._changed(before, self._show(source, view, last) + self._end.html)
+        settled = self._show(source, view, last)
+        if settled and (start := self._start_of_part()):
+            self._settled.append(self._part_end + start)
+            part = f"{start}{self._end.html}{self._part_end}"
+            return [*self._changed(before, settled), Patch(self._parts, "beforeend", part)]
+        return self._changed(before, settled + self._end.html)
 
     def _changed(self, before: str, html: str) -> list[Patch]:
         """How the open unit on the page becomes this HTML; there is none on the page if it was none."""
@@ -115,8 +128,21 @@ class OpenUnits:
             return ""
         self._settled_source.append(source[:last])
         self._settled_length += last
+        self._part += source[:last]
         self._settled.append(self._units(source[:last]))
         return self._settled[-1]
+
+    def _start_of_part(self) -> str:
+        """What begins another part, in the same columns or with the next number; nothing if the last has room."""
+        if self._part.count("\n") < LINES_OF_PART:
+            return ""
+        part, self._part = self._part, ""
+        if self._is_table:
+            return f'<table class="rows"><colgroup>{"<col>" * self._head.count("<th ")}</colgroup><tbody>'
+        if self._head.startswith("<ul"):
+            return "<ul>"
+        self._number += sum(len(block.units) for block in outline(self._lead + part)) - bool(self._lead)
+        return f'<ol start="{self._number}">'
 
     def _turn_loose(self, source: str, view: str, last: int) -> list[Patch]:
         """A tight list that turns loose changes in all its items, once."""

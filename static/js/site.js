@@ -13,6 +13,7 @@ import "./messages.js";
 import "./reveal.js";
 import "./session.js";
 import "./sidebar.js";
+import "./tables.js";
 import "./title.js";
 import "./toasts.js";
 import "./tools.js";

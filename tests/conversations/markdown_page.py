@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from conversations.markdown import Patch
 
-VOID = {"br", "hr", "input"}
+VOID = {"br", "col", "hr", "input"}
 
 
 @dataclass

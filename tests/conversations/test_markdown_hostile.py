@@ -15,13 +15,13 @@ from tests.conversations.markdown_texts import answers, pieces, texts
 from tests.hostile import EXHAUSTING, PAYLOADS
 
 ELEMENTS = words(
-    "root a blockquote br button code del div em h2 h3 h4 h5 h6 hr input li ol p pre small span strong table tbody "
-    "td th thead tr ul math menclose mfrac mi mn mo mover mpadded mroot mrow ms mspace msqrt mstyle msub msubsup msup "
-    "mtable mtd mtext mtr munder munderover mphantom mmultiscripts"
+    "root a blockquote br button code col colgroup del div em h2 h3 h4 h5 h6 hr input li ol p pre small span "
+    "strong table tbody td th thead tr ul math menclose mfrac mi mn mo mover mpadded mroot mrow ms mspace msqrt "
+    "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover mphantom mmultiscripts"
 )
 CLASSES = COLOURS | words(
     "tail image task math table-scroll alert alert-title alert-note raw center right code code-head code-language "
-    "highlight"
+    "highlight lines rows"
 )
 ATTRIBUTES = words(
     "href title target rel start role tabindex aria-label scope class type disabled checked aria-pressed "

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from conversations.markdown import StreamingMarkdown, render
-from tests.conversations.markdown_page import Page, tree
+from tests.conversations.markdown_page import Node, Page, tree
 from tests.conversations.markdown_texts import answers, cuts, pieces, texts
 
 
@@ -190,6 +190,47 @@ def bytes_sent(name: str, length: int) -> int:
     text = STARTS.get(name, "") + LONG[name] * (length // len(LONG[name]))
     stream = StreamingMarkdown()
     return sum(len(patch.html) for piece in pieces(text, [12]) for patch in stream.feed(piece))
+
+
+LONG_BLOCKS = {
+    "a block of code": ("```text\n", "line {n} of it, or\n\n  so\n"),
+    "a list": ("", "- item {n}\n"),
+    "a loose list": ("", "- item {n}\n\n  of it\n\n"),
+    "a numbered list": ("7. the first\n", "1. item {n}\n"),
+    "a list that turns loose": ("".join(f"{n}. item {n}\n" for n in range(1, 60)) + "\n", "1. item\n\n"),
+    "a table": ("|a|b|\n|-|-:|\n", "|{n}|two|\n"),
+}
+
+
+@pytest.mark.parametrize("name", LONG_BLOCKS)
+@pytest.mark.parametrize("length", [1, 7, 300])
+def test_a_long_block_comes_in_parts_that_read_as_one(name, length):
+    head, unit = LONG_BLOCKS[name]
+    text = head + "".join(unit.format(n=n) for n in range(1, 200))
+    stream = StreamingMarkdown()
+    page = Page(stream.html)
+    for piece in pieces(text, [length]):
+        page.apply(stream.feed(piece))
+    assert page.root == tree(stream.html)
+    assert what_one_reads(tail_of(stream)) == what_one_reads(render(text))
+    parts = [node for node in page.root.everything() if node.tag in ("ul", "ol", "tbody") or is_part_of_code(node)]
+    assert len(parts) > 2
+
+
+def what_one_reads(html: str) -> list[tuple[int, str]]:
+    """The code, the rows, or the items with their numbers, in whatever number of elements."""
+    read: list[tuple[int, str]] = []
+    for block in tree(html).elements():
+        if block.tag in ("ul", "ol"):
+            first = int(block.attributes.get("start") or block.tag == "ol")
+            read += ((first + at * (block.tag == "ol"), item.text()) for at, item in enumerate(block.elements()))
+        else:
+            read += ((0, node.text()) for node in block.everything() if node.tag in ("tr", "code"))
+    return read
+
+
+def is_part_of_code(node: Node) -> bool:
+    return node.attributes.get("class") == "lines"
 
 
 @pytest.mark.parametrize("name", LONG)
