@@ -90,12 +90,14 @@ async def shown(stand: Stand, browser: Browser, address: Address, conversation: 
 
     start, quarter, three_quarters, before_end, end = marks
     whole, quarter_tokens = end.task - start.task, plan.count / 4
+    last = (before_end.task - three_quarters.task) / (plan.count * 0.23)
+    replacement = end.task - before_end.task - last * plan.count * 0.02
     return (
         f"{plan.shape:11} {plan.count:6} {whole / plan.count:9.2f} "
         f"{(quarter.task - start.task) / quarter_tokens:6.2f} "
-        f"{(before_end.task - three_quarters.task) / (plan.count * 0.23):6.2f} "
+        f"{last:6.2f} "
         f"{(end.script - start.script) / plan.count:7.2f} {(end.style - start.style) / plan.count:6.2f} "
-        f"{(end.layout - start.layout) / plan.count:7.2f} {end.task - before_end.task:8.0f} "
+        f"{(end.layout - start.layout) / plan.count:7.2f} {replacement:8.0f} "
         f"{max(tasks, default=0):8.0f} {sum(tasks) / 1e3 / took:8.1%} {tally.frames:7} {tally.bytes / plan.count:12.0f}"
     )
 
