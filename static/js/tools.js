@@ -22,7 +22,10 @@ if (messages && status) {
 
 function announce() {
   const person = document.body.dataset.person;
-  const names = [...messages.querySelectorAll(`.tool-ask[data-author="${person}"]`)].map((ask) => ask.dataset.tool);
+  // Only a message that waits asks: an answer that grows is not looked through each time.
+  const waiting = [...messages.children].filter((message) => message.dataset.state === "waiting");
+  const asks = waiting.flatMap((message) => [...message.querySelectorAll(`.tool-ask[data-author="${person}"]`)]);
+  const names = asks.map((ask) => ask.dataset.tool);
   const words = names.length ? `${new Intl.ListFormat("en").format(names)}: your permission is needed.` : "";
   if (status.textContent !== words) status.textContent = words;
 }
