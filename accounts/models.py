@@ -1,4 +1,4 @@
-"""The person who signs in."""
+"""The person who signs in, and the keys of their programs."""
 
 from typing import Any
 
@@ -6,6 +6,10 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 from django.http import HttpRequest
+
+from accounts.keys import ApiKey
+
+__all__ = ["ApiKey", "AuthenticatedRequest", "User"]
 
 
 class User(AbstractUser):
