@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "upstreams",
     "tools",
     "conversations",
+    "gateway",
 ]
 
 MIDDLEWARE = [

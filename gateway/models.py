@@ -1,0 +1,38 @@
+"""Which models a person's programs may ask by which key."""
+
+from collections.abc import Iterable
+
+from django.db import models, transaction
+
+from accounts.keys import ApiKey
+from upstreams.models import ChatModel
+
+
+class AllowedModel(models.Model):
+    """One of the models that a key is for, where it is not for every model."""
+
+    key = models.ForeignKey("accounts.ApiKey", models.CASCADE, related_name="allowed_models")
+    chat_model = models.ForeignKey("upstreams.ChatModel", models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "chat_model"], name="model_allowed_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.chat_model}"
+
+
+def models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
+    """What programs with this key may ask: of what people are offered, the default first."""
+    offered = ChatModel.objects.offered()
+    if key.every_model:
+        return offered
+    return offered.filter(pk__in=AllowedModel.objects.filter(key=key).values("chat_model"))
+
+
+@transaction.atomic
+def narrow(key: ApiKey, chat_models: Iterable[ChatModel]) -> None:
+    """From now on the key is for these models alone; for none, when there is none."""
+    AllowedModel.objects.filter(key=key).delete()
+    AllowedModel.objects.bulk_create(AllowedModel(key=key, chat_model=each) for each in chat_models)
+    key.every_model = False
+    key.save(update_fields=["every_model"])

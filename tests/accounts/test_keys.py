@@ -1,0 +1,100 @@
+"""API keys: secrets that are shown once, and whom they let in."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.utils.timezone import now
+
+from accounts.keys import PREFIX, SECRET_CHARACTERS, ApiKey, secret_in
+from accounts.models import User
+
+
+@pytest.fixture
+def made(ada):
+    """Ada's key and its secret."""
+    key = ApiKey(person=ada, name="Nightly report")
+    secret = key.renew_secret()
+    key.save()
+    return key, secret
+
+
+def test_a_key_is_found_by_its_secret_alone(made):
+    key, secret = made
+    found = ApiKey.objects.shown_by(secret)
+    assert found == key and found.person.username == "ada"
+    changed = secret[:-1] + ("a" if secret[-1] != "a" else "b")
+    for other in (changed, secret.upper(), secret[:-1], secret + "a", secret.removeprefix(PREFIX), key.beginning, ""):
+        assert ApiKey.objects.shown_by(other) is None
+
+
+def test_the_secret_is_kept_nowhere(made):
+    key, secret = made
+    assert secret.startswith(key.beginning) and len(secret) == len(PREFIX) + SECRET_CHARACTERS
+    [row] = ApiKey.objects.values()
+    assert secret not in str(row) and secret[len(key.beginning) :] not in str(row)
+
+
+def test_every_secret_is_another(ada):
+    key = ApiKey(person=ada, name="Often renewed")
+    assert len({key.renew_secret() for _ in range(50)}) == 50
+
+
+def test_a_new_secret_ends_the_old_one(made):
+    key, old = made
+    new = key.renew_secret()
+    key.save()
+    assert ApiKey.objects.shown_by(new) == key and ApiKey.objects.shown_by(old) is None
+
+
+def test_a_revoked_key_lets_nobody_in_and_says_since_when(made):
+    key, secret = made
+    key.revoke()
+    key.refresh_from_db()
+    first = key.revoked_at
+    assert first and not key.is_valid and ApiKey.objects.shown_by(secret) is None
+    key.revoke()
+    key.refresh_from_db()
+    assert key.revoked_at == first
+
+
+def test_a_key_ends_at_the_moment_it_expires(made):
+    key, secret = made
+    for ends, lets_in in ((now() + timedelta(minutes=1), True), (now(), False), (now() - timedelta(days=1), False)):
+        ApiKey.objects.update(expires_at=ends)
+        key.refresh_from_db()
+        assert (ApiKey.objects.shown_by(secret) == key, key.is_valid, key.is_expired) == (lets_in, lets_in, not lets_in)
+
+
+def test_the_keys_of_somebody_deactivated_let_nobody_in(made, ada):
+    key, secret = made
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    key.person.refresh_from_db()
+    assert ApiKey.objects.shown_by(secret) is None and not key.is_valid
+    User.objects.filter(pk=ada.pk).update(is_active=True)
+    assert ApiKey.objects.shown_by(secret) == key
+
+
+def test_people_see_their_own_keys_and_administrators_everybodys(made, ada, mallory, root):
+    key, _ = made
+    assert list(ApiKey.objects.visible_to(ada)) == [key] == list(ApiKey.objects.visible_to(root))
+    assert not ApiKey.objects.visible_to(mallory) and not ApiKey.objects.visible_to(AnonymousUser())
+    mallory.user_permissions.add(Permission.objects.get(codename="change_apikey"))
+    assert list(ApiKey.objects.visible_to(User.objects.get(pk=mallory.pk))) == [key]
+
+
+@pytest.mark.parametrize(
+    ("headers", "secret"),
+    [
+        ({"authorization": "Bearer cs-one"}, "cs-one"),
+        ({"authorization": "bearer  cs-one "}, "cs-one"),
+        ({"x-api-key": " cs-one "}, "cs-one"),
+        ({"x-api-key": "cs-one", "authorization": "Bearer cs-two"}, "cs-one"),
+        ({"x-api-key": "", "authorization": "Bearer cs-two"}, "cs-two"),
+        ({"authorization": "Basic cs-one"}, ""),
+        ({"authorization": "cs-one"}, ""),
+        ({}, ""),
+    ],
+)
+def test_both_headers_are_read(headers, secret):
+    assert secret_in(headers) == secret

@@ -1,0 +1,58 @@
+"""Which models a key is for."""
+
+import pytest
+
+from accounts.keys import ApiKey
+from gateway.models import AllowedModel, models_for, narrow
+from upstreams.models import ChatModel, Provider
+
+
+@pytest.fixture
+def provider(db):
+    return Provider.objects.create(name="Testing", protocol="anthropic", base_url="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def small(provider):
+    return provider.chat_models.create(model_id="small", is_default=True)
+
+
+@pytest.fixture
+def large(provider):
+    return provider.chat_models.create(model_id="large")
+
+
+@pytest.fixture
+def key(ada):
+    key = ApiKey(person=ada, name="Nightly report")
+    key.renew_secret()
+    key.save()
+    return key
+
+
+def test_a_key_is_for_every_model_that_is_offered(key, small, large):
+    assert list(models_for(key)) == [small, large]
+    large.offer(False)
+    assert list(models_for(key)) == [small]
+
+
+def test_a_narrowed_key_is_for_its_models_while_they_are_offered(key, small, large):
+    narrow(key, [large])
+    assert list(models_for(key)) == [large]
+    large.offer(False)
+    assert list(models_for(key)) == []
+    large.offer(True)
+    Provider.objects.update(is_enabled=False)
+    assert list(models_for(key)) == []
+
+
+def test_a_key_whose_models_are_gone_is_for_none(key, small, large):
+    narrow(key, [large])
+    ChatModel.objects.filter(pk=large.pk).delete()
+    assert list(models_for(key)) == []
+
+
+def test_a_key_is_narrowed_anew(key, small, large):
+    narrow(key, [large, small])
+    narrow(key, [small])
+    assert list(models_for(key)) == [small] and AllowedModel.objects.count() == 1
