@@ -1,0 +1,46 @@
+"""Both protocols as a server speaks them: what is asked is checked, what a model says is told. No I/O."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from gateway.dialects import chat, messages
+from gateway.problems import Problem
+from upstreams.endpoint import ProtocolName
+from upstreams.events import ReplyEvent
+
+__all__ = ["DIALECTS", "Dialect", "ReplyEncoder"]
+
+
+class ReplyEncoder(Protocol):
+    """Writes one streamed reply. After its end, or a failure, there is nothing more to write."""
+
+    id: str
+    """The reply's id, of our own making."""
+
+    def feed(self, events: Sequence[ReplyEvent], /) -> bytes:
+        """Server-sent events, perhaps none."""
+        ...
+
+    def ping(self) -> bytes:
+        """What keeps a silent connection alive."""
+        ...
+
+    def failure(self, problem: Problem, request_id: str) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """What a protocol's module offers."""
+
+    def check(self, body: Mapping[str, Any]) -> None: ...
+
+    def error(self, problem: Problem, request_id: str) -> bytes: ...
+
+    def whole(self, events: Iterable[ReplyEvent], model: str) -> dict[str, Any]: ...
+
+    def Encoder(self, model: str, include_usage: bool = False) -> ReplyEncoder: ...
+
+
+DIALECTS: Final[Mapping[ProtocolName, Dialect]] = {
+    ProtocolName.ANTHROPIC: messages,
+    ProtocolName.OPENAI: chat,
+}

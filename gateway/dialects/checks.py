@@ -1,0 +1,152 @@
+"""Rules for parsed request bodies: small ones, from which each protocol's are put together.
+
+A rule takes a value and the path at which it stands, and raises a Problem that names the
+path. Fields and kinds that no rule knows are nobody's fault: they are passed on.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.problems import Problem
+
+type Rule = Callable[[Any, str], None]
+
+NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def anything(value: object, path: str) -> None:
+    """What is said about it is said elsewhere."""
+
+
+def string(value: object, path: str) -> None:
+    if not isinstance(value, str):
+        raise Problem.at(path, "must be a string.")
+
+
+def text(value: object, path: str) -> None:
+    string(value, path)
+    if not value:
+        raise Problem.at(path, "must not be empty.")
+
+
+def name(value: object, path: str) -> None:
+    if not isinstance(value, str) or not NAME_PATTERN.fullmatch(value):
+        raise Problem.at(path, "must be 1 to 64 letters, digits, underscores or hyphens.")
+
+
+def boolean(value: object, path: str) -> None:
+    if not isinstance(value, bool):
+        raise Problem.at(path, "must be true or false.")
+
+
+def mapping(value: object, path: str) -> None:
+    if not isinstance(value, Mapping):
+        raise Problem.at(path, "must be an object.")
+
+
+def words(*allowed: str) -> Rule:
+    def rule(value: object, path: str) -> None:
+        if value not in allowed:
+            raise Problem.at(path, f"must be {_listed(allowed)}.")
+
+    return rule
+
+
+def integer(least: int | None = None, most: int | None = None) -> Rule:
+    def rule(value: object, path: str) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Problem.at(path, "must be a whole number.")
+        if least is not None and value < least:
+            raise Problem.at(path, f"must be {least} or more.")
+        if most is not None and value > most:
+            raise Problem.at(path, f"must be {most} or less.")
+
+    return rule
+
+
+def number(least: int, most: int) -> Rule:
+    def rule(value: object, path: str) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise Problem.at(path, "must be a number.")
+        # Said this way round, the comparison also refuses "not a number".
+        if not least <= value <= most:
+            raise Problem.at(path, f"must be between {least} and {most}.")
+
+    return rule
+
+
+def array(each: Rule, least: int = 0, most: int | None = None) -> Rule:
+    def rule(value: object, path: str) -> None:
+        if not isinstance(value, list):
+            raise Problem.at(path, "must be an array.")
+        if len(value) < least:
+            raise Problem.at(path, f"must have at least {least} entry." if least == 1 else "has too few entries.")
+        if most is not None and len(value) > most:
+            raise Problem.at(path, f"must have at most {most} entries.")
+        for place, entry in enumerate(value):
+            each(entry, f"{path}.{place}")
+
+    return rule
+
+
+def values(each: Rule) -> Rule:
+    """An object whose names are free."""
+
+    def rule(value: object, path: str) -> None:
+        mapping(value, path)
+        assert isinstance(value, Mapping)
+        for key, entry in value.items():
+            each(entry, f"{path}.{key}")
+
+    return rule
+
+
+def string_or(otherwise: Rule, called: str = "an array") -> Rule:
+    expected: type = list if called == "an array" else dict
+
+    def rule(value: object, path: str) -> None:
+        if not isinstance(value, str | expected):
+            raise Problem.at(path, f"must be a string or {called}.")
+        if not isinstance(value, str):
+            otherwise(value, path)
+
+    return rule
+
+
+def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = None) -> Rule:
+    """An object with certain fields; an optional one that is null is taken as absent."""
+    optional = optional or {}
+
+    def rule(value: object, path: str) -> None:
+        mapping(value, path)
+        assert isinstance(value, Mapping)
+        for field, its_rule in required.items():
+            if field not in value:
+                raise Problem.at(_below(path, field), "is required.")
+            its_rule(value[field], _below(path, field))
+        for field, its_rule in optional.items():
+            if value.get(field) is not None:
+                its_rule(value[field], _below(path, field))
+
+    return rule
+
+
+def by_type(rules: Mapping[str, Rule], *, closed: bool = False) -> Rule:
+    """An object whose `type` says which rule it follows; another type is free, unless the list is closed."""
+    has_type = record({"type": words(*rules) if closed else string})
+
+    def rule(value: Any, path: str) -> None:
+        has_type(value, path)
+        rules.get(value["type"], anything)(value, path)
+
+    return rule
+
+
+def _below(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
+
+
+def _listed(allowed: tuple[str, ...]) -> str:
+    *others, last = (f'"{word}"' for word in allowed)
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,0 +1,23 @@
+"""Ids that are made here, in the forms that clients know."""
+
+import re
+from hashlib import sha256
+from secrets import token_hex
+from typing import Final
+
+_FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def new_id(prefix: str) -> str:
+    """For example msg_8c1f…, with 24 random hexadecimal digits."""
+    return f"{prefix}{token_hex(12)}"
+
+
+def tool_id(id: str) -> str:
+    """A tool call's id in the letters that the Messages API allows, the same for the same id each time.
+
+    The mark at the end keeps ids apart that differ in nothing but what had to be replaced.
+    """
+    if id and not _FOREIGN.search(id):
+        return id
+    return f"{_FOREIGN.sub('_', id) or 'call'}_{sha256(id.encode()).hexdigest()[:8]}"

@@ -1,0 +1,95 @@
+"""What a client of the gateway is told when its request cannot be answered."""
+
+import re
+from typing import Final, Self
+
+from upstreams import errors
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds: one SDK sleeps for as long as it is told, another gives up when that is too long."""
+_ADDRESS: Final = re.compile(r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b[\w.-]+:\d{2,5}\b")
+
+
+class Problem(Exception):
+    """Why there is no answer, apart from the protocol in which it is said.
+
+    `kind` is the Messages API's word for it (`error.type`), `code` the Chat Completions API's
+    where it has one; `param` is the path of the field at fault. `should_retry` overrules what
+    SDKs conclude from the status.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
+        self.param, self.code = param, code
+        self.retry_after, self.should_retry = retry_after, should_retry
+
+    @classmethod
+    def at(cls, path: str, fault: str) -> Self:
+        """A field of the request that is missing, wrong, or cannot be passed on."""
+        return cls(400, "invalid_request_error", f"{path}: {fault}", param=path)
+
+    @classmethod
+    def of(cls, failure: errors.UpstreamError) -> Self:
+        """An upstream's failure by its kind; of its own words only those on the client's request are passed on."""
+        status, kind, message, code = _told(failure)
+        wait = failure.retry_after
+        return cls(
+            status,
+            kind,
+            message,
+            code=code,
+            retry_after=None if wait is None else min(wait, LONGEST_WAIT),
+            should_retry=None if failure.retryable else False,
+        )
+
+
+type _Told = tuple[int, str, str, str | None]
+
+# Our own key was refused, not the client's, so nothing here is a 401 or 403.
+_REFUSED_US: Final = (502, "api_error", "The site is not let in by the model's provider. Tell its administrator.", None)
+_BY_KIND: Final[dict[type[errors.UpstreamError], _Told]] = {
+    errors.AuthenticationFailed: _REFUSED_US,
+    errors.PermissionRefused: _REFUSED_US,
+    errors.UnknownModel: (404, "not_found_error", "The model's provider does not know it.", "model_not_found"),
+    errors.RateLimited: (429, "rate_limit_error", "The model receives too many requests.", "rate_limit_exceeded"),
+    errors.QuotaExhausted: (503, "api_error", "The site's credit at the model's provider is used up.", None),
+    errors.Overloaded: (529, "overloaded_error", "The model is overloaded.", None),
+    errors.Unreachable: (502, "api_error", "The model's provider cannot be reached.", None),
+    errors.NotAModelServer: (502, "api_error", "What answered for the model is not a model server.", None),
+    errors.BrokenStream: (502, "api_error", "The reply broke off before it was complete.", None),
+    errors.Stalled: (504, "timeout_error", "The model stopped answering.", None),
+    errors.EmptyReply: (502, "api_error", "The model sent a reply with no content.", None),
+    errors.ReplyTooLarge: (502, "api_error", "The reply grew too large and was cut off.", None),
+}
+_OTHERWISE: Final[_Told] = (502, "api_error", "The model's provider had a fault of its own.", None)
+_TOO_LONG: Final = "The request is too long for this model."
+
+
+def _told(failure: errors.UpstreamError) -> _Told:
+    match failure:
+        case errors.InvalidRequest():
+            status = 422 if failure.status == 422 else 400
+            return status, "invalid_request_error", _said(failure) or "The model refused the request as invalid.", None
+        case errors.RequestTooLarge(status=413):
+            return 413, "request_too_large", _said(failure) or _TOO_LONG, None
+        case errors.RequestTooLarge():
+            return 400, "invalid_request_error", _said(failure) or _TOO_LONG, "context_length_exceeded"
+        case errors.Overloaded(status=503):
+            return 503, "api_error", _BY_KIND[errors.Overloaded][2], None
+    return _BY_KIND.get(type(failure), _OTHERWISE)
+
+
+def _said(failure: errors.UpstreamError) -> str:
+    """The upstream's own words, which mostly name the field; where it stands is nobody's business."""
+    return _ADDRESS.sub("…", failure.detail)
