@@ -38,6 +38,8 @@ class Limits:
     backoff: float = 0.5
     longest_wait: float = 60.0
     """The most that an upstream's `retry-after` is obeyed."""
+    worth_waiting: float = float("inf")
+    """An upstream that asks for a longer wait is not asked again: the caller is told."""
     farewell: float = 0.1
     """After the end of a reply, the wait for the end of the HTTP body: only then can the connection be used again."""
 
