@@ -27,12 +27,15 @@ class Attempt[B: Batch](Protocol):
     async def close(self) -> None: ...
 
 
-async def persistent[B: Batch](attempt: Callable[[], Attempt[B]], limits: Limits) -> AsyncGenerator[B]:
+async def persistent[B: Batch](
+    attempt: Callable[[], Attempt[B]], limits: Limits, abandoned: Callable[[B], None] | None = None
+) -> AsyncGenerator[B]:
     """What the attempts bring, each batch all that has arrived since the last one was taken.
 
     Until the first content an attempt that failed is made again; afterwards what was
     yielded stands, and the failure is raised. Closing the generator, or cancelling the
     task that reads it, closes the connection at once, so that the upstream stops.
+    `abandoned` is told what an attempt had brought before it was given up for another.
     """
     made = 0
     while True:
@@ -58,6 +61,8 @@ async def persistent[B: Batch](attempt: Callable[[], Attempt[B]], limits: Limits
         wait = _wait(failure, made, limits)
         if has_content or wait is None:
             break
+        if abandoned and held:
+            abandoned(held)
         await asyncio.sleep(wait)
         made += 1
     if held:

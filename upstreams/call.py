@@ -5,7 +5,7 @@ from typing import Any
 
 from upstreams.endpoint import Endpoint
 from upstreams.errors import ReplyTooLarge, UpstreamError
-from upstreams.events import BlockClosed, BlockGrew, InputGrew, ReplyEnded, ReplyEvent
+from upstreams.events import CONTENT, ReplyEvent
 from upstreams.exchange import Exchange
 from upstreams.protocols import PROTOCOLS
 from upstreams.sse import EventTooLarge, SSEDecoder
@@ -30,7 +30,9 @@ class Call:
     async def open(self) -> None:
         """Sends the request; returns when the upstream has accepted it."""
         is_streamed = self._payload.get("stream") is True
-        await self._exchange.ask(self._protocol.PATH, self._protocol.headers(self._endpoint, is_streamed), self._payload)
+        await self._exchange.ask(
+            self._protocol.PATH, self._protocol.headers(self._endpoint, is_streamed), self._payload
+        )
 
     async def read(self) -> list[ReplyEvent] | None:
         """The events of what has arrived, perhaps none yet; None when the reply is complete."""
@@ -45,9 +47,7 @@ class Call:
             # What came before the failure is delivered first; the next read raises it.
             self._failure = failure
         if not self.has_content:
-            self.has_content = any(
-                isinstance(event, BlockGrew | InputGrew | BlockClosed | ReplyEnded) for event in events
-            )
+            self.has_content = any(isinstance(event, CONTENT) for event in events)
         return events
 
     async def close(self) -> None:

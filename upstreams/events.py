@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +92,6 @@ class ReplyEnded:
 
 
 type ReplyEvent = ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | UsageReported | ReplyEnded
+
+CONTENT: Final = (BlockGrew, InputGrew, BlockClosed, ReplyEnded)
+"""What shows that a reply is under way, or over: from then on no other attempt is made."""

@@ -16,7 +16,7 @@ from upstreams.chat import ChatMessage, ChatRequest
 from upstreams.client import stream_reply
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
-from upstreams.events import BlockGrew
+from upstreams.events import BlockGrew, ReplyEvent, UsageReported
 from upstreams.transport import LIMITS
 
 QUICK = replace(LIMITS, backoff=0.001, longest_wait=0.01)
@@ -216,6 +216,24 @@ async def test_the_upstream_says_how_long_to_wait(server: ModelServer) -> None:
     server.refuse(429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT")
     server.say("Hello")
     assert (await ask(server)).text == "Hello"
+
+
+async def test_a_wait_that_is_too_long_is_left_to_the_caller(server: ModelServer) -> None:
+    server.refuse(429, retry_after="30")
+    server.say("Hello")
+    read = await ask(server, worth_waiting=2)
+    assert read.failure and read.failure.retry_after == 30 and len(server.requests) == 1
+
+
+async def test_what_an_attempt_that_is_given_up_has_used_is_told(anthropic: ModelServer) -> None:
+    start, *_ = reply_wire(anthropic.protocol, [])
+    anthropic.stream(start, Abort())
+    anthropic.say("Hello")
+    told: list[ReplyEvent] = []
+    async with aclosing(stream_reply(anthropic.endpoint(), ASKED, limits=QUICK, abandoned=told.extend)) as batches:
+        async for _ in batches:
+            pass
+    assert [event.usage.input_tokens for event in told if isinstance(event, UsageReported)] == [7]
 
 
 async def test_an_error_in_the_stream_before_any_content_is_tried_again(anthropic: ModelServer) -> None:
