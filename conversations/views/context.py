@@ -1,7 +1,6 @@
 """How full a model's context window is, and the ways on when it is: leave out the oldest turns, or begin anew."""
 
 import asyncio
-from contextvars import Context
 from zlib import crc32
 
 from asgiref.sync import sync_to_async
@@ -58,19 +57,21 @@ def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> C
 async def count(path: Path, model: ChatModel) -> int | None:
     """By the upstream, once for each state of a conversation; None where it does not say."""
     key = count_key(path, model)
-    if key not in _counting:
-        # It looks in the cache itself: between a look and the count there must be no moment in which another begins.
-        # The context is a fresh one, since others may wait for it who stay when this request goes away.
-        _counting[key] = asyncio.create_task(counted_once(key, path, model), context=Context())
-        _counting[key].add_done_callback(lambda _: _counting.pop(key))
-    counted = await asyncio.shield(_counting[key])
+    counted = await cache.aget(key)
+    if counted is None:
+        asked = None if key in _counting else await sync_to_async(to_be_counted)(path, model)
+        if key not in _counting:
+            _counting[key] = asyncio.create_task(counted_and_kept(key, asked))
+            _counting[key].add_done_callback(lambda _: _counting.pop(key))
+        # Others may wait for it who stay when this one goes away.
+        counted = await asyncio.shield(_counting[key])
     return None if counted == NOT_COUNTED else counted
 
 
-async def counted_once(key: str, path: Path, model: ChatModel) -> int:
+async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None) -> int:
+    # Another count may have ended since the cache was asked.
     kept: int | None = await cache.aget(key)
     if kept is None:
-        asked = await sync_to_async(to_be_counted)(path, model)
         counted = await count_tokens(*asked) if asked else None
         kept = NOT_COUNTED if counted is None else counted
         await cache.aset(key, kept, COUNTED_FOR)

@@ -148,6 +148,8 @@ async def test_an_old_token_does_not_send_in_the_name_of_somebody_else(
 
 async def forget_token(tab: Tab) -> None:
     """As when somebody signs out and in again in another tab."""
+    # What is still being loaded would bring the cookie back.
+    await tab.page.wait_for_load_state("networkidle")
     await tab.page.context.clear_cookies(name="csrftoken")
 
 
