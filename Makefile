@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/p
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 
 VENV := .venv
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
 BIN := $(VENV)/bin
 
 .PHONY: serve test lint browser clean
