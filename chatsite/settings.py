@@ -1,5 +1,6 @@
 """Settings, read from the environment and from a `.env` file beside manage.py; README.md lists them all."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,6 +90,7 @@ INSTALLED_APPS = [
     "chatsite",
     "accounts",
     "upstreams",
+    "ledger",
     "tools",
     "conversations",
     "gateway",
@@ -236,6 +238,13 @@ TOOL_CALL_TIMEOUT = env.float("TOOL_CALL_TIMEOUT", default=60)
 
 # How often in one answer a model may be given the results of tools, before it has to answer with what it knows.
 TOOL_ROUNDS = env.int("TOOL_ROUNDS", default=25)
+
+# ---------------------------------------------------------------- money
+
+# What prices, costs and budgets are in: an ISO 4217 code.
+CURRENCY = env.str("CURRENCY", default="USD").strip().upper()
+if not re.fullmatch("[A-Z]{3}", CURRENCY):
+    raise ImproperlyConfigured("CURRENCY must be an ISO 4217 code of three letters, such as USD or EUR")
 
 # ---------------------------------------------------------------- language, time, logs
 

@@ -10,11 +10,11 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.timezone import now
 
+from chatsite.figures import thought
 from conversations.blocks import SHOWN, ShownBlock, element_id, shown_text
 from conversations.broadcasts import added, all_is_told, block_html, change_of, partial, replaced, tell
 from conversations.cards import Progress, card
 from conversations.draft import Draft
-from conversations.figures import thought
 from conversations.hub import Frame
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.figures import size
+from chatsite.figures import size
 from conversations.inspection import Finding, Kind, Limits, Refused, examined, tidied
 from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import TEXT, THUMBNAIL

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from conversations.figures import size
+from chatsite.figures import size
 from conversations.inspection.findings import Finding, Kind, Limits, Refused
 from conversations.inspection.sniff import HEAD, kind_of
 from conversations.inspection.text import NOT_TAKEN, decoded

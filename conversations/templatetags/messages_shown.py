@@ -5,7 +5,8 @@ from typing import Any
 
 from django import template
 
-from conversations import figures
+from chatsite import figures
+from chatsite.money import money
 from conversations.blocks import AttachedFile, ShownBlock, attached_file, attached_files, shown_blocks
 from conversations.models import Generation, Message, Role
 from conversations.models.attachment import reference_in
@@ -15,7 +16,7 @@ register = template.Library()
 register.filter("duration", figures.duration)
 register.filter("tokens", figures.tokens)
 register.filter("thousands", figures.thousands)
-register.filter("money", figures.money)
+register.filter("money", money)
 register.filter("thought", figures.thought)
 register.filter("size", figures.size)
 

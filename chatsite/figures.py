@@ -1,6 +1,7 @@
 """Figures as people read them: durations, tokens, money."""
 
 from decimal import Decimal
+from typing import Final
 
 
 def duration(seconds: float) -> str:
@@ -31,11 +32,18 @@ def thousands(count: int) -> str:
     return f"{count / 1e6:.1f}".removesuffix(".0") + "M"
 
 
-def money(cost: Decimal) -> str:
-    """With as many digits as say something: $12.34, $0.05, $0.0012."""
-    if cost and cost < Decimal("0.01"):
-        return "under $0.0001" if cost < Decimal("0.0001") else f"${cost:.4f}"
-    return f"${cost:.2f}"
+SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩", "CNY": "CN¥", "ILS": "₪"}
+WITHOUT_PARTS: Final = ("JPY", "KRW", "CLP", "ISK", "VND")
+"""Currencies of which nobody writes hundredths."""
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """With as many digits as say something: $12.34, $0.05, $0.0012, CHF 12.34; `currency` is an ISO 4217 code."""
+    symbol = SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
+    if amount and abs(amount) < Decimal("0.01"):
+        return f"under {symbol}0.0001" if abs(amount) < Decimal("0.0001") else f"{symbol}{amount:.4f}"
+    digits = 0 if currency in WITHOUT_PARTS and amount == amount.to_integral_value() else 2
+    return f"{symbol}{amount:,.{digits}f}"
 
 
 def size(count: int) -> str:

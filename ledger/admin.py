@@ -1,0 +1,28 @@
+"""The ledger's rows, to be looked up; nobody changes what was booked."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ledger.models import Entry
+
+
+@admin.register(Entry)
+class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        *("started_at", "person_name", "key_name", "model_name", "provider_name", "source"),
+        *("input_tokens", "output_tokens", "is_estimate", "cost", "outcome"),
+    )
+    list_filter = ("source", "outcome", "is_estimate")
+    search_fields = ("=request_id", "=upstream_id")
+    # A year of a busy site has millions: they are counted nowhere.
+    show_full_result_count = False
+    list_select_related = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
+        return False

@@ -1,0 +1,19 @@
+from ledger.models.budget import Budget, Scope, Spending, Unit
+from ledger.models.entry import Entry, Outcome, Source, tokens_in
+from ledger.models.rate_limit import RateLimit
+from ledger.models.usage_sum import UsageSum
+from ledger.periods import Period
+
+__all__ = [
+    "Budget",
+    "Entry",
+    "Outcome",
+    "Period",
+    "RateLimit",
+    "Scope",
+    "Source",
+    "Spending",
+    "Unit",
+    "UsageSum",
+    "tokens_in",
+]

@@ -1,0 +1,162 @@
+"""Budgets, and what has been spent and reserved of each."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Self
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import ApiKey, User
+from ledger.models.money import amount, units
+from ledger.payer import SITE, Payer
+from ledger.periods import Period
+
+__all__ = ["Budget", "Scope", "Spending", "Unit"]
+
+
+class Scope(models.TextChoices):
+    SITE = "site", "the whole site"
+    GROUP = "group", "a group"
+    PERSON = "person", "a person"
+    KEY = "key", "an API key"
+
+
+EACH: Final = {Scope.GROUP.value: "group", Scope.PERSON.value: "person", Scope.KEY.value: "API key"}
+
+
+class Unit(models.TextChoices):
+    TOKENS = "tokens", "tokens"
+    MONEY = "money", "money"
+
+
+class BudgetQuerySet(models.QuerySet["Budget"]):
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def applying_to(self, payer: Payer) -> Self:
+        """Those that a call of this payer counts in."""
+        scopes = Q(scope=Scope.SITE)
+        for scope in Budget.SUBJECTS:
+            if subject := payer[scope]:
+                scopes |= Q((scope, subject), scope=scope) | Q((scope, None), scope=scope)
+        return self.active().filter(scopes).select_related(*Budget.SUBJECTS).order_by("pk")
+
+
+class Budget(models.Model):
+    """How much may be spent in each period by its subject; without one, by each of its scope.
+
+    A budget of somebody's own stands in the place of the one for each of the same period and unit.
+    """
+
+    SUBJECTS: ClassVar = (Scope.GROUP.value, Scope.PERSON.value, Scope.KEY.value)
+    TERMS: ClassVar = ("scope", "group_id", "person_id", "key_id", "period", "unit", "is_active")
+    """What its sums depend on; with other terms they are begun anew, from the ledger."""
+
+    scope = models.CharField(max_length=8, choices=Scope)
+    group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
+    person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
+    key = models.ForeignKey(ApiKey, models.CASCADE, null=True, blank=True, related_name="+")
+    period = models.CharField(max_length=8, choices=Period)
+    unit = models.CharField(max_length=8, choices=Unit)
+    limit = models.DecimalField(max_digits=18, decimal_places=4, validators=[MinValueValidator(0)])
+    warn_share = models.PositiveSmallIntegerField(
+        "warn at (percent)", default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    is_active = models.BooleanField("in force", default=True)
+    revision = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = BudgetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["scope", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope=Scope.GROUP, person=None, key=None)
+                | Q(scope=Scope.PERSON, group=None, key=None)
+                | Q(scope=Scope.KEY, group=None, person=None)
+                | Q(scope=Scope.SITE, group=None, person=None, key=None),
+                name="budget_subject_of_its_scope",
+                violation_error_message="The subject of a budget is of its scope.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        limit = f"{self.limit:,.2f}" if self.unit == Unit.MONEY else f"{self.limit:,.0f} tokens"
+        return f"{limit} {self.get_period_display()} for {self.subject_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Anything but `update`: sums that were kept on other terms must not be read on these."""
+        before = Budget.objects.filter(pk=self.pk).values_list(*self.TERMS, "revision").first() if self.pk else None
+        if before and before[:-1] != tuple(getattr(self, name) for name in self.TERMS):
+            self.revision = before[-1] + 1
+            if (fields := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*fields, "revision"}
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        if self.unit == Unit.TOKENS and self.limit is not None and self.limit % 1:
+            raise ValidationError({"limit": "Tokens are counted whole."})
+
+    @property
+    def subject_pk(self) -> int | None:
+        """Whose it is; None: each one's."""
+        return SITE if self.scope == Scope.SITE else getattr(self, f"{self.scope}_id")
+
+    @property
+    def subject_name(self) -> str:
+        """Of whoever it is for: "Ada", "each person", "the whole site"."""
+        if self.scope == Scope.SITE:
+            return "the whole site"
+        subject = getattr(self, self.scope)
+        return str(subject) if subject else f"each {EACH[self.scope]}"
+
+    @property
+    def is_for_each(self) -> bool:
+        return self.subject_pk is None
+
+    @property
+    def limit_units(self) -> int:
+        """In what its sums are counted in: tokens, or the smallest parts of money."""
+        return units(self.limit) if self.unit == Unit.MONEY else int(self.limit)
+
+    def units_of(self, tokens: int, cost: Decimal | None) -> int:
+        """What a call counts; one without a known price costs nothing that a budget of money could know."""
+        return units(cost or Decimal(0)) if self.unit == Unit.MONEY else tokens
+
+    def shown(self, figure: int) -> Decimal:
+        return amount(figure) if self.unit == Unit.MONEY else Decimal(figure)
+
+
+class SpendingQuerySet(models.QuerySet["Spending"]):
+    def current(self) -> Self:
+        return self.filter(revision=F("budget__revision"))
+
+
+class Spending(models.Model):
+    """What one subject has spent and reserved of a budget in one period; always the sum over the ledger.
+
+    Both are in the budget's units. It is made when it is first asked for, and changed only together with an entry.
+    """
+
+    budget = models.ForeignKey(Budget, models.CASCADE, related_name="spendings")
+    revision = models.PositiveIntegerField()
+    subject = models.BigIntegerField()
+    start = models.DateField()
+    spent = models.BigIntegerField(default=0)
+    reserved = models.BigIntegerField(default=0)
+
+    objects = SpendingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["budget", "revision", "subject", "start"], name="one_spending_a_period")
+        ]
+
+    def __str__(self) -> str:
+        start: date = self.start
+        return f"{self.budget}, from {start:%Y-%m-%d}"

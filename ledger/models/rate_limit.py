@@ -1,0 +1,75 @@
+"""How often, and how much at once, people and programs may call."""
+
+from typing import Self
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import ApiKey, User
+from ledger.payer import Payer
+
+
+class RateLimitQuerySet(models.QuerySet["RateLimit"]):
+    def applying_to(self, payer: Payer) -> Self:
+        scopes = Q(pk=None)
+        for scope in RateLimit.Scope.values:
+            if subject := payer[scope]:
+                scopes |= Q((scope, subject), scope=scope) | Q((scope, None), scope=scope)
+        return self.filter(scopes).order_by("pk")
+
+
+class RateLimit(models.Model):
+    """Of its subject; without one, of each of its scope that has none of its own."""
+
+    class Scope(models.TextChoices):
+        PERSON = "person", "a person"
+        KEY = "key", "an API key"
+
+    scope = models.CharField(max_length=8, choices=Scope)
+    person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
+    key = models.ForeignKey(ApiKey, models.CASCADE, null=True, blank=True, related_name="+")
+    requests_a_minute = models.PositiveIntegerField(
+        "requests a minute", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    streams = models.PositiveIntegerField(
+        "answers at the same time", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+
+    objects = RateLimitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["scope", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope="person", key=None) | Q(scope="key", person=None),
+                name="rate_limit_subject_of_its_scope",
+                violation_error_message="The subject of a limit is of its scope.",
+            ),
+            models.UniqueConstraint(
+                fields=["person"],
+                condition=Q(person__isnull=False),
+                name="one_rate_limit_a_person",
+                violation_error_message="This person has a limit already.",
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=Q(key__isnull=False),
+                name="one_rate_limit_a_key",
+                violation_error_message="This key has a limit already.",
+            ),
+            models.UniqueConstraint(
+                fields=["scope"],
+                condition=Q(person=None, key=None),
+                name="one_rate_limit_for_each",
+                violation_error_message="There is a limit for each of them already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        whose = self.person or self.key or ("each person" if self.scope == self.Scope.PERSON else "each API key")
+        return f"Limit of {whose}"
+
+    @property
+    def is_for_each(self) -> bool:
+        return self.person_id is None and self.key_id is None

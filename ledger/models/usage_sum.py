@@ -1,0 +1,68 @@
+"""The ledger's sums by day and by month, which pages read instead of its entries."""
+
+from typing import Any, Self
+
+from django.db import models
+
+from ledger.models.entry import Source
+from ledger.models.money import MoneyField
+from ledger.periods import Period
+
+SUMMED_FIELDS = (
+    *("calls", "estimated_calls", "failed_calls", "cost"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens"),
+)
+
+
+class UsageSumQuerySet(models.QuerySet["UsageSum"]):
+    def visible_to(self, person: Any) -> Self:
+        """One's own; to an administrator everybody's."""
+        if not person.is_authenticated:
+            return self.none()
+        return self if person.has_perm("ledger.view_usagesum") else self.filter(person_pk=person.pk)
+
+
+class UsageSum(models.Model):
+    """All settled calls of one day, or one month, that are alike in who, for what and whence.
+
+    `…_pk` are primary keys, 0 for none, and no references: sums stay when what they are of is deleted. Names are
+    those at the time of the latest call.
+    """
+
+    span = models.CharField(max_length=8, choices=Period)
+    start = models.DateField()
+    person_pk = models.BigIntegerField(default=0)
+    key_pk = models.BigIntegerField(default=0)
+    group_pk = models.BigIntegerField(default=0)
+    model_pk = models.BigIntegerField(default=0)
+    source = models.CharField(max_length=12, choices=Source)
+    person_name = models.CharField(max_length=150, blank=True)
+    key_name = models.CharField(max_length=80, blank=True)
+    group_name = models.CharField(max_length=150, blank=True)
+    model_name = models.CharField(max_length=200, blank=True)
+    provider_name = models.CharField(max_length=80, blank=True)
+
+    calls = models.BigIntegerField(default=0)
+    estimated_calls = models.BigIntegerField(default=0)
+    failed_calls = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    thinking_tokens = models.BigIntegerField(default=0)
+    cost = MoneyField(default=0)
+
+    objects = UsageSumQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Also the index by which a period is read: it begins with what pages ask for first.
+            models.UniqueConstraint(
+                fields=["span", "start", "person_pk", "key_pk", "group_pk", "model_pk", "source"],
+                name="one_usage_sum_of_a_kind",
+            )
+        ]
+        indexes = [models.Index(fields=["person_pk", "span", "start"], name="usage_sum_person")]
+
+    def __str__(self) -> str:
+        return f"{self.person_name or 'Nobody'}, {self.model_name}, {self.start}"
