@@ -68,6 +68,11 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     return said + _notes_on_thinking(request, endpoint)
 
 
+def effort_of(budget: int) -> Effort:
+    """What a thinking budget, in tokens, comes to."""
+    return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
+
+
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": tool["name"], "description": tool.get("description", ""), "parameters": tool["input_schema"]}
     return {"type": "function", "function": function}
@@ -95,5 +100,4 @@ def _effort(request: ChatRequest) -> Effort | None:
     """What was asked for in so many words, else what a budget comes to."""
     if request.reasoning_effort or request.thinking_budget is None:
         return request.reasoning_effort
-    budget = request.thinking_budget
-    return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
+    return effort_of(request.thinking_budget)

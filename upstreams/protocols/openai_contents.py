@@ -1,0 +1,101 @@
+"""The Messages API's blocks as messages and parts of the Chat Completions API."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+
+from upstreams.chat import Block
+
+type Message = dict[str, Any]
+type Part = dict[str, Any]
+
+_OWN_TOOL_FIELDS: Final = ("type", "id", "name", "input", "raw_input", "caller", "cache_control")
+_WORDS: Final = ("text", "search_result")
+
+
+class Unsendable(ValueError):
+    """`block` has no equivalent here, and without it the question would be another one."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(f"{block.get('type')} has no equivalent")
+        self.block = block
+
+
+def assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
+    """One message of the text and the tool calls, or none; other blocks are left out."""
+    text = "".join(block["text"] for block in blocks if block.get("type") == "text")
+    message: Message = {"role": "assistant", "content": text or None}
+    if calls := [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
+        message["tool_calls"] = calls
+    if text or calls:
+        yield message
+
+
+def user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
+    """Tool results become messages of their own, which must stand before what the person says."""
+    parts: list[Part] = []
+    for block in blocks:
+        if block.get("type") == "tool_result":
+            inner = blocks_of(block.get("content"))
+            text = "\n\n".join(part["text"] for b in inner if b.get("type") in _WORDS for part in _parts(b))
+            content = f"Error: {text}" if block.get("is_error") else text
+            yield {"role": "tool", "tool_call_id": block.get("tool_use_id", ""), "content": content}
+            parts += [part for b in inner if b.get("type") not in _WORDS for part in _parts(b)]
+        else:
+            parts += _parts(block)
+    if parts:
+        yield {"role": "user", "content": _content(parts)}
+
+
+def blocks_of(content: str | Sequence[Block] | None) -> Sequence[Block]:
+    """A string stands for one block of text."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+
+
+def _tool_call(block: Block) -> dict[str, Any]:
+    # A call goes back with whatever its maker hung on it; some servers sign their calls there.
+    extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS}
+    arguments = block.get("raw_input") or orjson.dumps(block.get("input") or {}).decode()
+    function = {"name": block.get("name", ""), "arguments": arguments}
+    return {**extras, "id": block.get("id", ""), "type": "function", "function": function}
+
+
+def _content(parts: list[Part]) -> str | list[Part]:
+    # Some servers take nothing but a string, so one is sent whenever it can be.
+    if all(part["type"] == "text" for part in parts):
+        return "\n\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _parts(block: Block) -> list[Part]:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return [{"type": "text", "text": text}]
+        case {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}:
+            return [{"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{data}"}}]
+        case {"type": "image", "source": {"type": "url", "url": url}}:
+            return [{"type": "image_url", "image_url": {"url": url}}]
+        case {"type": "document", "source": {"type": "base64", "media_type": media_type, "data": data}}:
+            name = block.get("title") or "document.pdf"
+            return [{"type": "file", "file": {"filename": name, "file_data": f"data:{media_type};base64,{data}"}}]
+        case {"type": "document", "source": {"type": "text", "data": str(text)}}:
+            return [_headed([block.get("title")], text)]
+        case {"type": "document", "source": {"type": "content", "content": content}}:
+            return [_headed([block.get("title")], _joined(content))]
+        case {"type": "search_result", "content": list(content)}:
+            return [_headed([block.get("title"), block.get("source")], _joined(content))]
+    raise Unsendable(block)
+
+
+def _joined(content: str | Sequence[Block]) -> str:
+    texts = []
+    for block in blocks_of(content):
+        if block.get("type") != "text":
+            raise Unsendable(block)
+        texts.append(block["text"])
+    return "\n\n".join(texts)
+
+
+def _headed(heads: Sequence[str | None], text: str) -> Part:
+    return {"type": "text", "text": "\n\n".join([*filter(None, heads), text])}
