@@ -7,7 +7,9 @@ from upstreams import errors
 
 LONGEST_WAIT: Final = 60.0
 """Seconds: one SDK sleeps for as long as it is told, another gives up when that is too long."""
-_ADDRESS: Final = re.compile(r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b[\w.-]+:\d{2,5}\b")
+_ADDRESS: Final = re.compile(
+    r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:localhost|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b"
+)
 
 
 class Problem(Exception):

@@ -1,0 +1,83 @@
+"""What clients are told of an upstream's failure: its kind, and nothing that is the site's own."""
+
+import pytest
+
+from gateway.problems import Problem
+from upstreams import errors
+from upstreams.endpoint import Endpoint, ProtocolName
+from upstreams.protocols.refusals import refusal
+
+AT = Endpoint("Our provider", ProtocolName.OPENAI, "http://10.0.0.7:8000/v1", "sk-very-secret")
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "kind", "should_retry"),
+    [
+        (errors.AuthenticationFailed, 502, "api_error", False),
+        (errors.PermissionRefused, 502, "api_error", False),
+        (errors.UnknownModel, 404, "not_found_error", False),
+        (errors.InvalidRequest, 400, "invalid_request_error", False),
+        (errors.RequestTooLarge, 400, "invalid_request_error", False),
+        (errors.RateLimited, 429, "rate_limit_error", None),
+        (errors.QuotaExhausted, 503, "api_error", False),
+        (errors.Overloaded, 529, "overloaded_error", None),
+        (errors.ServerFailed, 502, "api_error", None),
+        (errors.Unreachable, 502, "api_error", None),
+        (errors.NotAModelServer, 502, "api_error", False),
+        (errors.BrokenStream, 502, "api_error", None),
+        (errors.Stalled, 504, "timeout_error", False),
+        (errors.EmptyReply, 502, "api_error", False),
+        (errors.ReplyTooLarge, 502, "api_error", False),
+        (errors.UpstreamError, 502, "api_error", False),
+    ],
+)
+def test_a_failure_is_told_by_its_kind(
+    failure: type[errors.UpstreamError], status: int, kind: str, should_retry: bool | None
+) -> None:
+    problem = Problem.of(failure.at("Our provider", detail="host db-7.internal:5432 at http://10.0.0.7:8000/v1"))
+    assert (problem.status, problem.kind, problem.should_retry) == (status, kind, should_retry)
+    for secret in ("Our provider", "db-7", "10.0.0.7", "8000"):
+        assert secret not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("answered", "status", "kind"),
+    [
+        (400, 400, "invalid_request_error"),
+        (401, 502, "api_error"),
+        (402, 503, "api_error"),
+        (403, 502, "api_error"),
+        (404, 404, "not_found_error"),
+        (413, 413, "request_too_large"),
+        (422, 422, "invalid_request_error"),
+        (429, 429, "rate_limit_error"),
+        (500, 502, "api_error"),
+        (503, 503, "api_error"),
+        (529, 529, "overloaded_error"),
+    ],
+)
+def test_an_upstreams_status_is_kept_where_the_client_can_do_something(answered: int, status: int, kind: str) -> None:
+    problem = Problem.of(
+        refusal(AT, answered, {"retry-after": "7"}, b'{"error":{"message":"sk-very-secret is wrong"}}')
+    )
+    assert (problem.status, problem.kind, problem.retry_after) == (status, kind, 7)
+    assert "secret" not in problem.message
+
+
+def test_the_upstreams_words_name_the_field() -> None:
+    problem = Problem.of(errors.InvalidRequest.at("P", detail="tools.0.name: too long", status=400))
+    assert problem.message == "tools.0.name: too long"
+
+
+def test_a_conversation_that_is_too_long_has_the_code_that_clients_look_for() -> None:
+    problem = Problem.of(errors.RequestTooLarge.at("P", detail="prompt is too long: 7 tokens > 5", status=400))
+    assert (problem.code, problem.message) == ("context_length_exceeded", "prompt is too long: 7 tokens > 5")
+
+
+def test_nobody_is_told_to_wait_for_longer_than_sdks_can() -> None:
+    assert Problem.of(errors.RateLimited.at("P", retry_after=3600)).retry_after == 60
+    assert Problem.of(errors.RateLimited.at("P")).retry_after is None
+
+
+def test_an_upstream_may_say_that_asking_again_is_in_vain() -> None:
+    assert Problem.of(errors.RateLimited.at("P", retryable=False)).should_retry is False
