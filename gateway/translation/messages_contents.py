@@ -1,0 +1,71 @@
+"""Parts of the Chat Completions API as blocks of the Messages API."""
+
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gateway.problems import Problem
+
+type Block = dict[str, Any]
+
+_IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_PDF: Final = "application/pdf"
+
+
+def blocks_of(content: str | Sequence[Mapping[str, Any]], path: str) -> list[Block]:
+    """The blocks of a message's content; text that says nothing is left out, which servers refuse."""
+    if isinstance(content, str):
+        return [_text(content)] if content.strip() else []
+    blocks = [_block(part, f"{path}.{place}") for place, part in enumerate(content)]
+    return [block for block in blocks if block["type"] != "text" or block["text"].strip()]
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text}
+
+
+def _block(part: Mapping[str, Any], path: str) -> Block:
+    match part:
+        case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
+            return _text(text)
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            return {"type": "image", "source": _image(url, f"{path}.image_url.url")}
+        case {"type": "file", "file": {"file_data": str(url)}}:
+            document = {"type": "document", "source": _document(url, f"{path}.file.file_data")}
+            name = part["file"].get("filename")
+            return {**document, "title": name} if name else document
+        case {"type": "file"}:
+            raise Problem.at(f"{path}.file.file_data", "is required: this model cannot read files kept elsewhere.")
+    raise Problem.at(f"{path}.type", f'a part of the type "{part["type"]}" cannot be sent to this model.')
+
+
+def _image(url: str, path: str) -> dict[str, str]:
+    if url.startswith(("https://", "http://")):
+        return {"type": "url", "url": url}
+    media_type, data = _data_url(url, path)
+    if media_type not in _IMAGES:
+        raise Problem.at(path, "must hold a JPEG, PNG, GIF or WebP image for this model.")
+    return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _document(url: str, path: str) -> dict[str, str]:
+    media_type, data = _data_url(url, path)
+    if media_type == _PDF:
+        return {"type": "base64", "media_type": _PDF, "data": data}
+    if not media_type.startswith("text/"):
+        raise Problem.at(path, "must hold a PDF or a text for this model.")
+    try:
+        return {"type": "text", "media_type": "text/plain", "data": b64decode(data, validate=True).decode()}
+    except (NotBase64, UnicodeDecodeError):
+        raise Problem.at(path, "must hold a text in UTF-8, written in base64.") from None
+
+
+def _data_url(url: str, path: str) -> tuple[str, str]:
+    """Media type and data; the data may be megabytes long, so it is cut off and not searched."""
+    head, _, data = url.partition(",")
+    scheme, _, described = head.partition(":")
+    media_type, *parameters = described.lower().split(";")
+    if scheme.lower() != "data" or "base64" not in parameters:
+        raise Problem.at(path, "must be a data: URL in base64.")
+    return media_type, data

@@ -1,0 +1,22 @@
+"""Thinking that no Messages server signed goes back to none."""
+
+from typing import Any
+
+from gateway.translation import without_unsigned_thinking
+
+OURS = {"type": "thinking", "thinking": "hm", "signature": ""}
+THEIRS = {"type": "thinking", "thinking": "hm", "signature": "s"}
+TEXT = {"type": "text", "text": "ok"}
+
+
+def body(*contents: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "assistant", "content": content} for content in contents]}
+
+
+def test_only_thinking_without_a_signature_is_taken_out() -> None:
+    assert without_unsigned_thinking(body([OURS, THEIRS, TEXT], "hi", [OURS])) == body([THEIRS, TEXT], "hi")
+
+
+def test_a_request_without_any_is_left_as_it_is() -> None:
+    whole = body([THEIRS, TEXT], "hi")
+    assert without_unsigned_thinking(whole) is whole
