@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import choice
 from string import ascii_letters, digits
 from typing import Any, Final, Self
@@ -16,6 +16,7 @@ PREFIX: Final = "cs-"
 SECRET_CHARACTERS: Final = 40
 SHOWN_CHARACTERS: Final = 6
 """After the prefix: enough to tell one's keys apart, and no help in guessing."""
+SOON: Final = timedelta(days=14)
 _SECRET: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{SECRET_CHARACTERS}}}")
 
 
@@ -24,6 +25,15 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Those that still let anybody in: not revoked, not expired, their person active."""
         unexpired = Q(expires_at=None) | Q(expires_at__gt=at or now())
         return self.filter(unexpired, revoked_at=None, person__is_active=True)
+
+    def expired(self) -> Self:
+        """Those whose time is over; revoked ones are not among them."""
+        return self.filter(expires_at__lte=now(), revoked_at=None)
+
+    def idle(self, span: timedelta) -> Self:
+        """Those that would let somebody in and have not done so for such a time."""
+        before = now() - span
+        return self.valid().filter(Q(last_used_at__lt=before) | Q(last_used_at=None, created_at__lt=before))
 
     def visible_to(self, person: Any) -> Self:
         """One's own; to an administrator everybody's."""
@@ -76,6 +86,11 @@ class ApiKey(models.Model):
     @property
     def is_valid(self) -> bool:
         return self.revoked_at is None and not self.is_expired and self.person.is_active
+
+    @property
+    def expires_soon(self) -> bool:
+        """While there is still time to put another in its place."""
+        return self.expires_at is not None and now() < self.expires_at <= now() + SOON
 
     def revoke(self) -> None:
         """Lets nobody in any more; harmless when it was revoked before."""

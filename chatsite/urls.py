@@ -11,5 +11,6 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("settings/", include("upstreams.urls")),
     path("settings/tools/", include("tools.urls")),
+    path("", include("gateway.urls")),
     path("", include("conversations.urls")),
 ]

@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.test import Client
 from lxml import html
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from conversations import turns
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, State
 from conversations.models.attachment import THUMBNAIL
@@ -33,7 +33,7 @@ type SignedIn = Callable[[User], Client]
 PUBLIC = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
 ONES_OWN = {
     *("", "turns/", "unsent/", "conversations/", "attachments/"),
-    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/"),
+    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/", "account/keys/"),
 }
 
 
@@ -115,14 +115,19 @@ OF_TOOLS = {
     "settings/tools/<int:tool_pk>/allowing/",
     "settings/tools/<int:tool_pk>/asking/",
 }
-OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS
+OF_KEYS = {"settings/keys/", "settings/keys/<int:key_pk>/revoke/"}
+OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS | OF_KEYS
+# What is Ada's: to everybody else, administrators too, it does not exist.
+ONE_PERSONS = {"account/keys/<int:key_pk>/revoke/"}
 ONLY_LEADS_ON = {"settings/"}
 OF_THE_ADMINISTRATION = {route for route in routes() if route.startswith("admin/")}
 IN_THE_ADMINISTRATION = {
     *("auth.Group", "accounts.User", "upstreams.Provider", "upstreams.ChatModel"),
     *("conversations.Conversation", "conversations.Message", "conversations.Generation"),
 }
-LISTED = PUBLIC | ONES_OWN | set(OF_A_CONVERSATION) | OF_THE_SETTINGS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
+LISTED = (
+    PUBLIC | ONES_OWN | ONE_PERSONS | set(OF_A_CONVERSATION) | OF_THE_SETTINGS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
+)
 
 
 @pytest.fixture
@@ -142,7 +147,11 @@ def place(ada: User, ben: User) -> SimpleNamespace:
     )
     for part in ("", THUMBNAIL):
         default_storage.save(attachment.stored + part, ContentFile(b"secret"))
+    key = ApiKey(person=ada, name="A secret program")
+    key.renew_secret()
+    key.save()
     return SimpleNamespace(
+        key=key,
         conversation=conversation,
         message=generation.message,
         attachment=attachment,
@@ -163,6 +172,7 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
         "key": place.attachment.uuid,
         "server_pk": place.server.pk,
         "tool_pk": place.tool.pk,
+        "key_pk": place.key.pk,
         "token": "forged",
         "app_label": "accounts",
         "url": "nothing/here",
@@ -210,7 +220,7 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
 def everything() -> list[Any]:
     """All that is in the database and that a stranger must not change."""
     tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
-    tables += [Provider, ChatModel, ToolServer, Tool]
+    tables += [Provider, ChatModel, ToolServer, Tool, ApiKey]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
@@ -285,8 +295,19 @@ def test_everybody_has_pages_of_their_own(
         assert b"secret" not in answer.content and b"Between us" not in answer.content
 
 
+@pytest.mark.parametrize("route", sorted(ONE_PERSONS))
+def test_what_is_one_persons_does_not_exist_for_anybody_else(
+    browser_of: SignedIn, mallory: User, root: User, place: SimpleNamespace, route: str
+) -> None:
+    before = everything()
+    for person in (mallory, root):
+        for method in METHODS:
+            assert asked(browser_of(person), method, address_in(place, route)).status_code in (404, 405)
+    assert everything() == before
+
+
 @pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
-def test_providers_and_tools_are_for_administrators(
+def test_the_settings_are_for_administrators(
     browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str
 ) -> None:
     before, where = everything(), address_in(place, route)
@@ -298,7 +319,7 @@ def test_providers_and_tools_are_for_administrators(
 
 
 @pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
-def test_an_administrator_reads_the_pages_of_providers_and_tools(
+def test_an_administrator_reads_the_settings(
     browser_of: SignedIn, root: User, place: SimpleNamespace, route: str
 ) -> None:
     assert asked(browser_of(root), "get", address_in(place, route)).status_code in (200, 405)

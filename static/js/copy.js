@@ -1,17 +1,22 @@
-// Copying: a message as the Markdown it was written in, a code block as its text.
+// Copying: a message as the Markdown it was written in, a code block as its text, anything else by its id.
 
 document.addEventListener("click", async (event) => {
   const message = event.target.closest("[data-copy]");
   const code = event.target.closest("[data-copy-code]");
-  const button = message ?? code;
+  const text = event.target.closest("[data-copy-text]");
+  const button = message ?? code ?? text;
   if (!button) return;
   try {
-    await copy(message ? source(button.dataset.copy) : Promise.resolve(code.closest(".code").querySelector("code").textContent));
+    await copy(message ? source(button.dataset.copy) : Promise.resolve(shown(button).textContent));
     tell(button, "Copied");
   } catch {
     tell(button, "Could not copy");
   }
 });
+
+function shown(button) {
+  return document.getElementById(button.dataset.copyText) ?? button.closest(".code").querySelector("code");
+}
 
 async function source(address) {
   const answer = await fetch(address);

@@ -23,6 +23,7 @@ def test_ada_sees_who_she_is_here(browser_of, ada):
         "ada@example.org",
     ]
     assert page(answer).xpath("//main//a[contains(., 'Change password')]/@href") == [CHANGE]
+    assert "/account/keys/" in page(answer).xpath("//main//section//a[contains(., 'API keys')]/@href")
     assert not offences_against_csp(answer)
 
 

@@ -70,7 +70,7 @@ async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation
     nobody = await open_tab()
     await nobody.open()
     assert await unnamed(nobody) == []
-    for address in ("/", conversation, "/accounts/"):
+    for address in ("/", conversation, "/accounts/", "/account/keys/"):
         await tab.open(address)
         assert await unnamed(tab) == []
     await tab.open(conversation)
@@ -120,7 +120,14 @@ async def test_a_narrow_page_never_scrolls_sideways(
     tab = await open_tab(
         ada, color_scheme=scheme, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
     )
-    for address in ("/", conversation, f"{conversation}settings/", "/accounts/", "/accounts/password/"):
+    for address in (
+        "/",
+        conversation,
+        f"{conversation}settings/",
+        "/accounts/",
+        "/accounts/password/",
+        "/account/keys/",
+    ):
         await tab.open(address)
         sideways = """() => [document.scrollingElement, ...document.querySelectorAll("main, .scroller, .sidebar")]
             .filter(box => box.scrollWidth > box.clientWidth + 1 && box.checkVisibility()).map(box => box.className)"""

@@ -1,0 +1,85 @@
+"""How programs use a key: what to paste, for curl and for the two SDKs."""
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from accounts.keys import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    slug: str
+    title: str
+    language: str
+    source: str
+
+
+def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
+    """`site` is the address of the site, without a slash at its end."""
+    return [
+        Example("curl", "curl", "sh", _curl(site, model_id, key)),
+        Example("anthropic", "Anthropic SDK", "python", _anthropic(site, model_id)),
+        Example("openai", "OpenAI SDK", "python", _openai(site, model_id)),
+    ]
+
+
+def environment(key: ApiKey | None) -> str:
+    """The line that hands the secret to a program."""
+    called = f"  # {' '.join(key.name.split())}" if key else ""
+    return f'export CHATSITE_API_KEY="{key.beginning if key else "cs-"}…"{called}'
+
+
+def _curl(site: str, model_id: str, key: ApiKey | None) -> str:
+    body = f"""{{
+    "model": {_literal(model_id)},
+    "max_tokens": 1024,
+    "messages": [{{"role": "user", "content": "Hello"}}]
+  }}"""
+    # Quoted whole: names of models are an upstream's words, and this line goes into a shell.
+    return (
+        f"{environment(key)}\n\n"
+        f"curl {shlex.quote(site + '/v1/messages')} \\\n"
+        '  -H "x-api-key: $CHATSITE_API_KEY" \\\n'
+        '  -H "content-type: application/json" \\\n'
+        f"  -d {shlex.quote(body)}\n"
+    )
+
+
+def _anthropic(site: str, model_id: str) -> str:
+    return f"""\
+import os
+from anthropic import Anthropic
+
+client = Anthropic(
+    base_url={_literal(site)},  # without /v1
+    api_key=os.environ["CHATSITE_API_KEY"],
+)
+message = client.messages.create(
+    model={_literal(model_id)},
+    max_tokens=1024,
+    messages=[{{"role": "user", "content": "Hello"}}],
+)
+print(message.content[0].text)
+"""
+
+
+def _openai(site: str, model_id: str) -> str:
+    return f"""\
+import os
+from openai import OpenAI
+
+client = OpenAI(
+    base_url={_literal(site + "/v1")},  # with /v1
+    api_key=os.environ["CHATSITE_API_KEY"],
+)
+completion = client.chat.completions.create(
+    model={_literal(model_id)},
+    messages=[{{"role": "user", "content": "Hello"}}],
+)
+print(completion.choices[0].message.content)
+"""
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,139 @@
+"""The form in which a person makes an API key, and the one that narrows the list of everybody's."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.timezone import localdate, make_aware, now
+
+from accounts.keys import ApiKey, ApiKeyQuerySet
+from accounts.models import User
+from gateway.models import narrow
+from upstreams.models import ChatModel
+
+MOST_KEYS: Final = 50
+"""How many keys that work one person may have."""
+
+_NEVER, _ON_A_DAY = "never", "on"
+_EXPIRIES: Final = [
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In a year"),
+    (_ON_A_DAY, "After a day of my choice"),
+    (_NEVER, "Never"),
+]
+
+
+class ModelChoices(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj} · {obj.provider}"
+
+
+class ApiKeyForm(forms.Form):
+    """What a new key is called, how long it works, and for which models."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=80,
+        help_text="What will use it: a program, a machine.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    expires = forms.ChoiceField(label="Expires", choices=_EXPIRIES, initial="90")
+    last_day = forms.DateField(
+        label="Last day", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    scope = forms.ChoiceField(
+        label="Models",
+        choices=[("every", "Every model, those that come later too"), ("some", "Only some")],
+        initial="every",
+        widget=forms.RadioSelect,
+    )
+    chat_models = ModelChoices(
+        label="Which models",
+        queryset=ChatModel.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    # The newest of one's keys when the form was drawn: sent once more, it would make the same key again.
+    after = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+        self.initial["after"] = person.api_keys.values_list("pk", flat=True).first() or 0
+        offered = self.fields["chat_models"]
+        assert isinstance(offered, ModelChoices)
+        offered.queryset = ChatModel.objects.offered()
+        self.fields["last_day"].widget.attrs["min"] = localdate().isoformat()
+
+    def clean_name(self) -> str:
+        # On one line: it stands in comments of the examples.
+        return " ".join(self.cleaned_data["name"].split())
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        day = cleaned.get("last_day")
+        if cleaned.get("expires") == _ON_A_DAY and "last_day" in cleaned:
+            if day is None:
+                self.add_error("last_day", "Choose the last day on which it works.")
+            elif day < localdate():
+                self.add_error("last_day", "This day is over.")
+        if cleaned.get("scope") == "some" and not cleaned.get("chat_models") and "chat_models" in cleaned:
+            self.add_error("chat_models", "Tick at least one model.")
+        if self.person.api_keys.valid().count() >= MOST_KEYS:
+            raise ValidationError(f"You have {MOST_KEYS} keys that work. Revoke one before you make another.")
+        return cleaned
+
+    @property
+    def was_sent_before(self) -> bool:
+        """A page that is loaded again sends its form again."""
+        after, name = self.cleaned_data["after"], self.cleaned_data["name"]
+        return after is not None and self.person.api_keys.filter(pk__gt=after, name=name).exists()
+
+    @transaction.atomic
+    def save(self) -> tuple[ApiKey, str]:
+        """The key, and its secret, which nobody can read later."""
+        key = ApiKey(person=self.person, name=self.cleaned_data["name"], expires_at=self._expires_at())
+        secret = key.renew_secret()
+        key.save()
+        if self.cleaned_data["scope"] == "some":
+            narrow(key, self.cleaned_data["chat_models"])
+        return key, secret
+
+    def _expires_at(self) -> datetime | None:
+        expires = self.cleaned_data["expires"]
+        if expires == _NEVER:
+            return None
+        if expires == _ON_A_DAY:
+            return make_aware(datetime.combine(self.cleaned_data["last_day"] + timedelta(days=1), time.min))
+        return now() + timedelta(days=int(expires))
+
+
+type Narrowing = Callable[[ApiKeyQuerySet], ApiKeyQuerySet]
+
+STATES: Final[dict[str, tuple[str, Narrowing]]] = {
+    "valid": ("Working", lambda keys: keys.valid()),
+    "idle": ("Not used for 90 days", lambda keys: keys.idle(timedelta(days=90))),
+    "expired": ("Expired", lambda keys: keys.expired()),
+    "revoked": ("Revoked", lambda keys: keys.filter(revoked_at__isnull=False)),
+}
+
+
+class KeySearchForm(forms.Form):
+    """What the list of everybody's keys is narrowed to. What cannot be read narrows nothing."""
+
+    q = forms.CharField(
+        label="Find a person or key",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "placeholder": "Find a person or key"}),
+    )
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "In any state"), *((state, label) for state, (label, _) in STATES.items())],
+    )

@@ -1,0 +1,1 @@
+"""The pages of API keys: one's own, and for administrators everybody's."""

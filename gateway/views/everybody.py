@@ -1,0 +1,55 @@
+"""Everybody's API keys, for administrators: found, and revoked; never a secret."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.keys import ApiKey, ApiKeyQuerySet
+from accounts.models import AuthenticatedRequest, User
+from gateway.forms import STATES, KeySearchForm
+
+administrators_only = permission_required("accounts.change_apikey", raise_exception=True)
+PER_PAGE = 50
+
+
+@administrators_only
+@require_safe
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    form = KeySearchForm(request.GET)
+    form.is_valid()
+    query, state = form.cleaned_data.get("q", ""), form.cleaned_data.get("state", "")
+    keys = ApiKey.objects.visible_to(request.user)
+    found = _found(keys, query, state).select_related("person").prefetch_related("allowed_models__chat_model")
+    context = {
+        "form": form,
+        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "is_narrowed": bool(query or state),
+        "keys_known": keys.count(),
+    }
+    template = "gateway/_everybodys_keys.html" if request.htmx else "gateway/everybodys_keys.html"
+    return render(request, template, context)
+
+
+@administrators_only
+@require_POST
+def revoke(request: AuthenticatedRequest, key_pk: int) -> HttpResponse:
+    key = get_object_or_404(ApiKey.objects.visible_to(request.user).select_related("person"), pk=key_pk)
+    key.revoke()
+    messages.success(request, f"“{key}” of {key.person} is revoked.")
+    narrowed = f"?{request.GET.urlencode()}" if request.GET else ""
+    return redirect(reverse("everybodys_api_keys") + narrowed)
+
+
+def _found(keys: ApiKeyQuerySet, query: str, state: str) -> ApiKeyQuerySet:
+    if state in STATES:
+        _, narrowing = STATES[state]
+        keys = narrowing(keys)
+    if query:
+        people = User.objects.filter(Q(name__icontains=query) | Q(username__icontains=query))
+        keys = keys.filter(Q(name__icontains=query) | Q(beginning__startswith=query) | Q(person__in=people))
+    return keys

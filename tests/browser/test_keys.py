@@ -1,0 +1,46 @@
+"""A person makes a key for a program, copies its secret, and revokes it."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.backstage import Person
+from tests.browser.conftest import OpenTab
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+async def test_a_key_is_made_copied_and_revoked(scheme: str, width: int, open_tab: OpenTab, ada: Person) -> None:
+    tab = await open_tab(ada, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = tab.page
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await tab.open("/accounts/")
+    await page.get_by_role("main").get_by_role("link", name="API keys").last.click()
+    await page.get_by_role("textbox", name="Name").fill("Nightly report")
+    await expect(page.get_by_label("Last day")).to_be_hidden()
+    await page.get_by_role("radio", name="Only some").check()
+    await page.get_by_role("checkbox", name="Test model · Anthropic").check()
+    await page.get_by_role("button", name="Create key").click()
+    secret = page.locator("code[data-secret]")
+    await expect(secret).to_have_text(re.compile(r"cs-[A-Za-z0-9]{40}"))
+    made = await secret.text_content()
+    # What is to be done next has the focus.
+    copying = page.get_by_role("button", name="Copy", exact=True).first
+    await expect(copying).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == made
+    await expect(page.locator(".examples")).to_contain_text("# Nightly report")
+    assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    await page.reload()
+    await expect(page.get_by_role("row", name="Nightly report")).to_contain_text("works")
+    await expect(secret).to_have_count(0)
+    await page.get_by_role("button", name="Revoke Nightly report").press("Enter")
+    # The key that opened the question must not answer it.
+    await expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Revoke Nightly report")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Revoke the key").click()
+    await expect(page.get_by_role("status").first).to_have_text("“Nightly report” is revoked.")
+    await expect(page.get_by_role("button", name="Revoke Nightly report")).to_have_count(0)
