@@ -27,7 +27,7 @@ _EXPIRIES: Final = [
 ]
 
 
-class ModelChoices(forms.ModelMultipleChoiceField):
+class ModelChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj} · {obj.provider}"
 

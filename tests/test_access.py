@@ -123,7 +123,7 @@ ONLY_LEADS_ON = {"settings/"}
 OF_THE_ADMINISTRATION = {route for route in routes() if route.startswith("admin/")}
 IN_THE_ADMINISTRATION = {
     *("auth.Group", "accounts.User", "upstreams.Provider", "upstreams.ChatModel"),
-    *("conversations.Conversation", "conversations.Message", "conversations.Generation"),
+    *("conversations.Conversation", "conversations.Message", "conversations.Generation", "ledger.Entry"),
 }
 LISTED = (
     PUBLIC | ONES_OWN | ONE_PERSONS | set(OF_A_CONVERSATION) | OF_THE_SETTINGS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
