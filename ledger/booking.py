@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
-from ledger import budgets, rates, rollups, words
+from ledger import budgets, rates, rollups, statements, words
 from ledger.meter import Meter
 from ledger.models import Entry, Outcome, Source
 from ledger.models.entry import USAGE_FIELDS
@@ -164,7 +164,7 @@ def note_use(key: ApiKey, at: datetime) -> None:
 @transaction.atomic
 def book(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, seconds: float | None) -> None:
     # Whoever else settles it at the same moment waits here, and finds it settled.
-    if not list(Entry.objects.open().select_for_update().filter(pk=entry.pk).values_list("pk")):
+    if not statements.hold(entry.pk):
         return
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
     entry.upstream_id = meter.upstream_id[:200]
@@ -176,7 +176,7 @@ def book(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, 
     budgets.settle(entry, Payer(entry.person_id, entry.group_id, entry.key_id))
     rollups.add(entry)
     # Not saved: those whom it was of may be gone, and only what it came to is news.
-    Entry.objects.filter(pk=entry.pk).update(**{name: getattr(entry, name) for name in SETTLED})
+    statements.change(entry.pk, {name: getattr(entry, name) for name in SETTLED})
 
 
 def figures(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:

@@ -1,13 +1,13 @@
 """What of which budget is used, and the right to use more."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Greatest
+from django.db.models import Sum
 
+from ledger import statements
 from ledger.models import Budget, Entry, Period, Scope, Spending, Unit, UsageSum
 from ledger.models.entry import COUNTED_FIELDS
 from ledger.models.money import units
@@ -54,7 +54,7 @@ class Standing:
 
 def standings(payer: Payer, at: datetime) -> list[Standing]:
     """Of all budgets in force for this payer, as they stand; writes nothing."""
-    return [standing(budget, payer, at) for budget in in_force(Budget.objects.applying_to(payer))]
+    return [standing(budget, payer, at) for budget in in_force(statements.budgets(payer, at))]
 
 
 def standing(budget: Budget, payer: Payer, at: datetime) -> Standing:
@@ -83,55 +83,43 @@ def reserve(entry: Entry, payer: Payer) -> Standing | None:
 
     In the caller's transaction, which is to be given up when there is one.
     """
-    applying = list(Budget.objects.applying_to(payer))
+    applying = kept(payer, entry.started_at)
     refusing = {budget.pk for budget in in_force(applying)}
-    for spending in spendings(applying, payer, entry.started_at):
-        budget = spending.budget
-        row = Spending.objects.filter(pk=spending.pk)
-        if budget.pk in refusing:
-            row = row.annotate(taken=F("spent") + F("reserved")).filter(taken__lt=budget.limit_units)
-        # The condition and the change are one statement: between them no other call can take what is left.
-        if not row.update(reserved=F("reserved") + budget.units_of(entry.reserved_tokens, entry.reserved_cost)):
+    for budget in applying:
+        amount = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
+        limit = budget.limit_units if budget.pk in refusing else None
+        if budget.spending_pk and not statements.reserve(budget.spending_pk, amount, limit):
             return standing(budget, payer, entry.started_at)
     return None
 
 
 def settle(entry: Entry, payer: Payer) -> None:
     """Puts what the entry came to in the place of what was held; in the caller's transaction, before it is summed."""
-    for spending in spendings(Budget.objects.applying_to(payer), payer, entry.started_at):
-        budget = spending.budget
-        held = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
-        Spending.objects.filter(pk=spending.pk).update(
-            spent=F("spent") + budget.units_of(entry.tokens, entry.cost), reserved=Greatest(F("reserved") - held, 0)
+    for budget in kept(payer, entry.started_at):
+        amount, held = (
+            budget.units_of(tokens, cost)
+            for tokens, cost in ((entry.tokens, entry.cost), (entry.reserved_tokens, entry.reserved_cost))
         )
+        if budget.spending_pk:
+            statements.spend(budget.spending_pk, amount, held)
 
 
-def spendings(budgets: Iterable[Budget], payer: Payer, at: datetime) -> Iterator[Spending]:
-    """The rows that are to be changed, made where they are missing; in the order in which everybody takes them."""
-    wanted = {}
-    for budget in budgets:
-        subject = payer[budget.scope]
+def kept(payer: Payer, at: datetime) -> list[Budget]:
+    """What the payer's calls count in, each with its row, made where it is missing."""
+    applying = statements.budgets(payer, at)
+    missing = [budget for budget in applying if budget.spending_pk is None]
+    if not missing:
+        return applying
+    rows = []
+    for budget in missing:
+        subject, start = payer[budget.scope], Period(budget.period).start(at)
         assert subject is not None
-        start = Period(budget.period).start(at)
-        wanted[budget.pk] = Spending(budget=budget, revision=budget.revision, subject=subject, start=start)
-    found = {each.budget_id: each for each in rows(wanted.values())}
-    if missing := [each for pk, each in wanted.items() if pk not in found]:
-        for each in missing:
-            each.spent, each.reserved = summed(each.budget, each.subject, each.start)
-        # Whoever was faster has made the same row.
-        Spending.objects.bulk_create(missing, ignore_conflicts=True)
-        found = {each.budget_id: each for each in rows(wanted.values())}
-    for spending in sorted(found.values(), key=lambda each: each.pk):
-        spending.budget = wanted[spending.budget_id].budget
-        yield spending
-
-
-def rows(wanted: Iterable[Spending]) -> "QuerySet[Spending]":
-    """Those of these that are there."""
-    places = Q(pk=None)
-    for each in wanted:
-        places |= Q(budget=each.budget_id, revision=each.revision, subject=each.subject, start=each.start)
-    return Spending.objects.filter(places)
+        spent, reserved = summed(budget, subject, start)
+        row = {"revision": budget.revision, "subject": subject, "start": start}
+        rows.append(Spending(budget=budget, **row, spent=spent, reserved=reserved))
+    # Whoever was faster has made the same row.
+    Spending.objects.bulk_create(rows, ignore_conflicts=True)
+    return statements.budgets(payer, at)
 
 
 def summed(budget: Budget, subject: int, start: date) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from accounts.models import ApiKey, User
+from ledger import statements
 from ledger.models import Entry, RateLimit
 from ledger.payer import Payer
 
@@ -46,7 +47,7 @@ def excess(payer: Payer, at: datetime, *, holds: bool = False) -> Excess | None:
 
 def in_force(payer: Payer) -> list[RateLimit]:
     """Without those for each in whose place one of somebody's own stands."""
-    applying = list(RateLimit.objects.applying_to(payer))
+    applying = statements.rate_limits(payer)
     own = {each.scope for each in applying if not each.is_for_each}
     return [each for each in applying if not each.is_for_each or each.scope not in own]
 

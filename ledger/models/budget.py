@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from accounts.models import ApiKey, User
 from ledger.models.money import amount, units
-from ledger.payer import SITE, Payer
+from ledger.payer import SITE
 from ledger.periods import Period
 
 __all__ = ["Budget", "Scope", "Spending", "Unit"]
@@ -33,28 +33,17 @@ class Unit(models.TextChoices):
     MONEY = "money", "money"
 
 
-class BudgetQuerySet(models.QuerySet["Budget"]):
-    def active(self) -> Self:
-        return self.filter(is_active=True)
-
-    def applying_to(self, payer: Payer) -> Self:
-        """Those that a call of this payer counts in."""
-        scopes = Q(scope=Scope.SITE)
-        for scope in Budget.SUBJECTS:
-            if subject := payer[scope]:
-                scopes |= Q((scope, subject), scope=scope) | Q((scope, None), scope=scope)
-        return self.active().filter(scopes).select_related(*Budget.SUBJECTS).order_by("pk")
-
-
 class Budget(models.Model):
     """How much may be spent in each period by its subject; without one, by each of its scope.
 
     A budget of somebody's own stands in the place of the one for each of the same period and unit.
     """
 
-    SUBJECTS: ClassVar = (Scope.GROUP.value, Scope.PERSON.value, Scope.KEY.value)
     TERMS: ClassVar = ("scope", "group_id", "person_id", "key_id", "period", "unit", "is_active")
     """What its sums depend on; with other terms they are begun anew, from the ledger."""
+
+    spending_pk: int | None
+    """Of the row of whoever it was asked for, where it was (statements.budgets)."""
 
     scope = models.CharField(max_length=8, choices=Scope)
     group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
@@ -69,8 +58,6 @@ class Budget(models.Model):
     is_active = models.BooleanField("in force", default=True)
     revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = BudgetQuerySet.as_manager()
 
     class Meta:
         ordering = ["scope", "pk"]

@@ -1,22 +1,10 @@
 """How often, and how much at once, people and programs may call."""
 
-from typing import Self
-
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import ApiKey, User
-from ledger.payer import Payer
-
-
-class RateLimitQuerySet(models.QuerySet["RateLimit"]):
-    def applying_to(self, payer: Payer) -> Self:
-        scopes = Q(pk=None)
-        for scope in RateLimit.Scope.values:
-            if subject := payer[scope]:
-                scopes |= Q((scope, subject), scope=scope) | Q((scope, None), scope=scope)
-        return self.filter(scopes).order_by("pk")
 
 
 class RateLimit(models.Model):
@@ -35,8 +23,6 @@ class RateLimit(models.Model):
     streams = models.PositiveIntegerField(
         "answers at the same time", null=True, blank=True, validators=[MinValueValidator(1)]
     )
-
-    objects = RateLimitQuerySet.as_manager()
 
     class Meta:
         ordering = ["scope", "pk"]
