@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import IO, Any, Final
 
+from daphne.http_protocol import WebRequest
+
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Application = Callable[[MutableMapping[str, Any], Receive, Any], Awaitable[None]]
@@ -13,13 +15,16 @@ PIECE: Final = 1 << 16
 _BODY: Final = "chatsite.body"
 
 
-def leave_unparsed(factory: Any) -> None:
-    """Twisted would read every form, files and all, into memory and on the event loop, and nobody looks at it there."""
+def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
+    """Twisted would read every form, files and all, into memory and on the event loop, and nobody looks at it there.
+
+    `request` is the class of requests that the factory makes.
+    """
     build = factory.buildProtocol
 
     def built(address: object) -> Any:
         channel = build(address)
-        channel.requestFactory = partial(channel.requestFactory, parsePOSTFormSubmission=False)
+        channel.requestFactory = partial(request, parsePOSTFormSubmission=False)
         return channel
 
     factory.buildProtocol = built

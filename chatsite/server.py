@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from daphne import server
 from daphne.endpoints import build_endpoint_description_strings
+from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -20,6 +21,21 @@ LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether a slow reader has caught up."""
 
 
+class Request(WebRequest):  # type: ignore[misc]
+    """The pieces of a stream go straight to the socket: Twisted's way there asks the system three times for each."""
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        piece = message.get("body", b"") if message.get("more_body") else b""
+        if not (piece and self.startedWriting and self.chunked) or self.finished or self.channel is None:
+            super().handle_reply(message)
+            return
+        through(self.channel.transport, b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    @property
+    def is_behind(self) -> bool:
+        return not self.finished and self.channel is not None and unsent(self.channel.transport) > MOST_UNSENT
+
+
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]
     """Texts go straight to the socket: Autobahn's way there, made for every kind of frame, is three times as long."""
 
@@ -27,18 +43,11 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
         if self.state != self.STATE_OPEN or not isinstance(content, str):
             super().serverSend(content, binary)
             return
-        frame = text_frame(content)
-        transport = self.transport
-        # The rest, or all of it when something waits already, goes when the socket takes it.
-        sent = 0 if unsent(transport) else transport.writeSomeData(frame)
-        if isinstance(sent, int) and sent < len(frame):
-            transport.write(frame[sent:])
+        through(self.transport, text_frame(content))
 
-    async def drained(self) -> None:
-        """Returns when not too much waits to be sent, or nobody is there any more."""
-        # Twisted tells no task when a buffer empties.
-        while self.state == self.STATE_OPEN and unsent(self.transport) > MOST_UNSENT:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_AGAIN)
+    @property
+    def is_behind(self) -> bool:
+        return self.state == self.STATE_OPEN and unsent(self.transport) > MOST_UNSENT
 
 
 class Server(server.Server):  # type: ignore[misc]
@@ -65,13 +74,14 @@ class Server(server.Server):  # type: ignore[misc]
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
         self.ws_factory.protocol = WebSocket
-        bodies.leave_unparsed(self.http_factory)
+        bodies.leave_unparsed(self.http_factory, Request)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Daphne keeps whatever a slow reader has not taken; here who speaks to one is made to wait."""
         await super().handle_reply(protocol, message)
-        if isinstance(protocol, WebSocket):
-            await protocol.drained()
+        # Twisted tells no task when a buffer empties.
+        while protocol.is_behind:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN)
 
     def listen_error(self, failure: Any) -> None:
         self.fault = getattr(failure.value, "socketError", None) or OSError(failure.getErrorMessage())
@@ -93,6 +103,13 @@ def text_frame(content: str) -> bytes:
     if size < 126:
         return bytes((0x81, size)) + payload
     return (struct.pack("!BBH", 0x81, 126, size) if size < 65536 else struct.pack("!BBQ", 0x81, 127, size)) + payload
+
+
+def through(transport: Any, data: bytes) -> None:
+    """Writes what the socket takes now. The rest, or all of it when something waits already, goes later."""
+    sent = 0 if unsent(transport) else transport.writeSomeData(data)
+    if isinstance(sent, int) and sent < len(data):
+        transport.write(data[sent:])
 
 
 def unsent(transport: Any) -> int:

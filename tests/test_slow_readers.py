@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,18 @@ async def talk(scope, receive, send):
             await sending
     print("all is sent", flush=True)
     await receive()
+async def stream(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    for number in range({TEXTS}):
+        piece = {{"type": "http.response.body", "body": b"x" * {SIZE}, "more_body": True}}
+        sending = asyncio.ensure_future(send(piece))
+        if not (await asyncio.wait([sending], timeout=.5))[0]:
+            print("waits after", number, flush=True)
+            await sending
+    await send({{"type": "http.response.body", "body": b""}})
+    print("all is sent", flush=True)
 async def application(scope, receive, send):
-    if scope["type"] == "websocket":
-        await talk(scope, receive, send)
+    await (talk if scope["type"] == "websocket" else stream)(scope, receive, send)
 chatsite.server.import_string = lambda path: application
 chatsite.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
 """
@@ -77,7 +87,7 @@ def text(reader: socket.socket) -> str:
     return exactly(reader, length).decode()
 
 
-def test_a_slow_reader_is_waited_for_and_then_gets_everything(
+def test_a_slow_reader_of_a_socket_is_waited_for_and_then_gets_everything(
     talker: tuple[subprocess.Popen[str], socket.socket],
 ) -> None:
     process, reader = talker
@@ -87,6 +97,22 @@ def test_a_slow_reader_is_waited_for_and_then_gets_everything(
     assert said[:2] == ["waits", "after"] and int(said[2]) < TEXTS
     assert [len(text(reader).encode()) for _ in range(5)] == [1, 125, 126, 65535, 65536]
     assert [text(reader) for _ in range(TEXTS)] == ["x" * SIZE] * TEXTS
+    while (line := process.stdout.readline()).startswith("waits"):
+        pass
+    assert line == "all is sent\n"
+
+
+def test_a_slow_reader_of_a_stream_is_waited_for_and_then_gets_everything(
+    talker: tuple[subprocess.Popen[str], socket.socket],
+) -> None:
+    process, reader = talker
+    assert process.stdout
+    reader.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    said = process.stdout.readline().split()
+    assert said[:2] == ["waits", "after"] and int(said[2]) < TEXTS
+    answer = HTTPResponse(reader)
+    answer.begin()
+    assert answer.read() == b"x" * SIZE * TEXTS
     while (line := process.stdout.readline()).startswith("waits"):
         pass
     assert line == "all is sent\n"
