@@ -1,4 +1,4 @@
-"""The ASGI application: pages and the interface over HTTP, conversations over WebSockets, the demo upstream."""
+"""The ASGI application: pages and the interface for programs over HTTP, conversations over WebSockets, the demo."""
 
 import gc
 import os
@@ -16,6 +16,8 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
+from gateway.application import PREFIX  # noqa: E402
+from gateway.application import application as programs  # noqa: E402
 
 sockets = URLRouter(websocket_urlpatterns)
 
@@ -29,9 +31,16 @@ async def socket(scope: Any, receive: Any, send: Any) -> None:
     await AuthMiddlewareStack(signed_in)(scope, receive, send)
 
 
+or_demo = or_demo_upstream(pages)
+
+
+async def requests(scope: Any, receive: Any, send: Any) -> None:
+    await (programs if scope["path"].startswith(PREFIX) else or_demo)(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
-        "http": or_demo_upstream(pages),
+        "http": requests,
         "websocket": AllowedHostsOriginValidator(socket),
     }
 )

@@ -231,6 +231,11 @@ OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 
 DEMO_UPSTREAM_URL = f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::', '') else HOST}:{PORT}/demo-upstream"  # noqa: S104
 
+# ---------------------------------------------------------------- the interface for programs
+
+# The largest request that is taken, in megabytes; images travel in it.
+GATEWAY_BODY_SIZE = int(env.float("GATEWAY_BODY_SIZE", default=32) * 1_000_000)
+
 # ---------------------------------------------------------------- tools
 
 # So many seconds one call of a tool may take, where its server's settings say nothing else.

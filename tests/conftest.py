@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.core.cache import cache
-from django.core.management.commands import flush
-from django.core.management.sql import sql_flush
 from django.db import connection
 from django.test import Client
 
@@ -17,7 +14,6 @@ from accounts.models import User
 from upstreams import transport
 
 PASSWORD = "a quiet reading room"
-MADE_BY_MIGRATING = {"django_content_type", "auth_permission"}
 
 
 @pytest.fixture(scope="session")
@@ -27,20 +23,6 @@ def django_db_modify_db_settings(
     """SQLite in a file, as in production: in memory, two threads would meet locks that a file does not have."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_flush() -> Iterator[None]:
-    """Emptying the database after a test leaves what migrating made, which is the same for all: making it is dear."""
-
-    def sql_but_for_those(style: Any, connection: Any, **options: Any) -> list[str]:
-        names = connection.introspection.django_table_names
-        others = lambda **which: [name for name in names(**which) if name not in MADE_BY_MIGRATING]  # noqa: E731
-        with patch.object(connection.introspection, "django_table_names", others):
-            return sql_flush(style, connection, **options)
-
-    with patch.multiple(flush, sql_flush=sql_but_for_those, emit_post_migrate_signal=lambda *_, **__: None):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,8 @@ def failure_within(endpoint: Endpoint, answer: object) -> errors.UpstreamError |
         return None
     message, words = _message_and_words(error)
     status = next((int(word) for word in words if re.fullmatch(r"[3-5]\d\d", word)), None)
-    kind = _kind(status, words) if status else _word_kind(words) or errors.ServerFailed
+    otherwise = errors.InvalidRequest if "invalid_request_error" in words else errors.ServerFailed
+    kind = _kind(status, words) if status else _word_kind(words) or otherwise
     if kind in (errors.InvalidRequest, errors.ServerFailed) and _TOO_LONG.search(message):
         kind = errors.RequestTooLarge
     return kind.at(endpoint.name, status=status, detail=readable(message, endpoint))

@@ -18,6 +18,7 @@ from chatsite import shutdown
 from chatsite.addresses import site_address
 from chatsite.server import Server
 from conversations import runner, turns
+from gateway import calls
 from tools.listing import keep_builtin
 from upstreams.client import close_http
 from upstreams.environment import sync_providers
@@ -97,7 +98,7 @@ def newest_static_file() -> float:
 
 
 async def wind_down() -> None:
-    await runner.wind_down()
+    await asyncio.gather(runner.wind_down(), calls.wind_down())
     await close_http()
 
 

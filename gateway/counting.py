@@ -1,0 +1,56 @@
+"""How many tokens a request of the Messages API has: by the upstream's own count, or about."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+
+from gateway.admission import Asked
+from gateway.payloads import verbatim
+from gateway.problems import Problem
+from ledger.sizes import prompt_tokens
+from upstreams.client import LIMITS
+from upstreams.counting import PATH
+from upstreams.endpoint import Endpoint, ProtocolName
+from upstreams.errors import UpstreamError
+from upstreams.exchange import Exchange
+from upstreams.protocols import PROTOCOLS
+
+PATIENCE: Final = 30.0
+_UNKNOWN_THERE: Final = (404, 405, 501)
+
+
+async def counted(asked: Asked, model_id: str, endpoint: Endpoint) -> tuple[int, bool]:
+    """The tokens, and whether that is an estimate."""
+    if endpoint.protocol is ProtocolName.ANTHROPIC:
+        try:
+            if (count := await _upstreams_count(asked, model_id, endpoint)) is not None:
+                return count, False
+        except UpstreamError as failure:
+            if failure.status not in _UNKNOWN_THERE:
+                raise Problem.of(failure) from None
+    return prompt_tokens(asked.body), True
+
+
+async def _upstreams_count(asked: Asked, model_id: str, endpoint: Endpoint) -> int | None:
+    exchange = Exchange(endpoint, LIMITS, is_streamed=False)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            payload = verbatim(asked.protocol, asked.body, model_id)
+            await exchange.ask(PATH, PROTOCOLS[endpoint.protocol].headers(endpoint, False), payload)
+            return _count_in(await exchange.whole())
+    except TimeoutError:
+        return None
+    finally:
+        await exchange.close()
+
+
+def _count_in(answer: bytes) -> int | None:
+    try:
+        said: Any = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+    match said:
+        case {"input_tokens": int(count)} if count >= 0 and not isinstance(count, bool):
+            return count
+    return None
