@@ -11,7 +11,9 @@ from chatsite import tasks
 from conversations import checkpoints, relay, runner, turns, watch
 from conversations.models import Conversation, Participant
 from tests.conversations.asking import Opening, provider_at
+from tests.conversations.desk import Desk
 from tests.fakes import ModelServer
+from tests.tools.drawer import Drawer, running
 from tests.viewers import Browser
 from upstreams.client import LIMITS, close_http, stream_reply
 from upstreams.endpoint import ProtocolName
@@ -51,6 +53,39 @@ def model(db: None, server: ModelServer) -> ChatModel:
 @pytest.fixture
 def either_model(db: None, either_server: ModelServer) -> ChatModel:
     return provider_at(either_server)
+
+
+@pytest.fixture(scope="session")
+def drawer_process() -> Iterator[Drawer]:
+    with running() as drawer:
+        yield drawer
+
+
+@pytest.fixture
+async def desk(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    drawer_process: Drawer,
+) -> Desk:
+    """Ada's, with a model behind the Messages API."""
+    return Desk(await (await browser(ada)).open(conversation), conversation, model, server, drawer_process)
+
+
+@pytest.fixture
+async def either_desk(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    either_server: ModelServer,
+    either_model: ChatModel,
+    drawer_process: Drawer,
+) -> Desk:
+    """Ada's, with a model behind each protocol in turn."""
+    tab = await (await browser(ada)).open(conversation)
+    return Desk(tab, conversation, either_model, either_server, drawer_process)
 
 
 @pytest.fixture
