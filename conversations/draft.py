@@ -7,6 +7,7 @@ from upstreams.events import (
     BlockClosed,
     BlockGrew,
     BlockOpened,
+    InputGrew,
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
@@ -21,7 +22,8 @@ GROWING_FIELDS = {"text": "text", "thinking": "thinking"}
 class Draft:
     """The fold of a reply's events, on top of `blocks` that are there already.
 
-    Its own `blocks` are fit to be stored and sent back verbatim.
+    Its own `blocks` are fit to be stored and sent back verbatim. A call whose input is not
+    complete has what there is of it as `raw_input`: cut there, it must not be made.
     """
 
     def __init__(self, blocks: Iterable[Mapping[str, Any]] = (), spent: Usage | None = None) -> None:
@@ -54,10 +56,13 @@ class Draft:
                 self._pieces.append(text)
             case BlockOpened(block):
                 self._settle()
-                self._blocks.append(dict(block))
+                self._blocks.append({**block, "raw_input": ""} if block.get("type") == "tool_use" else dict(block))
+            case InputGrew(text) if self._blocks and self._blocks[-1].get("type") == "tool_use":
+                self._pieces.append(text)
             case BlockClosed(fields):
                 self._settle()
                 if self._blocks:
+                    self._blocks[-1].pop("raw_input", None)
                     self._blocks[-1].update(fields)
             case UsageReported(usage):
                 self.usage = self.usage.updated(usage)
@@ -83,6 +88,7 @@ class Draft:
         if not self._blocks:
             self._blocks.append({"type": "text", "text": ""})
         block = self._blocks[-1]
-        field = GROWING_FIELDS.get(block.get("type", ""), "text")
+        kind = block.get("type", "")
+        field = "raw_input" if kind == "tool_use" else GROWING_FIELDS.get(kind, "text")
         block[field] = block.get(field, "") + "".join(self._pieces)
         self._pieces.clear()

@@ -11,6 +11,7 @@ from upstreams.events import (
     BlockClosed,
     BlockGrew,
     BlockOpened,
+    InputGrew,
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
@@ -51,6 +52,22 @@ def test_a_tool_call_gets_its_input_when_it_is_complete() -> None:
     draft = drafted(BlockOpened(called), BlockClosed({"input": {"city": "Paris", "days": [1, 2]}}))
     assert draft.blocks == [{**called, "input": {"city": "Paris", "days": [1, 2]}}]
     assert called["input"] == {}
+
+
+def test_a_tool_call_that_is_cut_in_its_input_is_told_from_one_without_input() -> None:
+    called: dict[str, Any] = {"type": "tool_use", "id": "t1", "name": "weather", "input": {}}
+    assert drafted(BlockOpened(called)).blocks == [{**called, "raw_input": ""}]
+    cut = drafted(BlockOpened(called), InputGrew('{"city": '), InputGrew('"Pa'))
+    assert cut.blocks == [{**called, "raw_input": '{"city": "Pa'}]
+    cut.apply(InputGrew('ris"}'))
+    cut.apply(BlockClosed({"input": {"city": "Paris"}}))
+    assert cut.blocks == [{**called, "input": {"city": "Paris"}}]
+    assert drafted(BlockOpened(called), InputGrew(""), BlockClosed({})).blocks == [called]
+
+
+def test_the_input_of_a_call_that_the_server_makes_itself_comes_when_it_is_complete() -> None:
+    called = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    assert drafted(BlockOpened(called), InputGrew('{"query"')).blocks == [called]
 
 
 def test_a_block_nobody_knows_is_kept_as_it_came() -> None:
