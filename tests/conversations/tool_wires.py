@@ -47,8 +47,9 @@ def _chat(calls: Sequence[Call], text: str) -> list[bytes]:
     for index, (use_id, name, arguments) in enumerate(calls):
         head = {"index": index, "id": use_id, "type": "function", "function": {"name": name, "arguments": ""}}
         chunks.append(chat_chunk({"tool_calls": [head]}))
-        function = {"arguments": json.dumps(arguments)}
-        chunks.append(chat_chunk({"tool_calls": [{"index": index, "function": function}]}))
+        written = json.dumps(arguments)
+        for piece in (written[: len(written) // 2], written[len(written) // 2 :]):
+            chunks.append(chat_chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}))
     chunks.append(chat_chunk({}, "tool_calls"))
     usage = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
     return [*chunks, chat_chunk(usage=usage), b"data: [DONE]\n\n"]

@@ -5,58 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.upstreams.reading import Read, bytewise, endpoint, read_body, read_stream
+from tests.upstreams.chunks import DONE, HELLO, ROLE, STOP, USAGE, Piece, call, chunk, replay, says
+from tests.upstreams.reading import endpoint, read_body
 from upstreams.endpoint import ProtocolName
 from upstreams.events import Usage
 
 TO = endpoint(ProtocolName.OPENAI)
-
-type Piece = dict[str, Any] | str
-
-
-def chunk(delta: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk with one choice, or with none when there is no delta."""
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "m", "choices": choices, **more}
-
-
-def says(text: str, **more: Any) -> dict[str, Any]:
-    return chunk({"content": text}, **more)
-
-
-def calls(*pieces: dict[str, Any]) -> dict[str, Any]:
-    return chunk({"tool_calls": list(pieces)})
-
-
-def call(arguments: Any = "", **fields: Any) -> dict[str, Any]:
-    name = fields.pop("name", None)
-    return {**fields, "function": {"arguments": arguments, **({"name": name} if name else {})}}
-
-
-ROLE = chunk({"role": "assistant", "content": ""})
-HELLO = [ROLE, says("Hel"), says("lo")]
-STOP = chunk({}, "stop")
-USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
-DONE = "data: [DONE]\n\n"
-
-
-def wire(*pieces: Piece) -> bytes:
-    return "".join(piece if isinstance(piece, str) else f"data: {json.dumps(piece)}\n\n" for piece in pieces).encode()
-
-
-def replay(*pieces: Piece, **settings: Any) -> Read:
-    """The reply, read whole and byte by byte: both must give the same."""
-    to, sent = endpoint(ProtocolName.OPENAI, **settings), wire(*pieces)
-    whole, cut = read_stream(to, [sent]), read_stream(to, bytewise(sent))
-    assert (whole.blocks, whole.ended, whole.usage, whole.kind) == (cut.blocks, cut.ended, cut.usage, cut.kind)
-    return whole
-
-
-def tools(*pieces: Piece) -> list[tuple[str, str, Any]]:
-    read = replay(ROLE, *pieces, chunk({}, "tool_calls"), DONE)
-    assert read.reason == "tool_use"
-    return [(block["id"], block["name"], block["input"]) for block in read.blocks]
-
 
 # The ends a reply can have
 
@@ -268,75 +222,6 @@ def test_usage_that_is_not_reported_is_not_invented() -> None:
 )
 def test_cached_tokens_are_no_input_tokens(reported: dict[str, Any], usage: Usage) -> None:
     assert replay(*HELLO, STOP, chunk(None, usage=reported), DONE).usage == usage
-
-
-# Tool calls
-
-
-def test_a_tool_call_is_put_together() -> None:
-    pieces = [
-        calls(call(index=0, id="a", type="function", name="f")),
-        calls(call('{"x"', index=0)),
-        calls(call(": 1}", index=0)),
-    ]
-    assert tools(*pieces) == [("a", "f", {"x": 1})]
-
-
-def test_tool_calls_without_index_are_told_apart_by_their_ids() -> None:
-    assert tools(calls(call('{"x":1}', id="a", name="f")), calls(call('{"x":2}', id="b", name="g"))) == [
-        ("a", "f", {"x": 1}),
-        ("b", "g", {"x": 2}),
-    ]
-
-
-def test_a_piece_without_index_and_id_continues_the_last_call() -> None:
-    assert tools(calls(call('{"x"', id="a", name="f")), calls(call(":1}"))) == [("a", "f", {"x": 1})]
-
-
-def test_tool_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
-    both = calls(call('{"x":1}', index=0, id="a", name="f"), call('{"x":2}', index=0, id="b", name="f"))
-    assert tools(both) == [("a", "f", {"x": 1}), ("b", "f", {"x": 2})]
-
-
-def test_a_repeated_id_and_name_is_one_call() -> None:
-    pieces = [calls(call(part, index=0, id="a", name="f")) for part in ('{"x"', ":", "1}")]
-    assert tools(*pieces) == [("a", "f", {"x": 1})]
-
-
-def test_pieces_of_two_calls_may_alternate() -> None:
-    pieces = [
-        call('{"x"', index=0, id="a", name="f"),
-        call("{", index=1, id="b", name="g"),
-        call(":1}", index=0),
-        call("}", index=1),
-    ]
-    assert tools(*map(calls, pieces)) == [("a", "f", {"x": 1}), ("b", "g", {})]
-
-
-@pytest.mark.parametrize(("arguments", "value"), [({"x": 1}, {"x": 1}), ("", {}), (None, {}), ("{}", {})])
-def test_arguments_may_be_an_object_or_nothing(arguments: Any, value: dict[str, Any]) -> None:
-    assert tools(calls(call(arguments, index=0, id="a", name="f"))) == [("a", "f", value)]
-
-
-def test_arguments_that_are_no_json_are_kept_as_they_came() -> None:
-    read = replay(calls(call("{x: 1", index=0, id="a", name="f")), chunk({}, "tool_calls"), DONE)
-    assert read.blocks == [{"type": "tool_use", "id": "a", "name": "f", "input": {}, "raw_input": "{x: 1"}]
-
-
-def test_the_older_function_call_counts_only_alone() -> None:
-    older = {"function_call": {"name": "f", "arguments": "{}"}}
-    assert tools(chunk(older)) == [("call_0", "f", {})]
-    assert tools(chunk({**older, "tool_calls": [call("{}", index=0, id="a", name="f")]})) == [("a", "f", {})]
-
-
-def test_what_a_server_hangs_on_a_call_is_kept() -> None:
-    signed = call("{}", index=0, id="a", name="f", extra_content={"google": {"thought_signature": "s"}})
-    read = replay(calls(signed), chunk({}, "tool_calls"), DONE)
-    assert read.blocks[0]["extra_content"] == {"google": {"thought_signature": "s"}}
-
-
-def test_that_there_are_tool_calls_decides_over_the_reason() -> None:
-    assert replay(says("ok"), calls(call("{}", index=0, id="a", name="f")), STOP, DONE).reason == "tool_use"
 
 
 # A reply in one piece

@@ -4,14 +4,14 @@ Compatible servers differ in many small ways; what each branch copes with is nam
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import orjson
 
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
-from upstreams.protocols.openai_tools import ToolCalls
+from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
+from upstreams.protocols.openai_blocks import Blocks
 from upstreams.protocols.openai_usage import usage_of
 from upstreams.protocols.refusals import failure_within, readable
 from upstreams.protocols.think_tags import Piece, ThinkTagSplitter
@@ -49,14 +49,16 @@ class Decoder:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.done = False
-        self.size = 0
+        self._blocks = Blocks()
         self._endpoint = endpoint
         self._started = False
-        self._open: Literal["thinking", "text"] | None = None
         self._usage: object = None
         self._reason: str | None = None
-        self._tools = ToolCalls()
         self._splitter: ThinkTagSplitter | None = ThinkTagSplitter() if endpoint.splits_think_tags else None
+
+    @property
+    def size(self) -> int:
+        return self._blocks.size
 
     def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
         if self.done:
@@ -69,8 +71,8 @@ class Decoder:
         except orjson.JSONDecodeError:
             raise self._malformed(data) from None
         # Nearly every chunk adds a little to the text block that is open.
-        if self._open == "text" and self._splitter is None and (text := _only_text(chunk)):
-            self.size += len(text)
+        if self._blocks.open_kind == "text" and self._splitter is None and (text := _only_text(chunk)):
+            self._blocks.size += len(text)
             return (BlockGrew(text),)
         return list(self.read(chunk))
 
@@ -134,13 +136,15 @@ class Decoder:
         )
         if thinking:
             yield from self._stop_splitting()
-            yield from self._grow("thinking", thinking)
+            yield from self._blocks.grow("thinking", thinking)
         if text:
             for kind, piece in self._split(text):
-                yield from self._grow(kind, piece)
+                yield from self._blocks.grow(kind, piece)
         if refusal := _text(delta.get("refusal")):
-            yield from self._grow("text", refusal)
-        self.size += self._tools.take(delta)
+            yield from self._blocks.grow("text", refusal)
+        if delta.get("tool_calls") or delta.get("function_call"):
+            yield from self._stop_splitting()
+            yield from self._blocks.take(delta)
 
     def _split(self, text: str) -> list[Piece]:
         if self._splitter is None:
@@ -151,24 +155,10 @@ class Decoder:
         return pieces
 
     def _stop_splitting(self) -> Iterator[ReplyEvent]:
-        """Thinking came in a field of its own, so a tag in the text is only text."""
+        """Thinking came in a field of its own, or a tool is called: a tag in the text is only text."""
         splitter, self._splitter = self._splitter, None
         for kind, piece in splitter.give_up() if splitter else ():
-            yield from self._grow(kind, piece)
-
-    def _grow(self, kind: Literal["thinking", "text"], text: str) -> Iterator[ReplyEvent]:
-        if self._open != kind:
-            yield from self._close()
-            self._open = kind
-            empty: dict[str, Any] = {"type": "text", "text": ""}
-            yield BlockOpened(empty if kind == "text" else {"type": "thinking", "thinking": "", "signature": ""})
-        self.size += len(text)
-        yield BlockGrew(text)
-
-    def _close(self) -> Iterator[ReplyEvent]:
-        if self._open is not None:
-            self._open = None
-            yield BlockClosed({})
+            yield from self._blocks.grow(kind, piece)
 
     def _report(self, reported: object) -> Iterator[ReplyEvent]:
         if isinstance(reported, dict) and reported and reported != self._usage:
@@ -179,13 +169,9 @@ class Decoder:
         """The proper end. A reply of nothing at all is a failure, unless the upstream gave a reason for it."""
         self.done = True
         yield from self._stop_splitting()
-        yield from self._close()
-        calls = self._tools.blocks()
-        for block, closing in calls:
-            yield BlockOpened(block)
-            yield BlockClosed(closing)
+        yield from self._blocks.end()
         # Some servers say "stop" although tools are called: that there are calls decides.
-        reason = "tool_use" if calls else _STOP_REASONS.get(self._reason or "", self._reason)
+        reason = "tool_use" if self._blocks.have_calls else _STOP_REASONS.get(self._reason or "", self._reason)
         if not self.size and reason in (None, "end_turn"):
             raise EmptyReply.at(self._endpoint.name)
         yield ReplyEnded(stop_reason=reason)
