@@ -45,10 +45,15 @@ class Draft:
         """The upstream is called once more, for what follows the results of tools."""
         self._earlier, self.usage, self.stop_reason = self.spent, Usage(), None
 
-    def add(self, blocks: Iterable[Mapping[str, Any]]) -> None:
-        """Blocks that no event brings: the results of tools."""
+    def answer(self, result: Mapping[str, Any]) -> None:
+        """The result of a tool, which no event brings: results stand last, in the order of the calls."""
         self._settle()
-        self._blocks += [dict(block) for block in blocks]
+        calls = [block.get("id") for block in self._blocks if block.get("type") == "tool_use"]
+        later = calls[calls.index(result["tool_use_id"]) + 1 :]
+        place = len(self._blocks)
+        while self._blocks[place - 1].get("type") == "tool_result" and self._blocks[place - 1]["tool_use_id"] in later:
+            place -= 1
+        self._blocks.insert(place, dict(result))
 
     def apply(self, event: ReplyEvent) -> None:
         match event:

@@ -86,11 +86,11 @@ class Relay:
         if partials:
             self._send("".join(partials))
 
-    def take_results(self, results: list[dict[str, Any]]) -> None:
-        """The tools have run: their cards show what came back."""
-        self.draft.add(results)
-        self._blocks += [None] * len(results)
-        self._send("".join(self._replaced(block) for block in self._answer(results)))
+    def take_result(self, result: dict[str, Any]) -> None:
+        """A tool has run: its card shows what came back."""
+        self.draft.answer(result)
+        self._blocks.append(None)
+        self._send("".join(self._replaced(block) for block in self._answer([result])))
 
     def _answer(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
         results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}

@@ -189,7 +189,11 @@ async def carried(relay: Relay, assignment: Assignment) -> None:
             raise Undecided([call["id"] for call in calls if toolbox.must_ask(call)])
         generation.rounds = max(generation.rounds, 1)
         is_last = generation.rounds > settings.TOOL_ROUNDS
-        relay.take_results([error(call, TOO_MANY) for call in calls] if is_last else await toolbox.results(calls))
+        if is_last:
+            for call in calls:
+                relay.take_result(error(call, TOO_MANY))
+        else:
+            await toolbox.run(calls, relay.take_result)
         generation.rounds += 1
         relay.message.blocks = relay.draft.blocks
         request = await sync_to_async(request_for)(generation, relay.message, toolbox.definitions)

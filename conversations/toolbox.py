@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +59,15 @@ class Toolbox:
             return False
         return tool.ask_first and tool.pk not in self.granted
 
-    async def results(self, uses: Sequence[Block]) -> list[Block]:
-        """All at once, the results in the order of the calls."""
+    async def run(self, uses: Sequence[Block], tell: Callable[[Block], None]) -> None:
+        """All at once; each result is told as soon as it is there."""
+
+        async def run_one(use: Block) -> None:
+            tell(await self.result(use))
+
         async with asyncio.TaskGroup() as calls:
-            running = [calls.create_task(self.result(use)) for use in uses]
-        return [task.result() for task in running]
+            for use in uses:
+                calls.create_task(run_one(use))
 
     async def result(self, use: Block) -> Block:
         """The `tool_result` block of a `tool_use` block; what goes wrong is in it, for the model to read."""

@@ -65,6 +65,14 @@ def test_a_tool_call_that_is_cut_in_its_input_is_told_from_one_without_input() -
     assert drafted(BlockOpened(called), InputGrew(""), BlockClosed({})).blocks == [called]
 
 
+def test_results_stand_last_in_the_order_of_the_calls_whichever_came_first() -> None:
+    ids = ["t1", "t2", "t3"]
+    draft = drafted(*(BlockOpened({"type": "tool_use", "id": use_id}) for use_id in ids), BlockOpened(TEXT))
+    for use_id in ("t2", "t3", "t1"):
+        draft.answer({"type": "tool_result", "tool_use_id": use_id})
+    assert [block.get("id", block.get("tool_use_id", "")) for block in draft.blocks] == [*ids, "", *ids]
+
+
 def test_the_input_of_a_call_that_the_server_makes_itself_comes_when_it_is_complete() -> None:
     called = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
     assert drafted(BlockOpened(called), InputGrew('{"query"')).blocks == [called]

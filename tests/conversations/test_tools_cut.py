@@ -7,6 +7,7 @@ from tests.conversations.asking import last_reply
 from tests.conversations.desk import Desk, kinds
 from tests.conversations.tool_wires import calling
 from tests.fakes import Hang
+from tools.models import Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,6 +58,28 @@ async def test_an_answer_that_was_stopped_during_a_call_goes_on_by_making_it(des
     await desk.until(reply, State.COMPLETE)
     assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
     assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
+
+
+async def test_what_a_call_has_brought_before_a_stop_is_kept_and_that_call_not_made_again(desk: Desk) -> None:
+    await desk.use("slow")
+    await desk.use("echo")
+    calls = ("toolu_1", "drawer__slow", {"name": "half"}), ("toolu_2", "drawer__echo", {"text": "quick"})
+    desk.calls(*calls)
+    desk.server.say("It is done.")
+    reply = await desk.ask()
+    await desk.drawer.saw("began", "half")
+    await desk.tab.until(lambda page: page.find('.tool-call[data-progress="done"]'))
+    await desk.stop()
+    await desk.until(reply, State.STOPPED)
+    await desk.drawer.saw("cancelled", "half")
+    assert desk.progress == ["dropped", "done"]
+    await Tool.objects.filter(name="echo").aupdate(is_allowed=False)
+    desk.drawer.end("half")
+    await desk.go_on(reply)
+    await desk.until(reply, State.COMPLETE)
+    # The one that had ended could not have been made a second time.
+    assert desk.progress == ["done", "done"]
+    assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
 
 
 async def test_a_call_that_was_cut_while_it_was_written_is_not_made(desk: Desk) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from conversations.models import Attachment, State
 from tests.conversations.asking import last_reply
-from tests.conversations.desk import Desk, kinds
+from tests.conversations.desk import Desk, kinds, progress
 from tests.conversations.tool_wires import calling
 from tests.fakes import Hang
 from upstreams.endpoint import ProtocolName
@@ -67,18 +67,25 @@ async def test_chat_upstreams_get_calls_and_results_in_their_own_shape(either_de
     assert desk.server.requests[0].json["tool_choice"] == "auto"
 
 
-async def test_parallel_calls_run_together_and_their_results_stand_in_order(desk: Desk) -> None:
+async def test_of_parallel_calls_each_is_seen_to_end_and_the_model_is_told_in_order(desk: Desk) -> None:
     await desk.use("slow")
     await desk.use("echo")
     desk.calls(("toolu_1", "drawer__slow", {"name": "parallel"}), ("toolu_2", "drawer__echo", {"text": "quick"}))
     desk.server.say("Done.")
     reply = await desk.ask()
     await desk.drawer.saw("began", "parallel")
-    await desk.tab.until(lambda page: len(page.find('.tool-call[data-progress="running"]')) == 2)
+    await desk.tab.until(lambda page: page.find('.tool-call[data-progress="done"]'))
+    assert desk.progress == ["running", "done"]
+    assert "quick" in desk.tab.page.find(".tool-call")[1].text_content()
+    late = await desk.browser.open(desk.conversation)
+    await late.until(lambda page: page.find('.tool-call[data-progress="done"]'))
+    assert progress(late) == ["running", "done"]
     desk.drawer.end("parallel")
     await desk.until_over(reply)
-    results = [block for block in (await last_reply(desk.conversation)).message.blocks if "tool_use_id" in block]
-    assert [result["tool_use_id"] for result in results] == ["toolu_1", "toolu_2"]
+    assert desk.progress == ["done", "done"]
+    assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
+    kept = kinds(await last_reply(desk.conversation))
+    assert kept == ["tool_use", "tool_use", "tool_result", "tool_result", "text"]
 
 
 async def test_a_tool_that_fails_says_so_to_the_model_and_on_its_card(desk: Desk) -> None:
