@@ -1,6 +1,7 @@
 """A reply as it grows: events in, content blocks out."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain, count
 from typing import Any
 
 from upstreams.events import (
@@ -54,6 +55,15 @@ class Draft:
         while self._blocks[place - 1].get("type") == "tool_result" and self._blocks[place - 1]["tool_use_id"] in later:
             place -= 1
         self._blocks.insert(place, dict(result))
+
+    def told_apart(self, event: ReplyEvent) -> ReplyEvent:
+        """A call is found by its id, so no two of a reply have the same: some servers count anew in every round."""
+        if not isinstance(event, BlockOpened) or event.block.get("type") != "tool_use":
+            return event
+        taken = {block.get("id") for block in self._blocks if block.get("type") == "tool_use"}
+        given = event.block.get("id", "")
+        names = chain([given], (f"{given}_{number}" for number in count(2)))
+        return BlockOpened({**event.block, "id": next(name for name in names if name not in taken)})
 
     def apply(self, event: ReplyEvent) -> None:
         match event:

@@ -78,6 +78,7 @@ class Relay:
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
         partials: list[str] = []
         for event in joined(self._joined_on(batch)):
+            event = self.draft.told_apart(event)
             self.draft.apply(event)
             if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()

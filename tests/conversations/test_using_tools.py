@@ -126,6 +126,18 @@ async def test_the_input_is_seen_as_it_is_written(either_desk: Desk) -> None:
     assert shown[0] == shown[1] and shown[0].startswith('{"text": "<b>hel')
 
 
+async def test_calls_of_different_rounds_may_have_the_same_id(either_desk: Desk) -> None:
+    desk = either_desk
+    await desk.use("echo")
+    for text in ("one", "two"):
+        desk.calls(("call_0", "drawer__echo", {"text": text}))
+    desk.server.say("Done.")
+    reply = await desk.asked()
+    assert (reply.state, desk.progress, len(desk.server.requests)) == (State.COMPLETE, ["done", "done"], 3)
+    results = [card.cssselect("[aria-label=Result]")[0].text_content() for card in desk.tab.page.find(".tool-call")]
+    assert results == ["one", "two"]
+
+
 async def test_a_model_that_never_stops_calling_has_to_answer_in_the_end(desk: Desk, settings: Any) -> None:
     settings.TOOL_ROUNDS = 2
     await desk.use("echo")
