@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 
 from tools import builtin, mcp
 from tools.arguments import faults
@@ -27,18 +27,22 @@ async def call(tool: Tool, arguments: Any, context: CallContext) -> ToolResult:
         return _error(f"The arguments do not fit this tool:\n{fault}", "invalid_arguments")
     if tool.server is None:
         declared = builtin.registered().get(tool.name)
-        return await _run(declared, context, arguments) if declared else _error("This tool is no more.", "gone")
+        return (
+            await _run(declared, tool.timeout, context, arguments)
+            if declared
+            else _error("This tool is no more.", "gone")
+        )
     try:
         endpoint = await sync_to_async(tool.server.endpoint)()
-        return await mcp.call_tool(endpoint, tool.name, arguments)
+        return await mcp.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
     except ToolServerError as failure:
         words = str(failure).partition(" An administrator")[0]
         return _error(f"{words} {failure.detail}".strip(), failure.kind)
 
 
-async def _run(tool: BuiltinTool, context: CallContext, arguments: dict[str, Any]) -> ToolResult:
+async def _run(tool: BuiltinTool, seconds: float, context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     try:
-        async with asyncio.timeout(settings.TOOL_CALL_TIMEOUT):
+        async with asyncio.timeout(seconds):
             return await tool.run(context, arguments)
     except TimeoutError:
         return _error(f"{tool.title} did not end in time.", "timed_out")

@@ -128,14 +128,19 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who may have models use a tool, and whether they are asked."""
+    """Who may have models use a tool, whether they are asked, and how long a call may take."""
 
     instance: Tool
 
     class Meta:
         model = Tool
-        fields = ["is_allowed", "ask_first", "groups"]
-        labels = {"is_allowed": "Allow it", "ask_first": "Ask first", "groups": "For"}
+        fields = ["is_allowed", "ask_first", "groups", "call_timeout"]
+        labels = {
+            "is_allowed": "Allow it",
+            "ask_first": "Ask first",
+            "groups": "For",
+            "call_timeout": "Seconds to wait for a call",
+        }
         help_texts = {
             "is_allowed": "Models may then call it in conversations that use it.",
             "ask_first": "The person who asked the model sees each call, and allows or refuses it. "
@@ -146,6 +151,8 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        whose = f"as for {self.instance.server}" if self.instance.server else "as everywhere"
+        self.fields["call_timeout"].help_text = f"Empty: {self.instance.timeout_by_default:g}, {whose}."
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
         groups.queryset = Group.objects.order_by("name")

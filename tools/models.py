@@ -29,6 +29,11 @@ _IN_OUR_WORDS: Final = {
 }
 
 
+def _call_timeout() -> "models.PositiveIntegerField[int | None, int | None]":
+    limits = [MinValueValidator(1), MaxValueValidator(3600)]
+    return models.PositiveIntegerField("seconds to wait for a call", null=True, blank=True, validators=limits)
+
+
 def check_url(url: str) -> None:
     if fault := addresses.fault(url):
         for theirs, ours in _IN_OUR_WORDS.items():
@@ -45,12 +50,7 @@ class ToolServer(models.Model):
     url = models.CharField("address", max_length=500, validators=[check_url])
     # Header name to sealed value, in the order in which they were entered.
     sealed_headers = models.JSONField(default=dict, blank=True, editable=False)
-    call_timeout = models.PositiveIntegerField(
-        "seconds to wait for a call",
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(3600)],
-    )
+    call_timeout = _call_timeout()
     is_enabled = models.BooleanField("enabled", default=True)
     checked_at = models.DateTimeField(null=True, editable=False)
     check_error = models.TextField(blank=True, editable=False)
@@ -87,6 +87,11 @@ class ToolServer(models.Model):
             return False
         return True
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may take, of a tool that has no limit of its own."""
+        return float(self.call_timeout or settings.TOOL_CALL_TIMEOUT)
+
     def set_header(self, name: str, value: str) -> None:
         """Seals the value; an empty one takes the header away. Does not save."""
         kept = {known: sealed for known, sealed in self.sealed_headers.items() if known.lower() != name.lower()}
@@ -106,7 +111,7 @@ class ToolServer(models.Model):
             name=self.name,
             url=self.url,
             headers=headers,
-            timeout=float(self.call_timeout or settings.TOOL_CALL_TIMEOUT),
+            timeout=self.timeout,
             protocol_version=self.protocol_version,
         )
 
@@ -140,6 +145,7 @@ class Tool(models.Model):
     fault = models.CharField(max_length=300, blank=True, editable=False)
     is_allowed = models.BooleanField("allowed", default=False)
     ask_first = models.BooleanField("ask first", default=True)
+    call_timeout = _call_timeout()
     # None: everybody; unless the tool was narrowed to groups that are deleted since, which opens it to nobody.
     groups = models.ManyToManyField(Group, blank=True, related_name="+")
     is_narrowed = models.BooleanField(default=False, editable=False)
@@ -159,6 +165,15 @@ class Tool(models.Model):
     def origin(self) -> str:
         """Whose it is, for people."""
         return self.server.name if self.server else "Built in"
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may take."""
+        return float(self.call_timeout or self.timeout_by_default)
+
+    @property
+    def timeout_by_default(self) -> float:
+        return self.server.timeout if self.server else float(settings.TOOL_CALL_TIMEOUT)
 
     @property
     def definition(self) -> dict[str, Any]:

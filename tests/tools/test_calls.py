@@ -107,6 +107,12 @@ async def test_a_built_in_tool_ends_with_the_time(built_in, context, settings):
     assert (await call(tool, {}, context)).failure == "timed_out"
 
 
+async def test_a_tool_may_have_less_time_than_its_server(tool_of, context):
+    tool = await tool_of("slow")
+    tool.call_timeout = 0.2
+    assert (await call(tool, {"name": "late"}, context)).failure == "timed_out"
+
+
 async def test_a_built_in_tool_that_is_no_more_is_told(built_in, context):
     tool = await built_in(tell_name)
     builtin.unregister("tell_name")

@@ -124,6 +124,17 @@ def test_a_tool_is_for_groups(admin, ada, ben, server, tool_named):
     assert list(Tool.objects.usable_by(ben)) == [tool]
 
 
+def test_a_tool_may_be_given_a_time_of_its_own(admin, server, tool_named):
+    tool = tool_named("slow")
+    assert "Empty: 60, as for Drawer." in text_of(admin.get(at("tool", tool.pk)), "form.provider-form")
+    admin.post(at("tool", tool.pk), {"is_allowed": "on", "call_timeout": "300"})
+    assert (Tool.objects.get().timeout, server.endpoint().timeout) == (300, 60)
+    assert admin.post(at("tool", tool.pk), {"call_timeout": "0"}).status_code == 422
+    admin.post(at("tool", tool.pk), {"is_allowed": "on", "call_timeout": ""})
+    ToolServer.objects.update(call_timeout=9)
+    assert Tool.objects.get().timeout == 9
+
+
 def test_everything_may_be_unticked(admin, tool_named):
     tool = tool_named("echo")
     admin.post(at("tool", tool.pk), {})
