@@ -175,7 +175,9 @@ def test_the_older_function_call_is_told_at_the_end() -> None:
     assert list(told(older)) == [[], ["f call_0", "{}", "closed {}"]]
 
 
-arguments = st.dictionaries(st.text(max_size=3), st.text(max_size=3) | st.lists(st.integers(-(2**63), 2**63)), max_size=3)
+arguments = st.dictionaries(
+    st.text(max_size=3), st.text(max_size=3) | st.lists(st.integers(-(2**63), 2**63)), max_size=3
+)
 
 
 @given(st.lists(arguments, min_size=1, max_size=3), st.data())

@@ -16,8 +16,11 @@ class ReplyDecoder(Protocol):
 
     done: bool
     """The protocol's own end was seen: nothing more needs to be read."""
-    size: int
-    """Characters of content so far; it grows with every piece, also with those that make no event yet."""
+
+    @property
+    def size(self) -> int:
+        """Characters of content so far; it grows with every piece, also with those that make no event yet."""
+        ...
 
     def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...
 
