@@ -49,10 +49,12 @@ class Fill:
         return self.room is not None and self.room <= 0
 
 
-def fill_of(path: Path, chat_model: ChatModel, counted: int | None = None) -> Fill:
+def fill_of(
+    path: Path, chat_model: ChatModel, counted: int | None = None, tools: Sequence[Mapping[str, Any]] = ()
+) -> Fill:
     """By the upstream's count, if there is one; else estimated. Queries the database."""
     told = list(path.remembered().for_reading())
-    tokens = estimate(told, path.branch.conversation, chat_model) if counted is None else counted
+    tokens = estimate(told, path.branch.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
     return Fill(tokens, window, reserve(path.branch.conversation, window), is_counted=counted is not None)
 
@@ -64,7 +66,12 @@ def reserve(conversation: Conversation, window: int | None) -> int:
     return wanted if window is None else min(wanted, window // 2)
 
 
-def estimate(told: Sequence[Message], conversation: Conversation, chat_model: ChatModel) -> int:
+def estimate(
+    told: Sequence[Message],
+    conversation: Conversation,
+    chat_model: ChatModel,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> int:
     """From what the upstream reported of the latest answer, if this model wrote it; what came after it is guessed."""
     for place in reversed(range(len(told))):
         reply = told[place].generation
@@ -74,7 +81,8 @@ def estimate(told: Sequence[Message], conversation: Conversation, chat_model: Ch
                 break
             said = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
             return said + sum(map(tokens_in, told[place + 1 :]))
-    return size_of(conversation.system_prompt) + sum(map(tokens_in, told))
+    before = size_of(conversation.system_prompt) + sum(size_of(str(tool)) for tool in tools)
+    return before + sum(map(tokens_in, told))
 
 
 def kept_from(told: Sequence[Message], tokens: int, window: int | None) -> Message | None:

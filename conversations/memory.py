@@ -2,8 +2,10 @@
 
 from django.db import transaction
 
+from accounts.models import User
 from conversations import broadcasts, context
 from conversations.models import Conversation, Message, Path
+from conversations.toolbox import definitions
 from upstreams.models import ChatModel
 
 
@@ -18,10 +20,12 @@ def leave_out(path: Path, chat_model: ChatModel) -> Message | None:
     return begin
 
 
-def make_room(path: Path, chat_model: ChatModel | None) -> None:
+def make_room(path: Path, chat_model: ChatModel | None, person: User) -> None:
     """For conversations that are to leave out their oldest turns by themselves; inside the caller's transaction."""
     conversation = path.branch.conversation
-    if chat_model and conversation.leaves_out_oldest and context.fill_of(path, chat_model).overflows:
+    if chat_model is None or not conversation.leaves_out_oldest:
+        return
+    if context.fill_of(path, chat_model, tools=definitions(conversation, person)).overflows:
         begin_later(path, chat_model)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
 from conversations.models import Conversation, Decision, Generation, Message, ToolCall, ToolGrant
@@ -107,6 +108,11 @@ class AtHand:
     def of(cls, conversation: Conversation, person: User) -> AtHand:
         usable = Tool.objects.usable_by(person)
         return cls(usable.count(), chosen(conversation).usable_by(person).count())
+
+
+def definitions(conversation: Conversation, person: User | AnonymousUser) -> list[Block]:
+    """What the model is told of tools in answers to this person."""
+    return [tool.definition for tool in chosen(conversation).usable_by(person)]
 
 
 def chosen(conversation: Conversation) -> ToolQuerySet:

@@ -88,7 +88,7 @@ def post(
         drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached)
         files = sorted(drafts, key=lambda each: attached.index(each.uuid))
         generation = conversation.post_turn(path, author, text, chat_model, key, files)
-        memory.make_room(path, chat_model)
+        memory.make_room(path, chat_model, author)
         if not conversation.title:
             title = title_from(text or ", ".join(map(str, files)))
             Conversation.objects.filter(pk=conversation.pk).update(title=title)
@@ -103,7 +103,7 @@ def retry(message: Message, person: User, chat_model: ChatModel | None) -> Gener
     with transaction.atomic():
         branch = conversation.fork_at(message)
         generation = conversation.owe_reply(branch, message.parent, chat_model, person)
-        memory.make_room(Path.to(branch), chat_model)
+        memory.make_room(Path.to(branch), chat_model, person)
     announce(conversation, generation)
     return generation
 
@@ -116,7 +116,7 @@ def edit(message: Message, author: User, text: str, chat_model: ChatModel | None
         files = [each.copy() for each in message.attachments.all()]
         said = conversation.add(branch, message.parent_id, author=author, text=text, attached=files)
         generation = conversation.owe_reply(branch, said, chat_model, author)
-        memory.make_room(Path.to(branch), chat_model)
+        memory.make_room(Path.to(branch), chat_model, author)
     announce(conversation, generation)
     return generation
 

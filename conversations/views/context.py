@@ -1,7 +1,8 @@
 """How full a model's context window is, and the ways on when it is: leave out the oldest turns, or begin anew."""
 
 import asyncio
-from zlib import crc32
+from collections.abc import Sequence
+from hashlib import sha256
 
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
@@ -15,10 +16,11 @@ from conversations.access import conversation_or_404, path_or_404
 from conversations.context import Fill, fill_of
 from conversations.models import Conversation, Path, Role
 from conversations.numbers import whole_number
+from conversations.toolbox import definitions
 from conversations.transcript import request_at
 from conversations.views.turns import to
 from conversations.views.verbs import gone_to
-from upstreams.chat import ChatRequest
+from upstreams.chat import Block, ChatRequest
 from upstreams.client import count_tokens
 from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
@@ -38,8 +40,9 @@ async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     path, model = await sync_to_async(asked_of)(request, pk)
     if model is None:
         return HttpResponse(status=204)
-    counted = await count(path, model)
-    return await sync_to_async(drawn)(request, path, model, counted)
+    tools = await sync_to_async(definitions)(path.branch.conversation, request.user)
+    counted = await count(path, model, tools)
+    return await sync_to_async(drawn)(request, path, model, counted, tools)
 
 
 def asked_of(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
@@ -54,12 +57,12 @@ def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> C
     return chosen or conversation.speaking_model()
 
 
-async def count(path: Path, model: ChatModel) -> int | None:
-    """By the upstream, once for each state of a conversation; None where it does not say."""
-    key = count_key(path, model)
+async def count(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
+    """By the upstream, once for each state of a conversation and the same tools; None where it does not say."""
+    key = count_key(path, model, tools)
     counted = await cache.aget(key)
     if counted is None:
-        asked = None if key in _counting else await sync_to_async(to_be_counted)(path, model)
+        asked = None if key in _counting else await sync_to_async(to_be_counted)(path, model, tools)
         if key not in _counting:
             _counting[key] = asyncio.create_task(counted_and_kept(key, asked))
             _counting[key].add_done_callback(lambda _: _counting.pop(key))
@@ -78,26 +81,33 @@ async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None)
     return kept
 
 
-def count_key(path: Path, model: ChatModel) -> str:
+def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
     conversation = path.branch.conversation
-    # The settings are changed without a new revision.
-    settings = crc32(f"{conversation.system_prompt}/{conversation.thinking}".encode())
-    return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{settings}"
+    # The settings are changed without a new revision, and tools are not the same for everybody.
+    settings = [conversation.system_prompt, conversation.thinking, conversation.tool_choice, tools]
+    mark = sha256(repr(settings).encode()).hexdigest()[:16]
+    return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{mark}"
 
 
-def to_be_counted(path: Path, model: ChatModel) -> tuple[Endpoint, ChatRequest] | None:
+def to_be_counted(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
     try:
-        return model.provider.endpoint(), request_at(path, model)
+        return model.provider.endpoint(), request_at(path, model, tools)
     except (SealBroken, UpstreamError):
         return None
 
 
-def drawn(request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None) -> HttpResponse:
-    fill: Fill = fill_of(path, model, counted)
+def drawn(
+    request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None, tools: Sequence[Block]
+) -> HttpResponse:
+    fill: Fill = fill_of(path, model, counted, tools)
     can_leave_out = path.remembered().filter(role=Role.USER).count() > 1
     context = {
         **{"fill": fill, "model": model, "path": path, "conversation": path.branch.conversation},
-        **{"can_leave_out": can_leave_out, "begins_later": path.messages.filter(memory_begins=True).exists()},
+        **{
+            "has_tools": bool(tools),
+            "can_leave_out": can_leave_out,
+            "begins_later": path.messages.filter(memory_begins=True).exists(),
+        },
     }
     return render(request, "conversations/_context.html", context)
 
