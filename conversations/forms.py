@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 
 from accounts.models import User
 from conversations.models import Attachment, Conversation, Message, Thinking
+from conversations.models.conversation import EFFORTS
 from conversations.transcript import parameters_of
 from tools.models import Tool
 from upstreams.chat import ChatRequest
@@ -237,6 +238,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             return
         if not (model.takes_effort or self.instance.reasoning_effort):
             del self.fields["reasoning_effort"]
+        elif isinstance(effort := self.fields["reasoning_effort"], forms.TypedChoiceField):
+            known = ("", self.instance.reasoning_effort, *model.efforts)
+            effort.choices = [(value, label) for value, label in EFFORTS if value in known]
         if model.provider.protocol == ProtocolName.OPENAI and not chosen:
             del self.fields["thinking"], self.fields["thinking_budget"]
             return

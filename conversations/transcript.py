@@ -58,6 +58,7 @@ def request_for(
         system=system,
         tools=tools,
         tool_choice=tool_choice(generation, tools),
+        takes_effort=chat_model.takes_effort,
         remarks=(*attached.remarks, *forgotten(path, earlier), *left_behind(earlier, chat_model)),
         **parameters_of(conversation),
     )

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 type Block = Mapping[str, Any]
 type Role = Literal["user", "assistant"]
 
 
 class Effort(StrEnum):
-    """How much a model behind chat completions is to reason; not every model knows each."""
+    """How much a model is to reason; not every model knows each, and the Messages API none below "low"."""
 
     NONE = "none"
     MINIMAL = "minimal"
@@ -19,6 +19,10 @@ class Effort(StrEnum):
     HIGH = "high"
     XHIGH = "xhigh"
     MAX = "max"
+
+
+MESSAGES_EFFORTS: Final = (Effort.LOW, Effort.MEDIUM, Effort.HIGH, Effort.XHIGH, Effort.MAX)
+"""Those that the Messages API knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class ChatRequest:
     thinks_adaptively: bool = False
     """Thinking is on, and how much is left to the model."""
     reasoning_effort: Effort | None = None
+    takes_effort: bool = False
+    """The model knows an effort. Behind the Messages API not every one does, and the others refuse it."""
     tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     """Definitions, as the Messages API has them: name, description, input_schema."""
     tool_choice: str = "auto"

@@ -200,7 +200,7 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "model_id": "Exactly as the server knows it.",
             "name": "Empty: the server's own name.",
             "supports_thinking": "People may then switch thinking on and say how many tokens it may take.",
-            "thinks_adaptively": "People may then leave it to the model how much it thinks.",
+            "thinks_adaptively": "People may then leave it to the model how much it thinks, or choose an effort.",
             "sees_images": "People who attach an image are told when it does not.",
             "reads_pdf": "If not, it is sent the text of a PDF.",
             "context_window": "Tokens, question and answer together.",

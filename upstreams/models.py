@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from upstreams import abilities, addresses
+from upstreams.chat import MESSAGES_EFFORTS, Effort
 from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
 from upstreams.events import Usage
 from upstreams.parameters import ModelLimits
@@ -219,7 +220,14 @@ class ChatModel(models.Model):
     @property
     def takes_effort(self) -> bool:
         """Whether a reasoning effort is sent to it."""
-        return self.provider.protocol == Protocol.OPENAI and self.provider.reasoning_effort
+        if self.provider.protocol == Protocol.OPENAI:
+            return self.provider.reasoning_effort
+        return self.thinks_adaptively
+
+    @property
+    def efforts(self) -> list[Effort]:
+        """Those that its protocol has words for."""
+        return list(Effort if self.provider.protocol == Protocol.OPENAI else MESSAGES_EFFORTS)
 
     @property
     def can_see(self) -> bool:

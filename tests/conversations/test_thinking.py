@@ -45,7 +45,8 @@ def test_the_kinds_that_the_model_has_are_offered(
 ) -> None:
     ChatModel.objects.update(**kinds)
     assert offered(browser_of(ada), conversation, "thinking") == expected
-    assert offered(browser_of(ada), conversation, "reasoning_effort") is None
+    efforts = ["", "low", "medium", "high", "xhigh", "max"] if "adaptive" in expected else None
+    assert offered(browser_of(ada), conversation, "reasoning_effort") == efforts
 
 
 @pytest.mark.django_db
@@ -92,9 +93,17 @@ def test_a_budget_that_cannot_be_is_refused_at_its_field(
 @pytest.mark.parametrize(
     ("chosen", "sent"),
     [
-        ({"thinking": "adaptive"}, {"type": "adaptive"}),
-        ({"thinking": "budget", "thinking_budget": 2048}, {"type": "enabled", "budget_tokens": 2048}),
-        ({"thinking": "", "thinking_budget": 2048}, None),
+        ({"thinking": "adaptive"}, {"thinking": {"type": "adaptive"}}),
+        (
+            {"thinking": "adaptive", "reasoning_effort": "xhigh"},
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
+        ),
+        ({"thinking": "", "reasoning_effort": "low"}, {"output_config": {"effort": "low"}}),
+        (
+            {"thinking": "budget", "thinking_budget": 2048},
+            {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        ),
+        ({"thinking": "", "thinking_budget": 2048}, {}),
     ],
 )
 async def test_what_was_chosen_is_asked_for(
@@ -104,7 +113,7 @@ async def test_what_was_chosen_is_asked_for(
     server: ModelServer,
     model: ChatModel,
     chosen: dict[str, Any],
-    sent: dict[str, Any] | None,
+    sent: dict[str, Any],
 ) -> None:
     await ChatModel.objects.aupdate(thinks_adaptively=True)
     server.say("Yes.")
@@ -113,7 +122,9 @@ async def test_what_was_chosen_is_asked_for(
     assert answer.status_code in (200, 302), answer.text
     await tab.browser.say(conversation, "Hello?")
     await tab.until_over((await last_reply(conversation)).message_id)
-    assert server.requests[-1].json.get("thinking") == sent
+    asked = server.requests[-1].json
+    assert {name: asked[name] for name in ("thinking", "output_config") if name in asked} == sent
+    assert (await last_reply(conversation)).notes == []
 
 
 @pytest.mark.django_db

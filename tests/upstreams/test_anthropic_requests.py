@@ -134,6 +134,12 @@ def test_adaptive_thinking_has_no_budget_and_more_room() -> None:
     assert payload(thinks_adaptively=True, max_tokens=9)["max_tokens"] == 9
 
 
+@pytest.mark.parametrize("effort", ["low", "medium", "high", "xhigh", "max"])
+def test_an_effort_is_sent_to_a_model_that_knows_it(effort: str) -> None:
+    asked: dict[str, Any] = {"reasoning_effort": Effort(effort), "takes_effort": True}
+    assert payload(**asked)["output_config"] == {"effort": effort} and notes(**asked) == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "left_out"),
     [
@@ -142,7 +148,8 @@ def test_adaptive_thinking_has_no_budget_and_more_room() -> None:
         ({"top_k": 5, "thinking_budget": 2048}, "top_k"),
         ({"temperature": 0.5, "thinks_adaptively": True}, "temperature"),
         ({"top_k": 5, "thinks_adaptively": True}, "top_k"),
-        ({"reasoning_effort": Effort.HIGH}, "reasoning_effort"),
+        ({"reasoning_effort": Effort.HIGH}, "output_config"),
+        ({"reasoning_effort": Effort.MINIMAL, "takes_effort": True}, "output_config"),
         ({"temperature": 0.5, "top_p": 0.5}, "top_p"),
         ({"presence_penalty": 1.0}, "presence_penalty"),
         ({"frequency_penalty": -1.0}, "frequency_penalty"),
@@ -151,7 +158,7 @@ def test_adaptive_thinking_has_no_budget_and_more_room() -> None:
 def test_what_cannot_be_sent_is_left_out_and_said(wanted: dict[str, Any], left_out: str) -> None:
     assert left_out not in payload(**wanted)
     [note] = notes(**wanted)
-    assert left_out.partition("_")[0] in note.lower()
+    assert left_out.partition("_")[0].replace("output", "effort") in note.lower()
 
 
 @pytest.mark.parametrize(

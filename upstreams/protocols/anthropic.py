@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from upstreams.chat import Block, ChatRequest
+from upstreams.chat import MESSAGES_EFFORTS, Block, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.protocols.anthropic_reply import Decoder, read_whole
 from upstreams.protocols.caching import marked
@@ -55,8 +55,6 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     if thinking and _is_continued(messages):
         thinking = None
         said.append("Thinking is off for this reply: a reply that is continued cannot be thought over again.")
-    if request.reasoning_effort:
-        said.append("The reasoning effort is left out: this protocol does not know it.")
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens or _room(thinking),
@@ -69,6 +67,7 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:
         body["thinking"] = thinking
+    body |= _effort(request, said)
     # A forced tool goes with adaptive thinking, but not with a budget.
     body |= _tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
     body |= _sampling(request, thinking=thinking is not None, said=said)
@@ -81,6 +80,19 @@ def _thinking(request: ChatRequest) -> dict[str, Any] | None:
     if request.thinking_budget is not None:
         return {"type": "enabled", "budget_tokens": request.thinking_budget}
     return None
+
+
+def _effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
+    effort = request.reasoning_effort
+    if effort is None:
+        return {}
+    if not request.takes_effort:
+        said.append("The reasoning effort is left out: this model does not know it.")
+        return {}
+    if effort not in MESSAGES_EFFORTS:
+        said.append(f"The reasoning effort “{effort}” is left out: this protocol has none below “low”.")
+        return {}
+    return {"output_config": {"effort": effort}}
 
 
 def _room(thinking: dict[str, Any] | None) -> int:
