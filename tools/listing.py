@@ -34,6 +34,7 @@ class Changes:
     changed: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     left_out: int = 0
+    faulty: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         found = [("New", self.new), ("changed", self.changed), ("gone", self.gone)]
@@ -41,7 +42,11 @@ class Changes:
         if self.left_out:
             told.append(f"more than {LIMITS.tools} tools are listed, of which the first are taken")
         words = "; ".join(told)
-        return f"{words[:1].upper()}{words[1:]}." if words else ""
+        sentences = [f"{words[:1].upper()}{words[1:]}."] if words else []
+        if self.faulty:
+            entries = "1 entry was" if len(self.faulty) == 1 else f"{len(self.faulty)} entries were"
+            sentences.append(f"{entries} skipped, not being described as the protocol asks: {_few(self.faulty)}.")
+        return " ".join(sentences)
 
 
 async def check(server: ToolServer) -> None:
@@ -101,14 +106,17 @@ def _take(server: ToolServer, listing: Listing) -> Changes:
     taken = {tool.wire_name for tool in known.values()}
     is_first = not known
     changes, fresh, again = Changes(left_out=listing.left_out), [], []
+    changes.faulty += [_clean(name)[: LIMITS.name_length] for name in listing.faulty]
     for listed in listing.tools:
         if not 0 < len(listed.name) <= LIMITS.name_length or listed.name != _clean(listed.name):
+            changes.faulty.append(_clean(listed.name)[:40] or "one without a name")
             continue
         tool = known.get(listed.name)
         fields = _fields(listed)
         if tool is None:
             name = wire_name(server.slug, listed.name)
             if name in taken:
+                changes.faulty.append(listed.name)
                 continue
             taken.add(name)
             tool = Tool(server=server, name=listed.name, wire_name=name)

@@ -29,12 +29,14 @@ class Listing:
     """What the server calls itself, with its version."""
     left_out: int = 0
     """Tools beyond the limit; at least one page more than it was read."""
+    faulty: list[str] = field(default_factory=list)
+    """The names of entries that are no tools as the protocol has them."""
 
 
 async def list_tools(endpoint: ToolEndpoint, *, limits: Limits = LIMITS) -> Listing:
     """All tools that the server offers, in its order; raises a ToolServerError."""
     session = await _sdk()
-    found, version, about = await session.listing(endpoint, limits)
+    found = await session.listing(endpoint, limits)
     tools = [
         ListedTool(
             name=tool.name,
@@ -43,9 +45,9 @@ async def list_tools(endpoint: ToolEndpoint, *, limits: Limits = LIMITS) -> List
             input_schema=tool.input_schema,
             annotations=tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {},
         )
-        for tool in found[: limits.tools]
+        for tool in found.tools[: limits.tools]
     ]
-    return Listing(tools, version, about, len(found) - len(tools))
+    return Listing(tools, found.protocol_version, found.about, len(found.tools) - len(tools), found.faulty)
 
 
 async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]) -> ToolResult:

@@ -5,11 +5,14 @@ Importing the SDK takes most of a second and 35 MB, so `tools.mcp` imports this 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp import MCPError
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared.message import SessionMessage
 from mcp_types import (
     HEADER_MISMATCH,
     PARSE_ERROR,
@@ -26,6 +29,7 @@ from tools.endpoint import ToolEndpoint
 from tools.errors import CallRefused, NotAToolServer, TimedOut, ToolServerError
 from tools.limits import LIMITS, Limits
 from tools.results import ToolResult, from_mcp
+from tools.sifting import SiftedStream
 from tools.wire import Wire
 
 _WHO_ASKS: Final = Implementation(name="chatsite", version="1")
@@ -33,18 +37,33 @@ _DETAIL: Final = 500
 
 
 class _Session(ClientSession):
+    def __init__(self, read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage]) -> None:
+        sifted = SiftedStream(read, lambda: self.protocol_version)
+        self.listed = sifted.listed
+        super().__init__(sifted, write, client_info=_WHO_ASKS)
+
     async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
         """A result that ran is passed on; checking it against the output schema costs a listing for each call."""
 
 
-async def listing(endpoint: ToolEndpoint, limits: Limits) -> tuple[list[Tool], str, str]:
-    """The server's tools in its order, the version agreed on, and what the server calls itself."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The server's tools in its order, the names of what is none in its list, and how it introduced itself."""
 
-    async def ask(session: _Session) -> tuple[list[Tool], str, str]:
+    tools: list[Tool]
+    faulty: list[str]
+    protocol_version: str
+    about: str
+
+
+async def listing(endpoint: ToolEndpoint, limits: Limits) -> Found:
+    async def ask(session: _Session) -> Found:
         tools = await _all_tools(session, limits)
         about = session.server_info
         title = f"{about.title or about.name} {about.version}".strip() if about else ""
-        return tools, session.protocol_version or "", title
+        names = {tool.name for tool in tools}
+        faulty = [name for name in session.listed if name not in names]
+        return Found(tools, faulty, session.protocol_version or "", title)
 
     return await _with_session(endpoint, limits, limits.listing, ask)
 
@@ -82,7 +101,7 @@ async def _with_session[Answer](
                     terminate_on_close=False,
                     max_sse_event_size=limits.answer_size,
                 ) as (read, write),
-                _Session(read, write, client_info=_WHO_ASKS) as session,
+                _Session(read, write) as session,
             ):
                 await _agree(session, endpoint.protocol_version)
                 is_agreed = True
@@ -112,8 +131,8 @@ async def _all_tools(session: _Session, limits: Limits) -> list[Tool]:
         new = {tool.name: tool for tool in page.tools if tool.name not in found}
         found |= new
         cursor = page.next_cursor
-        # A server that ignores the cursor would send the same page for ever.
-        if cursor is None or not new or len(found) > limits.tools:
+        # A server that ignores the cursor would send the same page for ever; of a page there may be nothing to keep.
+        if cursor is None or (page.tools and not new) or len(found) > limits.tools:
             break
     return list(found.values())
 

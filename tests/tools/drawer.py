@@ -45,6 +45,10 @@ class Drawer:
         """What it lists from now on; None: what it does by itself."""
         self._ask("/tools", json.dumps(tools).encode())
 
+    def lists(self, entries: list[Any]) -> None:
+        """What it lists from now on at /careless, tools or not."""
+        self._ask("/entries", json.dumps(entries).encode())
+
     def end(self, name: str) -> None:
         """Lets the slow call of that name end."""
         self._ask(f"/end?{urlencode({'name': name})}")

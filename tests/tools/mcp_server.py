@@ -54,6 +54,8 @@ TOOLS: list[dict[str, Any]] = [
 class State:
     def __init__(self) -> None:
         self.tools = TOOLS
+        self.entries: list[Any] = []
+        """What /careless lists, which need not be tools."""
         self.seen: list[list[str]] = []
         self.saw = asyncio.Condition()
         self.telling: list[asyncio.Task[None]] = []
@@ -162,6 +164,9 @@ async def elsewhere(request: Request) -> Response | None:
         case "/tools":
             state.tools = (await request.json()) or TOOLS
             return JSONResponse({})
+        case "/entries":
+            state.entries = await request.json()
+            return JSONResponse({})
         case "/end":
             state.event(request.query_params["name"]).set()
             return JSONResponse({})
@@ -181,7 +186,7 @@ async def elsewhere(request: Request) -> Response | None:
             return StreamingResponse(endless(), media_type="application/json")
         case "/silent":
             await asyncio.Event().wait()
-        case path if path not in ("/mcp", "/guarded"):
+        case path if path not in ("/mcp", "/guarded", "/careless"):
             return Response("Not found", 404)
     return None
 
@@ -190,6 +195,33 @@ async def endless() -> Any:
     while True:
         yield b" " * 65536
         await asyncio.sleep(0)
+
+
+def carelessly(send: Send) -> Send:
+    """Says what it is told to, but lists whatever stands in `entries`: the SDK would not let a server do that."""
+    started: list[Any] = []
+
+    async def say(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [header for header in message["headers"] if header[0] != b"content-length"]
+            started.append(message)
+            return
+        lines = [listed(line) for line in message.get("body", b"").decode().split("\n")]
+        while started:
+            await send(started.pop())
+        await send({**message, "body": "\n".join(lines).encode()})
+
+    return say
+
+
+def listed(line: str) -> str:
+    head, brace, rest = line.partition("{")
+    if '"tools":[' not in rest:
+        return line
+    message = json.loads(brace + rest)
+    message["result"]["tools"] = state.entries
+    message["result"].pop("nextCursor", None)
+    return head + json.dumps(message)
 
 
 def application() -> Any:
@@ -204,6 +236,8 @@ def application() -> Any:
             if answer := await elsewhere(request):
                 await answer(scope, receive, send)
                 return
+            if request.url.path == "/careless":
+                send = carelessly(send)
             scope = scope | {"path": "/mcp", "raw_path": b"/mcp"}
         await protocol(scope, receive, send)
 

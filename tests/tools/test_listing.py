@@ -78,3 +78,40 @@ async def test_a_server_deleted_meanwhile_does_not_come_back(server):
     await ToolServer.objects.all().adelete()
     await check(server)
     assert not await ToolServer.objects.aexists() and not await Tool.objects.aexists()
+
+
+BROKEN = [
+    {"name": "no-schema", "description": "Lacks its input."},
+    {"name": "wrong-kinds", "description": 7, "inputSchema": schema()},
+    {"description": "Nameless.", "inputSchema": schema()},
+    "no entry at all",
+]
+
+
+@pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])
+async def test_entries_that_are_no_tools_are_skipped_and_told(server, drawer, version):
+    server.protocol_version, server.url = version, drawer.at("/careless")
+    await server.asave()
+    drawer.lists([BROKEN[0], listed("good"), *BROKEN[1:], listed("better")])
+    await check(server)
+    assert server.check_error == ""
+    assert server.check_note == (
+        "4 entries were skipped, not being described as the protocol asks: "
+        "no-schema, wrong-kinds, one without a name, one without a name."
+    )
+    assert server.protocol_version == version
+    assert [tool.name async for tool in server.tools.order_by("pk")] == ["good", "better"]
+
+
+async def test_one_entry_that_is_no_tool_is_told_in_the_singular(server, drawer):
+    server.url = drawer.at("/careless")
+    await server.asave()
+    drawer.lists([BROKEN[0], listed("good")])
+    await check(server)
+    assert server.check_note == "1 entry was skipped, not being described as the protocol asks: no-schema."
+
+
+async def test_names_that_cannot_be_kept_are_told_too(server, drawer):
+    drawer.offer([listed("good"), listed("n" * 201)])
+    await check(server)
+    assert server.check_note.endswith(f"skipped, not being described as the protocol asks: {'n' * 40}.")
