@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from tools.models import Tool
 from upstreams import transport
 
 PASSWORD = "a quiet reading room"
@@ -23,6 +24,13 @@ def django_db_modify_db_settings(
     """SQLite in a file, as in production: in memory, two threads would meet locks that a file does not have."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The built-in tools, which come with the database, are there for those tests that are about them."""
+    with django_db_blocker.unblock():
+        Tool.objects.all().delete()
 
 
 @pytest.fixture(autouse=True)

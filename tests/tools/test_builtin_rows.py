@@ -1,0 +1,32 @@
+"""The built-in tools are there from the start, however the site is served."""
+
+import pytest
+from django.core.management import call_command
+
+from tests.tools.mcp_server import schema
+from tools import builtin
+from tools.builtin import BuiltinTool
+from tools.models import Tool
+from tools.results import ToolResult
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock():
+    async def run(context, arguments):
+        return ToolResult.text("noon")
+
+    return builtin.register(BuiltinTool("tell_time", "Clock", "Tells the time.", schema(), run, allowed=True))
+
+
+def test_built_in_tools_have_rows_when_the_database_was_migrated(clock, ada):
+    call_command("migrate", verbosity=0)
+    assert [tool.name for tool in Tool.objects.usable_by(ada)] == ["tell_time"]
+
+
+def test_what_was_decided_about_one_outlives_another_migration(clock):
+    call_command("migrate", verbosity=0)
+    Tool.objects.update(is_allowed=False)
+    call_command("migrate", verbosity=0)
+    assert not Tool.objects.get().is_allowed
