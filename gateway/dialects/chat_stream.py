@@ -67,6 +67,9 @@ class Encoder:
         self._calls = 0
 
     def feed(self, events: Sequence[ReplyEvent]) -> bytes:
+        # Nearly always this is one piece of the text that is open.
+        if len(events) == 1 and self._grown and isinstance(event := events[0], BlockGrew):
+            return self._grow(event.text)
         return b"".join([self._event(event) for event in events if not self._is_ended])
 
     def ping(self) -> bytes:
@@ -123,7 +126,7 @@ class Encoder:
         return self._tool_delta({"function": {"arguments": text}})
 
     def _close(self, fields: Mapping[str, Any]) -> bytes:
-        block, self._block = self._block, None
+        block, self._block, self._grown = self._block, None, None
         if block is None or block.get("type") != "tool_use" or self._has_input:
             return b""
         return self._tool_delta({"function": {"arguments": input_text({**block, **fields})}})

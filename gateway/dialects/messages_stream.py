@@ -52,6 +52,9 @@ class Encoder:
         self._has_input = False
 
     def feed(self, events: Sequence[ReplyEvent]) -> bytes:
+        # Nearly always this is one piece of the text that is open.
+        if len(events) == 1 and self._grown and isinstance(event := events[0], BlockGrew):
+            return self._grow(event.text)
         written = [self._event(event) for event in events if not self._is_ended]
         if written and not self._is_started:
             written.append(self._start())
@@ -134,7 +137,7 @@ class Encoder:
         elif block.get("type") == "text":
             citations = block.get("citations") or []
             written = b"".join(self._last_delta({"type": "citations_delta", "citation": each}) for each in citations)
-        self._block = None
+        self._block = self._grown = None
         return written + _wire({"type": "content_block_stop", "index": self._index})
 
     def _last_delta(self, delta: Mapping[str, Any]) -> bytes:

@@ -87,11 +87,13 @@ def chat_chunks(wire: bytes, *, include_usage: bool = False) -> list[dict[str, A
     [deltas, reasons] = [[chunk["choices"][0][name] for chunk in told] for name in ("delta", "finish_reason")]
     assert [place for place, delta in enumerate(deltas) if "role" in delta] == [0][: len(deltas)]
     assert [place for place, reason in enumerate(reasons) if reason] == ([len(told) - 1] if is_whole else [])
-    opened = 0
+    opened, arguments = 0, dict[int, str]()
     for piece in (piece for delta in deltas for piece in delta.get("tool_calls", [])):
         assert ("id" in piece) == ("type" in piece) == ("name" in piece["function"]) == (piece["index"] == opened)
         opened = max(opened, piece["index"] + 1)
         assert piece["index"] == opened - 1
+        arguments[opened] = arguments.get(opened, "") + piece["function"].get("arguments", "")
+    assert not is_whole or all(whole.strip() for whole in arguments.values())
     return chunks
 
 

@@ -65,6 +65,13 @@ def test_an_input_that_was_not_told_in_pieces_is_told_whole(blocks: list[ReplyEv
     assert [delta["tool_calls"][0]["function"]["arguments"] for delta in deltas(reply(blocks))[1:]] == pieces
 
 
+def test_a_call_that_nobody_closed_is_complete_before_the_next() -> None:
+    [begun, _] = call("f", {}, id="a")
+    told = [delta["tool_calls"][0] for delta in deltas(reply([begun], call("g", {}, id="b")))]
+    pieces = [(piece["index"], piece["function"]["arguments"]) for piece in told]
+    assert pieces == [(0, ""), (0, "{}"), (1, ""), (1, "{}")]
+
+
 @pytest.mark.parametrize(
     "block",
     [

@@ -97,7 +97,12 @@ def test_tool_calls_and_results_are_messages_of_their_own() -> None:
 
 
 def test_a_call_goes_back_with_what_its_server_hung_on_it() -> None:
-    signed = {**USE, "extra_content": {"google": {"thought_signature": "s"}}, "cache_control": {"type": "ephemeral"}}
+    signed = {
+        **USE,
+        "extra_content": {"google": {"thought_signature": "s"}},
+        "caller": {"type": "direct"},
+        "toolset": None,
+    }
     assert sent(("user", "hi"), ("assistant", [signed]))[1]["tool_calls"] == [
         {**CALL, "extra_content": {"google": {"thought_signature": "s"}}}
     ]

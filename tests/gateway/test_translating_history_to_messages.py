@@ -60,7 +60,7 @@ def test_messages_of_one_role_become_one_and_empty_ones_go() -> None:
     ("part", "block"),
     [
         (
-            {"type": "image_url", "image_url": {"url": "data:image/webp;base64,AAAA", "detail": "high"}},
+            {"type": "image_url", "image_url": {"url": "data:image/WebP;base64,AAAA", "detail": "high"}},
             {"type": "image", "source": {"type": "base64", "media_type": "image/webp", "data": "AAAA"}},
         ),
         (
@@ -109,7 +109,7 @@ def test_tool_calls_and_results_are_blocks_with_the_results_first() -> None:
 
 
 def test_ids_that_the_server_would_refuse_are_replaced_alike_in_call_and_result() -> None:
-    ids = ("functions.f:0", "functions.f:1", "functions_f_0")
+    ids = ("functions.f:0", "functions.f.0", "functions_f_0")
     _, said, answered = sent(
         *HELLO,
         {"role": "assistant", "tool_calls": [{**CALL, "id": id} for id in ids]},

@@ -55,8 +55,9 @@ def blocks_of(content: str | Sequence[Block] | None) -> Sequence[Block]:
 
 def _tool_call(block: Block) -> dict[str, Any]:
     # A call goes back with whatever its maker hung on it; some servers sign their calls there.
-    extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS}
-    arguments = block.get("raw_input") or orjson.dumps(block.get("input") or {}).decode()
+    extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS and value is not None}
+    raw = block.get("raw_input")
+    arguments = raw if isinstance(raw, str) and raw else orjson.dumps(block.get("input") or {}).decode()
     function = {"name": block.get("name", ""), "arguments": arguments}
     return {**extras, "id": block.get("id", ""), "type": "function", "function": function}
 
