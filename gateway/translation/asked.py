@@ -25,7 +25,7 @@ class Asked:
     def take_within(self, name: str) -> Self:
         return self.within(self.take(name) or {}, name)
 
-    def within(self, fields: Mapping[str, Any], name: str | int) -> Self:
+    def within(self, fields: Mapping[str, Any], name: str) -> Self:
         return type(self)(fields, f"{self._path}{name}.", self.dropped)
 
     def drop(self, name: str) -> None:
