@@ -6,7 +6,8 @@ PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/p
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 
 VENV := .venv
-PYTEST_ARGS ?= -n auto --dist worksteal
+# Tests wait for servers and browsers: one more at a time than there are cores keeps these busy.
+PYTEST_ARGS ?= -n $$(($$(nproc 2>/dev/null || echo 2) + 1)) --dist worksteal
 BIN := $(VENV)/bin
 
 .PHONY: serve test lint browser clean
@@ -26,11 +27,8 @@ lint: $(VENV)/.installed-dev
 	DEBUG=false SECRET_KEY=checked-not-served-0123456789-abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=chat.example HTTPS=true \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# Debian's Chromium where there is one or apt may bring it, Playwright's own elsewhere.
 browser: $(VENV)/.installed-dev
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -d "$$HOME/.cache/ms-playwright" ] || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
-		else $(BIN)/python -m playwright install chromium; fi; }
+	@.ci/browser $(BIN)/python
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "chatsite needs Python 3.12 or newer, with venv; none was found. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
