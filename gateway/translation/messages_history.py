@@ -27,6 +27,11 @@ class History:
         last = self.messages[-1]["content"] if self.messages else []
         return any(block["type"] == "tool_result" for block in last)
 
+    @property
+    def is_begun(self) -> bool:
+        """The last turn is the model's: the beginning of the answer that is asked for."""
+        return bool(self.messages) and self.messages[-1]["role"] == "assistant"
+
     def add(self, role: str, blocks: list[Block]) -> None:
         """Messages of one role that follow each other are one turn, with the tools' results first."""
         if not blocks:
@@ -57,7 +62,8 @@ def history(asked: Asked) -> History:
                 told.add("user", [_result(message, path)])
             case _:
                 raise Problem.at(f"{path}.role", 'must be "tool" for this model: it knows tools, not functions.')
-    _end_without_space(told.messages)
+    if told.is_begun:
+        _end_without_space(told.messages[-1]["content"])
     return told
 
 
@@ -95,8 +101,7 @@ def _result(message: Mapping[str, Any], path: str) -> Block:
     return {**result, "content": told} if told else result
 
 
-def _end_without_space(messages: list[dict[str, Any]]) -> None:
-    """A last turn of the model's is the beginning of its answer, which servers refuse with white space at its end."""
-    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
-        last = messages[-1]["content"][-1]
-        last["text"] = last["text"].rstrip()
+def _end_without_space(begun: list[Block]) -> None:
+    """Servers refuse an answer that is begun with white space at its end."""
+    if begun[-1]["type"] == "text":
+        begun[-1]["text"] = begun[-1]["text"].rstrip()

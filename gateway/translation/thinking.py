@@ -47,8 +47,10 @@ class Thinking:
         return self.fields.get("thinking", {}).get("type") in ("enabled", "adaptive")
 
 
-def messages_thinking(asked: Asked, limits: ModelLimits, default_max_tokens: int, *, may_budget: bool) -> Thinking:
-    """`may_budget` is False where servers refuse thinking on a budget: with a forced tool, or while tools are used."""
+def messages_thinking(
+    asked: Asked, limits: ModelLimits, default_max_tokens: int, *, may_think: bool, may_budget: bool
+) -> Thinking:
+    """What the server would refuse may not be: thinking at all, or thinking on a budget."""
     older, newer = asked.take("max_tokens"), asked.take("max_completion_tokens")
     given: int | None = older if newer is None else newer
     effort = asked.take("reasoning_effort")
@@ -59,7 +61,7 @@ def messages_thinking(asked: Asked, limits: ModelLimits, default_max_tokens: int
     if effort in (Effort.NONE, Effort.MINIMAL):
         can_think = limits.supports_thinking or limits.thinks_adaptively
         return Thinking(room(default_max_tokens), {"thinking": {"type": "disabled"}} if can_think else {})
-    if effort and limits.thinks_adaptively:
+    if effort and limits.thinks_adaptively and may_think:
         fields = {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
         return Thinking(room(max(default_max_tokens, ADAPTIVE_MAX_TOKENS)), fields)
     if effort and limits.supports_thinking and may_budget:

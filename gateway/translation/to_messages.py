@@ -20,9 +20,10 @@ def messages_body(asked: Asked, limits: ModelLimits, default_max_tokens: int) ->
     told = history(asked)
     tools = messages_tools(asked)
     is_forced = tools.get("tool_choice", {}).get("type") in ("any", "tool")
-    # The thinking that began this use of tools did not come back, and without it no budget is accepted.
-    may_budget = not is_forced and not told.is_using_tools
-    thinking = messages_thinking(asked, limits, default_max_tokens, may_budget=may_budget)
+    # An answer that is begun cannot be thought about. Nor, on a budget, one that must or does use tools:
+    # the thinking with which their use began did not come back.
+    may_budget = not (told.is_begun or told.is_using_tools or is_forced)
+    thinking = messages_thinking(asked, limits, default_max_tokens, may_think=not told.is_begun, may_budget=may_budget)
     asked.take("stream_options")
     sent: dict[str, Any] = {
         "max_tokens": thinking.max_tokens,

@@ -216,3 +216,8 @@ def test_thinking_on_a_budget_does_not_begin_while_tools_are_used() -> None:
     ]
     assert thinking(BUDGETED, reasoning_effort="low", messages=messages)[3] == ["reasoning_effort"]
     assert thinking(ADAPTIVE, reasoning_effort="low", messages=messages)[3] == []
+
+
+def test_an_answer_that_is_begun_is_not_thought_about() -> None:
+    messages = [*HELLO, {"role": "assistant", "content": "Once"}]
+    assert thinking(ADAPTIVE, reasoning_effort="low", messages=messages) == (None, None, 4096, ["reasoning_effort"])
