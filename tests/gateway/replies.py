@@ -119,7 +119,8 @@ def _blocks(draw: st.DrawFn, place: int) -> list[ReplyEvent]:
         told = draw(inputs)
         pieces = cut(json.dumps(told, ensure_ascii=False), draw(st.integers(0, 50))) if draw(st.booleans()) else []
         return call("f", told, *pieces, id=f"call_{place}")
-    pieces = draw(st.lists(words, min_size=1, max_size=3))
+    # White space alone, around a call, is what our client takes for no text at all.
+    pieces = [*draw(st.lists(words, max_size=2)), draw(words) + "."]
     return text(*pieces) if kind == "text" else thinking(*pieces, signature=draw(st.sampled_from(["", "sgn+/="])))
 
 
