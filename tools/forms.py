@@ -186,6 +186,6 @@ def _value_field(is_stored: bool) -> forms.CharField:
         required=False,
         max_length=8000,
         widget=forms.PasswordInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "data-reveal": "", "placeholder": placeholder}
+            attrs={"autocomplete": "off", "spellcheck": "false", "data-reveal": "value", "placeholder": placeholder}
         ),
     )

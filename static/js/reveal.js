@@ -1,4 +1,5 @@
 // A button in each password field marked `data-reveal` that shows what was typed. Without script there is none.
+// What it shows is named by the mark; an empty one stands for a password.
 
 const SHOW = "Show";
 const HIDE = "Hide";
@@ -12,7 +13,7 @@ function addButton(field) {
   const show = (shown) => {
     field.type = shown ? "text" : "password";
     button.textContent = shown ? HIDE : SHOW;
-    button.setAttribute("aria-label", `${button.textContent} password`);
+    button.setAttribute("aria-label", `${button.textContent} ${field.dataset.reveal || "password"}`);
   };
   button.addEventListener("click", () => {
     show(field.type === "password");

@@ -71,9 +71,10 @@ class Backstage:
         for person in people:
             self._do("join", conversation=int(address.split("/")[2]), person=person.pk)
 
-    def tool(self, url: str, name: str, **fields: Any) -> None:
-        """One of the tool server at `url`, called Drawer, which everybody may use."""
-        self._do("tool", url=url, name=name, fields=fields)
+    def tool(self, url: str, name: str, **fields: Any) -> tuple[int, int]:
+        """One of the tool server at `url`, called Drawer, which everybody may use; the keys of both."""
+        server, tool = self._do("tool", url=url, name=name, fields=fields)
+        return server, tool
 
     def choose_tools(self, address: str, *names: str) -> None:
         self._do("choose_tools", conversation=int(address.split("/")[2]), names=list(names))

@@ -104,10 +104,10 @@ def join(conversation: int, person: int) -> None:
     Participant.objects.create(conversation_id=conversation, user_id=person)
 
 
-def tool(url: str, name: str, fields: dict[str, Any]) -> None:
+def tool(url: str, name: str, fields: dict[str, Any]) -> list[int]:
     server, _ = ToolServer.objects.get_or_create(name="Drawer", defaults={"url": url})
     given = {"wire_name": f"drawer__{name}", "input_schema": {"type": "object"}, "is_allowed": True} | fields
-    Tool.objects.create(server=server, name=name, **given)
+    return [server.pk, Tool.objects.create(server=server, name=name, **given).pk]
 
 
 def choose_tools(conversation: int, names: list[str]) -> None:

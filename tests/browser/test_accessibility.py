@@ -1,5 +1,7 @@
 """Names, landmarks, the order of the Tab key, a focus that is seen, and a page that never scrolls sideways."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.async_api import expect
 
@@ -47,10 +49,33 @@ FOCUSED = """() => {
     };
 }"""
 
+SIDEWAYS = """() => [document.scrollingElement, ...document.querySelectorAll("main, .scroller, .sidebar")]
+    .filter(box => box.scrollWidth > box.clientWidth + 1 && box.checkVisibility()).map(box => box.className)"""
+SMALL = """() => [...document.querySelectorAll("button:not(.switch), a.button, select")]
+    .filter(it => it.checkVisibility({visibilityProperty: true}) && it.getBoundingClientRect().height < 43.5)
+    .map(it => it.getAttribute("aria-label") ?? it.textContent.trim())"""
+# A switch is drawn smaller than what can be pressed of it.
+HARD_TO_PRESS = """() => [...document.querySelectorAll(".switch")]
+    .filter(it => {
+        it.scrollIntoView({block: "center"});
+        const box = it.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+        return [y - 20, y, y + 20].some(at => document.elementFromPoint(x, at) !== it);
+    })
+    .map(it => it.getAttribute("aria-label"))"""
+
 
 @pytest.fixture
 def conversation(ada: Person, backstage: Backstage) -> str:
     return backstage.conversation(ada, "Words", ["Hello " + "there" * 40, "And?"], ["Hello.", WIDE])
+
+
+@pytest.fixture
+def tool_pages(backstage: Backstage) -> Iterator[list[str]]:
+    """The list of tool servers, the form of one, the list of its tools, and the form of a tool."""
+    server, tool = backstage.tool("http://127.0.0.1:9/mcp", "echo", ask_first=True, title="Echo")
+    at = "/settings/tools/"
+    yield [at, f"{at}servers/add/", f"{at}servers/{server}/", f"{at}servers/{server}/edit/", f"{at}{tool}/"]
+    backstage.forget_tools()
 
 
 async def unnamed(tab: Tab) -> list[str]:
@@ -129,12 +154,22 @@ async def test_a_narrow_page_never_scrolls_sideways(
         "/account/keys/",
     ):
         await tab.open(address)
-        sideways = """() => [document.scrollingElement, ...document.querySelectorAll("main, .scroller, .sidebar")]
-            .filter(box => box.scrollWidth > box.clientWidth + 1 && box.checkVisibility()).map(box => box.className)"""
-        assert await tab.page.evaluate(sideways) == []
+        assert await tab.page.evaluate(SIDEWAYS) == []
         assert await tab.page.evaluate("visualViewport.width") >= 359
     await tab.open(conversation)
-    small = """() => [...document.querySelectorAll("button, a.button, select")]
-        .filter(it => it.checkVisibility({visibilityProperty: true}) && it.getBoundingClientRect().height < 43.5)
-        .map(it => it.getAttribute("aria-label") ?? it.textContent.trim())"""
-    assert await tab.page.evaluate(small) == []
+    assert await tab.page.evaluate(SMALL) == []
+
+
+async def test_the_pages_of_tools_have_names_landmarks_and_room(
+    tool_pages: list[str], open_tab: OpenTab, backstage: Backstage
+) -> None:
+    small = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    tab = await open_tab(backstage.administrator(), **small)
+    for address in tool_pages:
+        await tab.open(address)
+        await expect(tab.page.get_by_role("main")).to_have_count(1)
+        await expect(tab.page.get_by_role("heading", level=1)).to_have_count(1)
+        assert await unnamed(tab) == []
+        assert await tab.page.evaluate(SIDEWAYS) == []
+        assert await tab.page.evaluate(SMALL) == []
+        assert await tab.page.evaluate(HARD_TO_PRESS) == []
