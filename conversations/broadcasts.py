@@ -8,6 +8,7 @@ from conversations.blocks import ShownBlock, shown_blocks
 from conversations.hub import BEYOND, CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.models import Conversation, Message, Path, State
 from conversations.places import place_of
+from conversations.toolbox import AtHand
 
 CATCH_UP_LIMIT = 60
 """Changed messages that are sent one by one; a page further behind loads the latest anew."""
@@ -138,6 +139,18 @@ def members_changed(conversation: Conversation) -> None:
     tell(
         conversation.pk, Frame(partial("#faces", "outerMorph", render_to_string("conversations/_faces.html", context)))
     )
+
+
+def tools_chosen(conversation: Conversation) -> None:
+    """The button in the composer, which tells each person how many of the tools that are open to them are chosen."""
+    # A person's tabs may show other conversations, with a button of their own.
+    target = f"#tools-button[data-conversation='{conversation.pk}']"
+    for participant in conversation.participants.select_related("user"):
+        tools = AtHand.of(conversation, participant.user)
+        if tools.offered:
+            context = {"conversation": conversation, "tools": tools}
+            button = render_to_string("conversations/_tools_button.html", context)
+            hub.publish(person_topic(participant.user_id), Frame(partial(target, "outerMorph", button)))
 
 
 def relisted(conversation: Conversation) -> None:

@@ -35,6 +35,8 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
     if request.method == "POST" and form.is_valid():
         form.keep()
+        if "tools" in form.changed_data:
+            broadcasts.tools_chosen(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
         kept = {"conversation": conversation, "tools": AtHand.of(conversation, request.user)}

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
 from django.test import Client
 from lxml import html
 
 from accounts.models import User
+from conversations import turns
 from conversations.models import Conversation
+from tests.conversations.asking import Opening
+from tests.pages import Page
 from tools import listing
 from tools.models import Tool, ToolServer
 
@@ -154,3 +158,23 @@ def test_the_settings_begin_at_the_tools_when_one_comes_for_them(
     [button] = shown(client.get(f"/conversations/{conversation.pk}/").content).cssselect("#tools-button")
     assert len(shown(client.get(button.get("href")).content).cssselect("#tools [autofocus]")) == 1
     assert not shown(client.get(settings_of(conversation)).content).cssselect("#tools [autofocus]")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_others_see_at_once_how_many_tools_are_chosen(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    make = sync_to_async(tool)
+    echo, adas = await make("echo"), await make("adas", only_for=ada)
+    elsewhere = await sync_to_async(turns.begin)(ben)
+    bens = await browser(ben)
+    tab, other = await bens.open(conversation), await bens.open(elsewhere)
+    chosen = {"tools": [str(echo.pk), str(adas.pk)], "tool_choice": "auto"}
+    assert (await (await browser(ada)).post(settings_of(conversation), **chosen)).status_code == 200
+
+    def says(page: Page) -> str | None:
+        return page.one("#tools-button").get("aria-label")
+
+    await tab.until(lambda page: says(page) == "Tools: 1 chosen")
+    await other.settle()
+    assert says(other.page) == "Tools: none chosen"
