@@ -188,6 +188,7 @@ ATTACHMENT_TEXT_SIZE = int(env.float("ATTACHMENT_TEXT_SIZE", default=0.5) * 1_00
 ATTACHMENT_PIXELS = int(env.float("ATTACHMENT_PIXELS", default=50) * 1_000_000)
 ATTACHMENT_PAGES = env.int("ATTACHMENT_PAGES", default=100)
 ATTACHMENTS_PER_MESSAGE = env.int("ATTACHMENTS_PER_MESSAGE", default=10)
+ATTACHMENTS_PER_PERSON = int(env.float("ATTACHMENTS_PER_PERSON", default=2000) * 1_000_000)
 ATTACHMENT_DRAFT_DAYS = env.int("ATTACHMENT_DRAFT_DAYS", default=7)
 
 # ---------------------------------------------------------------- people

@@ -55,10 +55,18 @@ def too_large(name: str) -> str:
     return f"“{tidied(name)}” is too large; at most {size(settings.ATTACHMENT_SIZE)} can be sent."
 
 
-def demand_room(name: str, owner: User, conversation: Conversation | None) -> None:
+def demand_room(name: str, owner: User, conversation: Conversation | None, new: int = 0) -> None:
+    """For one file more, of so many bytes; raises NotAttached."""
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
         raise NotAttached(f"“{name}” is one too many: a message can have {most} files.")
+    taken = Attachment.objects.size_of_all(owner)
+    if taken + max(new, 1) > settings.ATTACHMENTS_PER_PERSON:
+        raise NotAttached(
+            f"“{name}” has no room: all your files may take up {size(settings.ATTACHMENTS_PER_PERSON)}, "
+            f"and {size(taken)} are taken. Ask an administrator for more, or delete messages with files; "
+            f"their room is free after {settings.DELETED_DAYS:g} days."
+        )
 
 
 @contextmanager
@@ -80,7 +88,7 @@ def keep(found: Finding, name: str, owner: User, conversation: Conversation | No
     attachment.owner, attachment.conversation = owner, conversation
     try:
         with transaction.atomic():
-            demand_room(name, owner, conversation)
+            demand_room(name, owner, conversation, attachment.size)
             attachment.save()
     except NotAttached:
         delete_files([attachment])

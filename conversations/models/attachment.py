@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.storage import default_storage
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q, Sum
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -32,6 +32,11 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def drafts_of(self, person: User, conversation: Conversation | None) -> Self:
         """What somebody has attached and not sent, in the order in which it was attached."""
         return self.filter(owner=person.pk, conversation=conversation, message=None).order_by("pk")
+
+    def size_of_all(self, person: User) -> int:
+        """Bytes that somebody's files take up; copies share one."""
+        files = self.filter(owner=person.pk).order_by().values("stored").annotate(once=Max("size"))
+        return files.aggregate(all=Sum("once"))["all"] or 0
 
     def referred_to_by(self, blocks: Iterable[Mapping[str, Any]]) -> "dict[str, Attachment]":
         """The attachments that blocks stand for, by the id that stands in the block."""
