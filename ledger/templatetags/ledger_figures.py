@@ -1,0 +1,28 @@
+"""Figures of the ledger in tables: all of a column with the same digits, so that they can be compared at a glance."""
+
+from decimal import Decimal
+
+from django import template
+
+from chatsite import figures
+from chatsite.money import money
+
+register = template.Library()
+
+register.filter("thousands", figures.thousands)
+register.filter("money", money)
+register.filter("duration", figures.duration)
+
+
+@register.filter
+def whole(count: int) -> str:
+    return f"{count:,}"
+
+
+@register.filter
+def price(cost: Decimal | None) -> str:
+    """In a column of costs: hundredths; – where none is known."""
+    if not cost:
+        return "–"
+    least = Decimal("0.01")
+    return f"under {money(least)}" if cost < least else money(cost)
