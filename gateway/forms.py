@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.timezone import localdate, make_aware, now
@@ -12,6 +13,7 @@ from django.utils.timezone import localdate, make_aware, now
 from accounts.keys import ApiKey, ApiKeyQuerySet
 from accounts.models import User
 from gateway.models import narrow
+from ledger.models import Budget, Period, Scope, Unit
 from upstreams.models import ChatModel
 
 MOST_KEYS: Final = 50
@@ -58,6 +60,16 @@ class ApiKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
+    budget = forms.DecimalField(
+        label="Its own budget",
+        required=False,
+        min_value=0,
+        max_digits=18,
+        decimal_places=4,
+        help_text="Empty: none. Yours holds for it in any case.",
+    )
+    unit = forms.ChoiceField(label="Counted in", required=False)
+    period = forms.ChoiceField(label="Renews", required=False, choices=[("month", "Every month"), ("day", "Every day")])
     # The newest of one's keys when the form was drawn: sent once more, it would make the same key again.
     after = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -65,7 +77,9 @@ class ApiKeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.person = person
         self.initial["after"] = person.api_keys.values_list("pk", flat=True).first() or 0
-        offered = self.fields["chat_models"]
+        unit, offered = self.fields["unit"], self.fields["chat_models"]
+        assert isinstance(unit, forms.ChoiceField)
+        unit.choices = [(Unit.MONEY, settings.CURRENCY), (Unit.TOKENS, "Tokens")]
         assert isinstance(offered, ModelChoices)
         offered.queryset = ChatModel.objects.offered()
         self.fields["last_day"].widget.attrs["min"] = localdate().isoformat()
@@ -84,6 +98,9 @@ class ApiKeyForm(forms.Form):
                 self.add_error("last_day", "This day is over.")
         if cleaned.get("scope") == "some" and not cleaned.get("chat_models") and "chat_models" in cleaned:
             self.add_error("chat_models", "Tick at least one model.")
+        budget = cleaned.get("budget")
+        if budget is not None and cleaned.get("unit") == Unit.TOKENS and budget % 1:
+            self.add_error("budget", "Tokens are counted whole.")
         if self.person.api_keys.valid().count() >= MOST_KEYS:
             raise ValidationError(f"You have {MOST_KEYS} keys that work. Revoke one before you make another.")
         return cleaned
@@ -102,6 +119,9 @@ class ApiKeyForm(forms.Form):
         key.save()
         if self.cleaned_data["scope"] == "some":
             narrow(key, self.cleaned_data["chat_models"])
+        if (budget := self.cleaned_data["budget"]) is not None:
+            unit, period = self.cleaned_data["unit"] or Unit.MONEY, self.cleaned_data["period"] or Period.MONTH
+            Budget.objects.create(scope=Scope.KEY, key=key, limit=budget, unit=unit, period=period)
         return key, secret
 
     def _expires_at(self) -> datetime | None:

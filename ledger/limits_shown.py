@@ -1,13 +1,14 @@
 """Budgets as people see them: how full each is, in words and as a meter."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.timezone import now
 
 from accounts.models import User
 from ledger import words
-from ledger.budgets import Standing, standings
-from ledger.models import Budget, Scope
+from ledger.budgets import Standing, standing_of, standings
+from ledger.models import Budget, Period, Scope, Spending
 from ledger.payer import Payer
 
 
@@ -50,7 +51,7 @@ def of_person(person: User) -> list[Meter]:
     """Those that this person's calls count in, and those of their keys that work."""
     at = now()
     found = [Meter(words.budget_name(each.budget), each) for each in standings(Payer.of(person), at)]
-    if not Budget.objects.active().filter(scope=Scope.KEY).exists():
+    if not Budget.objects.filter(is_active=True, scope=Scope.KEY).exists():
         return found
     for key in person.api_keys.valid():
         found += [
@@ -59,3 +60,40 @@ def of_person(person: User) -> list[Meter]:
             if each.budget.scope == Scope.KEY
         ]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A budget in the list of all: how full it is, or, where it is for each, how full the fullest is."""
+
+    budget: Budget
+    meter: Meter | None
+    count: int = 0
+    used_up: int = 0
+
+
+def kept(budgets: list[Budget]) -> list[Kept]:
+    at = now()
+    return [kept_for_each(each, at) if each.is_for_each else kept_for_one(each, at) for each in budgets]
+
+
+def kept_for_one(budget: Budget, at: datetime) -> Kept:
+    assert budget.subject_pk is not None
+    return Kept(budget, Meter(budget.subject_name, standing_of(budget, budget.subject_pk, at)))
+
+
+def kept_for_each(budget: Budget, at: datetime) -> Kept:
+    start = Period(budget.period).start(at)
+    # Whoever has a budget of their own of this kind is not held back by this one.
+    others = Budget.objects.filter(scope=budget.scope, period=budget.period, unit=budget.unit, is_active=True)
+    with_own = others.exclude(**{budget.scope: None}).values(f"{budget.scope}_id")
+    asked = Spending.objects.filter(budget=budget, revision=budget.revision, start=start).exclude(subject__in=with_own)
+    fullest = asked.order_by("-spent").first()
+    if fullest is None:
+        return Kept(budget, None)
+    model = Budget._meta.get_field(budget.scope).related_model
+    assert model is not None and not isinstance(model, str)
+    name = str(model._default_manager.filter(pk=fullest.subject).first() or "Somebody who is gone")
+    standing = Standing(budget, fullest.subject, start, fullest.spent, fullest.reserved)
+    used_up = asked.filter(spent__gte=budget.limit_units).count()
+    return Kept(budget, Meter(name, standing), asked.count(), used_up)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ledger.views import exports, usage
+from ledger.views import budgets, exports, usage
 
 urlpatterns = [
     path("account/usage/", usage.own, name="my_usage"),
@@ -11,4 +11,11 @@ urlpatterns = [
     path("settings/usage/", usage.everybodys, name="usage"),
     path("settings/usage/table.csv", exports.everybodys_table, name="usage_table"),
     path("settings/usage/calls.csv", exports.everybodys_calls, name="usage_calls"),
+    path("settings/budgets/", budgets.index, name="budgets"),
+    path("settings/budgets/add/", budgets.add, name="budget_add"),
+    path("settings/budgets/<int:budget_pk>/", budgets.edit, name="budget"),
+    path("settings/budgets/<int:budget_pk>/remove/", budgets.remove, name="budget_remove"),
+    path("settings/limits/add/", budgets.add_limit, name="limit_add"),
+    path("settings/limits/<int:limit_pk>/", budgets.edit_limit, name="limit"),
+    path("settings/limits/<int:limit_pk>/remove/", budgets.remove_limit, name="limit_remove"),
 ]

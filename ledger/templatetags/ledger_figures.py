@@ -20,6 +20,11 @@ def whole(count: int) -> str:
 
 
 @register.filter
+def tokens(count: Decimal) -> str:
+    return f"{count:,.0f} tokens"
+
+
+@register.filter
 def price(cost: Decimal | None) -> str:
     """In a column of costs: hundredths; – where none is known."""
     if not cost:

@@ -1,0 +1,134 @@
+"""The forms in which administrators set budgets and limits."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
+
+from accounts.models import ApiKey, User
+from ledger.models import Budget, RateLimit, Unit
+
+EACH: Final = "each-"
+SUBJECTS: Final = {"person": "The person", "group": "The group", "key": "The API key"}
+
+
+class SubjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, obj: Any) -> str:
+        if isinstance(obj, ApiKey):
+            return f"{obj} · {obj.person}"
+        if isinstance(obj, User) and obj.name:
+            return f"{obj} ({obj.username})"
+        return str(obj)
+
+
+class SubjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whose a budget or a limit is: everybody's, each one's, or somebody's."""
+
+    whose = forms.ChoiceField(label="For")
+    scopes: Iterable[str] = ()
+    labels = {
+        "site": "The whole site",
+        "each-person": "Each person",
+        "person": "One person",
+        "each-group": "Each group",
+        "group": "One group",
+        "each-key": "Each API key",
+        "key": "One API key",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        whose = self.fields["whose"]
+        assert isinstance(whose, forms.ChoiceField)
+        known = [name for name in self.labels if name.removeprefix(EACH) in self.scopes]
+        whose.choices = [(name, self.labels[name]) for name in known]
+        if self.instance.pk:
+            is_each = self.instance.is_for_each and self.instance.scope != "site"
+            self.initial["whose"] = f"{EACH if is_each else ''}{self.instance.scope}"
+        for name, rows in self._subjects().items():
+            self.fields[name] = SubjectChoice(
+                queryset=rows, required=False, label=SUBJECTS[name], empty_label="Choose…"
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        whose = cleaned.get("whose", "")
+        for name in SUBJECTS:
+            if name != whose:
+                cleaned[name] = None
+                self.errors.pop(name, None)
+            elif not cleaned.get(name) and name not in self.errors:
+                self.add_error(name, "Choose one.")
+        self.instance.scope = whose.removeprefix(EACH)
+        return cleaned
+
+    def _subjects(self) -> dict[str, Any]:
+        """Who can be named: those who can call at all, and whoever is named already."""
+        shown = Lower(Coalesce(NullIf("name", Value("")), "username"))
+        named = {name: Q(pk=getattr(self.instance, f"{name}_id", None)) for name in SUBJECTS}
+        keys = ApiKey.objects.filter(Q(pk__in=ApiKey.objects.valid().values("pk")) | named["key"])
+        rows = {
+            "person": User.objects.filter(Q(is_active=True) | named["person"]).order_by(shown),
+            "group": Group.objects.order_by(Lower("name")),
+            "key": keys.select_related("person").order_by(Lower("person__username"), Lower("name")),
+        }
+        return {name: rows[name] for name in SUBJECTS if name in self.fields}
+
+
+class BudgetForm(SubjectForm):
+    """How much may be used, by whom, in which time."""
+
+    scopes = ("site", "person", "group", "key")
+
+    class Meta:
+        model = Budget
+        fields = ["person", "group", "key", "limit", "unit", "period", "warn_share", "is_active"]
+        labels = {"limit": "Limit", "unit": "In", "period": "In", "warn_share": "Warn at", "is_active": "In force"}
+        help_texts = {
+            "warn_share": "Percent. From then on people are told how little is left.",
+            "is_active": "Otherwise it holds nobody back, and is kept as it is.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        unit, period = self.fields["unit"], self.fields["period"]
+        assert isinstance(unit, forms.ChoiceField) and isinstance(period, forms.ChoiceField)
+        unit.label, unit.choices = "Counted in", [(Unit.MONEY, settings.CURRENCY), (Unit.TOKENS, "Tokens")]
+        period.label, period.choices = "Renews", [("month", "Every month"), ("day", "Every day")]
+        if self.instance.limit is not None:
+            self.initial["limit"] = f"{self.instance.limit.normalize():f}"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        limit = cleaned.get("limit")
+        if limit is not None and cleaned.get("unit") == Unit.TOKENS and limit % 1:
+            self.add_error("limit", "Tokens are counted whole.")
+        return cleaned
+
+
+class RateLimitForm(SubjectForm):
+    """How often and how much at once somebody, or a program, may ask."""
+
+    scopes = ("person", "key")
+
+    class Meta:
+        model = RateLimit
+        fields = ["person", "key", "requests_a_minute", "streams"]
+        labels = {"requests_a_minute": "Requests a minute", "streams": "Answers at the same time"}
+        help_texts = {"requests_a_minute": "Empty: as many as they like.", "streams": "Empty: as many as they like."}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors and cleaned.get("requests_a_minute") is None and cleaned.get("streams") is None:
+            raise ValidationError("Limit the requests, or the answers at the same time.")
+        whose = cleaned.get("whose", "")
+        if whose.startswith(EACH):
+            others = RateLimit.objects.filter(scope=self.instance.scope, person=None, key=None)
+            if others.exclude(pk=self.instance.pk).exists():
+                self.add_error("whose", "There is a limit for each of them already.")
+        return cleaned
