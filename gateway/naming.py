@@ -30,12 +30,21 @@ def named(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
 
 def listed(models: Iterable[ChatModel]) -> list[ListedModel]:
     """All of them, each by the shortest name that is its own."""
+    return [as_listed(model, name) for model, name in names_of(models).items()]
+
+
+def name_of(model: ChatModel, models: Iterable[ChatModel]) -> str:
+    """By which it is asked for, among these."""
+    return names_of(models)[model]
+
+
+def names_of(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
     taken: set[str] = set()
     names = {}
     for model in sorted(models, key=lambda each: each.pk):
         names[model] = f"{model.provider.name}/{model.model_id}" if model.model_id in taken else model.model_id
         taken.add(model.model_id)
-    return [as_listed(model, name) for model, name in names.items()]
+    return names
 
 
 def as_listed(model: ChatModel, name: str) -> ListedModel:

@@ -21,6 +21,7 @@ from conversations import turns
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, State
 from conversations.models.attachment import THUMBNAIL
 from conversations.urls import websocket_urlpatterns
+from ledger.models import Budget, RateLimit
 from tests.reach import address, routes
 from tests.viewers import PATIENCE, Browser
 from tools.models import Tool, ToolServer
@@ -33,7 +34,8 @@ type SignedIn = Callable[[User], Client]
 PUBLIC = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
 ONES_OWN = {
     *("", "turns/", "unsent/", "conversations/", "attachments/"),
-    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/", "account/keys/"),
+    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/"),
+    *("account/keys/", "account/usage/", "account/usage/table.csv", "account/usage/calls.csv"),
 }
 
 
@@ -116,7 +118,19 @@ OF_TOOLS = {
     "settings/tools/<int:tool_pk>/asking/",
 }
 OF_KEYS = {"settings/keys/", "settings/keys/<int:key_pk>/revoke/"}
-OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS | OF_KEYS
+OF_THE_LEDGER = {
+    "settings/usage/",
+    "settings/usage/table.csv",
+    "settings/usage/calls.csv",
+    "settings/budgets/",
+    "settings/budgets/add/",
+    "settings/budgets/<int:budget_pk>/",
+    "settings/budgets/<int:budget_pk>/remove/",
+    "settings/limits/add/",
+    "settings/limits/<int:limit_pk>/",
+    "settings/limits/<int:limit_pk>/remove/",
+}
+OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS | OF_KEYS | OF_THE_LEDGER
 # What is Ada's: to everybody else, administrators too, it does not exist.
 ONE_PERSONS = {"account/keys/<int:key_pk>/revoke/"}
 ONLY_LEADS_ON = {"settings/"}
@@ -152,6 +166,8 @@ def place(ada: User, ben: User) -> SimpleNamespace:
     key.save()
     return SimpleNamespace(
         key=key,
+        budget=Budget.objects.create(scope="site", period="month", unit="tokens", limit=1000),
+        limit=RateLimit.objects.create(scope="person", streams=4),
         conversation=conversation,
         message=generation.message,
         attachment=attachment,
@@ -173,6 +189,8 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
         "server_pk": place.server.pk,
         "tool_pk": place.tool.pk,
         "key_pk": place.key.pk,
+        "budget_pk": place.budget.pk,
+        "limit_pk": place.limit.pk,
         "token": "forged",
         "app_label": "accounts",
         "url": "nothing/here",
@@ -220,7 +238,7 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
 def everything() -> list[Any]:
     """All that is in the database and that a stranger must not change."""
     tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
-    tables += [Provider, ChatModel, ToolServer, Tool, ApiKey]
+    tables += [Provider, ChatModel, ToolServer, Tool, ApiKey, Budget, RateLimit]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
@@ -292,7 +310,8 @@ def test_everybody_has_pages_of_their_own(
     for method in METHODS:
         answer = asked(browser_of(mallory), method, address_in(place, route))
         assert answer.status_code in (200, 204, 302, 405, 422)
-        assert b"secret" not in answer.content and b"Between us" not in answer.content
+        content = b"".join(answer) if answer.streaming else answer.content
+        assert b"secret" not in content and b"Between us" not in content
 
 
 @pytest.mark.parametrize("route", sorted(ONE_PERSONS))

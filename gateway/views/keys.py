@@ -14,6 +14,7 @@ from accounts.models import AuthenticatedRequest
 from gateway.examples import examples
 from gateway.forms import ApiKeyForm
 from gateway.models import models_for
+from gateway.naming import name_of
 from upstreams.models import ChatModel
 
 
@@ -46,14 +47,16 @@ def _page(request: AuthenticatedRequest, context: dict[str, Any], status: int) -
     own = request.user.api_keys.prefetch_related("allowed_models__chat_model").select_related("person")
     working = [key for key in own if key.is_valid]
     shown = context.get("made") or next(iter(working), None)
-    model = (models_for(shown) if shown else ChatModel.objects.offered()).first()
+    models = models_for(shown) if shown else ChatModel.objects.offered()
+    model = models.first()
+    name = name_of(model, models) if model else ""
     site = request.build_absolute_uri("/").rstrip("/")
     context |= {
         "keys": working,
         "former_keys": [key for key in own if not key.is_valid],
         "site": site,
-        "example_model": model,
-        "examples": examples(site, model.model_id if model else "model-id", shown),
+        "example_model": name,
+        "examples": examples(site, name or "model-id", shown),
     }
     template = "gateway/_keys.html" if request.htmx else "gateway/keys.html"
     return render(request, template, context, status=status)

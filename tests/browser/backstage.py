@@ -83,6 +83,14 @@ class Backstage:
         """As they were before: no server, and of the site's own what is allowed from the start."""
         self._do("forget_tools")
 
+    def use(self, person: Person, calls: int = 1) -> None:
+        """Calls of the model that are booked on the person: 1,000 tokens read and 100 written, each."""
+        self._do("use", person=person.pk, calls=calls)
+
+    def forget_budgets(self) -> None:
+        """So that nobody is held back in another test."""
+        self._do("forget_budgets")
+
     def end_sessions(self, person: Person) -> None:
         """As their age ends them: nobody is told."""
         self._do("end_sessions", person=person.pk)

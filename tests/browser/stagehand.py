@@ -24,7 +24,13 @@ from accounts.models import User  # noqa: E402
 from conversations import turns  # noqa: E402
 from conversations.models import Conversation, Generation, Message, Participant, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
+from ledger import booking  # noqa: E402
+from ledger.booking import Caller, Outcome  # noqa: E402
+from ledger.meter import Meter  # noqa: E402
+from ledger.models import Budget, RateLimit  # noqa: E402
+from ledger.models import Source as EntrySource  # noqa: E402
 from tools.models import Tool, ToolServer  # noqa: E402
+from upstreams.events import ReplyEnded, ReplyStarted, Usage, UsageReported  # noqa: E402
 from upstreams.models import ChatModel, Source  # noqa: E402
 
 
@@ -118,6 +124,22 @@ def forget_tools() -> None:
     ToolServer.objects.all().delete()
 
 
+def use(person: int, calls: int) -> None:
+    """Calls of the model, settled just now, each of a thousand tokens read and a hundred written."""
+    caller, model = Caller(User.objects.get(pk=person), EntrySource.CONVERSATION), ChatModel.objects.default()
+    assert model
+    for _ in range(calls):
+        entry = booking.begin(caller, model, prompt_tokens=1000, max_tokens=100)
+        meter = Meter(1000)
+        meter.take([ReplyStarted("msg_1", "test"), UsageReported(Usage(1000, 100)), ReplyEnded("end_turn")])
+        booking.settle(entry, meter, Outcome.COMPLETE)
+
+
+def forget_budgets() -> None:
+    Budget.objects.all().delete()
+    RateLimit.objects.all().delete()
+
+
 def end_sessions(person: int) -> None:
     """As their age ends them: nobody is told."""
     for session in Session.objects.all():
@@ -143,7 +165,7 @@ def await_models() -> None:
         sleep(0.05)
 
 
-MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join)
+MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join, use, forget_budgets)
 TOOLS = (tool, choose_tools, forget_tools)
 ACTS = {act.__name__: act for act in (*MAKING, *TOOLS, end_sessions, await_saved, await_kept, await_models)}
 

@@ -104,6 +104,20 @@ async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation
     assert await unnamed(tab) == []
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1280)])
+async def test_the_settings_have_names_and_never_scroll_sideways(
+    scheme: str, width: int, open_tab: OpenTab, backstage: Backstage, ada: Person
+) -> None:
+    backstage.use(ada)
+    tab = await open_tab(backstage.administrator(), color_scheme=scheme, viewport={"width": width, "height": 740})
+    usage = ("/settings/usage/", "/settings/usage/?by=person&as=table", "/settings/usage/?by=call")
+    for address in (*usage, "/settings/budgets/", "/settings/budgets/add/", "/settings/limits/add/", "/settings/keys/"):
+        await tab.open(address)
+        assert await unnamed(tab) == []
+        assert not await tab.page.evaluate("document.querySelector('main').scrollWidth > innerWidth")
+        await expect(tab.page.get_by_role("heading", level=1)).to_have_count(1)
+
+
 async def test_a_page_has_its_landmarks(tab: Tab, conversation: str) -> None:
     for address, heading in (("/", "What would you like to know, Ada?"), (conversation, "Words")):
         await tab.open(address)
