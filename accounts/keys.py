@@ -43,7 +43,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def shown_by(self, secret: str) -> "ApiKey | None":
         """The valid key that this secret is; the one way in, whichever header it came in."""
-        if not _SECRET.fullmatch(secret):
+        if not is_secret(secret):
             return None
         return self.valid().filter(digest=digest_of(secret)).select_related("person").first()
 
@@ -95,6 +95,11 @@ class ApiKey(models.Model):
     def revoke(self) -> None:
         """Lets nobody in any more; harmless when it was revoked before."""
         ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=now())
+
+
+def is_secret(text: str) -> bool:
+    """Whether it could be the secret of a key."""
+    return bool(_SECRET.fullmatch(text))
 
 
 def digest_of(secret: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from accounts.keys import ApiKey
 from gateway.dialects import DIALECTS, messages
 from gateway.listing import ListedModel
+from gateway.lookups import key_shown_by
 from gateway.models import models_for
 from gateway.naming import as_listed, listed, named
 from gateway.payloads import most_tokens, verbatim, wants_usage
@@ -105,7 +106,7 @@ def model_of(secret: str, name: str) -> ListedModel:
 def key_of(secret: str) -> ApiKey:
     if not secret:
         fault = "No API key was shown: send it as x-api-key, or as authorization: Bearer."
-    elif key := ApiKey.objects.shown_by(secret):
+    elif key := key_shown_by(secret):
         return key
     else:
         fault = "The API key is wrong, has expired or was revoked."
@@ -122,9 +123,9 @@ def found(key: ApiKey, name: str) -> tuple[ChatModel, Endpoint]:
 
 
 def _named(key: ApiKey, name: str) -> ChatModel:
-    if chat_model := named(models_for(key), name):
+    if chat_model := named(key, name):
         return chat_model
-    if named(ChatModel.objects.offered(), name):
+    if not key.every_model and named(ApiKey(every_model=True), name):
         raise Problem(403, "permission_error", f"model: this key may not use {name!r}.", param="model")
     raise Problem(404, "not_found_error", f"model: there is no model {name!r}.", param="model", code="model_not_found")
 

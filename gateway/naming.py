@@ -5,20 +5,25 @@ from typing import Final
 
 from django.db.models import Q, QuerySet
 
+from accounts.keys import ApiKey
 from gateway.listing import ListedModel
+from gateway.lookups import model_with_id
+from gateway.models import models_for
 from upstreams.models import ChatModel
 
 MOST_SLASHES: Final = 20
 """In a name that is looked for."""
 
 
-def named(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
-    """The model that goes by this name: its id at the provider, or the provider's name, a slash, and that id.
+def named(key: ApiKey, name: str) -> ChatModel | None:
+    """The key's model that goes by this name: its id at the provider, or the provider's name, a slash, and that id.
 
     Where several providers have the same id, it alone names the one that was there first.
     """
-    if found := models.filter(model_id=name).order_by("pk").first():
-        return found
+    return model_with_id(name, key) or _of_provider(models_for(key), name)
+
+
+def _of_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
     places = [at for at, letter in enumerate(name) if letter == "/"][:MOST_SLASHES]
     if not places:
         return None

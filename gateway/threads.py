@@ -1,15 +1,53 @@
 """Where the gateway asks the database: in threads of its own, beside those that serve pages."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final
 
-from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError, connection
 
-_threads: Final = ThreadPoolExecutor(4, thread_name_prefix="gateway")
+MOST: Final = 4
+"""Connections of the gateway to a database that lets several write at once."""
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # SQLite lets one write at a time; who waits for its lock does so longer than for their turn in one thread.
+    return ThreadPoolExecutor(1 if connection.vendor == "sqlite" else MOST, thread_name_prefix="gateway")
 
 
 def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """`work` as a coroutine; a connection to the database that has died is made anew."""
-    asked: Callable[P, Awaitable[R]] = database_sync_to_async(work, thread_sensitive=False, executor=_threads)
+    """`work` as a coroutine; it is done once more where the connection to the database turns out to be dead."""
+
+    def done(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return _with_connection(work, *args, **kwargs)
+        except (InterfaceError, OperationalError):
+            if connection.connection is not None:
+                raise
+            return _with_connection(work, *args, **kwargs)
+
+    async def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call() -> R:
+            return done(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(_threads(), call)
+
     return asked
+
+
+def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Opening a connection takes as long as a whole request asks of it, so it is kept for as long as it works."""
+    try:
+        return work(*args, **kwargs)
+    finally:
+        connection.close_at = None
+        connection.close_if_unusable_or_obsolete()
+
+
+def close() -> None:
+    """Lets go of the threads and of their connections."""
+    _threads().shutdown()
+    _threads.cache_clear()

@@ -6,7 +6,7 @@ from typing import Any, Self
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.db.models.functions import Lower
 
 from upstreams import abilities, addresses
@@ -148,8 +148,9 @@ class ChatModelQuerySet(models.QuerySet["ChatModel"]):
     def offered(self) -> Self:
         """What people may choose, the default first; the demo only while there is nothing else."""
         usable = self.filter(is_enabled=True, provider__is_enabled=True).select_related("provider")
-        real = usable.exclude(provider__source=Source.DEMO)
-        return (real if real.exists() else usable).order_by("-is_default", "provider__name", "name", "pk")
+        is_real = ~Q(provider__source=Source.DEMO)
+        shown = usable.filter(is_real | ~Exists(usable.filter(is_real)))
+        return shown.order_by("-is_default", "provider__name", "name", "pk")
 
     def default(self) -> "ChatModel | None":
         return self.offered().first()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from gateway import calls
+from gateway import calls, threads
 from tests.fakes import ModelServer
 from tests.gateway.served.programs import Programs
 from upstreams.client import close_http
@@ -38,6 +38,7 @@ def port(django_db_setup: None) -> Iterator[int]:
     asyncio.run_coroutine_threadsafe(close_http(), reactor._asyncioEventloop).result(PATIENCE)
     reactor.callFromThread(reactor.stop)
     thread.join(PATIENCE)
+    threads.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from gateway import application
 from tests.fakes import ModelServer
 from tests.gateway.served.asking import tell
-from tests.gateway.served.programs import Programs
+from tests.gateway.served.programs import Programs, until
 
 ASKED = {"model": "test-anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "How?"}]}
 PATHS = ("/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions")
@@ -141,7 +141,7 @@ def test_a_call_is_a_line_in_the_log(
 ) -> None:
     tell(messages)
     with caplog.at_level(logging.INFO, "gateway"):
-        answer = http.post("/v1/messages", json=ASKED)
-        programs.settled()
-    [line] = [record.getMessage() for record in caplog.records if answer.headers["request-id"] in record.getMessage()]
+        id = http.post("/v1/messages", json=ASKED).headers["request-id"]
+        until(lambda: any(id in record.getMessage() for record in caplog.records))
+    [line] = [record.getMessage() for record in caplog.records if id in record.getMessage()]
     assert "POST" in line and "/v1/messages" in line and "200" in line and programs.secret not in line
