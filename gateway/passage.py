@@ -8,9 +8,10 @@ import orjson
 
 from gateway import verbatim
 from gateway.dialects import DIALECTS
+from gateway.shapes import Shape
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import EmptyReply, ReplyTooLarge, UpstreamError
-from upstreams.events import CONTENT, ReplyEnded, ReplyEvent
+from upstreams.events import CONTENT, BlockGrew, ReplyEnded, ReplyEvent
 from upstreams.exchange import Exchange
 from upstreams.protocols import PROTOCOLS
 from upstreams.sse import EventTooLarge, SSEDecoder
@@ -61,9 +62,10 @@ class Passage:
         self._decoder = self._protocol.Decoder(self._endpoint)
         self._relay = verbatim.relay(endpoint.protocol, model, wants_usage=wants_usage)
         self._sse = SSEDecoder(limits.event_size)
+        self._shape: Shape | None = None
         self._failure: UpstreamError | None = None
         self._is_over = False
-        self._size_seen = 0
+        self._size_seen = self._unread = 0
         self.has_content = False
 
     async def open(self) -> None:
@@ -75,7 +77,7 @@ class Passage:
             raise self._failure
         if self._is_over:
             return None
-        written: list[str] = []
+        written: list[bytes] = []
         events: list[ReplyEvent] = []
         if not (self._exchange.is_stream and self._is_streamed):
             passed = await self._whole()
@@ -86,16 +88,22 @@ class Passage:
         except UpstreamError as failure:
             # What came before the failure is delivered first; the next read raises it.
             self._failure = failure
-        passed = Passed("".join(written).encode(), events)
+        passed = Passed(b"".join(written), events)
         self.has_content = self.has_content or passed.has_content
         return passed
 
     async def close(self) -> None:
         await self._exchange.close(is_complete=self._decoder.done and not self._failure)
 
-    async def _read(self, written: list[str], events: list[ReplyEvent]) -> None:
+    @property
+    def _size(self) -> int:
+        """Characters of content so far, with those that were passed on without being decoded."""
+        return self._decoder.size + self._unread
+
+    async def _read(self, written: list[bytes], events: list[ReplyEvent]) -> None:
         decoder = self._decoder
-        has_grown, self._size_seen = decoder.size != self._size_seen, decoder.size
+        size = self._size
+        has_grown, self._size_seen = size != self._size_seen, size
         if chunk := await self._exchange.chunk(has_grown=has_grown):
             self._pass(chunk, written, events)
             return
@@ -104,9 +112,24 @@ class Passage:
             events += decoder.end()
         except EmptyReply:
             events.append(_SILENT)
-        written.append(self._relay.ending())
+        written.append(self._relay.ending().encode())
 
-    def _pass(self, chunk: bytes, written: list[str], events: list[ReplyEvent]) -> None:
+    def _pass(self, chunk: bytes, written: list[bytes], events: list[ReplyEvent]) -> None:
+        # Decoding what is text alone would be most of the work.
+        if self._shape and self._sse.is_between_events and (passed := self._shape.passed(chunk)):
+            wire, text = passed
+            self._unread += len(text)
+            written.append(wire)
+            events.append(BlockGrew(text))
+        else:
+            self._decode(chunk, written, events)
+            match events:
+                case [BlockGrew(text)] if len(written) == 1:
+                    self._shape = Shape.of(chunk, written[0], text)
+        if self._size > self._limits.text_size:
+            raise ReplyTooLarge.at(self._endpoint.name)
+
+    def _decode(self, chunk: bytes, written: list[bytes], events: list[ReplyEvent]) -> None:
         decoder, relay = self._decoder, self._relay
         try:
             for sse in self._sse.feed(chunk):
@@ -115,14 +138,12 @@ class Passage:
                     events += decoder.feed(sse)
                 except EmptyReply:
                     events.append(_SILENT)
-                written.append(relay.wire(sse))
+                written.append(relay.wire(sse).encode())
                 if decoder.done:
                     self._is_over = True
                     return
         except EventTooLarge:
             raise ReplyTooLarge.at(self._endpoint.name, detail="event too large") from None
-        if decoder.size > self._limits.text_size:
-            raise ReplyTooLarge.at(self._endpoint.name)
 
     async def _whole(self) -> Passed:
         """An answer in one piece, or one that is asked for so."""

@@ -41,6 +41,11 @@ class SSEDecoder:
         self._data_size = 0
         self._id = ""
 
+    @property
+    def is_between_events(self) -> bool:
+        """Whether all that came so far is told: what comes next begins an event."""
+        return not (self._unfinished or self._data or self._type or self._after_cr or self._at_start)
+
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """The events that `chunk` completes. Exhaust the iterator before feeding again."""
         if self._after_cr and chunk:
