@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from channels.db import database_sync_to_async
-from django.db import DatabaseError, connection, transaction
+from django.core.exceptions import ObjectNotUpdated
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.timezone import now
 
 from conversations import broadcasts
@@ -33,6 +34,24 @@ def saving[**P, R](write: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     """`write` as a coroutine: while it waits for a database that is locked, others go on asking theirs."""
     in_its_thread: Callable[P, Awaitable[R]] = database_sync_to_async(write, thread_sensitive=False, executor=_thread)
     return in_its_thread
+
+
+async def insisting[R](conversation_pk: int, write: Callable[[], R]) -> R:
+    """Writes what must not be lost, however long that takes; viewers are told when it does."""
+    pause = 0.5
+    while True:
+        try:
+            written = await saving(write)()
+        except (IntegrityError, ObjectNotUpdated):
+            # What it is about is gone: trying again does not bring it back.
+            raise
+        except DatabaseError:
+            logger.warning("Conversation %s could not be saved; trying again", conversation_pk, exc_info=True)
+            tell(conversation_pk, is_behind=True)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 10)
+        else:
+            return written
 
 
 def keep(relay: Relay, stop: Callable[[], None]) -> None:

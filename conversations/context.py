@@ -1,20 +1,13 @@
 """How much of a model's context window a conversation takes up, and from where on it would fit again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
-from conversations.inspection import Kind
 from conversations.models import Conversation, Message, Path, Role, Thinking
+from ledger.sizes import message_size, size_of
 from upstreams.models import ChatModel
 
-BYTES_A_TOKEN = 4
-TOKENS_A_MESSAGE = 4
-PIXELS_A_TOKEN = 750
-MOST_FOR_AN_IMAGE = 1600
-FOR_A_PAGE = 1500
-"""Text and picture of one page of a PDF file, about."""
 USUAL_ANSWER = 4096
 """Tokens that are kept free for the answer, where nobody has said how long it may be."""
 KEPT_SHARE = 0.5
@@ -100,26 +93,4 @@ def kept_from(told: Sequence[Message], tokens: int, window: int | None) -> Messa
 
 
 def tokens_in(message: Message) -> int:
-    return TOKENS_A_MESSAGE + sum(map(tokens_of, message.blocks))
-
-
-def tokens_of(block: Mapping[str, Any]) -> int:
-    """Thinking of earlier turns is not counted by those who are sent it."""
-    match block:
-        case {"type": "text", "text": str(text)}:
-            return size_of(text)
-        case {"type": "thinking" | "redacted_thinking"}:
-            return 0
-        case {"type": "image"}:
-            pixels = (block.get("width") or 1000) * (block.get("height") or 1000)
-            return min(MOST_FOR_AN_IMAGE, pixels // PIXELS_A_TOKEN + 1)
-        case {"kind": Kind.PDF.value, "pages": int(pages)}:
-            return pages * FOR_A_PAGE
-        case {"type": "document", "size": int(size)}:
-            return size // BYTES_A_TOKEN
-    return size_of(str(block))
-
-
-def size_of(text: str) -> int:
-    """By bytes rather than letters: scripts with many letters have more tokens a letter."""
-    return -(-len(text.encode()) // BYTES_A_TOKEN)
+    return message_size(message.blocks)

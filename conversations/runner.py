@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +13,14 @@ from django.tasks import task
 from django.utils.timezone import now
 
 from conversations import broadcasts, checkpoints
+from conversations.calls import carried_by
 from conversations.models import Conversation, Generation, Message, State, ToolCall
 from conversations.models.generation import USAGE_FIELDS
-from conversations.pacing import paced
 from conversations.relay import Relay, live
 from conversations.toolbox import TOO_MANY, Toolbox, error, unanswered
 from conversations.transcript import problems_with, request_for, takes_prefill
+from ledger.booking import Refused
 from upstreams.chat import ChatRequest
-from upstreams.client import stream_reply
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest, UpstreamError
 from upstreams.protocols import PROTOCOLS
@@ -61,10 +60,10 @@ class Outcome:
     """The ids of calls about which somebody has to be asked."""
 
     @classmethod
-    def of(cls, failure: UpstreamError, *, has_content: bool) -> "Outcome":
+    def of(cls, failure: UpstreamError | Refused, detail: str = "", *, has_content: bool) -> "Outcome":
         """With words of it there, a reply is interrupted, whatever ended it; one without any has failed."""
         state = State.INTERRUPTED if has_content else State.FAILED
-        return cls(state, failure.kind, str(failure), failure.detail)
+        return cls(state, failure.kind, str(failure), detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +213,6 @@ async def begun(relay: Relay, assignment: Assignment) -> None:
         await carried_by(relay, endpoint, assignment.otherwise)
 
 
-async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> None:
-    async with aclosing(paced(stream_reply(endpoint, request))) as batches:
-        async for batch in batches:
-            relay.carry(batch)
-
-
 def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
     if ended.cancelled():
         return Outcome(State.STOPPED if relay.stop_asked else State.INTERRUPTED)
@@ -230,7 +223,9 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
             relay.generation.rounds = max(relay.generation.rounds, 1)
             return Outcome(State.WAITING, undecided=undecided.calls)
         case UpstreamError() as failure:
-            return Outcome.of(failure, has_content=relay.draft.has_content)
+            return Outcome.of(failure, failure.detail, has_content=relay.draft.has_content)
+        case Refused() as refusal:
+            return Outcome.of(refusal, has_content=relay.draft.has_content)
         case bug:
             logger.error("Generation %s failed", relay.generation.pk, exc_info=bug)
             return Outcome(State.FAILED, "internal", OUR_FAULT)
@@ -238,25 +233,15 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
 
 async def finish(relay: Relay, outcome: Outcome) -> None:
     """Books the end, however long that takes; the reply is shown as it stands until it is done."""
-    pause = 0.5
-    while True:
-        try:
-            message = await checkpoints.saving(book)(relay, outcome)
-            break
-        except Generation.NotUpdated:
-            logger.warning("Generation %s has ended, and its conversation is gone", relay.generation.pk)
-            return
-        except DatabaseError:
-            # The reply is whole in memory and nowhere else: giving up would lose it.
-            logger.warning(
-                "The end of generation %s could not be saved; trying again", relay.generation.pk, exc_info=True
-            )
-            checkpoints.tell(relay.generation.conversation_id, is_behind=True)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 10)
+    conversation = relay.generation.conversation
+    try:
+        message = await checkpoints.insisting(conversation.pk, lambda: book(relay, outcome))
+    except Generation.NotUpdated:
+        logger.warning("Generation %s has ended, and its conversation is gone", relay.generation.pk)
+        return
     relay.end(message)
-    checkpoints.tell(relay.generation.conversation_id, is_behind=False)
-    await show_in_lists(relay.generation.conversation)
+    checkpoints.tell(conversation.pk, is_behind=False)
+    await show_in_lists(conversation)
 
 
 @transaction.atomic

@@ -3,9 +3,10 @@
 from django.db import transaction
 
 from accounts.models import User
-from conversations import context, turns
+from conversations import turns
 from conversations.models import Conversation, Message, Path, Role
 from conversations.models.attachment import reference_in
+from ledger.sizes import BYTES_A_TOKEN
 from upstreams.models import ChatModel
 
 ASKED_FOR = (
@@ -33,7 +34,7 @@ def begin_with_summary(path: Path, person: User, chat_model: ChatModel | None) -
 def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
     window = chat_model.context_window if chat_model else None
     # Half of what the model reads is for going on; marks and short words make for fewer bytes a token.
-    room = min(LARGEST, (window or WITHOUT_WINDOW) // 2 * (context.BYTES_A_TOKEN - 1))
+    room = min(LARGEST, (window or WITHOUT_WINDOW) // 2 * (BYTES_A_TOKEN - 1))
     said: list[str] = []
     for message in path.messages.for_reading().order_by("-pk"):
         words = in_words(message)

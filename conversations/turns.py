@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations import broadcasts, memory, relay, runner
+from conversations import broadcasts, calls, memory, relay, runner
 from conversations.markdown import title_from
 from conversations.models import (
     Attachment,
@@ -24,6 +24,7 @@ from conversations.models import (
     ToolGrant,
     Unsent,
 )
+from ledger import booking
 from tools.models import Tool
 from upstreams.models import ChatModel
 
@@ -288,6 +289,7 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
             if is_ours:
                 mark_changed(generation.message)
         if is_ours:
+            booking.recover({str(generation.pk): calls.written_by(generation)})
             broadcasts.changed(generation.message.conversation)
             broadcasts.relisted(generation.message.conversation)
     return list(Generation.objects.next_in_line().values_list("pk", flat=True))

@@ -10,11 +10,15 @@ from django.db import DatabaseError
 from django.utils.timezone import now
 
 from conversations import retention, runner, turns, uploads
+from ledger import booking
+from upstreams.client import LIMITS
 
 INTERVAL = 15.0
 """Seconds between two looks."""
 QUIET = timedelta(seconds=30)
 """A running reply is saved about once a second; one that was not for so long has lost its process."""
+LONGEST_CALL = timedelta(seconds=2 * LIMITS.whole)
+"""A call to an upstream that is open for longer has lost its process."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two looks for files that belong to nothing any more, and for what was deleted long ago."""
 
@@ -42,6 +46,7 @@ async def _look() -> None:
             if clock() >= sweep_at:
                 sweep_at = clock() + SWEEP_INTERVAL
                 await sync_to_async(uploads.sweep)()
+                await sync_to_async(booking.recover)(before=now() - LONGEST_CALL)
             if clock() >= purge_at:
                 # In a thread of its own: nobody's question waits behind what nobody waits for.
                 has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()

@@ -112,13 +112,18 @@ def warnings_for(person: User | None, key: ApiKey | None = None) -> list[str]:
     return [words.nearly_used_up(standing) for standing in standings if standing.is_nearly_used_up]
 
 
-def recover(before: datetime | None = None, written: Mapping[str, int] | None = None) -> None:
-    """After a start: what a crash left open (or all that was begun `before`) is settled as a marked estimate.
+def recover(written: Mapping[str, int] | None = None, before: datetime | None = None) -> None:
+    """Settles what nobody settles any more, as marked estimates: after a start, all that is open.
 
-    `written` has the tokens that are known to have been written, by request id.
+    Otherwise what began `before`; or the calls of the generations in `written`, which has the tokens that are known
+    to have been written by each call's request id.
     """
-    left = Entry.objects.open().filter(started_at__lte=before or now()).select_related("chat_model")
-    for entry in left.order_by("pk"):
+    left = Entry.objects.open()
+    if written is not None:
+        left = left.filter(source=Source.CONVERSATION, request_id__in=written)
+    if before is not None:
+        left = left.filter(started_at__lt=before)
+    for entry in left.select_related("chat_model").order_by("pk"):
         meter = Meter(max(1, entry.prompt_estimate))
         meter.assume((written or {}).get(entry.request_id, 0))
         book(entry, meter, Outcome.LOST, seconds=None)

@@ -361,27 +361,6 @@ async def test_of_a_long_conversation_the_end_is_summed_up_and_that_is_said(
     assert context.tokens_in(first) < 4000
 
 
-# ------------------------------------------------------------ the estimate
-
-
-@pytest.mark.parametrize(
-    ("block", "tokens"),
-    [
-        ({"type": "text", "text": "a" * 4000}, 1000),
-        ({"type": "text", "text": "茶" * 1000}, 750),
-        ({"type": "text", "text": ""}, 0),
-        ({"type": "thinking", "thinking": "a" * 4000}, 0),
-        ({"type": "image", "width": 750, "height": 100}, 101),
-        ({"type": "image", "width": 8000, "height": 8000}, 1600),
-        ({"type": "image"}, 1334),
-        ({"type": "document", "kind": "pdf", "pages": 10, "size": 9}, 15_000),
-        ({"type": "document", "kind": "text", "size": 4000}, 1000),
-    ],
-)
-def test_a_block_has_about_so_many_tokens(block: dict[str, Any], tokens: int) -> None:
-    assert context.tokens_of(block) == tokens
-
-
 async def test_chat_completions_have_a_gauge_too(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer
 ) -> None:

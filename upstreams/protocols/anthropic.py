@@ -9,7 +9,7 @@ from upstreams.protocols.caching import marked
 from upstreams.protocols.history import has_text, turns
 from upstreams.protocols.listings import read_listing as read_models
 
-__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "payload", "read_models", "read_whole"]
+__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
 PATH: Final = "/v1/messages"
 MODELS_PATH: Final = "/v1/models"
@@ -46,6 +46,10 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     """What of the request is not sent as asked, a sentence each."""
     return [*request.remarks, *_translated(request)[1]]
+
+
+def output_limit(request: ChatRequest) -> int:
+    return request.max_tokens or _room(_thinking(request))
 
 
 def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:

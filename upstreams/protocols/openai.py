@@ -10,7 +10,7 @@ from upstreams.protocols.listings import read_listing as read_models
 from upstreams.protocols.openai_messages import chat_messages
 from upstreams.protocols.openai_reply import Decoder, read_whole
 
-__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "payload", "read_models", "read_whole"]
+__all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
 PATH: Final = "/chat/completions"
 MODELS_PATH: Final = "/models"
@@ -58,6 +58,10 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     if request.stop_sequences:
         body["stop"] = list(request.stop_sequences)
     return body
+
+
+def output_limit(request: ChatRequest) -> int | None:
+    return request.max_tokens
 
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:

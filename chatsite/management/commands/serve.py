@@ -19,6 +19,7 @@ from chatsite.addresses import site_address
 from chatsite.server import Server
 from conversations import runner, turns
 from gateway import calls
+from ledger import booking
 from tools.listing import keep_builtin
 from upstreams.client import close_http
 from upstreams.environment import sync_providers
@@ -75,6 +76,7 @@ class Command(BaseCommand):
     def take_up_work(self) -> None:
         """What a crash or a stop left behind: begun as soon as the loop runs."""
         waiting = turns.recover()
+        booking.recover()
         shutdown.on_stop(wind_down)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
 

@@ -1,0 +1,81 @@
+"""About how many tokens a request has, in whichever protocol, before anybody has counted them."""
+
+from typing import Any
+
+import pytest
+
+from ledger import sizes
+from upstreams.chat import ChatMessage, ChatRequest
+
+PIXEL = "iVBORw0KGgo" * 40_000
+"""Base64 of a large image: its letters are no tokens."""
+
+
+@pytest.mark.parametrize(
+    ("block", "tokens"),
+    [
+        ({"type": "text", "text": "a" * 4000}, 1000),
+        ({"type": "text", "text": "茶" * 1000}, 750),
+        ({"type": "text", "text": ""}, 0),
+        ({"type": "text", "text": "\ud800" * 4}, 3),
+        ({"type": "thinking", "thinking": "a" * 4000}, 0),
+        ({"type": "image", "width": 750, "height": 100}, 101),
+        ({"type": "image", "width": 8000, "height": 8000}, 1600),
+        ({"type": "image"}, 1334),
+        ({"type": "image", "source": {"type": "base64", "data": PIXEL}}, 1334),
+        ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}, 1334),
+        ({"type": "document", "kind": "pdf", "pages": 10, "size": 9}, 15_000),
+        ({"type": "document", "kind": "text", "size": 4000}, 1000),
+        ({"type": "document", "source": {"type": "text", "data": "a" * 400}}, 100),
+        ({"type": "document", "source": {"type": "base64", "data": "a" * 200_000}}, 4500),
+        ({"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}}, 1500),
+        ({"type": "document", "source": {"type": "content", "content": [{"type": "image"}]}}, 1334),
+        ({"type": "file", "file": {"file_data": "a" * 200_000}}, 4500),
+        ({"type": "input_audio", "input_audio": {"data": "a" * 10}}, 1500),
+    ],
+)
+def test_a_block_has_about_so_many_tokens(block: dict[str, Any], tokens: int) -> None:
+    assert sizes.content_size(block) == tokens
+
+
+TOOL = {"name": "look_up", "description": "d" * 400, "input_schema": {"type": "object", "properties": {}}}
+TEXT = "a" * 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ChatRequest("m", [ChatMessage("user", [{"type": "text", "text": TEXT}])], system=TEXT, tools=[TOOL]),
+        {"system": TEXT, "messages": [{"role": "user", "content": TEXT}], "tools": [TOOL]},
+        {
+            "system": [{"type": "text", "text": TEXT}],
+            "messages": [{"role": "user", "content": [{"type": "text", "text": TEXT}]}],
+            "tools": [TOOL],
+        },
+        {
+            "messages": [{"role": "system", "content": TEXT}, {"role": "user", "content": TEXT}],
+            "tools": [{"type": "function", "function": TOOL}],
+        },
+    ],
+)
+def test_a_request_has_what_is_in_it(body: Any) -> None:
+    assert 300 < sizes.prompt_tokens(body) < 340
+
+
+def test_results_of_tools_count_with_their_images() -> None:
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": TEXT}, {"type": "image"}]}
+    assert 1434 <= sizes.prompt_tokens({"messages": [{"role": "user", "content": [result]}]}) < 1460
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"messages": None}, {"messages": "?"}, {"messages": [None, 1, {"content": 5}]}, {"tools": {"a": 1}}]
+)
+def test_what_makes_no_sense_is_estimated_all_the_same(body: Any) -> None:
+    assert 0 <= sizes.prompt_tokens(body) < 10
+
+
+def test_what_is_nested_deeply_is_no_trouble() -> None:
+    content: Any = TEXT
+    for _ in range(50_000):
+        content = [content]
+    assert sizes.content_size(content) == 100
