@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from chatsite import tasks
-from conversations import checkpoints, relay, runner, turns, watch
+from conversations import calls, checkpoints, relay, runner, turns, watch
 from conversations.models import Conversation, Participant
 from tests.conversations.asking import Opening, provider_at
 from tests.conversations.desk import Desk
@@ -113,6 +113,7 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*calls._settling, return_exceptions=True)
     checkpoints._writer = watch._watch = None
     checkpoints._running.clear()
     runner._streams.clear()
