@@ -21,7 +21,8 @@ from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
 
-_settling: set[asyncio.Task[None]] = set()
+_settling: dict[int, asyncio.Task[None]] = {}
+"""What is being booked of calls that are over, by generation; nobody who reads an answer waits for it."""
 
 
 async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> None:
@@ -37,6 +38,7 @@ async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> 
 @asynccontextmanager
 async def booked(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> AsyncIterator[Meter]:
     """The call has a row in the ledger from here on, which says in the end how it went."""
+    await until_settled(relay.generation.pk)
     meter = Meter(sizes.prompt_tokens(request))
     beginning = asyncio.create_task(begun(relay.generation, meter, PROTOCOLS[endpoint.protocol].output_limit(request)))
     outcome, error_kind = Outcome.BROKEN, "internal"
@@ -52,10 +54,15 @@ async def booked(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> Asyn
         outcome, error_kind = (Outcome.BROKEN if meter.has_content else Outcome.FAILED), failure.kind
         raise
     finally:
-        settling = asyncio.create_task(settled(relay.generation, beginning, meter, outcome, error_kind))
-        _settling.add(settling)
-        settling.add_done_callback(_settling.discard)
-        await asyncio.shield(settling)
+        settling = settled(relay.generation, beginning, meter, outcome, error_kind)
+        _settling[relay.generation.pk] = asyncio.create_task(settling)
+
+
+async def until_settled(generation_pk: int) -> None:
+    """Until all calls of the generation so far are booked."""
+    if settling := _settling.get(generation_pk):
+        await asyncio.wait([settling])
+        _settling.pop(generation_pk, None)
 
 
 async def begun(generation: Generation, meter: Meter, max_tokens: int | None) -> Entry:

@@ -13,6 +13,7 @@ from accounts.models import User
 from conversations.models import Attachment, Conversation, Message, Thinking
 from conversations.models.conversation import EFFORTS
 from conversations.transcript import parameters_of
+from ledger import booking
 from tools.models import Tool
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import ProtocolName
@@ -26,7 +27,8 @@ LONGEST_TURN = 200_000
 class TurnForm(forms.Form):
     """A turn: the text, the files that go with it, and the model that is to answer.
 
-    `keeps` are the files that a message has already, which an edit does not change.
+    `keeps` are the files that a message has already, which an edit does not change; `refusal` is why no answer can be
+    asked for, where that is known before anything is posted.
     """
 
     text = forms.CharField(
@@ -66,9 +68,11 @@ class TurnForm(forms.Form):
         person: User,
         conversation: Conversation | None = None,
         keeps: Sequence[Attachment] | None = None,
+        refusal: booking.Refused | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.refusal = refusal
         self.person, self.conversation, self.keeps = person, conversation, keeps
         attached = self.fields["attached"]
         assert isinstance(attached, forms.TypedMultipleChoiceField)
@@ -78,6 +82,16 @@ class TurnForm(forms.Form):
         field.queryset = ChatModel.objects.offered()
         self.speaking = conversation.speaking_model() if conversation else ChatModel.objects.default()
         field.initial = self.speaking.pk if self.speaking else None
+
+    @property
+    def status(self) -> int:
+        """Of the answer to a turn that cannot be taken: wrong in itself, or just too much."""
+        return 429 if self.refusal else 422
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """A sentence for each budget of which little is left."""
+        return booking.warnings_for(self.person)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -107,6 +121,10 @@ class TurnForm(forms.Form):
         model = cleaned.get("chat_model")
         if model and not model.can_see and any(each.is_image for each in files):
             self.add_error("chat_model", f"{model} cannot see images. Choose another model, or remove them.")
+        if not (self.errors or self.is_posted):
+            self.refusal = booking.refusal_for(self.person)
+        if self.refusal:
+            raise forms.ValidationError(str(self.refusal))
         return cleaned
 
     @cached_property

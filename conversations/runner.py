@@ -13,7 +13,7 @@ from django.tasks import task
 from django.utils.timezone import now
 
 from conversations import broadcasts, checkpoints
-from conversations.calls import carried_by
+from conversations.calls import carried_by, until_settled
 from conversations.models import Conversation, Generation, Message, State, ToolCall
 from conversations.models.generation import USAGE_FIELDS
 from conversations.relay import Relay, live
@@ -104,6 +104,7 @@ async def write(assignment: Assignment) -> None:
         await show_in_lists(assignment.generation.conversation)
         outcome = assignment.refusal or await streamed(relay, assignment)
         await finish(relay, outcome)
+        await until_settled(assignment.generation.pk)
     finally:
         relay.let_go()
     await start_next(assignment.generation.conversation_id)

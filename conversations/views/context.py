@@ -18,8 +18,9 @@ from conversations.models import Conversation, Path, Role
 from conversations.numbers import whole_number
 from conversations.toolbox import definitions
 from conversations.transcript import request_at
-from conversations.views.turns import to
+from conversations.views.turns import over_limit, to
 from conversations.views.verbs import gone_to
+from ledger import booking
 from upstreams.chat import Block, ChatRequest
 from upstreams.client import count_tokens
 from upstreams.endpoint import Endpoint
@@ -108,6 +109,7 @@ def drawn(
             "can_leave_out": can_leave_out,
             "begins_later": path.messages.filter(memory_begins=True).exists(),
         },
+        "warnings": booking.warnings_for(request.user),
     }
     return render(request, "conversations/_context.html", context)
 
@@ -125,6 +127,8 @@ def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     failed = conversation.messages.filter(deleted_at=None, role=Role.ASSISTANT).for_reading()
     message = failed.filter(pk=whole_number(request.POST.get("retry", "")) or 0).select_related("branch").first()
     if message and path.includes(message.branch_id, message.pk):
+        if refusal := over_limit(request, path):
+            return refusal
         message.conversation = conversation
         return gone_to(request, conversation, turns.retry(message, request.user, model).message.branch)
     return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
@@ -141,4 +145,6 @@ def remember_all(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @require_POST
 def summarise(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     path, model = asked_of(request, pk)
+    if refusal := over_limit(request, path):
+        return refusal
     return gone_to(request, summaries.begin_with_summary(path, request.user, model))

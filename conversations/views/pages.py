@@ -16,6 +16,7 @@ from conversations.forms import TurnForm
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.numbers import whole_number
 from conversations.toolbox import AtHand
+from ledger.booking import Refused
 from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
@@ -78,11 +79,11 @@ def deleted_by_name(request: HttpRequest, path: Path, *, is_owner: bool) -> Mess
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
-def fresh_form(person: User, conversation: Conversation | None = None) -> TurnForm:
-    """A composer with what was left in it, and a key of its own."""
+def fresh_form(person: User, conversation: Conversation | None = None, refusal: Refused | None = None) -> TurnForm:
+    """A composer with what was left in it, and a key of its own; it says why there is no answer, if there is none."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}
-    return TurnForm(initial=initial, person=person, conversation=conversation)
+    return TurnForm(initial=initial, person=person, conversation=conversation, refusal=refusal)
 
 
 @require_GET

@@ -12,9 +12,10 @@ from accounts.models import AuthenticatedRequest
 from conversations import turns
 from conversations.access import conversation_or_404, path_or_404
 from conversations.forms import TurnForm
-from conversations.models import Branch, Conversation
+from conversations.models import Branch, Conversation, Path
 from conversations.views import pages
 from conversations.views.attachments import taken_in
+from ledger import booking
 
 
 @require_POST
@@ -23,7 +24,7 @@ def post(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     path = path_or_404(request, conversation)
     form = turn_form(request, conversation)
     if not form.is_valid():
-        return refused(request, form) if request.htmx else pages.render_conversation(request, path, form, status=422)
+        return refused(request, form) if request.htmx else pages.render_conversation(request, path, form, form.status)
     turns.post(path, request.user, **form.turn())
     if not request.htmx:
         return to(conversation, path.branch)
@@ -37,7 +38,7 @@ def begin(request: AuthenticatedRequest) -> HttpResponse:
     """The first turn makes the conversation; sent twice, it leads to the same one."""
     form = turn_form(request, None)
     if not form.is_valid():
-        return refused(request, form) if request.htmx else pages.render_home(request, form, status=422)
+        return refused(request, form) if request.htmx else pages.render_home(request, form, form.status)
     conversation = turns.begin_with(request.user, **form.turn())
     return HttpResponseClientRedirect(address(conversation)) if request.htmx else to(conversation)
 
@@ -65,7 +66,19 @@ def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 def refused(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
     """Only the words: what was typed stays where it is."""
-    return render(request, "conversations/_composer_errors.html", {"form": form}, status=422)
+    return render(request, "conversations/_composer_errors.html", {"form": form}, status=form.status)
+
+
+def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
+    """What says so to a person who asks for one more answer than they may have; None where they may."""
+    refusal = booking.refusal_for(request.user)
+    if refusal is None:
+        return None
+    if request.htmx:
+        return render(request, "conversations/updates/over_limit.html", {"refusal": refusal}, status=429)
+    return pages.render_conversation(
+        request, path, pages.fresh_form(request.user, path.branch.conversation, refusal), status=429
+    )
 
 
 def address(conversation: Conversation, branch: Branch | None = None) -> str:

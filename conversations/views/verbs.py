@@ -10,9 +10,9 @@ from accounts.models import AuthenticatedRequest
 from conversations import turns
 from conversations.access import conversation_or_404, message_or_404
 from conversations.forms import TurnForm
-from conversations.models import Branch, Conversation, Message, Role
+from conversations.models import Branch, Conversation, Message, Path, Role
 from conversations.numbers import whole_number
-from conversations.views.turns import address, refused
+from conversations.views.turns import address, over_limit, refused
 from upstreams.models import ChatModel
 
 
@@ -21,6 +21,8 @@ def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
     message = message_or_404(request, pk, message_pk)
     if message.role != Role.ASSISTANT:
         raise PermissionDenied("Only an answer can be asked for again.")
+    if refusal := over_limit(request, Path.to(message.branch)):
+        return refusal
     generation = turns.retry(message, request.user, chosen_model(request, message))
     return gone_to(request, message.conversation, generation.message.branch)
 
@@ -47,12 +49,14 @@ def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
         return refused(request, form)
     template = "conversations/_edit.html" if request.htmx else "conversations/edit.html"
     context = {"form": form, "message": message, "conversation": conversation}
-    return render(request, template, context, status=422 if request.method == "POST" else 200)
+    return render(request, template, context, status=form.status if request.method == "POST" else 200)
 
 
 @require_POST
 def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
+    if refusal := over_limit(request, Path.to(message.branch)):
+        return refusal
     turns.go_on(message, request.user)
     return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
 

@@ -113,7 +113,8 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.gather(*calls._settling, return_exceptions=True)
+    await asyncio.gather(*calls._settling.values(), return_exceptions=True)
+    calls._settling.clear()
     checkpoints._writer = watch._watch = None
     checkpoints._running.clear()
     runner._streams.clear()

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
-from conversations import runner, turns
+from conversations import calls, runner, turns
 from conversations.models import Conversation, Generation, Message, State
 from ledger import booking, reports
 from ledger.models import Budget, Entry, Outcome, Spending
@@ -51,8 +51,10 @@ def tool(conversation: Conversation) -> Tool:
     return tool
 
 
-def entries() -> Awaitable[list[Entry]]:
-    return sync_to_async(lambda: list(Entry.objects.order_by("pk")))()
+async def entries() -> list[Entry]:
+    """All of the ledger, once what is over is booked."""
+    await asyncio.gather(*calls._settling.values())
+    return [entry async for entry in Entry.objects.order_by("pk")]
 
 
 async def test_an_answer_is_booked_to_who_asked(
