@@ -1,8 +1,9 @@
 """How much of a model's context window a conversation takes up, and from where on it would fit again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from conversations.models import Conversation, Message, Path, Role, Thinking
 from ledger.sizes import message_size, size_of
