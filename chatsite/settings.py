@@ -127,7 +127,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["chatsite.templatetags.icons"],
+            "builtins": ["chatsite.templatetags.icons", "chatsite.templatetags.figures"],
         },
     },
 ]

@@ -6,19 +6,13 @@ from typing import Any
 from django import template
 
 from chatsite import figures
-from chatsite.money import money
 from conversations.blocks import AttachedFile, ShownBlock, attached_file, attached_files, shown_blocks
 from conversations.models import Generation, Message, Role
 from conversations.models.attachment import reference_in
 
 register = template.Library()
 
-register.filter("duration", figures.duration)
-register.filter("tokens", figures.tokens)
-register.filter("thousands", figures.thousands)
-register.filter("money", money)
 register.filter("thought", figures.thought)
-register.filter("size", figures.size)
 
 
 @register.filter

@@ -1,0 +1,21 @@
+"""Figures as people read them, in every template: `{{ cost|money }}`, `{{ count|tokens }}`; `{% currency %}`."""
+
+from django import template
+from django.conf import settings
+
+from chatsite import figures
+from chatsite.money import money
+
+register = template.Library()
+
+register.filter("duration", figures.duration)
+register.filter("tokens", figures.tokens)
+register.filter("thousands", figures.thousands)
+register.filter("size", figures.size)
+register.filter("money", money)
+
+
+@register.simple_tag
+def currency() -> str:
+    """The ISO code of what all prices are in."""
+    return str(settings.CURRENCY)
