@@ -3,8 +3,18 @@
 import json
 import shlex
 from dataclasses import dataclass
+from typing import Final
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from pygments.lexers.python import PythonLexer
+from pygments.lexers.shell import BashLexer
+from pygments.token import Comment, Keyword, Number, String, _TokenType
 
 from accounts.keys import ApiKey
+
+COLOURS: Final = {Comment: "c", String: "s", Keyword: "k", Number: "m"}
+_LEXERS: Final = {"python": PythonLexer(), "sh": BashLexer()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +23,12 @@ class Example:
     title: str
     language: str
     source: str
+
+    @property
+    def coloured(self) -> SafeString:
+        """The source as HTML, with the classes of the style sheet for code."""
+        tokens = _LEXERS[self.language].get_tokens(self.source)
+        return format_html_join("", '<span class="{}">{}</span>', ((_colour(kind), text) for kind, text in tokens))
 
 
 def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
@@ -41,6 +57,7 @@ def _curl(site: str, model_id: str, key: ApiKey | None) -> str:
         f"{environment(key)}\n\n"
         f"curl {shlex.quote(site + '/v1/messages')} \\\n"
         '  -H "x-api-key: $CHATSITE_API_KEY" \\\n'
+        '  -H "anthropic-version: 2023-06-01" \\\n'
         '  -H "content-type: application/json" \\\n'
         f"  -d {shlex.quote(body)}\n"
     )
@@ -79,6 +96,10 @@ completion = client.chat.completions.create(
 )
 print(completion.choices[0].message.content)
 """
+
+
+def _colour(kind: _TokenType) -> str:
+    return next((colour for general, colour in COLOURS.items() if kind in general), "")
 
 
 def _literal(text: str) -> str:

@@ -66,7 +66,8 @@ class ApiKeyForm(forms.Form):
         min_value=0,
         max_digits=18,
         decimal_places=4,
-        help_text="Empty: none. Yours holds for it in any case.",
+        help_text="Beside your own, which holds in any case.",
+        widget=forms.NumberInput(attrs={"placeholder": "None"}),
     )
     unit = forms.ChoiceField(label="Counted in", required=False)
     period = forms.ChoiceField(label="Renews", required=False, choices=[("month", "Every month"), ("day", "Every day")])

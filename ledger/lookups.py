@@ -41,6 +41,7 @@ STRETCHES: Final[dict[str, tuple[str, Callable[[date], Range]]]] = {
     "last-month": ("Last month", _month_before),
     "12-months": ("12 months", _twelve_months),
 }
+YEARS: Final = range(2000, 3000)
 USUAL: Final = "30-days"
 
 
@@ -115,11 +116,12 @@ def _one(on: str) -> Range | None:
     try:
         if len(on) == len("2026-11"):
             first = date.fromisoformat(f"{on}-01")
-            return Range(first, Period.MONTH.after(first) - timedelta(days=1))
-        day = date.fromisoformat(on)
+            last = Period.MONTH.after(first) - timedelta(days=1)
+        else:
+            first = last = date.fromisoformat(on)
     except (ValueError, OverflowError):
         return None
-    return Range(day, day)
+    return Range(first, last) if first.year in YEARS else None
 
 
 def _number(text: str) -> int | None:

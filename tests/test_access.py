@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -235,6 +236,11 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
     assert not inline, (where, html.tostring(inline[0])[:200])
 
 
+@async_to_sync
+async def streamed(answer: Any) -> bytes:
+    return b"".join([piece async for piece in answer])
+
+
 def everything() -> list[Any]:
     """All that is in the database and that a stranger must not change."""
     tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
@@ -310,7 +316,7 @@ def test_everybody_has_pages_of_their_own(
     for method in METHODS:
         answer = asked(browser_of(mallory), method, address_in(place, route))
         assert answer.status_code in (200, 204, 302, 405, 422)
-        content = b"".join(answer) if answer.streaming else answer.content
+        content = streamed(answer) if answer.streaming else answer.content
         assert b"secret" not in content and b"Between us" not in content
 
 

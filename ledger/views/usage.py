@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import AuthenticatedRequest
 from ledger import reports
 from ledger.charts import chart, name_of, on_of, total
+from ledger.comparisons import before, totals_shown
 from ledger.limits_shown import of_person
 from ledger.lookups import CALL, DAY, STRETCHES, Lookup, Measure, lookup
 from ledger.models import Source
@@ -72,6 +73,8 @@ def page_of(look: Lookup) -> dict[str, Any]:
     return {
         "look": look,
         "totals": totals,
+        "totals_shown": totals_shown(totals, reports.totals(before(look.range), look.only)),
+        "compared_to": compared_to(look),
         "measure": measure,
         "chart": chart(buckets, measure, look) if len(buckets) > 1 else None,
         "stretches": [(label, look.address(period=slug, on=None), slug) for slug, (label, _) in STRETCHES.items()],
@@ -80,11 +83,17 @@ def page_of(look: Lookup) -> dict[str, Any]:
         "dimension": NAMES[look.by],
         "chips": chips(look),
         "csv_query": look.address().removeprefix("?"),
-        **(calls_of(look) if look.by == CALL else {"page": lines_of(look, measure, totals, buckets)}),
+        **(calls_of(look) if look.by == CALL else lines_of(look, measure, totals, buckets)),
     }
 
 
-def lines_of(look: Lookup, measure: Measure, totals: Figures, buckets: list[Bucket]) -> Any:
+def compared_to(look: Lookup) -> str:
+    """The time before, for "than in …"."""
+    days = look.range.days
+    return "on the day before" if days == 1 else f"in the {days} days before"
+
+
+def lines_of(look: Lookup, measure: Measure, totals: Figures, buckets: list[Bucket]) -> dict[str, Any]:
     rows = rows_of(look, buckets)
     if measure is not Measure.COST and look.by != DAY:
         rows.sort(key=lambda row: -total(row.figures, measure))
@@ -92,7 +101,7 @@ def lines_of(look: Lookup, measure: Measure, totals: Figures, buckets: list[Buck
     largest = max((total(row.figures, measure) for row in rows), default=whole)
     page: Any = Paginator(rows, PER_PAGE).get_page(look.query.get("page"))
     page.object_list = [line_of(row, look, measure, whole, largest) for row in page.object_list]
-    return page
+    return {"page": page, "has_unpriced": any(row.figures.tokens and not row.figures.cost for row in rows)}
 
 
 def line_of(row: Row, look: Lookup, measure: Measure, whole: Decimal, largest: Decimal) -> Line:

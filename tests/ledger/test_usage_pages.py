@@ -141,7 +141,18 @@ def test_every_choice_of_the_page_answers(browser_of, root, used):
 
 @pytest.mark.parametrize(
     "query",
-    ["period=x", "by=x", "person=x", f"person={10**30}", "source=x", "on=2026-13", "on=9999-12", "on=0001-01-01"]
+    [
+        "period=x",
+        "by=x",
+        "person=x",
+        f"person={10**30}",
+        "source=x",
+        "on=2026-13",
+        "on=9999-12",
+        "on=0001-01-01",
+        "on=9999-12-31&by=call",
+        "on=0001-01-01&by=call",
+    ]
     + ["measure=x", "as=x", "page=99", "page=x", "before=x", "by=call&before=1", "model=0", "key=0&by=person"],
 )
 def test_what_an_address_should_not_say_is_left_out(browser_of, root, ada, used, query):
@@ -174,6 +185,15 @@ def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatc
     assert [line.split(" 1 ")[0] for line in lines(answer)] == [f"{localdate():%B %Y}", f"{last:%B %Y}"]
     month = browser_of(root).get(EVERYBODYS + row(answer, f"{last:%B %Y}"))
     assert totals(month)["Calls"] == "1" and page(month).xpath("//figure")
+
+
+def test_totals_are_compared_with_the_time_before(browser_of, root, ada, model, monkeypatch):
+    for days, read in ((0, 3000), (7, 2000), (14, 9000)):
+        monkeypatch.setattr(booking, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
+        called(ada, model, read, 0)
+    answer = browser_of(root).get(EVERYBODYS, {"period": "7-days"})
+    assert totals(answer)["Tokens"] == "3,000 +50 % against 2,000 in the 7 days before"
+    assert totals(answer)["Failed"] == "0"
 
 
 # The chart
@@ -237,6 +257,7 @@ def test_a_model_without_prices_costs_nothing_that_is_known(browser_of, ada):
     called(ada, model_with("Free"), 1000, 100)
     answer = browser_of(ada).get(OWN)
     assert totals(answer)["Cost"] == "–" and " – " in lines(answer)[0] and "Share of tokens" in answer.text
+    assert "where a model has no prices" in answer.text
 
 
 def test_what_a_name_holds_is_text(browser_of, ada, root):
