@@ -13,7 +13,9 @@ pages = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
 
+from chatsite.bodies import limited  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.application import PREFIX  # noqa: E402
@@ -31,7 +33,7 @@ async def socket(scope: Any, receive: Any, send: Any) -> None:
     await AuthMiddlewareStack(signed_in)(scope, receive, send)
 
 
-or_demo = or_demo_upstream(pages)
+or_demo = or_demo_upstream(limited(pages, lambda: settings.REQUEST_SIZE))
 
 
 async def requests(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Request bodies under Daphne: read from the file they came into, piece by piece, not put into memory at once."""
+"""Request bodies: none larger than is taken, and under Daphne read from the file they came into, piece by piece."""
 
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -7,12 +7,15 @@ from typing import IO, Any, Final
 
 from daphne.http_protocol import WebRequest
 
+from chatsite import figures
+
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Application = Callable[[MutableMapping[str, Any], Receive, Any], Awaitable[None]]
 
 PIECE: Final = 1 << 16
 _BODY: Final = "chatsite.body"
+_IS_CUT: Final = "chatsite.is_cut"
 
 
 def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
@@ -33,6 +36,8 @@ def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
 def set_aside(request: Any, scope: dict[str, Any]) -> None:
     """Takes the body from Daphne, which would put all of it into the application's queue before the first is read."""
     scope[_BODY], request.content = request.content, io.BytesIO()
+    if getattr(request, "is_cut", False):
+        scope[_IS_CUT] = True
 
 
 def in_pieces(application: Application) -> Application:
@@ -43,6 +48,45 @@ def in_pieces(application: Application) -> Application:
         await application(scope, Body(body, receive) if body else receive, send)
 
     return reading
+
+
+def limited(application: Any, most: Callable[[], int]) -> Application:
+    """The application, which is given no body of more bytes; whoever sends one is told how many there may be."""
+
+    async def guarded(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
+        if scope.pop(_IS_CUT, False) or declared_size(scope) > most():
+            await refuse(send, most())
+            return
+        size, is_answered = 0, False
+
+        async def measured() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            return message if size <= most() else {"type": "http.disconnect"}
+
+        async def noted(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        await application(scope, measured, noted)
+        if size > most() and not is_answered:
+            await refuse(send, most())
+
+    return guarded
+
+
+def declared_size(scope: MutableMapping[str, Any]) -> int:
+    told = dict(scope["headers"]).get(b"content-length", b"")
+    return int(told) if told.isdigit() else 0
+
+
+async def refuse(send: Any, most: int) -> None:
+    words = f"What was sent is too large: at most {figures.size(most)} can be sent at once. Send it in parts.".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": words})
 
 
 class Body:

@@ -17,12 +17,26 @@ from chatsite import bodies, shutdown
 
 MOST_UNSENT: Final = 256 * 1024
 """Bytes that may wait for a reader who is slow; who has more to say to them waits too."""
+PROOF: Final = 1_000_000
+"""Bytes over the limit that are kept of a body, for whoever reads it to see that it is too large."""
 LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether a slow reader has caught up."""
 
 
 class Request(WebRequest):  # type: ignore[misc]
-    """The pieces of a stream go straight to the socket: Twisted's way there asks the system three times for each."""
+    """The pieces of a stream go straight to the socket: Twisted's way there asks the system three times for each.
+
+    Of a body that is larger than any may be, no more is kept than shows that it is.
+    """
+
+    received = 0
+    is_cut = False
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.received += len(data)
+        self.is_cut = self.received > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE) + PROOF
+        if not self.is_cut:
+            super().handleContentChunk(data)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         piece = message.get("body", b"") if message.get("more_body") else b""

@@ -189,6 +189,9 @@ ATTACHMENT_PIXELS = int(env.float("ATTACHMENT_PIXELS", default=50) * 1_000_000)
 ATTACHMENT_PAGES = env.int("ATTACHMENT_PAGES", default=100)
 ATTACHMENTS_PER_MESSAGE = env.int("ATTACHMENTS_PER_MESSAGE", default=10)
 ATTACHMENTS_PER_PERSON = int(env.float("ATTACHMENTS_PER_PERSON", default=2000) * 1_000_000)
+# A megabyte a file for what is around it, and one for the text.
+_ALL_FILES = ATTACHMENTS_PER_MESSAGE * (ATTACHMENT_SIZE + 1_000_000) + 1_000_000
+REQUEST_SIZE = int(env.float("REQUEST_SIZE", default=_ALL_FILES / 1_000_000) * 1_000_000)
 ATTACHMENT_DRAFT_DAYS = env.int("ATTACHMENT_DRAFT_DAYS", default=7)
 
 # ---------------------------------------------------------------- people

@@ -1,7 +1,7 @@
 """Large request bodies under Daphne: read piece by piece, and by nobody before the application asks."""
 
 import io
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +9,10 @@ import pytest
 from daphne.http_protocol import HTTPFactory
 from twisted.internet.testing import StringTransport
 
+from accounts.models import User
 from chatsite.bodies import PIECE, in_pieces, leave_unparsed, set_aside
+from chatsite.server import PROOF, Request
+from tests.viewers import SITE, TOKEN, Browser
 
 COMPLETE = {"type": "http.request", "body": b"", "more_body": False}
 GONE = {"type": "http.disconnect"}
@@ -65,3 +68,40 @@ def test_forms_are_not_read_by_the_server() -> None:
     request.process = lambda: None
     channel.dataReceived(body[-1:])
     assert (request.args, request.content.read()) == ({}, body)
+
+
+def test_of_a_body_that_is_too_large_only_the_proof_is_kept(settings: Any) -> None:
+    settings.REQUEST_SIZE = settings.GATEWAY_BODY_SIZE = 1000
+    requests: list[Any] = []
+    factory = HTTPFactory(SimpleNamespace(protocol_connected=requests.append))
+    leave_unparsed(factory, Request)
+    channel = factory.buildProtocol(None)
+    channel.makeConnection(StringTransport())
+    channel.dataReceived(b"POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n")
+    [request] = requests
+    request.process = lambda: None
+    for _ in range(100):
+        channel.dataReceived(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+    assert request.is_cut and 1000 < request.content.tell() <= 1000 + PROOF
+    channel.dataReceived(b"0\r\n\r\n")
+    scope: dict[str, Any] = {}
+    set_aside(request, scope)
+    assert any(scope.values())
+
+
+@pytest.mark.parametrize("says_so", [True, False], ids=["with its length", "in chunks"])
+@pytest.mark.django_db(transaction=True)
+async def test_whoever_sends_too_much_is_told_the_limit(says_so: bool, ada: User, settings: Any) -> None:
+    settings.REQUEST_SIZE = 100_000
+    browser = await Browser.of(ada)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"a" * 10_000
+
+    headers = {"x-csrftoken": TOKEN, "origin": SITE, "content-type": "multipart/form-data; boundary=b"}
+    body = b"a" * 200_000 if says_so else pieces()
+    answer = await browser.http.post("/attachments/", content=body, headers=headers)
+    assert (answer.status_code, "at most 100\N{NO-BREAK SPACE}kB can be sent" in answer.text) == (413, True)
+    assert (await browser.get("/")).status_code == 200
+    await browser.close()
