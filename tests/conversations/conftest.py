@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
@@ -115,6 +116,9 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     await asyncio.gather(*left, return_exceptions=True)
     await asyncio.gather(*calls._settling.values(), return_exceptions=True)
     calls._settling.clear()
+    # A query that was under way when its task was cancelled goes on in its thread; the database must not be emptied
+    # beneath it, which Postgres calls a deadlock.
+    await asyncio.gather(sync_to_async(int)(), asyncio.wrap_future(checkpoints._thread.submit(int)))
     checkpoints._writer = watch._watch = None
     checkpoints._running.clear()
     runner._streams.clear()
