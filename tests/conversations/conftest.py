@@ -16,6 +16,7 @@ from tests.conversations.desk import Desk
 from tests.fakes import ModelServer
 from tests.tools.drawer import Drawer, running
 from tests.viewers import Browser
+from upstreams import counting
 from upstreams.client import LIMITS, close_http, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
@@ -23,6 +24,11 @@ from upstreams.models import ChatModel
 PAGE = 40
 """Lines of a list, and messages on a page, that come at once."""
 QUICK = {"backoff": 0.001, "longest_wait": 0.01}
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_known_not_to_count() -> None:
+    counting._counts_nothing.clear()
 
 
 @pytest.fixture

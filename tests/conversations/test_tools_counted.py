@@ -8,15 +8,9 @@ from tests.conversations.asking import Opening
 from tests.conversations.desk import Desk
 from tests.pages import fragment, words
 from tests.viewers import Browser
-from upstreams import counting
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_known_not_to_count() -> None:
-    counting._counts_nothing.clear()
 
 
 async def gauge(browser: Browser, conversation: Conversation) -> str:

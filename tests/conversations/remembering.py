@@ -1,0 +1,62 @@
+"""Conversations that a model's memory can be too small for, and what is seen of that."""
+
+import re
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import Conversation, Generation, Role, State
+from conversations.models.message import text_block
+from tests.conversations.asking import last_reply
+from tests.fakes import ModelServer
+from tests.pages import fragment, words
+from tests.viewers import Browser, Viewer
+from upstreams.models import ChatModel
+
+PAGE_OF_TEXT = "word " * 400
+"""500 tokens, as estimated."""
+
+
+def fill(conversation: Conversation, owner: User, model: ChatModel, turns: int, size: int = 1) -> None:
+    """So many turns, and an answer to each, of so many pages."""
+    branch = conversation.path().branch
+    for number in range(turns):
+        tail = conversation.path().tail()
+        said = conversation.add(branch, tail, author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}")
+        reply = conversation.add(
+            branch, said.pk, role=Role.ASSISTANT, blocks=[text_block(f"Answer {number}. {PAGE_OF_TEXT * size}")]
+        )
+        naming = Generation.naming(model)
+        Generation.objects.create(conversation=conversation, message=reply, state=State.COMPLETE, **naming)
+
+
+async def full(conversation: Conversation, owner: User, model: ChatModel, turns: int = 8, window: int = 8000) -> None:
+    await ChatModel.objects.aupdate(context_window=window)
+    model.context_window = window
+    await sync_to_async(fill)(conversation, owner, model, turns)
+
+
+async def gauge(browser: Browser, conversation: Conversation, **query: Any) -> tuple[str, str]:
+    """What stands under the message field, and what is offered above it, if anything is."""
+    answer = await browser.http.get(f"/conversations/{conversation.pk}/context/", params=query)
+    assert answer.status_code == 200
+    page = fragment(answer.text)
+    [shown] = page.cssselect(".gauge")
+    offers = [words(each) for each in page.cssselect(".offer") if each.get("hidden") is None]
+    return words(shown).replace("\xa0", " "), "".join(offers)
+
+
+def told(server: ModelServer) -> list[str]:
+    """The first words of what the model was told last."""
+    return [
+        re.match(r"\w+ ?\d*", message["content"][0]["text"])[0]  # type: ignore[index]
+        for message in server.requests[-1].json["messages"]
+    ]
+
+
+async def ask(tab: Viewer, conversation: Conversation, text: str = "Now?") -> Generation:
+    await tab.browser.say(conversation, text)
+    reply = await last_reply(conversation)
+    await tab.until_over(reply.message_id)
+    return await last_reply(conversation)
