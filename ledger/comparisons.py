@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from chatsite.money import money
+from ledger.models import Period, UsageSum
 from ledger.reports import Figures, Range
 
 
@@ -22,6 +23,11 @@ class Total:
 def before(range: Range) -> Range:
     last = range.first - timedelta(days=1)
     return Range(last - timedelta(days=range.days - 1), last)
+
+
+def is_known(range: Range) -> bool:
+    """Whether the ledger was kept all that time: to be compared with half of it would tell nothing."""
+    return UsageSum.objects.filter(span=Period.DAY, start__lte=range.first).exists()
 
 
 def totals_shown(figures: Figures, earlier: Figures) -> list[Total]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import AuthenticatedRequest
 from ledger import reports
 from ledger.charts import chart, name_of, on_of, total
-from ledger.comparisons import before, totals_shown
+from ledger.comparisons import before, is_known, totals_shown
 from ledger.limits_shown import of_person
 from ledger.lookups import CALL, DAY, STRETCHES, Lookup, Measure, lookup
 from ledger.models import Source
@@ -73,7 +73,7 @@ def page_of(look: Lookup) -> dict[str, Any]:
     return {
         "look": look,
         "totals": totals,
-        "totals_shown": totals_shown(totals, reports.totals(before(look.range), look.only)),
+        "totals_shown": totals_shown(totals, earlier(look)),
         "compared_to": compared_to(look),
         "measure": measure,
         "chart": chart(buckets, measure, look) if len(buckets) > 1 else None,
@@ -85,6 +85,11 @@ def page_of(look: Lookup) -> dict[str, Any]:
         "csv_query": look.address().removeprefix("?"),
         **(calls_of(look) if look.by == CALL else lines_of(look, measure, totals, buckets)),
     }
+
+
+def earlier(look: Lookup) -> Figures:
+    range = before(look.range)
+    return reports.totals(range, look.only) if is_known(range) else Figures()
 
 
 def compared_to(look: Lookup) -> str:
