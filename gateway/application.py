@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 from django.db import OperationalError
 
-from accounts.keys import secret_in
+from accounts.keys import is_secret, secret_in
 from gateway.admission import Asked, admit, admit_count, key_of, model_of, models_of
 from gateway.calls import Call, while_there
 from gateway.counting import counted
@@ -30,6 +30,8 @@ from upstreams.endpoint import ProtocolName
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/v1/"
+READ_FROM_ANYBODY: Final = 1_000_000
+"""Bytes of a request that are read before it is known whose it is."""
 _VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _BETA: Final = re.compile(r"[\w.,\- ]{1,1000}", re.ASCII)
 _key_of, _admit, _admit_count = in_thread(key_of), in_thread(admit), in_thread(admit_count)
@@ -112,6 +114,8 @@ async def _count(incoming: Incoming, out: Outgoing) -> None:
 async def _asked(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> Asked:
     _expect("POST", incoming)
     secret = secret_in(incoming.headers)
+    if not is_secret(secret) or incoming.size is None or incoming.size > READ_FROM_ANYBODY:
+        await _key_of(secret)
     try:
         if protocol is ProtocolName.ANTHROPIC and not _VERSION.fullmatch(incoming.headers.get("anthropic-version", "")):
             raise Problem(400, "invalid_request_error", "anthropic-version: must be a date such as 2023-06-01.")

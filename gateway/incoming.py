@@ -28,6 +28,12 @@ class Incoming:
         """With lower-case names."""
 
     @property
+    def size(self) -> int | None:
+        """Bytes of the body, as far as the client has said."""
+        told = self.headers.get("content-length", "")
+        return int(told) if told.isdecimal() else None
+
+    @property
     def is_encrypted(self) -> bool:
         """Whether it came over TLS, by the word of the proxy where settings say that there is one."""
         if behind := getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
@@ -56,11 +62,9 @@ class Incoming:
 
     async def _body(self) -> bytes:
         most: int = settings.GATEWAY_BODY_SIZE
-        told = self.headers.get("content-length", "")
-        parts, size, is_complete = [], int(told) if told.isdecimal() else 0, False
-        if size > most:
+        parts, size, is_complete = [], 0, False
+        if (self.size or 0) > most:
             raise _too_large(most)
-        size = 0
         while not is_complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":

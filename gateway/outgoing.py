@@ -66,7 +66,7 @@ class Outgoing:
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         # Clients of the one protocol look for the first, of the other for the second.
-        ids = {"request-id": self.request_id, "x-request-id": self.request_id}
+        ids = {"request-id": self.request_id, "x-request-id": self.request_id, "x-content-type-options": "nosniff"}
         told = [(name.encode(), value.encode("latin-1")) for name, value in {**headers, **self.headers, **ids}.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": told})
 

@@ -48,8 +48,13 @@ class Programs:
         self._ending.close()
 
     def _forget(self) -> None:
+        self.forget_calls()
+        for model in (Provider, ApiKey, User):
+            model.objects.all().delete()
+
+    def forget_calls(self) -> None:
         self.until_settled()
-        for model in (Entry, UsageSum, Provider, ApiKey, User):
+        for model in (Entry, UsageSum):
             model.objects.all().delete()
 
     def fresh(self, protocol: ProtocolName) -> ModelServer:
