@@ -210,8 +210,8 @@ def measure(stand: Stand, way: str, asked: argparse.Namespace) -> None:
         port, tally = served.address.port, Tally(stand.epoch)
         short = targets(stand, way, Plan("paragraphs", 11, 10_000, 0), port, secret)
         direct, ours = asyncio.run(first_tokens(list(short), tally, asked.times))
-        added = [statistics.median(ours) - statistics.median(direct), percentile(ours, 99) - percentile(direct, 99)]
-        print(f"\n{way}: {added[0]:.1f} ms to the first token are added at p50, {added[1]:.1f} ms at p99")
+        figures = [f"{percentile(ours, at) - percentile(direct, at):.1f} ms at p{at}" for at in (10, 50, 99)]
+        print(f"\n{way}: to the first token are added {', '.join(figures)}")
         print(f"{'at once':>7} {'requests/s':>10} {'p50, ms':>8} {'p99, ms':>8} {'ms/request':>11}", flush=True)
         for at_once in (1, 20):
             print(asyncio.run(requests_a_second(short[1], tally, served, at_once, asked.seconds)), flush=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Barrier
 from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
@@ -12,10 +13,14 @@ MOST: Final = 4
 """Connections of the gateway to a database that lets several write at once."""
 
 
+def _count() -> int:
+    # SQLite lets one write at a time; who waits for its lock does so longer than for their turn in one thread.
+    return 1 if connection.vendor == "sqlite" else MOST
+
+
 @cache
 def _threads() -> ThreadPoolExecutor:
-    # SQLite lets one write at a time; who waits for its lock does so longer than for their turn in one thread.
-    return ThreadPoolExecutor(1 if connection.vendor == "sqlite" else MOST, thread_name_prefix="gateway")
+    return ThreadPoolExecutor(_count(), thread_name_prefix="gateway")
 
 
 def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
@@ -49,5 +54,14 @@ def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kw
 
 def close() -> None:
     """Lets go of the threads and of their connections."""
+    everyone = Barrier(_count())
+
+    def last_act() -> None:
+        # Nobody leaves before all are there: so each thread has come, and closes what is its own.
+        everyone.wait()
+        connection.close()
+
+    for _ in range(_count()):
+        _threads().submit(last_act)
     _threads().shutdown()
     _threads.cache_clear()

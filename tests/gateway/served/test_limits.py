@@ -8,6 +8,7 @@ import anthropic
 import openai
 import pytest
 from anthropic import AsyncAnthropic
+from channels.db import database_sync_to_async
 
 from ledger.models import Budget, Entry, RateLimit
 from tests.fakes import Gate, ModelServer
@@ -83,9 +84,8 @@ async def test_many_calls_at_once_spend_no_more_than_one_too_many(
     books: None, programs: Programs, messages: ModelServer
 ) -> None:
     """Each costs 30 tokens and reserves more, so of the twenty only as many are let through as the budget holds."""
-    await asyncio.to_thread(
-        Budget.objects.create, scope="person", person=programs.ada, period="day", unit="tokens", limit=100
-    )
+    budget = Budget(scope="person", person=programs.ada, period="day", unit="tokens", limit=100)
+    await database_sync_to_async(budget.save)()
     gate = Gate()
     messages.stream(gate, *reply_wire(messages.protocol, ["Hello"], usage={"input_tokens": 10, "output_tokens": 20}))
     body: Any = {"model": asks(messages.protocol), "max_tokens": 40, "messages": [MessagesProgram.question("text")]}
@@ -105,6 +105,9 @@ async def test_many_calls_at_once_spend_no_more_than_one_too_many(
         gate.open()
         answered = sum(await asyncio.gather(*asking))
     assert 1 <= answered <= 3
-    await asyncio.to_thread(programs.until_settled)
-    spent = await asyncio.to_thread(lambda: [entry.tokens for entry in Entry.objects.all()])
-    assert spent == [30] * answered
+
+    def spent() -> list[int]:
+        programs.until_settled()
+        return [entry.tokens for entry in Entry.objects.all()]
+
+    assert await database_sync_to_async(spent)() == [30] * answered
