@@ -1,6 +1,7 @@
 """Requests of both protocols as clients send them, and small changes to them."""
 
 from copy import deepcopy
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -92,7 +93,14 @@ CHAT: dict[str, Any] = {
     "service_tier": "auto",
 }
 
-MISSING = object()
+
+class Missing(Enum):
+    """Its name, not its place in memory, becomes part of a test's: workers must agree on it."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
 
 
 def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
