@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.backstage import Person
+from tests.browser.backstage import Backstage, Person
 from tests.browser.conftest import OpenTab
 
 
@@ -44,3 +44,25 @@ async def test_a_key_is_made_copied_and_revoked(scheme: str, width: int, open_ta
     await page.get_by_role("button", name="Revoke the key").click()
     await expect(page.get_by_role("status").first).to_have_text("“Nightly report” is revoked.")
     await expect(page.get_by_role("button", name="Revoke Nightly report")).to_have_count(0)
+
+
+async def test_an_administrator_finds_and_revokes_a_key(open_tab: OpenTab, backstage: Backstage) -> None:
+    uma = await open_tab(backstage.person("Uma Abel"))
+    await uma.open("/account/keys/")
+    await uma.page.get_by_role("textbox", name="Name").fill("Batch of Uma")
+    await uma.page.get_by_role("button", name="Create key").click()
+    await expect(uma.page.locator("code[data-secret]")).to_be_visible()
+    tab = await open_tab(backstage.administrator())
+    await tab.open("/settings/keys/")
+    await tab.page.get_by_role("searchbox", name="Find a person or key").press_sequentially("Uma Abel")
+    row = tab.page.locator("tbody tr")
+    await expect(row).to_have_count(1)
+    await tab.page.get_by_role("combobox", name="State").select_option("Revoked")
+    await expect(tab.page.get_by_text("No key is like that.")).to_be_visible()
+    await tab.page.get_by_role("combobox", name="State").select_option("Working")
+    await expect(row).to_contain_text("Batch of Uma")
+    await tab.page.get_by_role("button", name="Revoke Batch of Uma").click()
+    await tab.page.get_by_role("button", name="Revoke the key").click()
+    await expect(tab.page.get_by_role("status").first).to_have_text("“Batch of Uma” of Uma Abel is revoked.")
+    await expect(tab.page.get_by_role("combobox", name="State")).to_have_value("valid")
+    await expect(tab.page.get_by_text("No key is like that.")).to_be_visible()
