@@ -67,9 +67,9 @@ def everybodys(request: AuthenticatedRequest) -> HttpResponse:
 
 
 def page_of(look: Lookup) -> dict[str, Any]:
-    totals = reports.totals(look.range, look.only)
-    measure = look.measure or (Measure.COST if totals.cost else Measure.TOKENS)
     buckets = reports.buckets(look.range, look.only)
+    totals = sum((bucket.figures for bucket in buckets), Figures())
+    measure = look.measure or (Measure.COST if totals.cost else Measure.TOKENS)
     return {
         "look": look,
         "totals": totals,
