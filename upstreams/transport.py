@@ -1,11 +1,10 @@
-"""The one HTTP client of each event loop, and what can go wrong on the network in our words."""
+"""The one way out of each event loop, and what can go wrong on the network in our words."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import cache, lru_cache
 from typing import Final
 
 import aiohttp
@@ -46,6 +45,8 @@ class Limits:
 
 LIMITS: Final = Limits()
 
+_HEADERS: Final = {"user-agent": "chatsite", "accept-encoding": "identity"}
+_TIMEOUT: Final = {"timeout": {"connect": LIMITS.connect, "pool": LIMITS.connect}}
 _WORDS: Final = {
     "address": "The base URL of {name} is not a web address. An administrator can correct it under Providers.",
     "name": "The host of {name} is unknown here. An administrator can check the base URL and the network.",
@@ -82,11 +83,11 @@ class Transport(AiohttpTransport):
         return response
 
 
-_clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+_clients: dict[asyncio.AbstractEventLoop, Transport] = {}
 
 
-def http() -> httpx.AsyncClient:
-    """The running loop's client: making one is dear, and its connections are worth keeping.
+def http() -> Transport:
+    """The running loop's way out: its connections are worth keeping.
 
     It goes straight to the address: no proxy from the environment, no cookies, no
     redirects (the key would travel along), no limit on connections.
@@ -100,20 +101,14 @@ def http() -> httpx.AsyncClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        _clients[loop] = httpx.AsyncClient(
-            transport=Transport(verify=tls(), trust_env=False, client=session),
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"user-agent": "chatsite", "accept-encoding": "identity"},
-        )
+        _clients[loop] = Transport(verify=tls(), trust_env=False, client=session)
     return _clients[loop]
 
 
 async def close_http() -> None:
-    """Closes the running loop's client, with all its connections."""
-    if client := _clients.pop(asyncio.get_running_loop(), None):
-        await client.aclose()
+    """Closes all of the running loop's connections."""
+    if transport := _clients.pop(asyncio.get_running_loop(), None):
+        await transport.aclose()
 
 
 async def send(
@@ -126,12 +121,11 @@ async def send(
     """
     failure: Unreachable | Stalled
     try:
-        client = http()
-        url = _url(endpoint, path)
-        timeout = httpx.Timeout(None, connect=LIMITS.connect, pool=LIMITS.connect)
-        request = client.build_request(method, url, headers=headers, content=body, timeout=timeout)
+        url = _url(endpoint.base_url, path)
+        request = httpx.Request(method, url, headers=_HEADERS | headers, content=body, extensions=_TIMEOUT)
+        # What httpx's client does around this (cookies, redirects, authentication) is not wanted, and takes its time.
         async with asyncio.timeout_at(until):
-            return await client.send(request, stream=True)
+            return await http().handle_async_request(request)
     except TimeoutError:
         failure = Stalled(f"{endpoint.name} did not begin to answer in time. Try again, or take another model.")
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
@@ -166,8 +160,9 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _url(endpoint: Endpoint, path: str) -> httpx.URL:
-    base = endpoint.base_url.strip()
+@lru_cache(256)
+def _url(base_url: str, path: str) -> httpx.URL:
+    base = base_url.strip()
     url = httpx.URL(base.rstrip("/") + path)
     if len(base.split()) != 1 or url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise httpx.InvalidURL("not an http or https address")
