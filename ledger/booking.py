@@ -86,7 +86,7 @@ def begin(caller: Caller, chat_model: ChatModel, *, prompt_tokens: int, max_toke
         entry.reserved_cost = highest_cost(chat_model, prompt_tokens, answer)
         if standing := budgets.reserve(entry, payer):
             raise Refused.over_budget(standing, entry.started_at)
-        entry.save(force_insert=True)
+        statements.begin(entry)
         if caller.key:
             note_use(caller.key, entry.started_at)
         return entry

@@ -52,6 +52,12 @@ SET spent = spent + %s, reserved = CASE WHEN reserved > %s THEN reserved - %s EL
 
 HOLD: Final = f"SELECT id FROM {Entry._meta.db_table} WHERE id = %s AND outcome = 'open'"  # noqa: S608
 
+_BEGUN: Final[list[Any]] = [field for field in Entry._meta.concrete_fields if not field.primary_key]
+BEGIN: Final = f"""
+INSERT INTO {Entry._meta.db_table} ({", ".join(field.column for field in _BEGUN)})
+VALUES ({", ".join(["%s"] * len(_BEGUN))}) RETURNING id
+"""  # noqa: S608
+
 KIND: Final = ("span", "start", "person_pk", "key_pk", "group_pk", "model_pk", "source")
 NAMES: Final = ("person_name", "key_name", "group_name", "model_name", "provider_name")
 
@@ -83,6 +89,15 @@ def reserve(spending: int, amount: int, limit: int | None) -> bool:
 
 def spend(spending: int, amount: int, held: int) -> None:
     run(SPEND, amount, held, held, spending)
+
+
+def begin(entry: Entry) -> None:
+    """Saves an entry for the first time."""
+    values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for field in _BEGUN]
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN, values)
+        [entry.pk] = cursor.fetchone()
+    entry._state.adding, entry._state.db = False, connection.alias
 
 
 def hold(entry: int) -> bool:
