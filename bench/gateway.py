@@ -3,7 +3,7 @@ processor time; how many requests it takes, and what booking costs.
 
     python -m bench.gateway [--streams 1 50 200] [--ways messages chat translated] [--seconds 6]
 
-The server has one core for itself; upstream and clients have the others. About three minutes.
+The server has one core for itself; upstream and clients have the others. About two minutes.
 """
 
 import argparse
@@ -24,8 +24,7 @@ from bench.upstream import LONGEST, Plan, tenths
 
 SETTLING: Final = 1.5
 _STAMP: Final = re.compile(rb"\bT([0-9a-f]{6,8})\b")
-_ENDS: Final = (b"0\r\n\r\n",)
-WAYS: Final = {"messages": ("/v1/messages", "anthropic"), "chat": ("/v1/chat/completions", "openai")}
+_END: Final = b"0\r\n\r\n"
 WAYS_THERE: Final = {"messages": "anthropic", "chat": "openai", "translated": "openai"}
 """The protocol of the upstream; programs speak Messages where it is translated."""
 
@@ -77,7 +76,7 @@ class Client(asyncio.Protocol):
         for found in _STAMP.findall(data):
             self.tally.latencies.append(now - int(found, 16))
             self.hears.set()
-        if self.last.endswith(_ENDS):
+        if self.last.endswith(_END):
             if b"message_stop" not in self.last and b"[DONE]" not in self.last:
                 raise RuntimeError(f"no whole answer: {self.last!r}")
             self.over.set_result(((self.first or time.perf_counter()) - self.asked) * 1000)
