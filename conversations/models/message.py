@@ -12,6 +12,7 @@ from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
 from conversations.models.deletion import final_before
 from conversations.models.generation import UNFINISHED, Generation, State
+from conversations.models.verbatim import VerbatimJSONField
 
 
 class Role(models.TextChoices):
@@ -58,7 +59,7 @@ class Message(models.Model):
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
     role = models.CharField(max_length=10, choices=Role)
     author = models.ForeignKey("accounts.User", models.SET_NULL, null=True, blank=True, related_name="+")
-    blocks = models.JSONField(default=list)
+    blocks = VerbatimJSONField(default=list)
     revision = models.PositiveIntegerField(default=0, editable=False)
     shown_since = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
