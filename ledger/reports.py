@@ -5,10 +5,13 @@ from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.db.models import Max, Q, QuerySet, Sum
+from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
 from ledger.models import Entry, Period, Source, UsageSum
@@ -134,8 +137,9 @@ def buckets(range: Range, only: Only = Only()) -> list[Bucket]:  # noqa: B008
     """Every day or month of the range in its order, those without a call too."""
     span = range.span
     by_start = {start: Figures() for start in starts(range)}
-    for each in sums(range, only).values("start").annotate(**SUMS).order_by():
-        start = each["start"].replace(day=1) if span is Period.MONTH else each["start"]
+    by_day = span is Period.DAY
+    for each in sums(range, only, daily=by_day).values("start").annotate(**SUMS).order_by():
+        start = each["start"] if by_day else each["start"].replace(day=1)
         by_start[start] += figures_in(each)
     return [Bucket(start, figures) for start, figures in by_start.items()]
 
@@ -146,34 +150,45 @@ def entries(range: Range, only: Only = Only()) -> "QuerySet[Entry]":  # noqa: B0
     wanted: dict[str, Any] = {names[name]: pk or None for name, pk in chosen(only).items() if name in names}
     if only.source:
         wanted["source"] = only.source
-    begun = Entry.objects.filter(
-        started_at__gte=midnight(range.first), started_at__lt=midnight(range.last + timedelta(days=1)), **wanted
-    )
+    begun = Entry.objects.filter(started_at__gte=midnight(range.first), started_at__lt=midnight(after(range)), **wanted)
     return begun.order_by("-started_at", "-pk")
 
 
-def sums(range: Range, only: Only) -> "QuerySet[UsageSum]":
-    """The rows that add up to the range: of a long one the months that lie in it, and the days at its ends."""
+def sums(range: Range, only: Only, *, daily: bool = False) -> "QuerySet[UsageSum]":
+    """The rows that add up to the range: of the months that lie in it one each, unless every day is wanted."""
     wanted = {"source" if name == "source" else f"{name}_pk": value for name, value in chosen(only).items()}
-    days = Q(span=Period.DAY, start__gte=range.first, start__lte=range.last)
-    if range.span is Period.DAY:
-        return UsageSum.objects.filter(days, **wanted)
-    month = Period.MONTH
-    first = range.first if range.first.day == 1 else month.after(month_of(range.first))
-    last = month_of(range.last + timedelta(days=1))
-    months = Q(span=month, start__gte=first, start__lt=last)
-    return UsageSum.objects.filter(months | (days & (Q(start__lt=first) | Q(start__gte=last))), **wanted)
+    parts = [(Period.DAY, range.first, after(range))] if daily else list(stretches(range))
+    # Each a plain stretch of the index: what is put more briefly is looked for in the whole table.
+    rows = [Q(span=span, start__gte=first, start__lt=end) for span, first, end in parts]
+    return UsageSum.objects.filter(reduce(or_, rows), **wanted)
+
+
+def stretches(range: Range) -> Iterator[tuple[Period, date, date]]:
+    """Days, months, days: each up to the start of the next."""
+    end = after(range)
+    if range.last >= Period.DAY.start(now()):
+        # Nobody has called tomorrow: what there is of this month is all of it.
+        end = Period.MONTH.after(range.last)
+    first_month = range.first if range.first.day == 1 else Period.MONTH.after(range.first)
+    last_month = max(first_month, end.replace(day=1))
+    for span, first, until in (
+        (Period.DAY, range.first, min(first_month, end)),
+        (Period.MONTH, first_month, last_month),
+        (Period.DAY, last_month, end),
+    ):
+        if first < until:
+            yield span, first, until
+
+
+def after(range: Range) -> date:
+    return range.last + timedelta(days=1)
 
 
 def starts(range: Range) -> Iterator[date]:
-    start = month_of(range.first) if range.span is Period.MONTH else range.first
+    start = range.first.replace(day=1) if range.span is Period.MONTH else range.first
     while start <= range.last:
         yield start
         start = range.span.after(start)
-
-
-def month_of(day: date) -> date:
-    return day.replace(day=1)
 
 
 def chosen(only: Only) -> dict[str, Any]:

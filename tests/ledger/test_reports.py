@@ -28,6 +28,7 @@ def year(ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
     ada.groups.add(Group.objects.create(name="Engineers"))
     keys = {ada: key_of(ada), ben: key_of(ben)}
     other = model_with("Other", input_price=Decimal("0.1234"), output_price=Decimal("0.7"))
+    monkeypatch.setattr(reports, "now", lambda: at("2029-06-01T12:00:00"))
     chance = random.Random(7)
     for day in range(-20, 390, 15):
         moment = at("2027-11-23T12:00:00") + timedelta(days=day, hours=chance.randint(-12, 11))
@@ -62,6 +63,9 @@ def by_hand(range: Range, **wanted: Any) -> Figures:
         Range(date(2028, 1, 1), date(2028, 3, 31)),
         Range(date(2028, 2, 3), date(2028, 2, 10)),
         Range(date(2028, 2, 29), date(2028, 2, 29)),
+        Range(date(2028, 2, 1), date(2028, 2, 29)),
+        Range(date(2028, 2, 20), date(2028, 3, 2)),
+        Range(date(2028, 3, 1), date(2028, 3, 20)),
         Range(date(2020, 1, 1), date(2035, 1, 1)),
     ],
     ids=lambda range: f"{range.first}-{range.last}",
@@ -92,6 +96,15 @@ def test_a_long_period_reads_few_rows(year: None) -> None:
     days = reports.sums(YEAR, Only()).filter(span="day")
     assert {(start.year, start.month) for start in days.values_list("start", flat=True)} <= {(2027, 11), (2028, 11)}
     assert not reports.sums(Range(date(2028, 1, 1), date(2028, 12, 31)), Only()).filter(span="day").exists()
+
+
+def test_a_month_that_is_not_over_is_read_as_one(year: None, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    latest = Entry.objects.latest("started_at").started_at.date()
+    monkeypatch.setattr(reports, "now", lambda: at(f"{latest}T23:59:00"))
+    until_today = Range(latest.replace(day=1) - timedelta(days=300), latest)
+    assert not reports.sums(until_today, Only()).filter(span="day", start__gte=latest.replace(day=1)).exists()
+    assert reports.totals(until_today) == by_hand(until_today)
+    assert sum((bucket.figures for bucket in reports.buckets(until_today)), Figures()) == by_hand(until_today)
 
 
 def test_a_row_says_what_it_is_called_today_and_leads_to_itself(year: None, ada: User, model: ChatModel) -> None:
