@@ -62,8 +62,7 @@ class Refused(Exception):
 
     @classmethod
     def over_budget(cls, standing: budgets.Standing, at: datetime) -> "Refused":
-        is_spent = standing.spent >= standing.budget.limit_units
-        wait = (standing.renews_at - at).total_seconds() if is_spent else HELD
+        wait = (standing.renews_at - at).total_seconds() if standing.is_spent else HELD
         return cls(words.used_up(standing), kind="over_budget", retry_after=wait, renews_at=standing.renews_at)
 
     @classmethod

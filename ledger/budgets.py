@@ -30,6 +30,11 @@ class Standing:
         return self.spent + self.reserved >= self.budget.limit_units
 
     @property
+    def is_spent(self) -> bool:
+        """Nothing that is held could be given back and make room again."""
+        return self.spent >= self.budget.limit_units
+
+    @property
     def percent(self) -> int:
         """What is spent of it, rounded down: 100 means that nothing is left."""
         return 100 * self.spent // self.budget.limit_units if self.budget.limit_units else 100

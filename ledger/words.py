@@ -17,21 +17,21 @@ PERIODS: Final = {Period.DAY.value: "daily", Period.MONTH.value: "monthly"}
 def used_up(standing: Standing) -> str:
     """Which budget, how much of how much, and when it renews."""
     name = budget_name(standing.budget)
-    used, limit = figure(standing.budget, standing.spent_shown), figure(standing.budget, standing.budget.limit)
-    if standing.spent >= standing.budget.limit_units:
-        return f"{name} is used up: {used} of {limit}. {renewal(standing)}"
+    if standing.is_spent:
+        return f"{name} is used up: {used(standing)}. {renewal(standing)}"
     held = figure(standing.budget, standing.reserved_shown)
     return (
-        f"{name} is taken: {used} of {limit} is used, and {held} is held for answers that are being written. "
+        f"{name} is taken: {used(standing)} is used, and {held} is held for answers that are being written. "
         f"Try again when they have ended. {renewal(standing)}"
     )
 
 
 def nearly_used_up(standing: Standing) -> str:
+    if standing.is_spent:
+        return used_up(standing)
     name = budget_name(standing.budget)
     share = f"{standing.percent}\N{NO-BREAK SPACE}% of {name[0].lower()}{name[1:]} is used"
-    used, limit = figure(standing.budget, standing.spent_shown), figure(standing.budget, standing.budget.limit)
-    return f"{share}: {used} of {limit}. {renewal(standing)}"
+    return f"{share}: {used(standing)}. {renewal(standing)}"
 
 
 def too_many(excess: Excess) -> str:
@@ -55,6 +55,13 @@ def budget_name(budget: Budget) -> str:
         case Scope.KEY:
             return f"The API key's {period} budget"
     return f"Your {period} budget"
+
+
+def used(standing: Standing) -> str:
+    """$8.30 of $10.00, 830 of 1,000 tokens."""
+    budget = standing.budget
+    spent = figure(budget, standing.spent_shown).removesuffix(" tokens")
+    return f"{spent} of {figure(budget, budget.limit)}"
 
 
 def figure(budget: Budget, used: Decimal) -> str:

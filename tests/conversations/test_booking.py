@@ -210,7 +210,7 @@ async def test_without_a_budget_left_nothing_is_asked(
     await Budget.objects.acreate(scope="person", person=ada, period="month", unit="tokens", limit=0)
     reply = await ask(either_model)
     assert (reply.state, reply.error_kind) == (State.FAILED, "over_budget")
-    assert reply.error_message.startswith("Your monthly budget is used up: 0 tokens of 0 tokens. It renews on 1 ")
+    assert reply.error_message.startswith("Your monthly budget is used up: 0 of 0 tokens. It renews on 1 ")
     assert either_server.requests == [] and await entries() == []
 
 

@@ -38,10 +38,10 @@ def test_the_last_call_goes_through_whole_and_the_next_does_not(ada: User, model
     last = begun(ada, model, prompt=500, answer=500)
     error = refusal(ada, model)
     assert (error.kind, error.retry_after) == ("over_budget", booking.HELD)
-    assert "999 tokens of 1,000 tokens is used, and 1,000 tokens is held" in str(error)
+    assert "999 of 1,000 tokens is used, and 1,000 tokens is held" in str(error)
     settled(last, 500, 500)
     assert str(refusal(ada, model)).startswith(
-        "The site's monthly budget is used up: 1,999 tokens of 1,000 tokens. It renews on 1 "
+        "The site's monthly budget is used up: 1,999 of 1,000 tokens. It renews on 1 "
     )
 
 
