@@ -45,7 +45,7 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
         await _answered(incoming, out)
     finally:
         logger.info(
-            *("%s %s %s: %s after %.3f s", out.request_id, incoming.method, incoming.path[:200].encode()),
+            *("%s %s %a%s: %s after %.3f s", out.request_id, incoming.method, incoming.path[:200], out.about),
             *(out.status or "left", time.monotonic() - began),
         )
 
@@ -97,7 +97,9 @@ async def _answer(incoming: Incoming, out: Outgoing) -> None:
 async def _reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> None:
     asked = await _asked(protocol, incoming, out)
     beta = incoming.headers.get("anthropic-beta", "")
-    call = Call(await _admit(asked), out, beta if _BETA.fullmatch(beta) else "")
+    admitted = await _admit(asked)
+    out.about = f", key {admitted.key.pk}, model {admitted.chat_model.pk}"
+    call = Call(admitted, out, beta if _BETA.fullmatch(beta) else "")
     others = [incoming.gone(), out.keep_alive(call.ping)] if asked.is_streamed else [incoming.gone()]
     await while_there(call.run(), others)
 

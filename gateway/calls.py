@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Programs have patience of their own: who is to wait for longer than this is told so.
 PATIENT: Final = replace(LIMITS, worth_waiting=2.0)
+MOST_NAMED: Final = 100
+"""Fields that were left out and are named: many clients read no header of more than some thousand characters."""
 BOOKING: Final = 2.0
 """Seconds for which the end of an answer waits for its being booked."""
 BOOKINGS: Final = 6
@@ -39,7 +41,7 @@ class Call:
         self._dialect = DIALECTS[admitted.asked.protocol]
         self._encoder = self._dialect.Encoder(self._asked.model, admitted.wants_usage)
         if admitted.dropped:
-            out.headers["x-dropped-params"] = ",".join(admitted.dropped)
+            out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MOST_NAMED])
 
     @property
     def ping(self) -> bytes:

@@ -26,6 +26,8 @@ class Outgoing:
         self.request_id = request_id
         self.status = 0
         """0 until something was answered."""
+        self.about = ""
+        """Who asked for what, for the log."""
         self.headers: dict[str, str] = {}
         """What an answer of any kind says besides."""
         self._now = asyncio.get_running_loop().time

@@ -145,3 +145,4 @@ def test_a_call_is_a_line_in_the_log(
         until(lambda: any(id in record.getMessage() for record in caplog.records))
     [line] = [record.getMessage() for record in caplog.records if id in record.getMessage()]
     assert "POST" in line and "/v1/messages" in line and "200" in line and programs.secret not in line
+    assert f"key {programs.key.pk}," in line
