@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import add
 
+from django.db.models import F, Sum
 from django.utils.timezone import now
 
 from accounts.models import User
 from ledger import words
 from ledger.budgets import Standing, standing_of, standings
-from ledger.models import Budget, Period, Scope, Spending
+from ledger.models import Budget, Period, Scope, Unit, UsageSum
+from ledger.models.entry import COUNTED_FIELDS
 from ledger.payer import Payer
 
 
@@ -83,17 +87,20 @@ def kept_for_one(budget: Budget, at: datetime) -> Kept:
 
 
 def kept_for_each(budget: Budget, at: datetime) -> Kept:
-    start = Period(budget.period).start(at)
+    """By the ledger's sums, which know also those who have asked for nothing since the budget was made."""
+    start, who = Period(budget.period).start(at), f"{budget.scope}_pk"
     # Whoever has a budget of their own of this kind is not held back by this one.
     others = Budget.objects.filter(scope=budget.scope, period=budget.period, unit=budget.unit, is_active=True)
     with_own = others.exclude(**{budget.scope: None}).values(f"{budget.scope}_id")
-    asked = Spending.objects.filter(budget=budget, revision=budget.revision, start=start).exclude(subject__in=with_own)
-    fullest = asked.order_by("-spent").first()
+    sums = UsageSum.objects.filter(span=budget.period, start=start)
+    others_sums = sums.exclude(**{who: 0}).exclude(**{f"{who}__in": with_own}).values_list(who)
+    counted = Sum("cost") if budget.unit == Unit.MONEY else Sum(reduce(add, map(F, COUNTED_FIELDS)))
+    asked = others_sums.annotate(spent=counted).filter(spent__gt=0).order_by("-spent")
+    fullest = asked.first()
     if fullest is None:
         return Kept(budget, None)
     model = Budget._meta.get_field(budget.scope).related_model
     assert model is not None and not isinstance(model, str)
-    name = str(model._default_manager.filter(pk=fullest.subject).first() or "Somebody who is gone")
-    standing = Standing(budget, fullest.subject, start, fullest.spent, fullest.reserved)
+    name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
     used_up = asked.filter(spent__gte=budget.limit_units).count()
-    return Kept(budget, Meter(name, standing), asked.count(), used_up)
+    return Kept(budget, Meter(name, standing_of(budget, fullest[0], at)), asked.count(), used_up)

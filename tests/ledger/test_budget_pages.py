@@ -87,11 +87,11 @@ def test_what_is_wrong_is_told_at_its_field(admin, fields, label, told):
 
 
 def test_how_full_it_is_stands_in_words(admin, ada, ben, model):
+    called(ben, model, 1100, 100)
     budget(10_000)
     budget(1000, scope="person")
     for _ in range(2):
         called(ada, model, 400, 60)
-    called(ben, model, 1100, 100)
     site, each = rows(admin.get(BUDGETS))
     assert site == "The whole site 10,000 tokens every month 2,120 tokens · 21 % 80 %"
     assert "1,200 tokens · 120 % used up Ben Okri, the fullest of 2" in each
