@@ -1,9 +1,12 @@
 """One question and one answer, as a program of either SDK asks and hears them."""
 
 import json
+import socket
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from typing import Any
 
+import orjson
 from anthropic import Anthropic
 from openai import OpenAI
 
@@ -165,3 +168,22 @@ def whole(protocol: ProtocolName, says: str = "text", **more: Any) -> dict[str, 
     head = {"id": "chatcmpl-test", "object": "chat.completion", "created": 1, "model": "test-model"}
     usage = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
     return {**head, "choices": [choice], "usage": usage, **more}
+
+
+def raw(
+    programs: Programs, protocol: ProtocolName, model: str, *, window: int = 0
+) -> tuple[socket.socket, HTTPResponse]:
+    """A stream without an SDK, byte by byte."""
+    body = orjson.dumps(
+        {"model": model, "max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "How?"}]}
+    )
+    path = "/v1/messages" if protocol is ProtocolName.ANTHROPIC else "/v1/chat/completions"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {programs.secret}\r\n"
+    head += f"content-type: application/json\r\nanthropic-version: 2023-06-01\r\ncontent-length: {len(body)}\r\n\r\n"
+    reader = socket.socket()
+    if window:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    reader.connect(("127.0.0.1", programs.port))
+    reader.settimeout(20)
+    reader.sendall(head.encode() + body)
+    return reader, HTTPResponse(reader)

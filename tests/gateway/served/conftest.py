@@ -41,6 +41,15 @@ def port(django_db_setup: None) -> Iterator[int]:
     threads.close()
 
 
+@pytest.fixture
+def site_loop(port: int) -> asyncio.AbstractEventLoop:
+    """The site's."""
+    from daphne.server import reactor
+
+    served: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+    return served
+
+
 @pytest.fixture(scope="module")
 def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The site's threads see nothing that stands in a transaction of a test, so there is none."""

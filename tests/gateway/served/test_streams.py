@@ -1,10 +1,7 @@
 """A stream is passed on as it comes; however it ends, the program, the upstream and the books hear of it."""
 
-import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.client import HTTPResponse
 from typing import Any
 
 import anthropic
@@ -14,7 +11,7 @@ import pytest
 
 from gateway import calls, outgoing
 from tests.fakes import Abort, Gate, Hang, ModelServer
-from tests.gateway.served.asking import PROGRAMS, ChatProgram, MessagesProgram
+from tests.gateway.served.asking import PROGRAMS, ChatProgram, MessagesProgram, raw
 from tests.gateway.served.programs import Programs, asks
 from tests.wires import chat_chunk, messages_event, reply_wire
 from upstreams.endpoint import ProtocolName
@@ -37,25 +34,6 @@ def texts(program: Program, programs: Programs, model: str) -> Iterator[str]:
             for chunk in stream:
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
-
-
-def raw(
-    programs: Programs, protocol: ProtocolName, model: str, *, window: int = 0
-) -> tuple[socket.socket, HTTPResponse]:
-    """A stream without an SDK, byte by byte."""
-    body = orjson.dumps(
-        {"model": model, "max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "How?"}]}
-    )
-    path = "/v1/messages" if protocol is ProtocolName.ANTHROPIC else "/v1/chat/completions"
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {programs.secret}\r\n"
-    head += f"content-type: application/json\r\nanthropic-version: 2023-06-01\r\ncontent-length: {len(body)}\r\n\r\n"
-    reader = socket.socket()
-    if window:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-    reader.connect(("127.0.0.1", programs.port))
-    reader.settimeout(20)
-    reader.sendall(head.encode() + body)
-    return reader, HTTPResponse(reader)
 
 
 def begun(protocol: ProtocolName) -> list[bytes]:
@@ -238,40 +216,3 @@ def test_who_does_not_wait_for_an_answer_leaves_the_upstream(
         program(programs, timeout=0.5).ask(asks(upstream.protocol))
     assert upstream.asked.is_set() and upstream.disconnected.wait(1)
     assert programs.settled().outcome == "stopped"
-
-
-class Counter(Gate):
-    """A step that is always open, and counted: so much has been taken from the upstream."""
-
-    count = 0
-
-    async def wait(self) -> None:
-        self.count += 1
-
-    def until_still(self) -> None:
-        """Until nothing more has been taken for a while."""
-        seen = -1
-        while seen != self.count:
-            seen = self.count
-            time.sleep(0.5)
-
-
-def test_who_reads_slowly_holds_up_the_upstream(
-    programs: Programs, messages: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing on the way keeps what is not taken, and nothing is lost."""
-    count, size = 400, 64_000
-    start, opened, *_, closed, ended, stopped = reply_wire(messages.protocol, ["-"])
-    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * size}}
-    taken = Counter()
-    pieces = [step for _ in range(count) for step in (messages_event(delta), taken)]
-    messages.stream(start, opened, *pieces, closed, ended, stopped)
-    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, text_size=2 * count * size))
-    reader, answer = raw(programs, messages.protocol, asks(messages.protocol), window=4096)
-    with reader:
-        taken.until_still()
-        assert taken.count < count
-        answer.begin()
-        said = answer.read()
-    assert said.count(b"x" * size) == count and said.endswith(b'"message_stop"}\n\n')
-    assert programs.settled().outcome == "complete"
