@@ -60,14 +60,7 @@ class MessagesRelay:
         if not isinstance(message, dict):
             return data
         usage = {**_NO_USAGE, **_figures(message.get("usage"))}
-        absent: dict[str, Any] = {
-            "type": "message",
-            "role": "assistant",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-        }
-        return _dumped({**event, "message": {**absent, **message, "model": self._model, "usage": usage}})
+        return _dumped({**event, "message": {**_ABSENT, **message, "model": self._model, "usage": usage}})
 
 
 class ChatRelay:

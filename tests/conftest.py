@@ -9,10 +9,14 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from hypothesis import settings as hypothesis
 
 from accounts.models import User
 from tools.models import Tool
 from upstreams import transport
+
+# The same examples each time, however busy the machine; `--hypothesis-profile default` looks for others.
+hypothesis.load_profile("ci")
 
 PASSWORD = "a quiet reading room"
 
