@@ -1,5 +1,6 @@
 """A call is a row: begun with a reservation, settled once with what it came to."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,8 +8,8 @@ from django.contrib.auth.models import Group
 
 from accounts.models import User
 from ledger import booking
-from ledger.booking import Caller, Outcome, Source
-from ledger.models import Entry, UsageSum
+from ledger.booking import Caller, Outcome, Refused, Source
+from ledger.models import Entry, RateLimit, UsageSum
 from tests.ledger.calling import begun, called, key_of, metered, model_with, settled, whole
 from upstreams.events import BlockGrew, ReplyStarted, Usage, UsageReported
 from upstreams.models import ChatModel
@@ -122,3 +123,21 @@ def test_a_key_was_last_used_about_then(ada: User, model: ChatModel) -> None:
     called(ada, model, key=key)
     key.refresh_from_db()
     assert key.last_used_at == first.started_at
+
+
+def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model: ChatModel) -> None:
+    left, running = begun(ada, model), begun(ada, model)
+    Entry.objects.filter(pk=left.pk).update(started_at=left.started_at - timedelta(hours=2))
+    booking.recover(before=running.started_at - timedelta(hours=1))
+    assert [entry.pk for entry in Entry.objects.open()] == [running.pk]
+
+
+def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(ada: User, model: ChatModel) -> None:
+    RateLimit.objects.create(scope="person", requests_a_minute=1)
+    answer = Caller(ada, Source.CONVERSATION, "17")
+    for _ in range(3):
+        settled(booking.begin(answer, model, prompt_tokens=1, max_tokens=1))
+    with pytest.raises(Refused):
+        booking.begin(Caller(ada, Source.CONVERSATION, "18"), model, prompt_tokens=1, max_tokens=1)
+    with pytest.raises(Refused):
+        booking.begin(Caller(ada, Source.GATEWAY, "17"), model, prompt_tokens=1, max_tokens=1)
