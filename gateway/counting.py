@@ -1,16 +1,14 @@
 """How many tokens a request of the Messages API has: by the upstream's own count, or about."""
 
 import asyncio
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from gateway.admission import Asked
 from gateway.payloads import verbatim
 from gateway.problems import Problem
 from ledger.sizes import prompt_tokens
 from upstreams.client import LIMITS
-from upstreams.counting import PATH
+from upstreams.counting import PATH, count_in
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
 from upstreams.exchange import Exchange
@@ -38,19 +36,8 @@ async def _upstreams_count(asked: Asked, model_id: str, endpoint: Endpoint) -> i
         async with asyncio.timeout(PATIENCE):
             payload = verbatim(asked.protocol, asked.body, model_id)
             await exchange.ask(PATH, PROTOCOLS[endpoint.protocol].headers(endpoint, False), payload)
-            return _count_in(await exchange.whole())
+            return count_in(await exchange.whole())
     except TimeoutError:
         return None
     finally:
         await exchange.close()
-
-
-def _count_in(answer: bytes) -> int | None:
-    try:
-        said: Any = orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return None
-    match said:
-        case {"input_tokens": int(count)} if count >= 0 and not isinstance(count, bool):
-            return count
-    return None

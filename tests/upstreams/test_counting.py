@@ -72,4 +72,4 @@ async def test_what_is_no_count_is_none(server: ModelServer, count: object) -> N
     ("answer", "count"), [(b"[]", None), (b"<html>", None), (b"", None), (b'{"input_tokens": 0, "more": 1}', 0)]
 )
 def test_any_answer_can_be_read(answer: bytes, count: int | None) -> None:
-    assert counting._count_in(answer) == count
+    assert counting.count_in(answer) == count
