@@ -19,7 +19,8 @@ class Watch:
     def __init__(self, *origins: str) -> None:
         self._origins = tuple(f"{origin}/" for origin in origins)
         # When a conversation is gone, its page asks why its socket was closed; how soon is the network's affair.
-        self._expected: list[str] = ["status of 404 (Not Found)"]
+        # A question that a newer one takes the place of is given up, and htmx says so.
+        self._expected: list[str] = ["status of 404 (Not Found)", "AbortError: signal is aborted without reason"]
         self._seen: list[str] = []
 
     def watch_also(self, origin: str) -> None:
