@@ -33,7 +33,7 @@ class Relay(Protocol):
 class MessagesRelay:
     """Some servers leave out the line that names an event, or figures without which the SDK fails."""
 
-    def __init__(self, model: str, *, wants_usage: bool = True) -> None:
+    def __init__(self, model: str) -> None:
         self._model = model
         self._is_stopped = False
 
@@ -94,8 +94,8 @@ class ChatRelay:
 
 
 def relay(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Relay:
-    kind = MessagesRelay if protocol is ProtocolName.ANTHROPIC else ChatRelay
-    return kind(model, wants_usage=wants_usage)
+    """`wants_usage` is for the one protocol in which a client has to ask for it."""
+    return MessagesRelay(model) if protocol is ProtocolName.ANTHROPIC else ChatRelay(model, wants_usage=wants_usage)
 
 
 def whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
