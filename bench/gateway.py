@@ -160,19 +160,19 @@ def load_cpu(stand: Stand) -> float:
 
 def booking(stand: Stand, times: int = 300) -> str:
     """Milliseconds of beginning and of settling one call, by themselves."""
-    from ledger import booking
-    from ledger.meter import Meter
+    from ledger.booking import entries
+    from ledger.booking.meter import Meter
     from upstreams.models import ChatModel
 
     model = ChatModel.objects.select_related("provider").first()
     assert model
     begun, settled = [], []
     for number in range(times):
-        caller = booking.Caller(stand.person, booking.Source.GATEWAY, f"req_{number}")
+        caller = entries.Caller(stand.person, entries.Source.GATEWAY, f"req_{number}")
         began = time.perf_counter()
-        entry = booking.begin(caller, model, prompt_tokens=10, max_tokens=100)
+        entry = entries.begin(caller, model, prompt_tokens=10, max_tokens=100)
         between = time.perf_counter()
-        booking.settle(entry, Meter(10), booking.Outcome.COMPLETE)
+        entries.settle(entry, Meter(10), entries.Outcome.COMPLETE)
         begun.append((between - began) * 1000)
         settled.append((time.perf_counter() - between) * 1000)
     return f"begin {statistics.median(begun):.2f} ms, settle {statistics.median(settled):.2f} ms"

@@ -51,23 +51,23 @@ def main() -> None:
 def book(where: str) -> None:
     """Begins and settles calls, one after the other."""
     from accounts.models import User
-    from ledger import booking
-    from ledger.meter import Meter
+    from ledger.booking import entries
+    from ledger.booking.meter import Meter
     from upstreams.events import ReplyEnded, Usage, UsageReported
     from upstreams.models import ChatModel, Provider
 
     person, _ = User.objects.get_or_create(username="caller")
     provider, _ = Provider.objects.get_or_create(name="House", protocol="anthropic", base_url="http://127.0.0.1:9")
     model, _ = ChatModel.objects.get_or_create(provider=provider, model_id="m", input_price=3, output_price=15)
-    caller = booking.Caller(person, booking.Source.CONVERSATION)
+    caller = entries.Caller(person, entries.Source.CONVERSATION)
     meter = Meter(100)
     meter.take([UsageReported(Usage(100, 50)), ReplyEnded("end_turn")])
     times: dict[str, list[tuple[float, float]]] = {"begin": [], "settle": []}
     for _ in range(BOOKED):
         start = time.perf_counter(), time.process_time()
-        entry = booking.begin(caller, model, prompt_tokens=100, max_tokens=1000)
+        entry = entries.begin(caller, model, prompt_tokens=100, max_tokens=1000)
         middle = time.perf_counter(), time.process_time()
-        booking.settle(entry, meter, booking.Outcome.COMPLETE)
+        entries.settle(entry, meter, entries.Outcome.COMPLETE)
         end = time.perf_counter(), time.process_time()
         times["begin"].append((middle[0] - start[0], middle[1] - start[1]))
         times["settle"].append((end[0] - middle[0], end[1] - middle[1]))
@@ -143,8 +143,8 @@ def rows(plan: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
 
 
 def report(days: int) -> None:
-    from ledger import reports
-    from ledger.reports import By, Only, Range
+    from ledger.reports import usage
+    from ledger.reports.usage import By, Only, Range
 
     last = FIRST + timedelta(days=days - 1)
     ranges = {
@@ -155,17 +155,17 @@ def report(days: int) -> None:
         "a calendar year": Range(FIRST, FIRST.replace(month=12, day=31)),
     }
     questions: dict[str, Callable[[Range], object]] = {
-        "totals": reports.totals,
-        "buckets": reports.buckets,
-        **{f"by {by}": (lambda range, by=by: reports.rows(by, range)) for by in By},
-        "one person": lambda range: reports.totals(range, Only(person=3)),
+        "totals": usage.totals,
+        "buckets": usage.buckets,
+        **{f"by {by}": (lambda range, by=by: usage.rows(by, range)) for by in By},
+        "one person": lambda range: usage.totals(range, Only(person=3)),
     }
     print(f"\nReports, ms of the clock:\n| | rows | {' | '.join(questions)} | all |")
     print("|" + " --- |" * (len(questions) + 3))
     for name, range in ranges.items():
         taken = [median(timed(lambda ask=ask, range=range: ask(range))) for ask in questions.values()]
         figures = " | ".join(f"{each * 1e3:.0f}" for each in [*taken, sum(taken)])
-        print(f"| {name} | {reports.sums(range, Only()).count():,} | {figures} |", flush=True)
+        print(f"| {name} | {usage.sums(range, Only()).count():,} | {figures} |", flush=True)
 
 
 def timed(ask: Callable[[], object]) -> list[float]:

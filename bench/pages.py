@@ -52,7 +52,7 @@ def seeded(stand: Stand, messages: int, conversations: int) -> Seeded:
     from django.utils.timezone import now
 
     from conversations.models import Conversation, Generation, Message, Participant, Role, State
-    from conversations.turns import begin
+    from conversations.verbs.turns import begin
 
     person, moment = stand.new_person(f"reader-{messages}-{conversations}"), now()
     read = begin(person, title="Conversation 0")

@@ -116,7 +116,7 @@ class Stand:
 
     def conversations(self, count: int) -> list[int]:
         """The keys of so many new conversations."""
-        from conversations.turns import begin
+        from conversations.verbs.turns import begin
 
         return [begin(self.person, title="Measured").pk for _ in range(count)]
 

@@ -129,7 +129,7 @@ def gallery(stand: Stand, person: "User", images: int) -> Seeded:
     """A conversation whose latest messages have so many images between them, by ten."""
     from conversations.inspection import Kind
     from conversations.models import Attachment
-    from conversations.turns import begin
+    from conversations.verbs.turns import begin
 
     conversation = begin(person, title=f"{images} images")
     path = conversation.path()

@@ -18,8 +18,8 @@ from django.conf import settings  # noqa: E402
 from chatsite.bodies import limited  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
-from gateway.application import PREFIX  # noqa: E402
-from gateway.application import application as programs  # noqa: E402
+from gateway.serving.application import PREFIX  # noqa: E402
+from gateway.serving.application import application as programs  # noqa: E402
 
 sockets = URLRouter(websocket_urlpatterns)
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from upstreams.demo import DemoUpstream
-from upstreams.environment import demo_key
+from upstreams.catalogue.environment import demo_key
+from upstreams.demo.server import DemoUpstream
 
 PREFIX: Final = "/demo-upstream/"
 

@@ -4,8 +4,8 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from accounts.models import AuthenticatedRequest
+from chatsite.numbers import whole_number
 from conversations.models import Branch, Conversation, Message, Path
-from conversations.numbers import whole_number
 
 
 def conversation_or_404(request: AuthenticatedRequest, pk: int) -> Conversation:

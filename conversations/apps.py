@@ -6,8 +6,8 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import sessions
-        from conversations import builtin_tools
-        from conversations.hub import CHECK_AGAIN, hub, person_topic
+        from conversations.live.hub import CHECK_AGAIN, hub, person_topic
+        from conversations.prompt import builtin_tools
 
         sessions.on_end(lambda person_pk: hub.publish(person_topic(person_pk), CHECK_AGAIN))
         builtin_tools.register()

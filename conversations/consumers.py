@@ -13,10 +13,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.models import User
 from accounts.sessions import session_is_alive
-from conversations import broadcasts, relay, watch
-from conversations.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
+from chatsite.numbers import whole_number
+from conversations.answering import relay
+from conversations.live import broadcasts
+from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.models import Branch, Conversation, Path
-from conversations.numbers import whole_number
+from conversations.upkeep import watch
 
 NO_ACCESS = 4403
 """Close code: the session ended, the account was deactivated, or the conversation is no longer theirs."""

@@ -12,8 +12,8 @@ from django.utils.functional import cached_property
 from accounts.models import User
 from conversations.models import Attachment, Conversation, Message, Thinking
 from conversations.models.conversation import EFFORTS
-from conversations.transcript import parameters_of
-from ledger import booking
+from conversations.prompt.transcript import parameters_of
+from ledger.booking import entries
 from tools.models import Tool
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import ProtocolName
@@ -68,7 +68,7 @@ class TurnForm(forms.Form):
         person: User,
         conversation: Conversation | None = None,
         keeps: Sequence[Attachment] | None = None,
-        refusal: booking.Refused | None = None,
+        refusal: entries.Refused | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -91,7 +91,7 @@ class TurnForm(forms.Form):
     @cached_property
     def warnings(self) -> list[str]:
         """A sentence for each budget of which little is left."""
-        return booking.warnings_for(self.person)
+        return entries.warnings_for(self.person)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -122,7 +122,7 @@ class TurnForm(forms.Form):
         if model and not model.can_see and any(each.is_image for each in files):
             self.add_error("chat_model", f"{model} cannot see images. Choose another model, or remove them.")
         if not (self.errors or self.is_posted):
-            self.refusal = booking.refusal_for(self.person)
+            self.refusal = entries.refusal_for(self.person)
         if self.refusal:
             raise forms.ValidationError(str(self.refusal))
         return cleaned

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis
 
 from accounts.models import User
 from tools.models import Tool
-from upstreams import transport
+from upstreams.client import transport
 
 # The same examples each time, however busy the machine; `--hypothesis-profile default` looks for others.
 hypothesis.load_profile("ci")

@@ -18,10 +18,10 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import ApiKey, User
-from conversations import turns
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, State
 from conversations.models.attachment import THUMBNAIL
 from conversations.urls import websocket_urlpatterns
+from conversations.verbs import turns
 from ledger.models import Budget, RateLimit
 from tests.reach import address, routes
 from tests.viewers import PATIENCE, Browser

@@ -11,8 +11,8 @@ from django.test import Client
 
 from accounts.models import User
 from chatsite.asgi import application
-from conversations.broadcasts import partial
-from conversations.hub import Frame, hub, person_topic
+from conversations.live.broadcasts import partial
+from conversations.live.hub import Frame, hub, person_topic
 from conversations.models import Conversation
 from tests.pages import Page
 

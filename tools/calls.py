@@ -7,10 +7,11 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from tools import builtin, mcp
+from tools import builtin
 from tools.arguments import faults
 from tools.builtin import BuiltinTool, CallContext
 from tools.errors import ToolServerError
+from tools.mcp import client
 from tools.models import Tool
 from tools.results import ToolResult
 
@@ -34,7 +35,7 @@ async def call(tool: Tool, arguments: Any, context: CallContext) -> ToolResult:
         )
     try:
         endpoint = await sync_to_async(tool.server.endpoint)()
-        return await mcp.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
+        return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
     except ToolServerError as failure:
         words = str(failure).partition(" An administrator")[0]
         return _error(f"{words} {failure.detail}".strip(), failure.kind)

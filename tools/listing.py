@@ -8,11 +8,12 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
-from tools import builtin, mcp
+from tools import builtin
 from tools.arguments import schema_fault
 from tools.errors import NotAToolServer, Refused, ToolServerError, Unreachable
 from tools.limits import LIMITS
-from tools.mcp import ListedTool, Listing
+from tools.mcp import client
+from tools.mcp.client import ListedTool, Listing
 from tools.models import Tool, ToolServer
 from tools.names import wire_name
 from tools.results import text_block
@@ -53,7 +54,7 @@ async def check(server: ToolServer) -> None:
     """Asks the server for its tools and stores them, or why it could not be asked; `server` shows the outcome too."""
     listing: Listing | None = None
     try:
-        listing = await mcp.list_tools(server.endpoint())
+        listing = await client.list_tools(server.endpoint())
     except ToolServerError as failure:
         server.check_error = for_administrators(failure)
     else:

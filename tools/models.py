@@ -13,8 +13,8 @@ from django.db.models.functions import Lower
 
 from accounts.models import User
 from tools import builtin
-from tools.endpoint import ToolEndpoint
 from tools.errors import HeadersUnreadable
+from tools.mcp.endpoint import ToolEndpoint
 from tools.names import slug
 from upstreams import addresses
 from upstreams.sealing import SealBroken, seal, unseal

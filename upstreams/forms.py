@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 
 from upstreams import addresses
+from upstreams.catalogue.environment import is_named
 from upstreams.endpoint import Endpoint
-from upstreams.environment import is_named
 from upstreams.models import ChatModel, Provider, Source
 
 _OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")

@@ -14,7 +14,7 @@ from conversations import uploads
 from conversations.access import conversation_or_404
 from conversations.models import Attachment, Conversation
 from conversations.models.attachment import THUMBNAIL
-from conversations.uploading import turned_away
+from conversations.upload_handlers import turned_away
 from conversations.views.unsent import is_posted, remember
 
 PROTECTION: Final = {

@@ -11,16 +11,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuthenticatedRequest
-from conversations import memory, summaries, turns
+from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, path_or_404
-from conversations.context import Fill, fill_of
 from conversations.models import Conversation, Path, Role
-from conversations.numbers import whole_number
-from conversations.toolbox import definitions
-from conversations.transcript import request_at
+from conversations.prompt.toolbox import definitions
+from conversations.prompt.transcript import request_at
+from conversations.prompt.window import Fill, fill_of
+from conversations.verbs import memory, summaries, turns
 from conversations.views.turns import over_limit, to
 from conversations.views.verbs import gone_to
-from ledger import booking
+from ledger.booking import entries
 from upstreams.chat import Block, ChatRequest
 from upstreams.client import count_tokens
 from upstreams.endpoint import Endpoint
@@ -109,7 +109,7 @@ def drawn(
             "can_leave_out": can_leave_out,
             "begins_later": path.messages.filter(memory_begins=True).exists(),
         },
-        "warnings": booking.warnings_for(request.user),
+        "warnings": entries.warnings_for(request.user),
     }
     return render(request, "conversations/_context.html", context)
 

@@ -8,11 +8,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from accounts.models import AuthenticatedRequest
-from conversations import broadcasts
 from conversations.access import conversation_or_404, owned_conversation_or_404
 from conversations.forms import RenameForm, SettingsForm
+from conversations.live import broadcasts
 from conversations.models import Conversation
-from conversations.toolbox import AtHand
+from conversations.prompt.toolbox import AtHand
 
 
 @require_http_methods(["GET", "POST"])

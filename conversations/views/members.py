@@ -5,18 +5,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import AuthenticatedRequest, User
-from conversations import memberships
 from conversations.access import conversation_or_404, owned_conversation_or_404
 from conversations.models import Conversation
+from conversations.verbs import members
 
 
 @require_http_methods(["GET", "POST"])
-def members(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Everybody in it sees who else is; its owner adds people by name."""
     if request.method == "GET":
         return answer(request, conversation_or_404(request, pk))
     conversation = owned_conversation_or_404(request, pk)
-    error = memberships.add(conversation, request.POST.get("name", ""))
+    error = members.add(conversation, request.POST.get("name", ""))
     return answer(request, conversation, error=error)
 
 
@@ -26,7 +26,7 @@ def remove(request: AuthenticatedRequest, pk: int, person_pk: int) -> HttpRespon
     is_leaving = person_pk == request.user.pk
     conversation = conversation_or_404(request, pk) if is_leaving else owned_conversation_or_404(request, pk)
     person = get_object_or_404(User.objects.filter(participations__conversation=conversation), pk=person_pk)
-    error = memberships.remove(conversation, person)
+    error = members.remove(conversation, person)
     if is_leaving and not error:
         return redirect("home")
     return answer(request, conversation, error=error)

@@ -10,13 +10,13 @@ from django.utils.timezone import make_aware
 from django.views.decorators.http import require_GET
 
 from accounts.models import AuthenticatedRequest, User
-from conversations import places
+from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms import TurnForm
+from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
-from conversations.numbers import whole_number
-from conversations.toolbox import AtHand
-from ledger.booking import Refused
+from conversations.prompt.toolbox import AtHand
+from ledger.booking.entries import Refused
 from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
@@ -44,7 +44,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
 @require_GET
 def conversations(request: AuthenticatedRequest) -> HttpResponse:
     """The next part of the list, after `?after=<place>`."""
-    page = places.page_of(request.user, after=request.GET.get("after", ""))
+    page = sidebar.page_of(request.user, after=request.GET.get("after", ""))
     return render(request, "conversations/_conversations.html", {"page": page})
 
 

@@ -6,9 +6,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest
-from conversations import turns
 from conversations.access import message_or_404
 from conversations.models import ToolCall
+from conversations.verbs import turns
 from conversations.views.turns import address
 
 ANSWERS = {

@@ -9,13 +9,13 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
-from conversations import turns
 from conversations.access import conversation_or_404, path_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Path
+from conversations.verbs import turns
 from conversations.views import pages
 from conversations.views.attachments import taken_in
-from ledger import booking
+from ledger.booking import entries
 
 
 @require_POST
@@ -71,7 +71,7 @@ def refused(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
 
 def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
     """What says so to a person who asks for one more answer than they may have; None where they may."""
-    refusal = booking.refusal_for(request.user)
+    refusal = entries.refusal_for(request.user)
     if refusal is None:
         return None
     if request.htmx:

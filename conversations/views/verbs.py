@@ -7,11 +7,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
-from conversations import turns
+from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Message, Path, Role
-from conversations.numbers import whole_number
+from conversations.verbs import turns
 from conversations.views.turns import address, over_limit, refused
 from upstreams.models import ChatModel
 

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.keys import ApiKey
 from accounts.models import AuthenticatedRequest
+from gateway.catalogue.naming import name_of
 from gateway.examples import examples
 from gateway.forms import ApiKeyForm
 from gateway.models import models_for
-from gateway.naming import name_of
 from upstreams.models import ChatModel
 
 

@@ -7,8 +7,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import AuthenticatedRequest
 from ledger.forms import BudgetForm, RateLimitForm
-from ledger.limits_shown import kept
 from ledger.models import Budget, RateLimit
+from ledger.reports.budget_meters import kept
 from ledger.views.access import keepers_only
 
 

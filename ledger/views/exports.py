@@ -7,8 +7,8 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
-from ledger import exports, reports
-from ledger.lookups import CALL, Lookup, lookup
+from ledger.reports import exports, usage
+from ledger.reports.lookups import CALL, Lookup, lookup
 from ledger.views.access import readers_only
 from ledger.views.usage import rows_of
 
@@ -38,12 +38,12 @@ def everybodys_calls(request: AuthenticatedRequest) -> HttpResponseBase:
 def table(look: Lookup) -> HttpResponseBase:
     if look.by == CALL:
         return calls(look)
-    rows = rows_of(look, reports.buckets(look.range, look.only))
+    rows = rows_of(look, usage.buckets(look.range, look.only))
     return download(exports.table(rows), f"usage-by-{look.by}", look)
 
 
 def calls(look: Lookup) -> HttpResponseBase:
-    return download(exports.calls(reports.entries(look.range, look.only)), "calls", look)
+    return download(exports.calls(usage.entries(look.range, look.only)), "calls", look)
 
 
 def download(lines: AsyncIterator[str], name: str, look: Lookup) -> HttpResponseBase:

@@ -11,13 +11,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
-from ledger import reports
-from ledger.charts import chart, name_of, on_of, total
-from ledger.comparisons import before, is_known, totals_shown
-from ledger.limits_shown import of_person
-from ledger.lookups import CALL, DAY, STRETCHES, Lookup, Measure, lookup
 from ledger.models import Source
-from ledger.reports import Bucket, By, Figures, Only, Row
+from ledger.reports import usage
+from ledger.reports.budget_meters import of_person
+from ledger.reports.charts import chart, name_of, on_of, total
+from ledger.reports.comparisons import before, is_known, totals_shown
+from ledger.reports.lookups import CALL, DAY, STRETCHES, Lookup, Measure, lookup
+from ledger.reports.usage import Bucket, By, Figures, Only, Row
 from ledger.views.access import readers_only
 
 PER_PAGE: Final = 100
@@ -67,7 +67,7 @@ def everybodys(request: AuthenticatedRequest) -> HttpResponse:
 
 
 def page_of(look: Lookup) -> dict[str, Any]:
-    buckets = reports.buckets(look.range, look.only)
+    buckets = usage.buckets(look.range, look.only)
     totals = sum((bucket.figures for bucket in buckets), Figures())
     measure = look.measure or (Measure.COST if totals.cost else Measure.TOKENS)
     return {
@@ -89,7 +89,7 @@ def page_of(look: Lookup) -> dict[str, Any]:
 
 def earlier(look: Lookup) -> Figures:
     range = before(look.range)
-    return reports.totals(range, look.only) if is_known(range) else Figures()
+    return usage.totals(range, look.only) if is_known(range) else Figures()
 
 
 def compared_to(look: Lookup) -> str:
@@ -124,7 +124,7 @@ def line_of(row: Row, look: Lookup, measure: Measure, whole: Decimal, largest: D
 
 def rows_of(look: Lookup, buckets: list[Bucket]) -> list[Row]:
     if look.by != DAY:
-        return reports.rows(By(look.by), look.range, look.only)
+        return usage.rows(By(look.by), look.range, look.only)
     used = [bucket for bucket in reversed(buckets) if bucket.figures.calls]
     return [Row(on_of(bucket, look), name_of(bucket, look), bucket.figures) for bucket in used]
 
@@ -141,7 +141,7 @@ def percent(part: Decimal, whole: Decimal) -> float:
 
 def calls_of(look: Lookup) -> dict[str, Any]:
     """The calls themselves, the latest first; they are never counted, since there may be millions."""
-    calls = reports.entries(look.range, look.only).order_by("-pk")
+    calls = usage.entries(look.range, look.only).order_by("-pk")
     if look.before is not None:
         calls = calls.filter(pk__lt=look.before)
     found = list(calls[: PER_PAGE + 1])
@@ -169,5 +169,5 @@ def name_of_subject(by: By, subject: int | Source, look: Lookup) -> str:
         return subject.label
     narrowed: dict[str, Any] = {by.value: subject}
     only = replace(Only(person=look.only.person), **narrowed)
-    found = reports.rows(by, look.range, only)
+    found = usage.rows(by, look.range, only)
     return found[0].name if found else "nothing in this time"

@@ -21,12 +21,12 @@ from django.db import transaction  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from conversations import turns  # noqa: E402
 from conversations.models import Conversation, Generation, Message, Participant, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
-from ledger import booking  # noqa: E402
-from ledger.booking import Caller, Outcome  # noqa: E402
-from ledger.meter import Meter  # noqa: E402
+from conversations.verbs import turns  # noqa: E402
+from ledger.booking import entries  # noqa: E402
+from ledger.booking.entries import Caller, Outcome  # noqa: E402
+from ledger.booking.meter import Meter  # noqa: E402
 from ledger.models import Budget, RateLimit  # noqa: E402
 from ledger.models import Source as EntrySource  # noqa: E402
 from tools.models import Tool, ToolServer  # noqa: E402
@@ -129,10 +129,10 @@ def use(person: int, calls: int) -> None:
     caller, model = Caller(User.objects.get(pk=person), EntrySource.CONVERSATION), ChatModel.objects.default()
     assert model
     for _ in range(calls):
-        entry = booking.begin(caller, model, prompt_tokens=1000, max_tokens=100)
+        entry = entries.begin(caller, model, prompt_tokens=1000, max_tokens=100)
         meter = Meter(1000)
         meter.take([ReplyStarted("msg_1", "test"), UsageReported(Usage(1000, 100)), ReplyEnded("end_turn")])
-        booking.settle(entry, meter, Outcome.COMPLETE)
+        entries.settle(entry, meter, Outcome.COMPLETE)
 
 
 def forget_budgets() -> None:

@@ -9,7 +9,7 @@ from tests.browser.backstage import Backstage, Person
 from tests.browser.conftest import OpenTab
 from tests.browser.tab import Tab
 from tests.browser.watch import Watch
-from tests.conversations.tool_wires import calling
+from tests.conversations.answering.tool_wires import calling
 from tests.fakes import ModelServer
 from tests.tools.drawer import Drawer, running
 

@@ -7,9 +7,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations import runner
+from conversations.answering import runner
+from conversations.answering.relay import Relay
 from conversations.models import Conversation, Generation, State
-from conversations.relay import Relay
 from tests.fakes import Hang, ModelServer
 from tests.viewers import Browser, Viewer
 from tests.wires import is_text, reply_wire

@@ -9,15 +9,16 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
-from conversations import calls, checkpoints, relay, runner, turns, watch
+from conversations.answering import relay, runner, saving, upstream_call
 from conversations.models import Conversation, Participant
+from conversations.upkeep import watch
+from conversations.verbs import turns
 from tests.conversations.asking import Opening, provider_at
-from tests.conversations.desk import Desk
+from tests.conversations.verbs.desk import Desk
 from tests.fakes import ModelServer
 from tests.tools.drawer import Drawer, running
 from tests.viewers import Browser
-from upstreams import counting
-from upstreams.client import LIMITS, close_http, stream_reply
+from upstreams.client import LIMITS, close_http, counting, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 
@@ -116,17 +117,17 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     yield
     left = [*tasks._alive, *runner._lives, *(running for _, running in runner._streams.values())]
-    left += [task for task in (checkpoints._writer, watch._watch) if task]
+    left += [task for task in (saving._writer, watch._watch) if task]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.gather(*calls._settling.values(), return_exceptions=True)
-    calls._settling.clear()
+    await asyncio.gather(*upstream_call._settling.values(), return_exceptions=True)
+    upstream_call._settling.clear()
     # A query that was under way when its task was cancelled goes on in its thread; the database must not be emptied
     # beneath it, which Postgres calls a deadlock.
-    await asyncio.gather(sync_to_async(int)(), asyncio.wrap_future(checkpoints._thread.submit(int)))
-    checkpoints._writer = watch._watch = None
-    checkpoints._running.clear()
+    await asyncio.gather(sync_to_async(int)(), asyncio.wrap_future(saving._thread.submit(int)))
+    saving._writer = watch._watch = None
+    saving._running.clear()
     runner._streams.clear()
     runner._closing = False
     relay.live.clear()

@@ -8,9 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
-from ledger import booking
-from ledger.booking import Caller, Outcome, Source
-from ledger.meter import Meter
+from ledger.booking import entries
+from ledger.booking.entries import Caller, Outcome, Source
+from ledger.booking.meter import Meter
 from ledger.models import Budget, Entry, Spending
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, Usage, UsageReported
@@ -36,11 +36,11 @@ def begun(
     person: User | None, model: ChatModel, *, prompt: int = 100, answer: int | None = 100, key: ApiKey | None = None
 ) -> Entry:
     source = Source.GATEWAY if key else Source.CONVERSATION
-    return booking.begin(Caller(person, source, key=key), model, prompt_tokens=prompt, max_tokens=answer)
+    return entries.begin(Caller(person, source, key=key), model, prompt_tokens=prompt, max_tokens=answer)
 
 
 def settled(entry: Entry, read: int = 100, written: int = 50) -> Entry:
-    booking.settle(entry, whole(Usage(read, written), "Yes." if written else ""), Outcome.COMPLETE)
+    entries.settle(entry, whole(Usage(read, written), "Yes." if written else ""), Outcome.COMPLETE)
     return entry
 
 

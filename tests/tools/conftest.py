@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.tools.drawer import Drawer, running
-from tools import builtin, wire
+from tools import builtin
+from tools.mcp import wire
 from tools.models import Tool, ToolServer
 
 

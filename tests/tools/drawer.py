@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tools.endpoint import ToolEndpoint
+from tools.mcp.endpoint import ToolEndpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.upstreams.reading import Read
+from tests.upstreams.protocols.reading import Read
 from upstreams import client
 from upstreams.chat import ChatMessage, ChatRequest
-from upstreams.demo import MODEL, DemoUpstream
-from upstreams.demo_reply import reply_to, tokens
+from upstreams.demo.reply import reply_to, tokens
+from upstreams.demo.server import MODEL, DemoUpstream
 from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
 

@@ -5,11 +5,11 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
 from tests.fakes import Answer, ModelServer
-from tests.upstreams.providers import SECRET, listed, model_of, provider, provider_at
-from upstreams import listing
+from tests.upstreams.views.providers import SECRET, listed, model_of, provider, provider_at
+from upstreams.catalogue import listing
+from upstreams.catalogue.environment import sync_providers
+from upstreams.catalogue.listing import refresh, refresh_unlisted
 from upstreams.client import close_http
-from upstreams.environment import sync_providers
-from upstreams.listing import refresh, refresh_unlisted
 from upstreams.models import ChatModel, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)

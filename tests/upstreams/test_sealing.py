@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from tests.upstreams.providers import SECRET, provider
+from tests.upstreams.views.providers import SECRET, provider
 from upstreams.sealing import SealBroken, seal, unseal
 
 

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import AuthenticatedRequest
 from upstreams import addresses
-from upstreams.environment import is_named, variables
+from upstreams.catalogue.environment import is_named, variables
+from upstreams.catalogue.presets import PRESETS
 from upstreams.forms import ProviderForm
 from upstreams.models import ChatModel, Provider, Source
-from upstreams.presets import PRESETS
 from upstreams.views.access import administrators_only
 
 

@@ -10,12 +10,12 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest
 from upstreams import addresses
+from upstreams.catalogue.listing import for_administrators, refresh
+from upstreams.catalogue.presets import PRESETS
 from upstreams.client import ConnectionReport, ConnectionStep, test_connection
 from upstreams.endpoint import Endpoint
 from upstreams.forms import TrialForm
-from upstreams.listing import for_administrators, refresh
 from upstreams.models import Provider, Source
-from upstreams.presets import PRESETS
 from upstreams.sealing import SealBroken
 from upstreams.views.access import administrators_only
 from upstreams.views.providers import edit_page_of, models_of, page_of

@@ -17,13 +17,14 @@ from accounts import set_up
 from chatsite import shutdown
 from chatsite.addresses import site_address
 from chatsite.server import Server
-from conversations import runner, turns
-from gateway import calls
-from ledger import booking
+from conversations.answering import runner
+from conversations.verbs import turns
+from gateway.serving import calls
+from ledger.booking import entries
 from tools.listing import keep_builtin
+from upstreams.catalogue.environment import sync_providers
+from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_http
-from upstreams.environment import sync_providers
-from upstreams.listing import refresh_unlisted
 
 
 class Command(BaseCommand):
@@ -76,7 +77,7 @@ class Command(BaseCommand):
     def take_up_work(self) -> None:
         """What a crash or a stop left behind: begun as soon as the loop runs."""
         waiting = turns.recover()
-        booking.recover()
+        entries.recover()
         shutdown.on_stop(wind_down)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
 

@@ -1,0 +1,1 @@
+"""A reply's life: claimed, asked for, streamed to its viewers, saved and ended."""

@@ -1,0 +1,1 @@
+"""What viewers see change: the hub that delivers frames, and the HTML in them."""

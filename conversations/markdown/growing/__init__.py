@@ -1,0 +1,1 @@
+"""Rendering Markdown while it streams."""

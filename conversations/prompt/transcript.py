@@ -1,0 +1,192 @@
+"""A conversation as the request that asks for its next reply."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from conversations.models import Conversation, Generation, Message, Path, Role, Thinking
+from conversations.models.message import is_text, text_block
+from conversations.prompt.files import Attached
+from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
+from upstreams.endpoint import ProtocolName
+from upstreams.models import ChatModel
+from upstreams.parameters import check
+
+GO_ON = (
+    "Your last answer was cut off. Go on exactly where it ends, in the middle of a word if need be. "
+    "Do not repeat anything of it, and say nothing about going on."
+)
+BEYOND_ALL = 2**62
+"""A key that comes after those of all messages."""
+SEVERAL_PEOPLE = (
+    "Several people take part in this conversation. Each of their messages begins with its author's name and a colon."
+)
+
+
+def request_for(
+    generation: Generation, message: Message, tools: Sequence[Block] = (), *, by_asking: bool = False
+) -> ChatRequest:
+    """What to ask so that `generation` writes `message`: all that was said before it. Queries the database.
+
+    A continuation ends with what is there already, for the model to go on with; `by_asking`
+    puts that into words, for models that do not take it.
+    """
+    conversation, chat_model = generation.conversation, generation.chat_model
+    if chat_model is None:
+        raise ValueError("A generation without a model cannot ask for anything.")
+    path = Path.to(message.branch)
+    earlier = list(path.remembered(before=message.pk).for_reading())
+    # Once a second person joins, all earlier messages get their author's name: what the server has cached is of no
+    # use that one time.
+    names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
+    attached = Attached([*earlier, message], chat_model)
+    messages = [
+        chat
+        for said in earlier
+        for chat in as_chat_messages(said, chat_model, attached, names=names, tools=bool(tools))
+    ]
+    if generation.rounds:
+        messages += rounds(attached.expanded(block) for block in message.blocks)
+    elif generation.continues:
+        messages += rounds(attached.expanded(block) for block in continued_from(message.blocks))
+    if by_asking:
+        messages.append(ChatMessage("user", [text_block(GO_ON)]))
+    system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
+    return ChatRequest(
+        model=chat_model.model_id,
+        messages=messages,
+        system=system,
+        tools=tools,
+        tool_choice=tool_choice(generation, tools),
+        takes_effort=chat_model.takes_effort,
+        remarks=(*attached.remarks, *forgotten(path, earlier), *left_behind(earlier, chat_model)),
+        **parameters_of(conversation),
+    )
+
+
+def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
+    """What a person set holds for how an answer begins; made to call a tool each time, the model would never end."""
+    choice = generation.conversation.tool_choice
+    is_known = choice in ("auto", "any", "none") or any(tool["name"] == choice for tool in tools)
+    if not is_known or (choice != "none" and (generation.rounds or generation.continues)):
+        return "auto"
+    return choice
+
+
+def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
+    """An answer in the turns that it took: the results of tools are told to the model, each time after what it said."""
+    said: list[ChatMessage] = []
+    for block in blocks:
+        role: Literal["user", "assistant"] = "user" if block.get("type") == "tool_result" else "assistant"
+        if said and said[-1].role == role:
+            said[-1] = ChatMessage(role, [*said[-1].blocks, block])
+        else:
+            said.append(ChatMessage(role, [block]))
+    return said
+
+
+def request_at(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
+    """What would be asked at the end of a path. Nothing is said yet, which a single sign stands for."""
+    owed = Generation(conversation=path.branch.conversation, chat_model=chat_model)
+    request = request_for(owed, Message(pk=BEYOND_ALL, branch=path.branch), tools)
+    return replace(request, messages=[*request.messages, ChatMessage("user", [text_block("?")])])
+
+
+def forgotten(path: Path, told: list[Message]) -> list[str]:
+    if not told or not told[0].memory_begins:
+        return []
+    count = path.messages.filter(pk__lt=told[0].pk).count()
+    return [f"The oldest {count} messages were left out, to fit into what the model can remember."] if count else []
+
+
+def left_behind(told: list[Message], reader: ChatModel) -> list[str]:
+    """Said once, when a conversation moves to another provider: what only the one before could read stays there."""
+    answers = [message for message in told if message.role == Role.ASSISTANT]
+    if not answers or not is_foreign(answers[-1], reader):
+        return []
+    foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
+    if all(is_text(block) or block.get("type") in TOOLS for block in foreign):
+        return []
+    return [f"What the models before had thought is not told to {reader}, which could not read it."]
+
+
+def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
+    """Whether a last message of the model's own is gone on with; elsewhere it begins another one."""
+    return chat_model.provider.protocol == ProtocolName.ANTHROPIC and not request.thinks
+
+
+def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a continuation goes on from: up to the last text, which must not end in white space to be gone on with."""
+    said = [dict(block) for block in blocks]
+    while said and not is_text(said[-1]):
+        said.pop()
+    if said:
+        said[-1]["text"] = said[-1]["text"].rstrip()
+    return said
+
+
+def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
+    """What the model's protocol or limits do not allow, a sentence each; each names its field."""
+    return [
+        problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)
+    ]
+
+
+def parameters_of(conversation: Conversation) -> dict[str, Any]:
+    """What a person set on the conversation, under the names that ChatRequest gives it."""
+    return {
+        "max_tokens": conversation.max_tokens,
+        "temperature": conversation.temperature,
+        "top_p": conversation.top_p,
+        "top_k": conversation.top_k,
+        "presence_penalty": conversation.presence_penalty,
+        "frequency_penalty": conversation.frequency_penalty,
+        "stop_sequences": tuple(conversation.stop_sequences),
+        "thinking_budget": conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None,
+        "thinks_adaptively": conversation.thinking == Thinking.ADAPTIVE,
+        "reasoning_effort": Effort(conversation.reasoning_effort) if conversation.reasoning_effort else None,
+    }
+
+
+def as_chat_messages(
+    message: Message, reader: ChatModel, attached: Attached, *, names: bool, tools: bool
+) -> list[ChatMessage]:
+    """None for what has nothing to say to the model, such as a reply that failed before its first word.
+
+    Without `tools` in the request, servers take no calls of them either.
+    """
+    said = list(sendable(message.blocks, foreign=is_foreign(message, reader), tools=tools))
+    if not said:
+        return []
+    if message.role == Role.ASSISTANT:
+        return rounds(attached.expanded(block) for block in said)
+    blocks = [attached.expanded(block) for block in said]
+    if names:
+        # The name comes first, also before what was attached; a text alone is one block with it.
+        name = f"{message.author or 'Somebody who left'}:"
+        if is_text(said[0]):
+            blocks[0] = text_block(f"{name} {blocks[0]['text']}")
+        else:
+            blocks.insert(0, text_block(name))
+    return [ChatMessage("user", blocks)]
+
+
+def is_foreign(message: Message, reader: ChatModel) -> bool:
+    """Written by another provider's model: its signatures mean nothing to this one."""
+    if message.role == Role.USER:
+        return False
+    writer = message.generation.chat_model if message.generation else None
+    return writer is None or writer.provider_id != reader.provider_id
+
+
+TOOLS = ("tool_use", "tool_result")
+
+
+def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
+    """Text that says something, and calls of our tools; everything else only to the provider whose it is."""
+    for block in blocks:
+        if is_text(block):
+            if block["text"].strip():
+                yield block
+        elif tools if block.get("type") in TOOLS else not foreign:
+            yield block

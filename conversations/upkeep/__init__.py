@@ -1,0 +1,1 @@
+"""Work that nobody asks for: recovering abandoned replies and purging what was deleted."""

@@ -1,0 +1,1 @@
+"""What people do in a conversation, one module for each kind of act."""

@@ -1,0 +1,63 @@
+"""The names by which programs ask for models."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from accounts.keys import ApiKey
+from gateway.catalogue.listing import ListedModel
+from gateway.catalogue.lookups import model_with_id
+from gateway.models import models_for
+from upstreams.models import ChatModel
+
+MOST_SLASHES: Final = 20
+"""In a name that is looked for."""
+
+
+def named(key: ApiKey, name: str) -> ChatModel | None:
+    """The key's model that goes by this name: its id at the provider, or the provider's name, a slash, and that id.
+
+    Where several providers have the same id, it alone names the one that was there first.
+    """
+    return model_with_id(name, key) or _of_provider(models_for(key), name)
+
+
+def _of_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
+    places = [at for at, letter in enumerate(name) if letter == "/"][:MOST_SLASHES]
+    if not places:
+        return None
+    ways = Q()
+    for at in places:
+        ways |= Q(provider__name__iexact=name[:at], model_id=name[at + 1 :])
+    return models.filter(ways).order_by("pk").first()
+
+
+def listed(models: Iterable[ChatModel]) -> list[ListedModel]:
+    """All of them, each by the shortest name that is its own."""
+    return [as_listed(model, name) for model, name in names_of(models).items()]
+
+
+def name_of(model: ChatModel, models: Iterable[ChatModel]) -> str:
+    """By which it is asked for, among these."""
+    return names_of(models)[model]
+
+
+def names_of(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
+    taken: set[str] = set()
+    names = {}
+    for model in sorted(models, key=lambda each: each.pk):
+        names[model] = f"{model.provider.name}/{model.model_id}" if model.model_id in taken else model.model_id
+        taken.add(model.model_id)
+    return names
+
+
+def as_listed(model: ChatModel, name: str) -> ListedModel:
+    return ListedModel(
+        id=name,
+        display_name=str(model),
+        created_at=model.provider.created_at,
+        max_input_tokens=model.context_window,
+        max_tokens=model.max_output_tokens,
+        owned_by=model.provider.name,
+    )

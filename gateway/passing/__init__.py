@@ -1,0 +1,1 @@
+"""Replies that pass through in the protocol in which they arrive."""

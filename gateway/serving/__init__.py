@@ -1,0 +1,1 @@
+"""One request of a program: read, admitted, called and answered."""

@@ -1,0 +1,1 @@
+"""Booking a call: reserved before it, settled after it."""

@@ -1,0 +1,106 @@
+"""Budgets as people see them: how full each is, in words and as a meter."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import add
+
+from django.db.models import F, Sum
+from django.utils.timezone import now
+
+from accounts.models import User
+from ledger.booking import refusals
+from ledger.booking.budgets import Standing, standing_of, standings
+from ledger.models import Budget, Period, Scope, Unit, UsageSum
+from ledger.models.entry import COUNTED_FIELDS
+from ledger.payer import Payer
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One budget of one subject: `drawn` is at most 100 percent, `state` is "", "warning" or "full"."""
+
+    name: str
+    standing: Standing
+
+    @property
+    def drawn(self) -> int:
+        return min(100, self.standing.percent)
+
+    @property
+    def state(self) -> str:
+        if self.standing.is_used_up:
+            return "full"
+        return "warning" if self.standing.is_nearly_used_up else ""
+
+    @property
+    def used(self) -> str:
+        return refusals.figure(self.standing.budget, self.standing.spent_shown)
+
+    @property
+    def limit(self) -> str:
+        return refusals.figure(self.standing.budget, self.standing.budget.limit)
+
+    @property
+    def held(self) -> str:
+        """What is reserved for calls that still run; "" for nothing."""
+        return refusals.figure(self.standing.budget, self.standing.reserved_shown) if self.standing.reserved else ""
+
+    @property
+    def renewal(self) -> str:
+        return refusals.renewal(self.standing)
+
+
+def of_person(person: User) -> list[Meter]:
+    """Those that this person's calls count in, and those of their keys that work."""
+    at = now()
+    found = [Meter(refusals.budget_name(each.budget), each) for each in standings(Payer.of(person), at)]
+    if not Budget.objects.filter(is_active=True, scope=Scope.KEY).exists():
+        return found
+    for key in person.api_keys.valid():
+        found += [
+            Meter(f"{key}, {refusals.PERIODS[each.budget.period]}", each)
+            for each in standings(Payer(key=key.pk), at)
+            if each.budget.scope == Scope.KEY
+        ]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A budget in the list of all: how full it is, or, where it is for each, how full the fullest is."""
+
+    budget: Budget
+    meter: Meter | None
+    count: int = 0
+    used_up: int = 0
+
+
+def kept(budgets: list[Budget]) -> list[Kept]:
+    at = now()
+    return [kept_for_each(each, at) if each.is_for_each else kept_for_one(each, at) for each in budgets]
+
+
+def kept_for_one(budget: Budget, at: datetime) -> Kept:
+    assert budget.subject_pk is not None
+    return Kept(budget, Meter(budget.subject_name, standing_of(budget, budget.subject_pk, at)))
+
+
+def kept_for_each(budget: Budget, at: datetime) -> Kept:
+    """By the ledger's sums, which know also those who have asked for nothing since the budget was made."""
+    start, who = Period(budget.period).start(at), f"{budget.scope}_pk"
+    # Whoever has a budget of their own of this kind is not held back by this one.
+    others = Budget.objects.filter(scope=budget.scope, period=budget.period, unit=budget.unit, is_active=True)
+    with_own = others.exclude(**{budget.scope: None}).values(f"{budget.scope}_id")
+    sums = UsageSum.objects.filter(span=budget.period, start=start)
+    others_sums = sums.exclude(**{who: 0}).exclude(**{f"{who}__in": with_own}).values_list(who)
+    counted = Sum("cost") if budget.unit == Unit.MONEY else Sum(reduce(add, map(F, COUNTED_FIELDS)))
+    asked = others_sums.annotate(spent=counted).filter(spent__gt=0).order_by("-spent")
+    fullest = asked.first()
+    if fullest is None:
+        return Kept(budget, None)
+    model = Budget._meta.get_field(budget.scope).related_model
+    assert model is not None and not isinstance(model, str)
+    name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
+    used_up = asked.filter(spent__gte=budget.limit_units).count()
+    return Kept(budget, Meter(name, standing_of(budget, fullest[0], at)), asked.count(), used_up)

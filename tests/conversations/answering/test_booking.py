@@ -1,0 +1,246 @@
+"""Every call for an answer is in the ledger, with the upstream's own figures or with marked estimates."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from chatsite import tasks
+from conversations.answering import runner, upstream_call
+from conversations.models import Conversation, Generation, Message, State
+from conversations.verbs import turns
+from ledger.booking import entries
+from ledger.models import Budget, Entry, Outcome, Spending
+from ledger.reports import usage
+from tests.conversations.answering.tool_wires import calling
+from tests.conversations.asking import Opening, begins_and_hangs, half_way, posted, provider_at
+from tests.conversations.verbs.test_continuing import broken_off
+from tests.fakes import Gate, ModelServer
+from tests.wires import messages_event, reply_wire
+from tools.listing import keep_builtin
+from tools.models import Tool
+from upstreams.endpoint import ProtocolName
+from upstreams.events import Usage
+from upstreams.models import ChatModel
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("loop_left_clean")]
+
+type Asking = Callable[..., Awaitable[Generation]]
+
+
+@pytest.fixture
+def ask(ada: User, conversation: Conversation) -> Asking:
+    """`await ask(model)` is a turn of Ada's that has been answered, or was not."""
+
+    async def asked(model: ChatModel, text: str = "Well?") -> Generation:
+        generation = await sync_to_async(posted)(conversation, ada, text, model)
+        await runner.generate.func(generation.pk)
+        return await Generation.objects.select_related("message").aget(pk=generation.pk)
+
+    return asked
+
+
+@pytest.fixture
+def tool(conversation: Conversation) -> Tool:
+    """One that is built in, and open to all."""
+    keep_builtin()
+    tool = Tool.objects.get(name="read_attached_file")
+    conversation.tools.add(tool)
+    return tool
+
+
+async def booked_entries() -> list[Entry]:
+    """All of the ledger, once what is over is booked."""
+    await asyncio.gather(*upstream_call._settling.values())
+    return [entry async for entry in Entry.objects.order_by("pk")]
+
+
+async def test_an_answer_is_booked_to_who_asked(
+    ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    either_server.say("Yes.", input_tokens=1000, output_tokens=200)
+    reply = await ask(either_model)
+    [entry] = await booked_entries()
+    assert (entry.person_id, entry.source, entry.request_id) == (ada.pk, "conversation", str(reply.pk))
+    assert (entry.usage, entry.is_estimate) == (reply.usage, False)
+    assert (entry.usage.input_tokens, entry.usage.output_tokens) == (1000, 200)
+    assert entry.cost == reply.cost == Decimal("0.006")
+    assert entry.outcome == Outcome.COMPLETE
+    assert entry.upstream_id in ("msg_test", "chatcmpl-test")
+    assert entry.seconds is not None and entry.seconds_to_first is not None
+
+
+async def test_sums_are_those_of_the_upstream_to_the_token(
+    ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel, tool: Tool
+) -> None:
+    """Whatever is asked: plain answers, rounds of tools, thinking, attempts that are turned down and made again."""
+    chance, billed = random.Random(5), Usage(0, 0)
+    protocol = either_server.protocol
+    for _ in range(8):
+        either_server.forget()
+        for _ in range(chance.choice([0, 0, 1])):
+            either_server.refuse(529, "overloaded_error")
+        for _ in range(chance.choice([0, 1, 2])):
+            either_server.stream(*calling(protocol, ("call_1", tool.wire_name, {"file": "x"})))
+            billed += Usage(10, 20)
+        read, written = chance.randint(1, 5000), chance.randint(1, 5000)
+        either_server.say("Yes.", thinking=["Hm."], input_tokens=read, output_tokens=written)
+        billed += Usage(read, written)
+        assert (await ask(either_model)).state == State.COMPLETE
+    booked = await booked_entries()
+    assert not any(entry.is_estimate for entry in booked)
+    assert all(entry.outcome == Outcome.COMPLETE for entry in booked)
+    days = usage.Range(booked[0].started_at.date(), booked[-1].started_at.date())
+    whole = await sync_to_async(usage.totals)(days)
+    year = await sync_to_async(usage.totals)(usage.Range(days.first.replace(month=1, day=1), days.last))
+    for total in (whole, year):
+        assert (total.input_tokens, total.output_tokens) == (billed.input_tokens, billed.output_tokens)
+        assert (total.calls, total.cost) == (len(booked), sum(entry.cost or 0 for entry in booked))
+    answers = await sync_to_async(list)(Generation.objects.all())
+    assert sum((answer.usage for answer in answers), Usage()) == sum((entry.usage for entry in booked), Usage())
+
+
+async def test_each_round_of_tools_is_a_call(
+    ask: Asking, either_server: ModelServer, either_model: ChatModel, tool: Tool
+) -> None:
+    either_server.stream(*calling(either_server.protocol, ("call_1", tool.wire_name, {"file": "x"})))
+    either_server.say("Nothing there.", input_tokens=30, output_tokens=7)
+    reply = await ask(either_model)
+    booked = await booked_entries()
+    assert [(entry.input_tokens, entry.output_tokens) for entry in booked] == [(10, 20), (30, 7)]
+    assert {entry.request_id for entry in booked} == {str(reply.pk)}
+    assert (reply.input_tokens, reply.output_tokens) == (40, 27)
+
+
+async def test_a_continuation_is_a_call_of_its_own(
+    ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    either_server.stream(*broken_off(either_server, "Half", " of it"))
+    cut = await ask(either_model)
+    either_server.forget()
+    either_server.say(" and the rest.", input_tokens=50, output_tokens=6)
+    message = await Message.objects.for_reading().select_related("conversation", "branch").aget(pk=cut.message_id)
+    more = await sync_to_async(turns.go_on)(message, ada)
+    assert more is not None
+    await asyncio.gather(*tasks._alive)
+    first, second = await booked_entries()
+    assert (first.outcome, first.is_estimate, first.error_kind) == (Outcome.BROKEN, True, "broken_stream")
+    assert (second.input_tokens, second.output_tokens, second.is_estimate) == (50, 6, False)
+    assert second.request_id == str(more.pk)
+
+
+async def test_what_breaks_off_is_estimated_from_what_was_seen(
+    ask: Asking, server: ModelServer, model: ChatModel
+) -> None:
+    server.stream(*broken_off(server, "x" * 400))
+    await ask(model)
+    [entry] = await booked_entries()
+    # The prompt was counted by the upstream before it broke off; of the answer it had said 1.
+    assert (entry.input_tokens, entry.output_tokens, entry.is_estimate) == (7, 100, True)
+    assert entry.cost == (7 * 3 + 100 * 15) / Decimal(1_000_000)
+
+
+async def test_a_stream_without_usage_is_estimated(ask: Asking, ada: User) -> None:
+    with ModelServer(ProtocolName.OPENAI) as server:
+        model = await sync_to_async(provider_at)(server)
+        server.stream(*(event for event in reply_wire(server.protocol, ["y" * 80]) if b'"usage"' not in event))
+        assert (await ask(model, "w" * 400)).state == State.COMPLETE
+    [entry] = await booked_entries()
+    assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.COMPLETE, True, 20)
+    assert entry.input_tokens is not None and 100 <= entry.input_tokens < 130
+
+
+async def test_a_stopped_answer_is_booked_for_what_had_come(
+    browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    begins_and_hangs(either_server, "I could ", "go on")
+    tab, message = await half_way(browser, ada, conversation)
+    [open_] = await booked_entries()
+    assert open_.outcome == Outcome.OPEN and open_.reserved_tokens > 4096
+    await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    await tab.until_over(message)
+    [entry] = await booked_entries()
+    # "I could go on" has 13 letters.
+    assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.STOPPED, True, 4)
+    assert (entry.input_tokens or 0) > 0
+
+
+async def test_who_stops_before_anything_came_has_sent_the_prompt_all_the_same(
+    ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    gate = Gate()
+    server.stream(b"", before=[gate])
+    generation = await sync_to_async(posted)(conversation, ada, "w" * 400, model)
+    writing = asyncio.create_task(runner.generate.func(generation.pk))
+    await asyncio.to_thread(gate.reached.wait, 10)
+    await sync_to_async(turns.stop)(generation)
+    await writing
+    [entry] = await booked_entries()
+    assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.STOPPED, True, 0)
+    assert (entry.input_tokens or 0) >= 100
+
+
+async def test_what_is_turned_down_costs_nothing(
+    ask: Asking, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    either_server.refuse(401, "authentication_error")
+    assert (await ask(either_model)).state == State.FAILED
+    [entry] = await booked_entries()
+    assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "authentication")
+    assert (entry.tokens, entry.is_estimate, entry.cost) == (0, False, 0)
+
+
+async def test_an_attempt_that_was_counted_and_made_again_is_paid_for(
+    ask: Asking, server: ModelServer, model: ChatModel
+) -> None:
+    start = reply_wire(server.protocol, ["Yes."])[0]
+    overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
+    server.stream(start, messages_event(overloaded))
+    server.say("Yes.", input_tokens=30, output_tokens=3)
+    await ask(model)
+    [entry] = await booked_entries()
+    assert (entry.input_tokens, entry.output_tokens) == (37, 4)
+
+
+async def test_without_a_budget_left_nothing_is_asked(
+    ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    await Budget.objects.acreate(scope="person", person=ada, period="month", unit="tokens", limit=0)
+    reply = await ask(either_model)
+    assert (reply.state, reply.error_kind) == (State.FAILED, "over_budget")
+    assert reply.error_message.startswith("Your monthly budget is used up: 0 of 0 tokens. It renews on 1 ")
+    assert either_server.requests == [] and await booked_entries() == []
+
+
+async def test_a_budget_that_ends_among_tools_keeps_the_answer_so_far(
+    ask: Asking, ada: User, server: ModelServer, model: ChatModel, tool: Tool
+) -> None:
+    await Budget.objects.acreate(scope="person", period="day", unit="tokens", limit=25)
+    server.stream(*calling(server.protocol, ("call_1", tool.wire_name, {"file": "x"}), text="Let me see."))
+    reply = await ask(model)
+    assert (reply.state, reply.error_kind) == (State.INTERRUPTED, "over_budget")
+    assert [block["type"] for block in reply.message.blocks] == ["text", "tool_use", "tool_result"]
+    assert len(server.requests) == 1
+    spending = await Spending.objects.aget()
+    assert (spending.spent, spending.reserved) == (30, 0)
+
+
+async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
+    ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    def crash() -> None:
+        lost = posted(conversation, ada, "Well?", model)
+        assert lost.claim()
+        entries.begin(
+            entries.Caller(ada, entries.Source.CONVERSATION, str(lost.pk)), model, prompt_tokens=12, max_tokens=100
+        )
+        Message.objects.filter(pk=lost.message_id).update(blocks=[{"type": "text", "text": "x" * 400}])
+        turns.recover()
+
+    await sync_to_async(crash)()
+    [entry] = await booked_entries()
+    assert (entry.outcome, entry.usage, entry.is_estimate) == (Outcome.LOST, Usage(12, 100), True)

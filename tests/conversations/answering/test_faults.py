@@ -1,0 +1,260 @@
+"""Every way an upstream fails: an honest state, exactly the text that came, words, and a way on."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from accounts.models import User
+from conversations.live.hub import Frame, conversation_topic, hub
+from conversations.models import Conversation, Message, State
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.talking import act, answered, follow, offers, until_it_says
+from tests.fakes import Abort, Answer, Hang, ModelServer, Pause, Step
+from tests.pages import words
+from tests.viewers import Viewer
+from tests.wires import is_text, messages_event, reply_wire
+from upstreams.client import LIMITS, stream_reply
+from upstreams.endpoint import ProtocolName
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUICK = replace(LIMITS, backoff=0.001, longest_wait=0.01, retries=1, idle=0.4, stall=0.8)
+HALF = "Half\n\nan 日本"
+WHOLE = "Half\n\nan answer. 日本語🙂"
+
+type Script = Callable[[ModelServer], Answer]
+
+
+def half(server: ModelServer) -> list[Step]:
+    """A reply up to its last word, without its end."""
+    wire = reply_wire(server.protocol, ["Half\n\n", "an ", "日本"])
+    last = max(index for index, event in enumerate(wire) if is_text(event))
+    return list(wire[: last + 1])
+
+
+def opening(server: ModelServer) -> list[Step]:
+    """A reply up to its first word."""
+    wire = reply_wire(server.protocol, ["Never said"])
+    return list(wire[: min(index for index, event in enumerate(wire) if is_text(event))])
+
+
+def error_event(server: ModelServer) -> bytes:
+    if server.protocol is ProtocolName.ANTHROPIC:
+        return messages_event({"type": "error", "error": {"type": "overloaded_error", "message": "their words"}})
+    return b'data: {"error": {"message": "their words", "type": "server_error", "code": 503}}\n\n'
+
+
+def refusal(status: int, kind: str) -> Script:
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": "their words"}}).encode()
+    headers = {"content-type": "application/json", "retry-after": "0"}
+    return lambda server: Answer([body], status, headers, length=len(body))
+
+
+MALFORMED = [b"data: {not json\n\n", b"data: [1, 2\n\n", b"data: \xff\xfe\n\n"]
+KEPT_ALIVE: list[Step] = [step for _ in range(40) for step in (Pause(0.1), b": ping\n\n")]
+
+AFTER_TEXT: dict[str, Script] = {
+    "the connection is dropped": lambda server: Answer([*half(server), Abort()]),
+    "the stream ends early and cleanly": lambda server: Answer(half(server)),
+    "the upstream says that it failed": lambda server: Answer([*half(server), error_event(server)]),
+    "silence": lambda server: Answer([*half(server), Hang()]),
+    "nothing but signs of life": lambda server: Answer([*half(server), *KEPT_ALIVE]),
+    "a line that is no JSON": lambda server: Answer([*half(server), MALFORMED[0], *half(server)]),
+    "a line that is cut": lambda server: Answer([*half(server), MALFORMED[1]]),
+    "bytes that are no text": lambda server: Answer([*half(server), MALFORMED[2]]),
+}
+BEFORE_TEXT: dict[str, Script] = {
+    "the connection is dropped before the head": lambda server: Answer([], before=[Abort()]),
+    "the connection is dropped at once": lambda server: Answer([Abort()]),
+    "the connection is dropped before the first word": lambda server: Answer([*opening(server), Abort()]),
+    "the stream is empty": lambda server: Answer([]),
+    "the stream ends before the first word": lambda server: Answer(opening(server)),
+    "the upstream says that it failed": lambda server: Answer([*opening(server), error_event(server)]),
+    "silence after the head": lambda server: Answer([*opening(server), Hang()]),
+    "a line that is no JSON": lambda server: Answer([MALFORMED[0]]),
+    "the reply says nothing": lambda server: Answer(reply_wire(server.protocol, [])),
+    "429": refusal(429, "rate_limit_error"),
+    "500": refusal(500, "api_error"),
+    "529": refusal(529, "overloaded_error"),
+    "401": refusal(401, "authentication_error"),
+}
+
+
+@pytest.fixture
+async def tab(browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch) -> Viewer:
+    """Ada's, on a site that is quick to lose its patience."""
+    assert stream_reply.__kwdefaults__ is not None
+    monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", QUICK)
+    return await (await browser(ada)).open(conversation)
+
+
+async def retry_works(tab: Viewer, conversation: Conversation, server: ModelServer, message: int) -> None:
+    server.forget()
+    server.say("A whole answer.")
+    new = await follow(tab.browser, await act(tab.browser, conversation, message, "retries"))
+    await until_it_says(new, (await last_reply(conversation)).message_id, "A whole answer.")
+    assert (await last_reply(conversation)).state == State.COMPLETE
+
+
+@pytest.mark.parametrize("fault", AFTER_TEXT)
+async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_go_on(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
+) -> None:
+    either_server.answer(AFTER_TEXT[fault](either_server))
+    reply = await answered(tab, conversation, "Well?")
+    message = reply.message_id
+    assert (reply.state, reply.message.text) == (State.INTERRUPTED, HALF)
+    assert [words(line) for line in tab.page.find(f"#m{message}-body p")] == ["Half", "an 日本"]
+    article = tab.page.article(message)
+    assert f"Interrupted. {reply.error_message} What had arrived is kept." in article
+    assert "Testing" in reply.error_message
+    # What was begun is not asked for again behind one's back: that would say it twice.
+    assert len(either_server.requests) == 1
+    assert {"Continue", "Retry"} <= offers(tab.page, message)
+    either_server.forget()
+    either_server.say("語.")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.text(message).endswith("日本語."))
+    await tab.until_over(message)
+    assert (await Message.objects.aget(pk=message)).text == f"{HALF}語."
+    assert tab.page.state(message) == "complete"
+    await retry_works(tab, conversation, either_server, message)
+
+
+@pytest.mark.parametrize("fault", BEFORE_TEXT)
+async def test_a_fault_before_the_first_word_is_told_in_words_and_can_be_tried_again(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
+) -> None:
+    either_server.answer(BEFORE_TEXT[fault](either_server))
+    reply = await answered(tab, conversation, "Well?")
+    message = reply.message_id
+    assert (reply.state, reply.message.text, tab.page.text(message)) == (State.FAILED, "", "")
+    assert f"No answer. {reply.error_message}" in tab.page.article(message)
+    assert reply.error_message.endswith(".") and "Testing" in reply.error_message
+    assert "Retry" in offers(tab.page, message) and "Continue" not in offers(tab.page, message)
+    await retry_works(tab, conversation, either_server, message)
+
+
+async def test_an_upstream_that_never_answers_is_given_up(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    await type(either_model.provider).objects.aupdate(first_byte_timeout=1)
+    either_server.answer(Answer([], before=[Hang()]))
+    reply = await answered(tab, conversation, "Well?")
+    assert (reply.state, reply.message.text) == (State.FAILED, "")
+    assert "Testing" in reply.error_message
+    await retry_works(tab, conversation, either_server, reply.message_id)
+
+
+def whole(server: ModelServer) -> list[bytes]:
+    return reply_wire(server.protocol, [WHOLE[:9], WHOLE[9:14], WHOLE[14:]])
+
+
+def in_pieces(server: ModelServer, seed: int) -> list[Step]:
+    """The same bytes, cut anywhere: in characters, in line ends, in names."""
+    rest, chance = b"".join(whole(server)), random.Random(seed)
+    steps: list[Step] = []
+    while rest:
+        size = chance.randrange(1, 12)
+        steps.append(rest[:size])
+        rest = rest[size:]
+    return steps
+
+
+ODDITIES: dict[str, Script] = {
+    "a slow head": lambda server: Answer(whole(server), before=[Pause(0.3)]),
+    "slow words": lambda server: Answer([each for step in whole(server) for each in (step, Pause(0.05))]),
+    "odd cuts": lambda server: Answer(in_pieces(server, 1)),
+    "other odd cuts": lambda server: Answer(in_pieces(server, 2)),
+    "more odd cuts": lambda server: Answer(in_pieces(server, 3)),
+    "everything in one piece": lambda server: Answer([b"".join(whole(server))]),
+    "carriage returns": lambda server: Answer([each.replace(b"\n", b"\r\n") for each in whole(server)]),
+    "comments": lambda server: Answer([each for step in whole(server) for each in (b": hm\n\n", step)]),
+    "text after the end": lambda server: Answer([*whole(server), *half(server)]),
+    "rubbish after the end": lambda server: Answer([*whole(server), *MALFORMED]),
+    "an error after the end": lambda server: Answer([*whole(server), error_event(server)]),
+    "a connection dropped after the end": lambda server: Answer([*whole(server), Abort()]),
+    "silence after the end": lambda server: Answer([*whole(server), Hang()]),
+}
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+async def test_what_is_only_odd_changes_nothing(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, oddity: str
+) -> None:
+    either_server.answer(ODDITIES[oddity](either_server))
+    reply = await answered(tab, conversation, "Well?")
+    assert (reply.state, reply.error_kind) == (State.COMPLETE, "")
+    assert reply.message.text == WHOLE
+    assert len(either_server.requests) == 1
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "529", "the connection is dropped at once", "the stream is empty"])
+async def test_what_passes_is_tried_again_and_nobody_notices(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
+) -> None:
+    either_server.answer(BEFORE_TEXT[fault](either_server))
+    either_server.say("A whole answer.")
+    reply = await answered(tab, conversation, "Well?")
+    assert (reply.state, reply.message.text, reply.error_message) == (State.COMPLETE, "A whole answer.", "")
+    assert len(either_server.requests) == 2
+
+
+PIECES = [
+    *("# Title\n", "\nSome ", "**bo", "ld** and `co", "de`.\n\n", "- one\n", "- t", "wo\n\n", "```py\nx", " = 1\n"),
+    *("y = 2\n```\n", "\n| a | b |\n|---|---|\n", "| 1 | 2 |\n", "\nThe ", "end 🙂."),
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_however_frames_are_lost_and_lines_break_everybody_ends_with_the_right_text(
+    browser: Opening,
+    ada: User,
+    ben: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    server.say(*PIECES)
+    server.hold()
+    steady = await (await browser(ada)).open(conversation)
+    await steady.settle()
+    reliable = set(hub._viewers[conversation_topic(conversation.pk)])
+    tabs = [steady, *[await (await browser(person)).open(conversation) for person in (ada, ben)]]
+    await steady.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    await steady.until(lambda page: page.has(message))
+    for _ in PIECES:
+        for queue in hub._viewers[conversation_topic(conversation.pk)] - reliable:
+            if chance.random() < 0.3:
+                lose_some(queue, chance)
+        seen = len(steady.messages)
+        server.step()
+        if chance.random() < 0.5:
+            await steady.until(lambda _, seen=seen: len(steady.messages) > seen)
+        for tab in tabs[1:]:
+            if chance.random() < 0.3:
+                await tab.reconnect()
+    server.release()
+    await steady.until_over(message)
+    fresh = (await steady.browser.load(conversation)).page.article(message)
+    for tab in tabs:
+        await tab.until(lambda page: page.has(message) and page.article(message) == fresh)
+    assert (await Message.objects.aget(pk=message)).text == "".join(PIECES)
+
+
+def lose_some(queue: object, chance: random.Random) -> None:
+    """Lets frames of the growing reply get lost from now on, more or less every other one."""
+    offer = type(queue).offer
+
+    def lossy(frame: Frame) -> None:
+        if frame.revision or not frame.relay or chance.random() < 0.6:
+            offer(queue, frame)
+
+    queue.offer = lossy  # type: ignore[attr-defined]

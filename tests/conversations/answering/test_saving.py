@@ -1,0 +1,60 @@
+"""A reply that grows is in the database too, about a second old at most."""
+
+import asyncio
+
+import pytest
+from django.utils.timezone import now
+
+from accounts.models import User
+from conversations.answering import saving
+from conversations.models import Conversation, Generation, Message, State
+from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_growing_reply_is_saved_and_a_stop_from_elsewhere_is_heard(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "INTERVAL", 0.01)
+    begins_and_hangs(server, "I could ", "go on")
+    tab, message = await half_way(browser, ada, conversation)
+    started = (await last_reply(conversation)).started_at
+    async with asyncio.timeout(5):
+        while (await Message.objects.aget(pk=message)).text != "I could go on":
+            pass
+    reply = await last_reply(conversation)
+    assert reply.state == State.RUNNING
+    assert reply.heartbeat_at is not None and started is not None and reply.heartbeat_at > started
+    # As another process would ask: through the database alone.
+    await Generation.objects.filter(pk=reply.pk).aupdate(stop_asked_at=now())
+    await tab.until_over(message)
+    assert (await last_reply(conversation)).state == State.STOPPED
+    assert await server.until_disconnected()
+
+
+async def test_the_last_words_are_not_overwritten_by_an_earlier_saving(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "INTERVAL", 0)
+    pieces = [f"{number} " for number in range(200)]
+    server.say(*pieces)
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Count")
+    await tab.until_over((await last_reply(conversation)).message_id)
+    writer = saving._writer
+    assert writer is not None
+    await writer
+    assert (await last_reply(conversation)).message.text == "".join(pieces)

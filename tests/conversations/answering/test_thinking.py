@@ -1,0 +1,136 @@
+"""Choosing how a model thinks: what the settings offer, and what its server is asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from lxml import html
+
+from accounts.models import User
+from conversations.models import Conversation, Thinking
+from conversations.verbs import turns
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.verbs.test_changing import HTMX, errors
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel, Provider
+
+type SignedIn = Callable[[User], Client]
+
+
+def offered(browser: Client, conversation: Conversation, field: str) -> list[str] | None:
+    """The choices of a field of the settings; None when it is not there."""
+    page = html.document_fromstring(browser.get(f"/conversations/{conversation.pk}/settings/").content.decode())
+    [*found] = page.cssselect(f"select[name={field}]")
+    return [option.get("value") for option in found[0].cssselect("option")] if found else None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ({"supports_thinking": True}, ["", "budget"]),
+        ({"supports_thinking": False, "thinks_adaptively": True}, ["", "adaptive"]),
+        ({"supports_thinking": True, "thinks_adaptively": True}, ["", "budget", "adaptive"]),
+        ({"supports_thinking": False}, [""]),
+    ],
+)
+def test_the_kinds_that_the_model_has_are_offered(
+    browser_of: SignedIn,
+    ada: User,
+    conversation: Conversation,
+    model: ChatModel,
+    kinds: dict[str, bool],
+    expected: list[str],
+) -> None:
+    ChatModel.objects.update(**kinds)
+    assert offered(browser_of(ada), conversation, "thinking") == expected
+    efforts = ["", "low", "medium", "high", "xhigh", "max"] if "adaptive" in expected else None
+    assert offered(browser_of(ada), conversation, "reasoning_effort") == efforts
+
+
+@pytest.mark.django_db
+def test_what_was_set_for_another_model_can_be_switched_off(
+    browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    ChatModel.objects.update(supports_thinking=False)
+    Conversation.objects.update(thinking=Thinking.ADAPTIVE)
+    assert offered(browser_of(ada), conversation, "thinking") == ["", "adaptive"]
+    where = f"/conversations/{conversation.pk}/settings/"
+    refused = browser_of(ada).post(where, {"thinking": "adaptive"}, headers=HTMX)
+    assert "no adaptive thinking" in errors(refused.content)["thinking"]
+    assert browser_of(ada).post(where, {"thinking": ""}).status_code == 302
+    conversation.refresh_from_db()
+    assert conversation.thinking == Thinking.OFF
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("takes_effort", [True, False])
+def test_chat_completions_are_offered_an_effort_where_the_provider_takes_it(
+    browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, takes_effort: bool
+) -> None:
+    Provider.objects.update(protocol="openai", reasoning_effort=takes_effort)
+    assert offered(browser_of(ada), conversation, "thinking") is None
+    effort = offered(browser_of(ada), conversation, "reasoning_effort")
+    assert effort == (["", "none", "minimal", "low", "medium", "high", "xhigh", "max"] if takes_effort else None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [("10", "1024 tokens or more"), ("", "Say how many tokens"), ("9999", "below the output limit")],
+)
+def test_a_budget_that_cannot_be_is_refused_at_its_field(
+    browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, budget: str, words: str
+) -> None:
+    asked = {"thinking": "budget", "thinking_budget": budget, "max_tokens": "8000"}
+    answer = browser_of(ada).post(f"/conversations/{conversation.pk}/settings/", asked, headers=HTMX)
+    assert answer.status_code == 422
+    assert words in errors(answer.content)["thinking_budget"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("chosen", "sent"),
+    [
+        ({"thinking": "adaptive"}, {"thinking": {"type": "adaptive"}}),
+        (
+            {"thinking": "adaptive", "reasoning_effort": "xhigh"},
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
+        ),
+        ({"thinking": "", "reasoning_effort": "low"}, {"output_config": {"effort": "low"}}),
+        (
+            {"thinking": "budget", "thinking_budget": 2048},
+            {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        ),
+        ({"thinking": "", "thinking_budget": 2048}, {}),
+    ],
+)
+async def test_what_was_chosen_is_asked_for(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    chosen: dict[str, Any],
+    sent: dict[str, Any],
+) -> None:
+    await ChatModel.objects.aupdate(thinks_adaptively=True)
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    answer = await tab.browser.post(f"/conversations/{conversation.pk}/settings/", **chosen)
+    assert answer.status_code in (200, 302), answer.text
+    await tab.browser.say(conversation, "Hello?")
+    await tab.until_over((await last_reply(conversation)).message_id)
+    asked = server.requests[-1].json
+    assert {name: asked[name] for name in ("thinking", "output_config") if name in asked} == sent
+    assert (await last_reply(conversation)).notes == []
+
+
+@pytest.mark.django_db
+def test_a_fork_thinks_as_its_source_does(ada: User, conversation: Conversation, model: ChatModel) -> None:
+    Conversation.objects.update(thinking="budget", thinking_budget=2048, reasoning_effort="high")
+    conversation.refresh_from_db()
+    said = conversation.post_turn(conversation.path(), ada, "Hello", model).message
+    fork = turns.fork(said, ada)
+    assert (fork.thinking, fork.thinking_budget, fork.reasoning_effort) == ("budget", 2048, "high")

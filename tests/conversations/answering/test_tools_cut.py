@@ -1,0 +1,101 @@
+"""An answer that is cut while it uses tools keeps what was done, and goes on from there."""
+
+import pytest
+
+from conversations.models import State
+from tests.conversations.answering.tool_wires import calling
+from tests.conversations.asking import last_reply
+from tests.conversations.verbs.desk import Desk, kinds
+from tests.fakes import Hang
+from tools.models import Tool
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HELLO = ("toolu_1", "drawer__echo", {"text": "hello"})
+
+
+async def test_stop_in_the_middle_of_a_call_ends_the_call(desk: Desk) -> None:
+    await desk.use("slow")
+    desk.calls(("toolu_1", "drawer__slow", {"name": "stopped"}), text="Wait.")
+    reply = await desk.ask()
+    await desk.drawer.saw("began", "stopped")
+    await desk.stop()
+    await desk.drawer.saw("cancelled", "stopped")
+    await desk.until(reply, State.STOPPED)
+    assert (desk.progress, kinds(await last_reply(desk.conversation))) == (["dropped"], ["text", "tool_use"])
+
+
+async def test_an_upstream_that_fails_after_a_tool_has_run_keeps_what_it_did(desk: Desk) -> None:
+    await desk.use("echo")
+    desk.calls(HELLO, text="Let me see.")
+    desk.server.refuse(401)
+    reply = await desk.asked()
+    assert (reply.state, desk.progress) == (State.INTERRUPTED, ["done"])
+
+
+async def test_an_answer_that_failed_after_a_call_goes_on_with_its_result(desk: Desk) -> None:
+    await desk.use("echo")
+    desk.calls(HELLO, text="Let me see.")
+    desk.server.refuse(401)
+    desk.server.say("It is done.")
+    reply = await desk.asked()
+    await desk.go_on(reply)
+    await desk.until(reply, State.COMPLETE)
+    assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
+
+
+async def test_an_answer_that_was_stopped_during_a_call_goes_on_by_making_it(desk: Desk) -> None:
+    await desk.use("slow")
+    desk.calls(("toolu_1", "drawer__slow", {"name": "cut"}), text="Let me see.")
+    desk.server.say("It is done.")
+    reply = await desk.ask()
+    await desk.drawer.saw("began", "cut")
+    await desk.stop()
+    await desk.until(reply, State.STOPPED)
+    desk.drawer.end("cut")
+    await desk.go_on(reply)
+    await desk.until(reply, State.COMPLETE)
+    assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
+
+
+async def test_what_a_call_has_brought_before_a_stop_is_kept_and_that_call_not_made_again(desk: Desk) -> None:
+    await desk.use("slow")
+    await desk.use("echo")
+    calls = ("toolu_1", "drawer__slow", {"name": "half"}), ("toolu_2", "drawer__echo", {"text": "quick"})
+    desk.calls(*calls)
+    desk.server.say("It is done.")
+    reply = await desk.ask()
+    await desk.drawer.saw("began", "half")
+    await desk.tab.until(lambda page: page.find('.tool-call[data-progress="done"]'))
+    await desk.stop()
+    await desk.until(reply, State.STOPPED)
+    await desk.drawer.saw("cancelled", "half")
+    assert desk.progress == ["dropped", "done"]
+    await Tool.objects.filter(name="echo").aupdate(is_allowed=False)
+    desk.drawer.end("half")
+    await desk.go_on(reply)
+    await desk.until(reply, State.COMPLETE)
+    # The one that had ended could not have been made a second time.
+    assert desk.progress == ["done", "done"]
+    assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
+
+
+async def test_a_call_that_was_cut_while_it_was_written_is_not_made(desk: Desk) -> None:
+    await desk.use("slow")
+    wire = calling(desk.server.protocol, ("toolu_1", "drawer__slow", {"name": "never"}), text="Let me see.")
+    half = next(place for place, event in enumerate(wire) if b'{\\"name' in event) + 1
+    desk.server.stream(*wire[:half], Hang())
+    desk.server.say("Then not.")
+    reply = await desk.ask()
+    await desk.tab.until(lambda page: page.find(".tool-call"))
+    await desk.stop()
+    await desk.until(reply, State.STOPPED)
+    assert desk.progress == ["dropped"]
+    assert '{"name' in desk.tab.page.one(".tool-call pre").text_content()
+    await desk.go_on(reply)
+    await desk.until(reply, State.COMPLETE)
+    call, result = desk.sent()[-2]["content"][-1], desk.sent()[-1]["content"][0]
+    assert (call["input"], "raw_input" in call, result["is_error"]) == ({}, False, True)
+    assert ["began", "never"] not in desk.drawer.seen() and desk.progress == ["failed"]

@@ -1,0 +1,297 @@
+"""Coming late, coming back, missing something: one case, and always the same page in the end."""
+
+from itertools import count
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.answering import runner
+from conversations.answering.relay import Relay
+from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
+from conversations.live.hub import Frame, conversation_topic, hub, person_topic
+from conversations.live.hub import Viewer as Queue
+from conversations.models import Conversation, State
+from tests.conversations.asking import Opening, begun, ended, last_reply, posted
+from tests.fakes import ModelServer
+from tests.pages import words
+from tests.viewers import Viewer
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BATCHES: list[list[ReplyEvent]] = [
+    [BlockOpened({"type": "thinking", "thinking": ""}), BlockGrew("Hm, ")],
+    [BlockGrew("yes."), BlockClosed({"signature": "s"})],
+    [BlockOpened({"type": "text", "text": ""})],
+    [BlockGrew("One.\n\nTwo ")],
+    [BlockGrew("and **three**.\n\n```\nfo")],
+    [BlockGrew("ur\n")],
+    [BlockGrew("five\n```\n\n- six\n"), BlockGrew("- seven")],
+    [BlockGrew("\n- eight\n\nNine")],
+]
+GROWN = "One. Two and three. four five six seven eight Nine"
+
+
+def queue_of(conversation: Conversation) -> Queue:
+    [queue] = hub._viewers[conversation_topic(conversation.pk)]
+    return queue
+
+
+def lose(queue: Queue, number: int) -> None:
+    """Lets the frame of this number, of those of a growing reply, never arrive."""
+    offer, numbers = queue.offer, count()
+
+    def lossy(frame: Frame) -> None:
+        if not frame.relay or next(numbers) != number:
+            offer(frame)
+
+    queue.offer = lossy  # type: ignore[method-assign]
+
+
+def letters(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
+
+
+def has_grown(tab: Viewer, message: int) -> bool:
+    return tab.page.has(message) and letters(GROWN) in letters(tab.page.text(message))
+
+
+async def is_as_if_fresh(tab: Viewer, conversation: Conversation, message: int) -> bool:
+    fresh = await tab.browser.load(conversation)
+    return tab.page.article(message) == fresh.page.article(message) and tab.page.messages == fresh.page.messages
+
+
+async def test_who_comes_in_mid_answer_sees_it_from_its_beginning_and_then_growing(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("One ", "two ", "three ", "four")
+    server.hold()
+    early = await (await browser(ada)).open(conversation)
+    waiting = await (await browser(ben)).load(conversation)
+    await early.browser.say(conversation, "Count")
+    message = (await last_reply(conversation)).message_id
+    server.step(2)
+    await early.until(lambda page: page.has(message) and page.text(message) == "One two")
+    late = await (await browser(ben)).open(conversation)
+    # A page that was drawn before the turn was posted, and comes to its socket only now.
+    assert not waiting.page.has(message)
+    assert await waiting.connect()
+    for tab in (late, waiting):
+        await tab.until(lambda page: page.has(message) and page.text(message) == "One two")
+    server.step()
+    for tab in (late, waiting):
+        await tab.until(lambda page: page.text(message) == "One two three")
+    server.release()
+    for tab in (early, late, waiting):
+        await tab.until_over(message)
+        assert tab.page.text(message) == "One two three four"
+        assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_who_comes_back_in_mid_answer_misses_nothing(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("One ", "two ", "three ", "four")
+    server.hold()
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Count")
+    message = (await last_reply(conversation)).message_id
+    server.step()
+    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    other = await (await browser(ada)).open(conversation)
+    await tab.close()
+    server.step()
+    await other.until(lambda page: page.text(message) == "One two")
+    assert await tab.connect()
+    await tab.until(lambda page: page.text(message) == "One two")
+    server.release()
+    await tab.until_over(message)
+    assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_who_comes_back_after_the_answer_reads_what_was_said_meanwhile(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Hello Ben.")
+    adas, bens = await (await browser(ada)).open(conversation), await (await browser(ben)).open(conversation)
+    await adas.close()
+    await bens.browser.post(f"/conversations/{conversation.pk}/title/", title="Greetings")
+    await bens.browser.say(conversation, "Hello")
+    message = (await last_reply(conversation)).message_id
+    await bens.until_over(message)
+    await adas.reconnect()
+    await adas.until_over(message)
+    assert adas.page.text(message) == "Hello Ben."
+    assert adas.page.title == "Greetings"
+    assert await is_as_if_fresh(adas, conversation, message)
+
+
+async def test_who_was_away_for_very_long_gets_the_latest_messages_anew(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    tab = await (await browser(ada)).load(conversation)
+
+    def talk() -> None:
+        for number in range(CATCH_UP_LIMIT // 2 + 1):
+            posted(conversation, ada, f"Number {number}")
+
+    await sync_to_async(talk)()
+    assert await tab.connect()
+    await tab.until(lambda page: page.messages)
+    fresh = await tab.browser.load(conversation)
+    assert len(tab.page.messages) == 40
+    assert tab.page.messages == fresh.page.messages
+
+
+async def test_who_has_everything_is_sent_nothing(browser: Opening, ada: User, conversation: Conversation) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    assert tab.messages == []
+
+
+@pytest.mark.parametrize(
+    "since", ["", "?since=", "?since=-1", "?since=²", "?since=99999999999", "?since=1&since=0", "?x"]
+)
+async def test_an_odd_address_is_that_of_a_page_drawn_just_now(
+    browser: Opening, ada: User, conversation: Conversation, since: str
+) -> None:
+    tab = await (await browser(ada)).load(conversation)
+    tab.page.one("[hx-ws\\:connect]").set("hx-ws:connect", f"/ws/conversations/{conversation.pk}/{since}")
+    assert await tab.connect()
+    await tab.settle()
+
+
+@pytest.mark.parametrize("lost", range(1 + len(BATCHES)))
+async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel, lost: int
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    lose(queue_of(conversation), lost)
+    relay.start()
+    for batch in BATCHES:
+        await tab.settle()
+        relay.carry(batch)
+    if lost < len(BATCHES):
+        await tab.until(lambda _: has_grown(tab, message))
+    await ended(relay)
+    await tab.until_over(message)
+    assert has_grown(tab, message)
+    assert await is_as_if_fresh(tab, conversation, message)
+
+
+@pytest.mark.parametrize("room", [1, 2, 5])
+async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel, room: int
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    queue_of(conversation)._room = room
+    relay.start()
+    for batch in BATCHES:
+        relay.carry(batch)
+    await tab.until(lambda _: has_grown(tab, message))
+    await ended(relay)
+    await tab.until_over(message)
+    assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    relay.start()
+    for batch in BATCHES:
+        relay.carry(batch)
+    away = await (await browser(ada)).load(conversation)
+    booked = await sync_to_async(runner.book)(relay, runner.Outcome(State.COMPLETE))
+    # Nobody was told yet: one page was drawn before, one after.
+    tabs = [away, await (await browser(ada)).load(conversation)]
+    assert [tab.page.state(message) for tab in tabs] == ["running", "complete"]
+    for tab in tabs:
+        assert await tab.connect()
+        await tab.settle()
+    relay.end(booked)
+    for tab in tabs:
+        await tab.settle()
+        assert tab.page.state(message) == "complete"
+        assert await is_as_if_fresh(tab, conversation, message)
+
+
+async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    relay.start()
+    await tab.read()
+    lose(queue_of(conversation), 0)
+    # Nobody reads between these, so all of them are taken at once.
+    relay.carry(BATCHES[0])
+    hub.publish(person_topic(ada.pk), Frame(partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
+    relay.carry(BATCHES[1])
+    hub.publish(conversation_topic(conversation.pk), Frame(partial("#faces", "innerHTML", "Everybody")))
+    await tab.until(lambda page: words(page.one("#faces")) == "Everybody")
+    assert [words(row) for row in tab.page.find("#listed")] == ["New"]
+    assert "Hm, yes." in tab.page.text(message)
+
+
+def cuts() -> list[list[list[ReplyEvent]]]:
+    """The same reply in fewer and fewer, longer batches."""
+    events = [event for batch in BATCHES for event in batch]
+    sizes = (1, 2, 3, 5, len(events))
+    return [[events[start : start + size] for start in range(0, len(events), size)] for size in sizes]
+
+
+@pytest.mark.parametrize("batches", cuts(), ids=len)
+async def test_the_page_is_the_same_however_the_reply_came(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel, batches: list[list[ReplyEvent]]
+) -> None:
+    relay = await begun(conversation, ada, model)
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    relay.start()
+    for batch in batches:
+        relay.carry(batch)
+    late = await (await browser(ada)).open(conversation)
+    for each in (tab, late):
+        await each.until(lambda _, each=each: has_grown(each, relay.message.pk))
+    seen = [[words(block) for block in each.page.find(f"#m{relay.message.pk} .markdown")] for each in (tab, late)]
+    assert seen[0] == seen[1]
+
+
+async def test_an_answer_that_is_taken_up_again_is_followed_again(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    relay = await begun(conversation, ada, model)
+    message = relay.message.pk
+    tabs = [await (await browser(ada)).open(conversation) for _ in range(2)]
+    relay.start()
+    for batch in BATCHES:
+        for tab in tabs:
+            await tab.settle()
+        relay.carry(batch)
+    await runner.finish(relay, runner.Outcome(State.WAITING))
+    for tab in tabs:
+        await tab.until(lambda page: page.state(message) == State.WAITING)
+    await conversation.generations.aupdate(state=State.QUEUED)
+    assignment = await sync_to_async(runner.take_up)(relay.generation.pk)
+    assert assignment is not None
+    again = Relay(assignment.generation, assignment.message)
+    again.start()
+    again.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
+    for tab in tabs:
+        await tab.until(lambda page: page.text(message).endswith("And ten"))
+    await ended(again)
+    for tab in tabs:
+        await tab.until_over(message)
+        assert await is_as_if_fresh(tab, conversation, message)

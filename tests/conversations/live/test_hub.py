@@ -1,0 +1,129 @@
+"""This process's viewers: everybody hears everything, in order, or knows that they did not."""
+
+import asyncio
+from threading import Thread
+
+import pytest
+
+from conversations.live.hub import Frame, Hub, Viewer
+
+
+def frames(*htmls: object) -> list[Frame]:
+    return [Frame(str(html)) for html in htmls]
+
+
+def said(taken: list[Frame]) -> list[str]:
+    return [frame.html for frame in taken]
+
+
+async def test_everybody_on_a_topic_hears_the_same_in_the_same_order() -> None:
+    hub = Hub()
+    viewers = [hub.join("tea"), hub.join("tea")]
+    for frame in frames("a", "b", "c"):
+        hub.publish("tea", frame)
+    assert [said(await viewer.take()) for viewer in viewers] == [["a", "b", "c"]] * 2
+
+
+async def test_nobody_hears_what_is_said_elsewhere() -> None:
+    hub = Hub()
+    tea, coffee = hub.join("tea"), hub.join("coffee")
+    hub.publish("coffee", Frame("black"))
+    hub.publish("tea", Frame("green"))
+    assert (said(await tea.take()), said(await coffee.take())) == (["green"], ["black"])
+
+
+async def test_a_viewer_may_listen_to_several_topics() -> None:
+    hub = Hub()
+    viewer = hub.join("tea", "coffee")
+    hub.publish("coffee", Frame("black"))
+    hub.publish("tea", Frame("green"))
+    assert said(await viewer.take()) == ["black", "green"]
+
+
+async def test_who_waits_is_woken() -> None:
+    hub = Hub()
+    viewer = hub.join("tea")
+    taking = asyncio.create_task(viewer.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    hub.publish("tea", Frame("green"))
+    assert said(await taking) == ["green"]
+
+
+async def test_who_gave_up_waiting_misses_nothing() -> None:
+    hub = Hub()
+    viewer = hub.join("tea")
+    taking = asyncio.create_task(viewer.take())
+    await asyncio.sleep(0)
+    hub.publish("tea", Frame("green"))
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert said(await viewer.take()) == ["green"]
+
+
+async def test_who_has_left_hears_nothing_and_the_others_go_on() -> None:
+    hub = Hub()
+    ada, ben = hub.join("tea"), hub.join("tea")
+    hub.leave(ada)
+    hub.publish("tea", Frame("green"))
+    assert said(await ben.take()) == ["green"]
+    assert not ada._frames
+
+
+async def test_the_last_to_leave_leaves_nothing_behind() -> None:
+    hub = Hub()
+    ada, ben = hub.join("tea", "coffee"), hub.join("tea")
+    for viewer in (ada, ben):
+        hub.leave(viewer)
+    hub.leave(ada)
+    assert hub._viewers == {}
+
+
+async def test_a_slow_viewer_learns_that_it_fell_behind_and_keeps_the_latest() -> None:
+    viewer = Viewer(["tea"], queue_length=3)
+    for frame in frames(*range(3)):
+        viewer.offer(frame)
+    assert not viewer.fell_behind
+    viewer.offer(Frame("3"))
+    assert viewer.fell_behind
+    assert said(await viewer.take()) == ["3"]
+
+
+async def test_a_slow_viewer_holds_no_more_than_its_queue_and_nobody_up() -> None:
+    hub = Hub()
+    slow, quick = hub.join("tea"), hub.join("tea")
+    heard: list[str] = []
+    for frame in frames(*range(5000)):
+        hub.publish("tea", frame)
+        heard += said(await quick.take())
+        assert len(slow._frames) <= 256
+    assert heard == [str(number) for number in range(5000)]
+    assert slow.fell_behind and not quick.fell_behind
+
+
+async def test_what_another_thread_says_arrives_in_the_order_in_which_it_was_said() -> None:
+    hub = Hub()
+    viewer = hub.join("tea")
+    talk = [*frames(*range(100))]
+    speaker = Thread(target=lambda: [hub.publish("tea", frame) for frame in talk])
+    speaker.start()
+    heard: list[Frame] = []
+    while len(heard) < len(talk):
+        heard += await viewer.take()
+    speaker.join()
+    assert heard == talk
+
+
+def test_what_is_said_where_nobody_ever_listened_is_no_accident() -> None:
+    Hub().publish("tea", Frame("green"))
+
+
+def test_what_is_said_after_the_loop_has_ended_is_no_accident() -> None:
+    hub = Hub()
+
+    async def listen() -> None:
+        hub.join("tea")
+
+    asyncio.run(listen())
+    hub.publish("tea", Frame("green"))

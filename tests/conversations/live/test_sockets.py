@@ -1,0 +1,282 @@
+"""Who may listen to a conversation, and for how long."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
+
+from accounts.models import User
+from conversations import consumers
+from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, ConversationTab
+from conversations.live.broadcasts import partial
+from conversations.live.hub import Frame, conversation_topic, hub
+from conversations.models import Conversation
+from conversations.verbs import turns
+from tests.conversations.asking import Opening
+from tests.pages import words
+from tests.viewers import PATIENCE, SITE, Browser, Viewer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def is_let_in(browser: Browser, conversation: Conversation, origin: str = SITE) -> bool:
+    socket = browser.socket(f"/ws/conversations/{conversation.pk}/", origin)
+    accepted, _ = await socket.connect(PATIENCE)
+    if accepted:
+        await socket.disconnect(timeout=PATIENCE)
+    return accepted
+
+
+def is_listened_to(conversation: Conversation) -> bool:
+    return conversation_topic(conversation.pk) in hub._viewers
+
+
+async def test_those_who_take_part_may_listen(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    assert [await is_let_in(await browser(person), conversation) for person in (ada, ben)] == [True, True]
+
+
+async def test_a_stranger_may_not(browser: Opening, mallory: User, conversation: Conversation) -> None:
+    assert not await is_let_in(await browser(mallory), conversation)
+    assert not is_listened_to(conversation)
+
+
+async def test_an_administrator_is_a_stranger_to_conversations_of_others(
+    browser: Opening, root: User, conversation: Conversation
+) -> None:
+    assert not await is_let_in(await browser(root), conversation)
+
+
+async def test_who_is_not_signed_in_may_not(loop_left_clean: None, conversation: Conversation) -> None:
+    for key in ("", "0123456789abcdefghijklmnopqrstuv"):
+        nobody = Browser(key)
+        assert not await is_let_in(nobody, conversation)
+        await nobody.close()
+
+
+async def test_a_page_of_another_site_may_not(browser: Opening, ada: User, conversation: Conversation) -> None:
+    adas = await browser(ada)
+    for origin in ("https://evil.example", "http://localhost.evil.example", "null", ""):
+        assert not await is_let_in(adas, conversation, origin)
+    assert await is_let_in(adas, conversation, "http://127.0.0.1")
+
+
+async def test_a_conversation_that_is_not_there_has_no_socket(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    adas = await browser(ada)
+    await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at="2026-01-01T00:00Z")
+    assert not await is_let_in(adas, conversation)
+    conversation.pk += 1
+    assert not await is_let_in(adas, conversation)
+
+
+async def test_who_leaves_is_forgotten(browser: Opening, ada: User, conversation: Conversation) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    assert is_listened_to(conversation)
+    await tab.close()
+    assert not is_listened_to(conversation)
+
+
+async def test_whatever_is_sent_is_answered(browser: Opening, ada: User, conversation: Conversation) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    for event in ("ping", '{"type": "ping"}', "not JSON", "a" * LONGEST_EVENT):
+        assert await tab.ping(event) == "pong"
+
+
+async def test_who_sends_too_much_is_shut_out(browser: Opening, ada: User, conversation: Conversation) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    assert await tab.ping("a" * (LONGEST_EVENT + 1)) == str(BAD_EVENT)
+
+
+async def sign_out_elsewhere(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
+    await Session.objects.all().adelete()
+
+
+async def deactivate(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
+    await User.objects.filter(pk=person.pk).aupdate(is_active=False)
+
+
+async def change_password(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
+    person.set_password("something else altogether")
+    await person.asave()
+
+
+async def remove(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
+    await conversation.participants.filter(user=person).adelete()
+
+
+async def delete(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
+    await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at="2026-01-01T00:00Z")
+
+
+ENDS = [sign_out_elsewhere, deactivate, change_password, remove, delete]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_who_may_no_longer_listen_is_shut_out_with_the_next_thing_they_send(
+    browser: Opening, ben: User, conversation: Conversation, end: Any
+) -> None:
+    tab = await (await browser(ben)).open(conversation)
+    await tab.settle()
+    await end(browser, tab, ben, conversation)
+    assert await tab.ping() == "pong"
+    assert await tab.until_closed() == NO_ACCESS
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_who_may_no_longer_listen_is_shut_out_in_a_while_without_doing_anything(
+    browser: Opening, ben: User, conversation: Conversation, end: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "CHECK_INTERVAL", 0.05)
+    tab = await (await browser(ben)).open(conversation)
+    await end(browser, tab, ben, conversation)
+    assert await tab.until_closed() == NO_ACCESS
+
+
+@asynccontextmanager
+async def slow_database() -> AsyncIterator[None]:
+    """What tabs ask the database waits for as long as this lasts, as it does behind a saving that waits for a lock."""
+    goes_on = threading.Event()
+    waiting = asyncio.ensure_future(sync_to_async(goes_on.wait)())
+    try:
+        yield
+    finally:
+        goes_on.set()
+        await waiting
+
+
+async def test_a_heartbeat_is_answered_and_news_are_passed_on_however_slow_the_database_is(
+    browser: Opening, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await (await browser(ben)).open(conversation)
+    await tab.settle()
+    looked: list[int] = []
+    monkeypatch.setattr(consumers, "session_is_alive", lambda *_: looked.append(1) or True)
+    async with slow_database():
+        for number in range(3):
+            assert await tab.ping() == "pong"
+            hub.publish(conversation_topic(conversation.pk), Frame(partial("#saving", "innerHTML", f"News {number}")))
+            await tab.until(lambda page, number=number: words(page.one("#saving")) == f"News {number}")
+        assert looked == []
+    while not looked:
+        await tab.settle()
+    await tab.settle()
+    assert looked == [1], "one look is enough for all that was heard meanwhile"
+
+
+async def test_a_look_that_began_before_somebody_was_removed_does_not_vouch_for_them(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, adas = await (await browser(ben)).open(conversation), await browser(ada)
+    await tab.settle()
+    may_listen, looked, goes_on = ConversationTab.may_listen, threading.Event(), threading.Event()
+
+    def slowly(self: ConversationTab) -> bool:
+        answer = may_listen(self)
+        looked.set()
+        goes_on.wait()
+        return answer
+
+    monkeypatch.setattr(ConversationTab, "may_listen", slowly)
+    try:
+        assert await tab.ping() == "pong"
+        await asyncio.to_thread(looked.wait)
+        await adas.post(f"/conversations/{conversation.pk}/members/{ben.pk}/remove/")
+        hub.publish(conversation_topic(conversation.pk), Frame("secret"))
+    finally:
+        goes_on.set()
+    assert await tab.until_closed() == NO_ACCESS
+    assert not any("secret" in message for message in tab.messages)
+
+
+async def test_signing_out_closes_all_tabs_of_that_session_and_no_others(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    here, elsewhere = await browser(ada), await browser(ada)
+    tabs = [await here.open(conversation), await here.open(conversation)]
+    other = await elsewhere.open(conversation)
+    answer = await here.post("/accounts/logout/", htmx=False)
+    assert answer.status_code == 302
+    assert [await tab.until_closed() for tab in tabs] == [NO_ACCESS, NO_ACCESS]
+    await other.settle()
+
+
+async def test_a_new_password_closes_the_tabs_of_all_other_sessions(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    here, elsewhere = await browser(ada), await browser(ada)
+    other = await elsewhere.open(conversation)
+    passwords = {"oldpassword": "a quiet reading room"} | dict.fromkeys(
+        ("password1", "password2"), "an even quieter one"
+    )
+    answer = await here.post("/accounts/password/", htmx=False, **passwords)
+    assert answer.status_code == 302
+    assert await other.until_closed() == NO_ACCESS
+
+
+async def test_who_is_too_slow_to_hear_that_access_ended_is_shut_out_all_the_same(
+    browser: Opening, ben: User, conversation: Conversation
+) -> None:
+    tab = await (await browser(ben)).open(conversation)
+    await tab.settle()
+    [queue] = hub._viewers[conversation_topic(conversation.pk)]
+    await remove(browser, tab, ben, conversation)
+    # Asked to check, and then so much said that the request to check was dropped with the rest.
+    for _ in range(2 * queue._room):
+        hub.publish(conversation_topic(conversation.pk), Frame("secret"))
+    assert await tab.until_closed() == NO_ACCESS
+    assert tab.messages == []
+
+
+async def test_a_tab_that_cannot_be_kept_up_to_date_is_closed_to_come_back(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    await Conversation.objects.filter(pk=conversation.pk).adelete()
+    # A gap: something has to be caught up on, and cannot be.
+    hub.publish(conversation_topic(conversation.pk), Frame("never shown", relay=1, seq=7))
+    assert await tab.until_closed() == OUR_FAULT
+
+
+async def test_nobody_hears_of_another_conversation(
+    browser: Opening, ada: User, ben: User, mallory: User, conversation: Conversation
+) -> None:
+    other = await sync_to_async(turns.begin)(mallory)
+    tab = await (await browser(ben)).open(conversation)
+    mallorys = await browser(mallory)
+    await mallorys.say(other, "A plan")
+    adas = await browser(ada)
+    await adas.say(conversation, "Good morning")
+    await tab.until(lambda page: len(page.messages) == 2)
+    assert not any("A plan" in message for message in tab.messages)
+
+
+async def test_connections_that_come_and_go_leave_nothing_behind(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    adas = await browser(ada)
+    page = await adas.load(conversation)
+    for _ in range(3):
+        await page.connect()
+        await page.close()
+    await asyncio.gather(*(is_let_in(adas, conversation) for _ in range(5)))
+    assert hub._viewers == {}
+
+
+async def test_whom_the_owner_removes_is_shut_out_at_once(
+    browser: Opening, ada: User, ben: User, conversation: Conversation
+) -> None:
+    bens = await (await browser(ben)).open(conversation)
+    adas = await (await browser(ada)).open(conversation)
+    answer = await adas.browser.post(f"/conversations/{conversation.pk}/members/{ben.pk}/remove/")
+    assert answer.status_code == 200
+    assert await bens.until_closed() == NO_ACCESS
+    await adas.settle()

@@ -1,0 +1,107 @@
+"""Long on one page: what was passed on counts as known, so that a gap costs no more than what was missed."""
+
+from uuid import UUID
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.live.broadcasts import CATCH_UP_LIMIT, changed
+from conversations.live.hub import BEYOND, Frame, conversation_topic, hub
+from conversations.models import Conversation
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.talking import act, aexchange, answered, follow, texts, until_it_says
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEY = UUID(int=1)
+GAP = Frame("", relay=1, seq=BEYOND)
+
+
+async def test_after_a_long_time_on_the_page_a_gap_costs_no_more_than_what_was_missed(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    for number in range(CATCH_UP_LIMIT // 2 + 1):
+        await tell(await said(conversation, ada, number, model))
+    await tab.settle()
+    assert len(tab.page.messages) > CATCH_UP_LIMIT
+    before = len(tab.messages)
+    hub.publish(conversation_topic(conversation.pk), GAP)
+    await tab.settle()
+    assert tab.messages[before:] == []
+
+
+async def test_what_is_told_too_early_hides_nothing_that_was_to_come_before_it(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    first, second = [await said(conversation, ada, number, model) for number in range(2)]
+    await tell(second)
+    await tab.settle()
+    hub.publish(conversation_topic(conversation.pk), GAP)
+    await tab.settle()
+    assert texts(tab.page) == ["Q0", "A0", "Q1", "A1"]
+    await tell(first)
+    await tell(await said(conversation, ada, 2, model))
+    before = len(tab.messages)
+    await tab.settle()
+    hub.publish(conversation_topic(conversation.pk), GAP)
+    await tab.settle()
+    assert (len(tab.page.messages), len(tab.messages) - before) == (6, 2)
+
+
+async def test_what_comes_together_with_a_gap_is_not_taken_for_told(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    await tab.settle()
+    await tell(await said(conversation, ada, 0, model))
+    unheard = await said(conversation, ada, 1, model)
+    # Nobody reads between these, so all of them are taken at once.
+    for frame in (Frame("never shown", revision=unheard.revision), Frame("", revision=unheard.revision), GAP):
+        hub.publish(conversation_topic(conversation.pk), frame)
+    await tab.settle()
+    assert len(tab.page.messages) == 4
+
+
+async def said(conversation: Conversation, person: User, number: int, model: ChatModel) -> Conversation:
+    """A question and its answer that nobody was told of yet; returns the conversation as it was then."""
+    await aexchange(await sync_to_async(conversation.path)(), person, f"Q{number}", f"A{number}", model)
+    return await Conversation.objects.aget(pk=conversation.pk)
+
+
+tell = sync_to_async(changed)
+
+
+async def test_whatever_people_do_is_known_afterwards_on_other_branches_too(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("And then", stop="max_tokens")
+    server.say(" it ended.")
+    server.say("Differently.")
+    tab = await (await browser(ada)).open(conversation)
+    await answered(tab, conversation, "Well?")
+    question, answer = tab.page.messages
+    await act(tab.browser, conversation, answer, "continuations")
+    await until_it_says(tab, answer, "And then it ended.")
+    await act(tab.browser, conversation, answer, "continuations")
+    for message, verb in ((answer, "retries"), (question, "edits")):
+        there = await follow(tab.browser, await act(tab.browser, conversation, message, verb, text="How?"))
+        await there.until_over((await last_reply(conversation)).message_id)
+    for verb in ("delete", "restore"):
+        await act(tab.browser, conversation, question, verb)
+    await tab.browser.post(f"/conversations/{conversation.pk}/title/", title="Stories")
+    await tab.browser.say(conversation, "Twice?", key=str(KEY))
+    await tab.browser.say(conversation, "Twice?", key=str(KEY))
+    await there.until_over((await last_reply(conversation)).message_id)
+    for each in (tab, there):
+        await each.settle()
+        before = len(each.messages)
+        hub.publish(conversation_topic(conversation.pk), GAP)
+        await each.settle()
+        # The line in the list of conversations changes a moment after the answer has ended.
+        assert [message for message in each.messages[before:] if "conversation-row" not in message] == []

@@ -1,0 +1,148 @@
+"""What surely changes nothing before it is added to the page as it comes, and the page is none the worse for it."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+
+from conversations.markdown import Patch, StreamingMarkdown
+from tests.conversations.markdown.page import Page, tree
+from tests.conversations.markdown.texts import answers, cuts, pieces, texts
+
+
+def shown(stream: StreamingMarkdown) -> str:
+    """What a reader sees, however it is divided; code is coloured once it is closed, which readers do not wait for."""
+    html = "".join(stream.html.rsplit('<div class="tail">', 1)).removesuffix("</div>")
+    return re.sub('<span class="[a-z]{1,2}">|</span>', "", html)
+
+
+def at_once(text: str) -> str:
+    stream = StreamingMarkdown()
+    stream.feed(text)
+    return shown(stream)
+
+
+@settings(max_examples=400, deadline=None)
+@given(answers | texts, cuts)
+def test_wherever_it_is_cut_it_shows_at_each_moment_what_it_would_show_had_it_come_at_once(text, lengths):
+    stream = StreamingMarkdown()
+    text = text[:1000]
+    come = ""
+    for piece in pieces(text, lengths):
+        stream.feed(piece)
+        come += piece
+        assert shown(stream) == at_once(come)
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers, cuts)
+def test_all_patches_of_a_frame_find_their_places_before_the_first_is_applied(text, lengths):
+    stream = StreamingMarkdown()
+    # Beyond a length, not every change is rendered.
+    text = f"{'Words that take room. ' * 60}{text}" if lengths[0] % 2 else text
+    page = Page(stream.html)
+    for piece in pieces(text, lengths):
+        page.apply(stream.feed(piece))
+        assert page.root == tree(stream.html)
+
+
+def grown(before: str, text: str) -> list[Patch]:
+    """What the text changes, after what is shown by then; of the places, their names."""
+    stream = StreamingMarkdown()
+    stream.feed(before)
+    return [patch._replace(target=patch.target.replace(":last-child", "")) for patch in stream.feed(text)]
+
+
+P, STRONG = "> .tail > p", "> .tail > p > strong"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "patches"),
+    [
+        ("Some words", " and more,", [(P, " and more,")]),
+        ("Some words", " and", [(P, " and")]),
+        ("Some words", " ", []),
+        ("Some words ", "and", [(P, " and")]),
+        ("Some words", ' say "x" = 5 % (at 3:05) in C#', [(P, ' say "x" = 5 % (at 3:05) in C#')]),
+        ("Some words", " 🙂 日本 é", [(P, " 🙂 日本 é")]),
+        ("Some words", " **bold**, or", [(P, " <strong>bold</strong>, or")]),
+        ("Some words", " **bo", [(P, " <strong>bo</strong>")]),
+        ("Some words", " **", []),
+        ("Some **bo", "ld words", [(STRONG, "ld words")]),
+        ("Some **bo", "ld** and", [(STRONG, "ld"), (P, " and")]),
+        ("Some **bo", "ld `x** y` and** *it*", [(STRONG, "ld <code>x** y</code> and"), (P, " <em>it</em>")]),
+        ("run `ls", " -l | wc <x", [("> .tail > p > code", " -l | wc &lt;x")]),
+        ("Some words", " [the", [(P, " [the")]),
+        ("see [the](https://ex", "ample.org/x_y", []),
+        ("Some words", ".\n\n", [(P, ".")]),
+        ("Some words", "\n\n- ", []),
+        ("- **Item** a\n- it", "em", [("> .tail > ul > li", "em")]),
+        ("1. a\n\n2. it", "em", [("> .tail > ol > li > p", "em")]),
+        ("> quo", "ted", [("> .tail > blockquote > p", "ted")]),
+        ("## Head", "ing", [("> .tail > h3", "ing")]),
+    ],
+)
+def test_what_is_certain_is_appended(before, text, patches):
+    assert grown(before, text) == [Patch(target, "beforeend", html) for target, html in patches]
+
+
+def test_a_row_grows_cell_by_cell():
+    row = "> .tail > .table-scroll > table > tbody > tr"
+    patches = grown("| a | b | c |\n|---|--:|---|\n| 1 | 2 | 3 |\n| o", "ne | **two** | th")
+    assert [(patch.target, patch.html) for patch in patches] == [
+        (f"{row} > td:nth-child(1)", "ne"),
+        (f"{row} > td:nth-child(2)", "<strong>two</strong>"),
+        (f"{row} > td:nth-child(3)", "th"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ("2 * 3", " *x*"),
+        ("a[1]", "(x)"),
+        ("see https://a.b", "c"),
+        ("see http:", "//a.b"),
+        ("R&am", "p;"),
+        ("**a.**", "b"),
+        ("$x$", "10"),
+        ("`a`", "`"),
+        ("<di", "v>"),
+        ("# a", " #"),
+        ("[a]: b", " c"),
+        ("> [!NOTE]", "!"),
+        ("| a", " | b"),
+        ("1", " word"),
+        ("x_y", "_z_"),
+        ("[x] [a", "](http://b)"),
+    ],
+)
+def test_what_may_mean_more_is_rendered(before, text):
+    assert [patch.swap for patch in grown(before, text)] in ([], ["innerMorph"])
+
+
+def test_a_row_that_begins_with_half_a_mark_waits():
+    stream = StreamingMarkdown()
+    for letter in "| a | b |\n|---|---|\n| 1 | 2 |\n| [":
+        stream.feed(letter)
+    assert stream.html.count("<tr>") == 2
+    stream.feed("x](https://a.b) |")
+    assert stream.html.count("<tr>") == 3
+
+
+def test_what_is_open_in_one_cell_is_not_open_in_the_next():
+    stream = StreamingMarkdown()
+    stream.feed("| a | b |\n|---|---|\n| 2 ** 3 | **bold te")
+    assert "<td>2 ** 3</td><td><strong>bold te</strong></td>" in stream.html
+
+
+def test_emphasis_around_open_code_is_closed_with_it():
+    stream = StreamingMarkdown()
+    stream.feed("Some **bold `co")
+    assert "<p>Some <strong>bold <code>co</code></strong></p>" in stream.html
+
+
+def test_a_list_of_stars_may_have_emphasis():
+    stream = StreamingMarkdown()
+    stream.feed("* an *it")
+    assert "<li>an <em>it</em></li>" in stream.html

@@ -1,0 +1,232 @@
+"""What people and models write, and what a reader sees of it."""
+
+import pytest
+
+from conversations.markdown import render, title_from
+from conversations.markdown.code import COLOURED_UP_TO
+from conversations.markdown.math import LONGEST
+from tests.conversations.markdown.page import Node, tree
+
+
+def only(html: str, tag: str) -> Node:
+    """The one element of its kind."""
+    (node,) = [node for node in tree(html).everything() if node.tag == tag]
+    return node
+
+
+def tags(html: str) -> set[str]:
+    return {node.tag for node in tree(html).everything()} - {"root"}
+
+
+def test_a_paragraph_has_emphasis_code_and_struck_text():
+    assert render("a *b* **c** `d` ~~e~~") == ("<p>a <em>b</em> <strong>c</strong> <code>d</code> <del>e</del></p>")
+
+
+def test_headings_stand_one_level_below_the_pages_own():
+    assert render("# a\n\n###### b\n\nc\n---") == "<h2>a</h2><h6>b</h6><h3>c</h3>"
+
+
+def test_a_newline_breaks_the_line_for_people_and_not_for_models():
+    assert render("a\nb", breaks=True) == "<p>a<br>b</p>"
+    assert render("a\nb") == "<p>a\nb</p>"
+    assert render("a  \nb\\\nc") == "<p>a<br>b<br>c</p>"
+
+
+def test_html_is_shown_as_it_was_written():
+    html = render("a <b>b</b> &lt;i&gt;\n\n<div class=x>\n*y*\n</div>")
+    assert tags(html) == {"p", "br"}
+    assert tree(html).text() == "a <b>b</b> <i><div class=x>*y*</div>"
+
+
+def test_a_link_opens_elsewhere_and_tells_nothing():
+    link = only(render('[a](https://example.org/?b=c&d "t")'), "a")
+    assert link.attributes == {
+        "href": "https://example.org/?b=c&d",
+        "title": "t",
+        "target": "_blank",
+        "rel": "noopener noreferrer nofollow",
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:x", "data:text/html,x", "/admin/", "#top", "//a.b", "ftp://a.b", "https:a"]
+)
+def test_a_link_that_leads_nowhere_safe_is_its_text(url):
+    assert render(f"[a]({url})") == "<p>a</p>"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("see https://a.b/c_d_e.", "https://a.b/c_d_e"),
+        ("(http://a.b/(c))", "http://a.b/(c)"),
+        ("https://a.b?c=d&e=f!", "https://a.b?c=d&e=f"),
+        ("**https://a.b**", "https://a.b"),
+        ("<https://a.b>", "https://a.b"),
+        ("<me@a.b>", "mailto:me@a.b"),
+    ],
+)
+def test_an_address_in_the_text_is_a_link(text, address):
+    assert only(render(text), "a").attributes["href"] == address
+
+
+def test_an_address_in_code_or_in_a_link_stays_as_it_is():
+    assert tags(render("`https://a.b`")) == {"p", "code"}
+    assert only(render("[https://a.b](https://c.d)"), "a").attributes["href"] == "https://c.d"
+
+
+def test_a_picture_is_a_link_to_it_and_is_not_fetched():
+    html = render("![a *cat*](https://example.org/cat.png)")
+    assert only(html, "a").attributes["href"] == "https://example.org/cat.png"
+    assert tree(html).text() == "a cat image on example.org"
+    assert "a" not in tags(render("![a](data:image/png;base64,xx)"))
+
+
+def test_a_picture_in_a_link_leaves_one_link():
+    assert only(render("[![a](http://p.q)](https://a.b)"), "a").attributes["href"] == "https://a.b"
+
+
+def test_a_task_list_shows_what_is_done_and_cannot_be_clicked():
+    boxes = [node.attributes for node in tree(render("- [x] a\n- [ ] b")).everything() if node.tag == "input"]
+    assert boxes == [
+        {"type": "checkbox", "disabled": None, "checked": None, "aria-label": "Done"},
+        {"type": "checkbox", "disabled": None, "aria-label": "To do"},
+    ]
+
+
+def test_an_ordered_list_counts_from_where_it_starts():
+    assert render("3. a\n4. b") == '<ol start="3"><li>a</li><li>b</li></ol>'
+
+
+def test_a_loose_list_has_paragraphs():
+    assert render("- a\n\n- b") == "<ul><li><p>a</p></li><li><p>b</p></li></ul>"
+
+
+def test_a_table_scrolls_in_its_own_box_and_aligns_its_columns():
+    html = render("|a|b|\n|:-:|-:|\n|1|`|`|\n|2|")
+    box = tree(html).elements()[0]
+    assert (box.attributes["class"], box.attributes["tabindex"]) == ("table-scroll", "0")
+    cells = [(node.tag, node.attributes.get("class")) for node in tree(html).everything() if node.tag in ("th", "td")]
+    assert cells == [("th", "center"), ("th", "right")] + [("td", "center"), ("td", "right")] * 2
+
+
+def test_an_alert_says_its_kind():
+    alert = tree(render("> [!WARNING]\n> hot")).elements()[0]
+    assert alert.attributes["class"] == "alert alert-warning"
+    assert [child.text() for child in alert.elements()] == ["Warning", "hot"]
+
+
+def test_code_is_coloured_by_classes_under_a_head_with_its_language():
+    html = render('```python\ndef f(): return "<b>"\n```')
+    assert only(html, "pre").text() == 'def f(): return "<b>"\n'
+    assert {node.attributes.get("class") for node in tree(html).everything() if node.tag == "span"} == {
+        "code-language",
+        "k",
+        "nf",
+        "s",
+    }
+    assert [node.text() for node in tree(html).everything() if node.tag in ("button", "span")][:1] == ["Python"]
+    assert "style=" not in html
+
+
+def test_code_can_be_copied_and_wrapped():
+    buttons = [node for node in tree(render("    x")).everything() if node.tag == "button"]
+    assert [button.attributes for button in buttons] == [
+        {"type": "button", "data-wrap-code": None, "aria-pressed": "false"},
+        {"type": "button", "data-copy-code": None},
+    ]
+
+
+def test_a_written_button_is_text():
+    html = render('<button type="button" data-copy-code>Copy</button> \ufdd00\ufdd0 &#xFDD0;0&#xFDD0;\n\n    x')
+    assert len([node for node in tree(html).everything() if node.tag == "button"]) == 2
+    assert "\ufdd0" not in html
+
+
+def test_code_of_an_unknown_language_or_great_length_is_plain():
+    assert '<span class="code-language">klingon</span>' in render("```klingon\nx = 1\n```")
+    long = render(f"```python\n{'x = 1' * COLOURED_UP_TO}\n```")
+    assert only(long, "code").elements() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "display"),
+    [
+        ("$x^2$", "inline"),
+        (r"\(x^2\)", "inline"),
+        ("$$x^2$$", "block"),
+        ("\\[\nx^2\n\\]", "block"),
+        ("> \\[\n> x^2\n> \\]", "block"),
+        (r"- a: \( x^2 \)", "inline"),
+        (r"|a|" "\n|-|\n" r"|\(x^2\)|", "inline"),
+    ],
+)
+def test_a_formula_is_drawn(text, display):
+    formula = only(render(text), "math")
+    assert formula.attributes["display"] == display
+    assert [node.tag for node in formula.everything()][-3:] == ["msup", "mi", "mn"]
+
+
+def test_formulas_hide_their_marks_from_markdown():
+    html = render(r"\(a*b\) and \(c*d\), then \({x}_{1} + {y}_{2}\)")
+    assert "em" not in tags(html)
+    assert html.count("<math") == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from $5 to $6",
+        "$5/$10",
+        "US$7-$8",
+        "$HOME/$USER",
+        r"\[not math\] here",
+        r"`\(x\)`",
+        r"\\(x\\)",
+        r"\(x",
+        r"\(\)",
+    ],
+)
+def test_prices_and_brackets_are_no_formulas(text):
+    assert "math" not in tags(render(text))
+
+
+def test_a_formula_that_cannot_be_drawn_shows_its_source():
+    assert render(r"$\left($") == r"<p><code>\left(</code></p>"
+    assert only(render(f"${'x+' * LONGEST}y$"), "code").text().startswith("x+x+")
+
+
+def test_alignment_that_models_like_is_drawn():
+    assert "mtable" in tags(render("$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$"))
+
+
+def test_whatever_ends_a_line_ends_it():
+    assert render("a\r\nb\rc\n\r\nd") == render("a\nb\nc\n\nd")
+
+
+def test_what_is_no_character_is_replaced():
+    assert render("a\0b\ud800c&#0;") == "<p>a\ufffdb\ufffdc\ufffd</p>"
+
+
+def test_nothing_is_rendered_of_nothing():
+    assert render("") == render(" \n\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# How do I **bake** `bread`?\n\nText", "How do I bake bread?"),
+        ("\n\n  hello \t there\nmore", "hello there"),
+        ("- [ ] [buy](http://a.b) ![milk](http://c.d)", "buy milk"),
+        ("```py\n\nx = 1\ny = 2\n```", "x = 1"),
+        ("<b>hi</b> there", "<b>hi</b> there"),
+        ("| a | b |\n|---|---|", "a"),
+        ("\u202egnp.exe\u0007", "gnp.exe"),
+        ("word " * 40, "word word word word word word word word word word word word…"),
+        ("x" * 100, "x" * 59 + "…"),
+        ("", ""),
+        ("***\n\n>", ""),
+    ],
+)
+def test_a_title_is_the_first_line_without_its_marks(text, title):
+    assert title_from(text) == title

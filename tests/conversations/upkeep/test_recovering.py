@@ -1,0 +1,137 @@
+"""The server stops, on purpose or not, and is started again: nothing that was written is lost."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils.timezone import now
+
+from accounts.models import User
+from conversations.answering import runner
+from conversations.models import Conversation, Generation, Message, State
+from conversations.upkeep import watch
+from conversations.verbs import turns
+from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply, posted
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_server_that_stops_lets_replies_end_by_themselves(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Nearly ", "done")
+    server.hold()
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Hurry")
+    message = (await last_reply(conversation)).message_id
+    server.step()
+    await tab.until(lambda page: page.has(message) and page.text(message) == "Nearly")
+    winding_down = asyncio.create_task(runner.wind_down())
+    await tab.browser.say(conversation, "One more?")
+    server.release()
+    await winding_down
+    await tab.until_over(message)
+    assert tab.page.text(message) == "Nearly done"
+    # What came too late waits for the next start.
+    assert (await last_reply(conversation)).state == State.QUEUED
+
+
+async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    begins_and_hangs(server, "I could ", "go on")
+    tab, message = await half_way(browser, ada, conversation)
+    winding_down = asyncio.create_task(runner.wind_down())
+    await tab.browser.get("/healthz")
+    winding_down.cancel()
+    await asyncio.gather(winding_down, return_exceptions=True)
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message.text) == (State.INTERRUPTED, "I could go on")
+    await tab.until_over(message)
+    assert "Interrupted." in tab.page.article(message)
+    assert await server.until_disconnected()
+
+
+async def test_a_server_with_nothing_to_do_stops_at_once() -> None:
+    await runner.wind_down()
+    runner._closing = False
+
+
+async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
+    ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    def crash() -> tuple[Generation, Generation]:
+        first, second = (posted(conversation, ada, text, model) for text in ("One?", "Two?"))
+        assert first.claim() and not second.claim()
+        Message.objects.filter(pk=first.message_id).update(blocks=[{"type": "text", "text": "Half"}])
+        return first, second
+
+    first, second = await sync_to_async(crash)()
+    revision = conversation.revision
+    assert await sync_to_async(turns.recover)() == [second.pk]
+    left = await Generation.objects.select_related("message").aget(pk=first.pk)
+    assert (left.state, left.message.text) == (State.INTERRUPTED, "Half")
+    assert left.finished_at is not None
+    # Tabs that come back after the start hear of it.
+    assert left.message.revision > revision
+    assert await sync_to_async(turns.recover)() == [second.pk]
+
+
+async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_watch(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    def left_behind() -> Generation:
+        lost = posted(conversation, ada, "Still there?", model)
+        assert lost.claim()
+        return lost
+
+    lost = await sync_to_async(left_behind)()
+    tab = await (await browser(ada)).open(conversation)
+    recover = sync_to_async(turns.recover)
+    await recover(now() - watch.QUIET)
+    assert (await last_reply(conversation)).state == State.RUNNING, "it has just been heard of"
+    await Generation.objects.filter(pk=lost.pk).aupdate(heartbeat_at=now() - 2 * watch.QUIET)
+    await recover(now() - watch.QUIET)
+    await tab.until_over(lost.message_id)
+    assert "Interrupted." in tab.page.article(lost.message_id)
+
+
+async def test_a_person_comes_back_to_a_server_that_was_started_again(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Two.")
+
+    def crash() -> Generation:
+        first = posted(conversation, ada, "One?", model)
+        posted(conversation, ada, "Two?", model)
+        first.claim()
+        return first
+
+    first = await sync_to_async(crash)()
+    tab = await (await browser(ada)).load(conversation)
+    assert tab.page.state(first.message_id) == "running"
+    waiting = await sync_to_async(turns.recover)()
+    assert await tab.connect()
+    for pk in waiting:
+        await runner.generate.aenqueue(pk)
+    second = (await last_reply(conversation)).message_id
+    await tab.until_over(first.message_id)
+    await tab.until_over(second)
+    assert "The server stopped while this was being written." in tab.page.article(first.message_id)
+    assert tab.page.text(second) == "Two."
+
+
+async def test_a_reply_is_written_once_however_often_it_is_asked_for(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Once.")
+    generation = await sync_to_async(posted)(conversation, ada, "How often?", model)
+    tab = await (await browser(ada)).open(conversation)
+    for _ in range(3):
+        await runner.generate.aenqueue(generation.pk)
+    await tab.until_over(generation.message_id)
+    await runner.generate.aenqueue(generation.pk)
+    assert tab.page.text(generation.message_id) == "Once."
+    assert len(server.requests) == 1

@@ -1,0 +1,93 @@
+"""Some tools have to be allowed first, by the person whose answer they are for."""
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import State, ToolGrant
+from conversations.verbs import turns
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.verbs.desk import Desk, decide, kinds, progress
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HELLO = ("toolu_1", "drawer__echo", {"text": "hello"})
+
+
+async def test_a_tool_that_asks_first_waits_for_the_person_who_asked(
+    desk: Desk, browser: Opening, ada: User, ben: User
+) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.calls(HELLO, text="May I?")
+    desk.server.say("Thank you.")
+    bens = await (await browser(ben)).open(desk.conversation)
+    reply = await desk.asked()
+    assert (reply.state, desk.progress, len(desk.server.requests)) == (State.WAITING, ["waiting"], 1)
+    await bens.until(lambda page: page.find('.tool-call[data-progress="waiting"]'))
+    assert bens.page.one(".tool-ask").get("data-author") == str(ada.pk)
+    assert await decide(bens.browser, reply, "toolu_1", "once") == 403
+    assert await desk.decide(reply, "toolu_9", "once") == 404
+    assert await desk.decide(reply, "toolu_1", "perhaps") == 400
+    assert await desk.decide(reply, "toolu_1", "once") == 204
+    await bens.until(lambda page: page.state(reply.message_id) == State.COMPLETE)
+    assert bens.page.text(reply.message_id).endswith("Thank you.")
+    assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert await desk.decide(reply, "toolu_1", "refuse") == 204
+    assert len(desk.server.requests) == 2
+
+
+async def test_what_is_refused_does_not_run_and_the_model_is_told(desk: Desk) -> None:
+    await desk.use("slow", ask_first=True)
+    desk.calls(("toolu_1", "drawer__slow", {"name": "refused"}))
+    desk.server.say("As you like.")
+    reply = await desk.asked()
+    await desk.decide(reply, "toolu_1", "refuse")
+    await desk.until(reply, State.COMPLETE)
+    [result] = desk.sent()[-1]["content"]
+    assert result["is_error"] and "refused" in result["content"][0]["text"]
+    assert ["began", "refused"] not in desk.drawer.seen()
+
+
+async def test_allowed_for_the_conversation_it_is_not_asked_about_again_by_that_person(
+    desk: Desk, browser: Opening, ada: User, ben: User
+) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.calls(HELLO, ("toolu_2", "drawer__echo", {"text": "hello"}))
+    desk.server.say("First.")
+    bens = await (await browser(ben)).open(desk.conversation)
+    reply = await desk.asked()
+    assert await desk.decide(reply, "toolu_1", "always") == 204
+    await desk.until(reply, State.COMPLETE)
+    assert await ToolGrant.objects.filter(person=ada).acount() == 1
+    for tab, state in ((desk.tab, State.COMPLETE), (bens, State.WAITING)):
+        desk.calls(("toolu_3", "drawer__echo", {"text": "again"}))
+        desk.server.say("Next.")
+        desk.tab = tab
+        assert (await desk.asked()).state == state
+
+
+async def test_waiting_survives_a_restart(desk: Desk) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.calls(HELLO, text="May I?")
+    desk.server.say("Thank you.")
+    reply = await desk.asked()
+    assert await sync_to_async(turns.recover)() == []
+    desk.tab = await desk.browser.open(desk.conversation)
+    assert (desk.tab.page.state(reply.message_id), desk.progress) == (State.WAITING, ["waiting"])
+    await desk.decide(reply, "toolu_1", "once")
+    await desk.until(reply, State.COMPLETE)
+    assert desk.tab.page.text(reply.message_id).endswith("Thank you.")
+
+
+async def test_while_one_answer_waits_the_next_turn_waits_too_and_stop_ends_both(desk: Desk) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.calls(HELLO, text="May I?")
+    first = await desk.asked()
+    second = await desk.ask("And?")
+    await desk.until(second, State.QUEUED)
+    await desk.stop()
+    await desk.until(first, State.STOPPED)
+    await desk.until(second, State.STOPPED)
+    assert (progress(desk.tab), len(desk.server.requests)) == (["dropped"], 1)
+    assert await desk.decide(first, "toolu_1", "once") == 204
+    assert (await last_reply(desk.conversation)).state == State.STOPPED

@@ -1,0 +1,188 @@
+"""The laws of branches: a path is what walking back from its end finds, whatever the tree."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import Branch, Conversation, Message, Path
+from conversations.prompt.transcript import request_for
+from conversations.verbs import turns
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.talking import aexchange, answered, exchange, shown, texts, told
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+FOREST = range(12)
+
+
+def grow(conversation: Conversation, author: User, seed: int, model: ChatModel | None = None) -> random.Random:
+    """A random tree: turns at the end of any branch, edits and retries of any message."""
+    chance = random.Random(seed)
+    exchange(conversation.path(), author, "Q0", "A0", model)
+    for number in range(1, chance.randrange(3, 14)):
+        branch = chance.choice(list(conversation.branches.order_by("pk")))
+        if chance.random() < 0.4:
+            exchange(conversation.path(branch.pk), author, f"Q{number}", f"A{number}", model)
+            continue
+        message = chance.choice(list(conversation.messages.order_by("pk").select_related("parent__branch")))
+        forked = conversation.fork_at(message)
+        if message.role == "user":
+            said = conversation.add(forked, message.parent_id, author=author, text=f"Q{number}, edited")
+            conversation.owe_reply(forked, said, model, None)
+        else:
+            conversation.owe_reply(forked, message.parent, model, None)
+        Message.objects.filter(branch=forked, role="assistant").update(blocks=[{"type": "text", "text": f"A{number}"}])
+    conversation.generations.update(state="complete")
+    return chance
+
+
+def fork(answer: Message, model: ChatModel | None) -> Branch:
+    """An answer asked for again, which nobody begins to write; returns its branch."""
+    conversation = Conversation.objects.get(pk=answer.conversation_id)
+    branch = conversation.fork_at(answer)
+    conversation.owe_reply(branch, answer.parent, model, None)
+    return branch
+
+
+afork = sync_to_async(fork)
+
+
+def walked(branch: Branch) -> list[int]:
+    """From a branch's last message back to the first, by each one's parent, and turned around."""
+    at = branch.messages.order_by("pk").last()
+    way = []
+    while at is not None:
+        way.append(at.pk)
+        at = Message.objects.filter(pk=at.parent_id).first()
+    return way[::-1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", FOREST)
+def test_a_path_is_what_walking_back_from_its_end_finds(ada: User, conversation: Conversation, seed: int) -> None:
+    grow(conversation, ada, seed)
+    everything = list(conversation.messages.values_list("branch", "pk"))
+    for branch in conversation.branches.all():
+        path = Path.to(branch)
+        on_path = [message.pk for message in path.messages]
+        assert on_path == walked(branch)
+        assert [pk for branch_pk, pk in everything if path.includes(branch_pk, pk)] == on_path
+        assert path.tail() == on_path[-1]
+        roles = [message.role for message in path.messages]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", FOREST)
+def test_what_is_deleted_is_on_no_path_and_nothing_else_goes(ada: User, conversation: Conversation, seed: int) -> None:
+    chance = grow(conversation, ada, seed)
+    before = {branch.pk: [each.pk for each in Path.to(branch).messages] for branch in conversation.branches.all()}
+    tails = {branch.pk: Path.to(branch).tail() for branch in conversation.branches.all()}
+    gone = chance.sample(list(conversation.messages.all()), 2)
+    for message in gone:
+        turns.delete(message)
+    for branch in conversation.branches.all():
+        left = [pk for pk in before[branch.pk] if pk not in {message.pk for message in gone}]
+        assert [message.pk for message in Path.to(branch).messages] == left
+        assert Path.to(branch).tail() == tails[branch.pk]
+    for message in gone:
+        turns.restore(message)
+    assert before == {
+        branch.pk: [each.pk for each in Path.to(branch).messages] for branch in conversation.branches.all()
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", FOREST)
+def test_versions_are_those_with_the_same_message_before_them(ada: User, conversation: Conversation, seed: int) -> None:
+    grow(conversation, ada, seed)
+    everything = list(conversation.messages.for_reading())
+    for message in everything:
+        same_place = [other.pk for other in everything if other.parent_id == message.parent_id]
+        assert [version.pk for version in message.versions] == same_place
+        assert same_place[message.number - 1] == message.pk
+        # Each of them lies on the path to its own branch, where a link to it leads.
+        for version in message.versions:
+            assert Path.to(version.branch).includes(version.branch_id, version.pk)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", FOREST)
+def test_models_are_told_what_stands_before_the_answer_on_its_own_branch(
+    ada: User, conversation: Conversation, model: ChatModel, seed: int
+) -> None:
+    grow(conversation, ada, seed, model)
+    for branch in conversation.branches.all():
+        expected = [message.text for message in Path.to(branch).messages]
+        generation = conversation.post_turn(conversation.path(branch.pk), ada, "And?", model)
+        request = request_for(generation, generation.message)
+        assert [message.blocks[0]["text"] for message in request.messages] == [*expected, "And?"]
+
+
+@pytest.mark.django_db
+def test_however_deep_a_branch_lies_its_path_takes_two_queries(
+    ada: User, conversation: Conversation, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    at = exchange(conversation.path(), ada, "Q", "A")
+    for number in range(30):
+        branch = fork(at, None)
+        path = conversation.path(branch.pk)
+        at = exchange(path, ada, f"Q{number}", "A")
+    with django_assert_num_queries(2):
+        path = conversation.path(branch.pk)
+    with django_assert_num_queries(1):
+        assert len(path.messages) == 2 * 30 + 2
+
+
+async def test_a_branch_that_there_is_not_is_not_found(
+    transactional_db: None, browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    adas = await browser(ada)
+    elsewhere = await sync_to_async(turns.begin)(ada)
+    for branch in ("99999", str(elsewhere.branch_id)):
+        assert (await adas.get(f"/conversations/{conversation.pk}/?branch={branch}")).status_code == 404
+        assert (await adas.say(conversation, "Hello", branch=branch)).status_code == 404
+        tab = await adas.load(conversation)
+        tab.page.one("[hx-ws\\:connect]").set("hx-ws:connect", f"/ws/conversations/{conversation.pk}/?branch={branch}")
+        assert not await tab.connect()
+
+
+async def test_two_people_on_two_branches_speak_past_each_other(
+    transactional_db: None,
+    browser: Opening,
+    ada: User,
+    ben: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+) -> None:
+    server.say("Yes.")
+    first = await aexchange(await sync_to_async(conversation.path)(), ada, "One?", "First.", model)
+    forked = await afork(first, model)
+    await conversation.generations.aupdate(state="complete")
+    old, new = await (await browser(ada)).load(conversation), await (await browser(ben)).load(conversation)
+    old = await shown(old.browser, f"/conversations/{conversation.pk}/?branch={first.branch_id}")
+    for tab in (old, new):
+        assert await tab.connect()
+    await answered(old, conversation, "On the old?")
+    assert told(server) == ["One?", "First.", "On the old?"]
+    await answered(new, conversation, "On the new?")
+    for tab in (old, new):
+        await tab.settle()
+    assert "On the new?" not in texts(old.page) and "On the old?" not in texts(new.page)
+    assert (await last_reply(conversation)).message.branch_id == forked.pk
+
+
+async def test_a_conversation_opens_on_the_branch_last_spoken_on(
+    transactional_db: None, browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    first = await aexchange(await sync_to_async(conversation.path)(), ada, "One?", "First.")
+    await afork(first, None)
+    adas = await browser(ada)
+    assert texts((await adas.load(conversation)).page) == ["One?", ""]
+    await aexchange(await sync_to_async(conversation.path)(first.branch_id), ada, "Two?", "Second.")
+    assert texts((await adas.load(conversation)).page) == ["One?", "First.", "Two?", "Second."]

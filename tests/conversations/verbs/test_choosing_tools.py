@@ -1,0 +1,180 @@
+"""Which tools a conversation may use, chosen in its settings: one's own choice leaves that of others alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group
+from django.test import Client
+from lxml import html
+
+from accounts.models import User
+from conversations.models import Conversation
+from conversations.verbs import turns
+from tests.conversations.asking import Opening
+from tests.pages import Page
+from tools import listing
+from tools.models import Tool, ToolServer
+
+pytestmark = pytest.mark.django_db
+
+type SignedIn = Callable[[User], Client]
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def tool() -> Callable[..., Tool]:
+    """`tool("echo")` is one that everybody may use."""
+    server = ToolServer.objects.create(name="Drawer", url="http://127.0.0.1:9/mcp")
+
+    def made(name: str, *, only_for: User | None = None, **changes: Any) -> Tool:
+        fields = {"wire_name": f"drawer__{name}", "input_schema": {"type": "object"}, "is_allowed": True} | changes
+        tool = Tool.objects.create(server=server, name=name, **fields)
+        if only_for:
+            group = Group.objects.create(name=name)
+            only_for.groups.add(group)
+            tool.narrow([group])
+        return tool
+
+    return made
+
+
+def settings_of(conversation: Conversation) -> str:
+    return f"/conversations/{conversation.pk}/settings/"
+
+
+def keep(client: Client, conversation: Conversation, *tools: Tool, **fields: Any) -> Any:
+    asked = {"tools": [tool.pk for tool in tools], "tool_choice": "auto", **fields}
+    return client.post(settings_of(conversation), asked, headers=HTMX)
+
+
+def chosen(conversation: Conversation) -> list[str]:
+    return sorted(tool.name for tool in conversation.tools.all())
+
+
+def shown(content: bytes) -> Any:
+    return html.document_fromstring(content.decode())
+
+
+def test_tools_stand_under_whose_they_are_and_say_that_they_ask(
+    browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    listing.keep_builtin()
+    echo = tool("echo", title="Echo", description="Says it <b>again</b>.", ask_first=True)
+    conversation.tools.add(tool("picture", ask_first=False))
+    tool("closed", is_allowed=False)
+    form = shown(browser_of(ada).get(settings_of(conversation)).content)
+    groups = {group.get("aria-label"): group for group in form.cssselect("#tools [role=group]")}
+    assert list(groups) == ["Built in", "Drawer"]
+    labels = [" ".join(label.text_content().split()) for label in groups["Drawer"].cssselect("label")]
+    assert labels == ["Echo asks first", "picture"]
+    [says] = form.cssselect(f"#tool-{echo.pk}-says")
+    assert says.text_content() == "Says it <b>again</b>."
+    assert [box.get("checked") is not None for box in groups["Drawer"].cssselect("input")] == [False, True]
+
+
+def test_without_tools_nothing_is_said_of_them(browser_of: SignedIn, ada: User, conversation: Conversation) -> None:
+    client = browser_of(ada)
+    assert not shown(client.get(settings_of(conversation)).content).cssselect("#tools")
+    assert not shown(client.get(f"/conversations/{conversation.pk}/").content).cssselect("#tools-button")
+    assert b"tools-button" not in keep(client, conversation, system_prompt="Be brief.").content
+
+
+def test_tools_of_others_stay_chosen(
+    browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    bens, echo, picture = tool("bens", only_for=ben), tool("echo"), tool("picture")
+    conversation.tools.set([bens, echo])
+    form = shown(browser_of(ada).get(settings_of(conversation)).content)
+    assert {box.get("value") for box in form.cssselect("[name=tools]")} == {str(echo.pk), str(picture.pk)}
+    assert keep(browser_of(ada), conversation, picture).status_code == 200
+    assert chosen(conversation) == ["bens", "picture"]
+    assert keep(browser_of(ben), conversation).status_code == 200
+    assert chosen(conversation) == []
+
+
+def test_a_tool_that_is_not_open_to_the_person_is_refused(
+    browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    echo = tool("echo")
+    for closed in (tool("bens", only_for=ben), tool("forbidden", is_allowed=False), tool("gone", is_gone=True)):
+        answer = keep(browser_of(ada), conversation, echo, closed)
+        assert answer.status_code == 422
+        [fault] = shown(answer.content).cssselect("#tools .field-error")
+        assert fault.text_content() == "One of the tools is not open to you any more. Choose again."
+        assert chosen(conversation) == []
+
+
+def test_a_tool_that_comes_first_by_name_is_among_those_chosen(
+    browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    echo, picture = tool("echo"), tool("picture")
+    answer = keep(browser_of(ada), conversation, echo, tool_choice=picture.wire_name)
+    assert answer.status_code == 422
+    assert "This tool is not among those chosen above." in answer.content.decode()
+    conversation.refresh_from_db()
+    assert (conversation.tool_choice, chosen(conversation)) == ("auto", [])
+    assert keep(browser_of(ada), conversation, picture, tool_choice=picture.wire_name).status_code == 200
+    conversation.refresh_from_db()
+    assert (conversation.tool_choice, chosen(conversation)) == (picture.wire_name, ["picture"])
+    assert keep(browser_of(ada), conversation, picture, tool_choice="drawer__no_such").status_code == 422
+
+
+def test_a_choice_that_names_a_tool_of_somebody_else_stays(
+    browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    bens = tool("bens", only_for=ben)
+    echo = tool("echo")
+    assert keep(browser_of(ben), conversation, bens, tool_choice=bens.wire_name).status_code == 200
+    assert keep(browser_of(ada), conversation, echo).status_code == 200
+    conversation.refresh_from_db()
+    assert (conversation.tool_choice, chosen(conversation)) == (bens.wire_name, ["bens", "echo"])
+
+
+def test_the_composer_tells_each_person_how_many_of_theirs_are_chosen(
+    browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    bens, echo = tool("bens", only_for=ben), tool("echo")
+    conversation.tools.add(bens)
+    page = f"/conversations/{conversation.pk}/"
+
+    def told(person: User) -> str:
+        [button] = shown(browser_of(person).get(page).content).cssselect("#tools-button")
+        return str(button.get("aria-label"))
+
+    assert (told(ada), told(ben)) == ("Tools: none chosen", "Tools: 1 chosen")
+    answer = keep(browser_of(ada), conversation, echo)
+    [partial] = shown(answer.content).cssselect("hx-partial[hx-target='#tools-button']")
+    assert partial.cssselect("a")[0].get("aria-label") == "Tools: 1 chosen"
+    assert (told(ada), told(ben)) == ("Tools: 1 chosen", "Tools: 2 chosen")
+
+
+def test_the_settings_begin_at_the_tools_when_one_comes_for_them(
+    browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    tool("echo")
+    client = browser_of(ada)
+    [button] = shown(client.get(f"/conversations/{conversation.pk}/").content).cssselect("#tools-button")
+    assert len(shown(client.get(button.get("href")).content).cssselect("#tools [autofocus]")) == 1
+    assert not shown(client.get(settings_of(conversation)).content).cssselect("#tools [autofocus]")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_others_see_at_once_how_many_tools_are_chosen(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
+) -> None:
+    make = sync_to_async(tool)
+    echo, adas = await make("echo"), await make("adas", only_for=ada)
+    elsewhere = await sync_to_async(turns.begin)(ben)
+    bens = await browser(ben)
+    tab, other = await bens.open(conversation), await bens.open(elsewhere)
+    chosen = {"tools": [str(echo.pk), str(adas.pk)], "tool_choice": "auto"}
+    assert (await (await browser(ada)).post(settings_of(conversation), **chosen)).status_code == 200
+
+    def says(page: Page) -> str | None:
+        return page.one("#tools-button").get("aria-label")
+
+    await tab.until(lambda page: says(page) == "Tools: 1 chosen")
+    await other.settle()
+    assert says(other.page) == "Tools: none chosen"

@@ -1,0 +1,364 @@
+"""Continue: an answer that was cut goes on in the same message, as if it had never been cut."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import Conversation, Generation, Message, State
+from conversations.models.message import text_block
+from conversations.prompt.transcript import GO_ON
+from conversations.verbs import turns
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply, provider_at
+from tests.conversations.talking import act, answered, follow, offers, texts, told, until_it_says
+from tests.fakes import Abort, ModelServer, Step
+from tests.pages import words
+from tests.viewers import Viewer
+from tests.wires import is_text, reply_wire
+from upstreams.endpoint import ProtocolName
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def broken_off(server: ModelServer, *pieces: str) -> Iterable[Step]:
+    """So much of a reply, after which the connection is cut."""
+    wire = reply_wire(server.protocol, pieces)
+    last = max(index for index, event in enumerate(wire) if is_text(event))
+    return [*wire[: last + 1], Abort()]
+
+
+async def cut(tab: Viewer, conversation: Conversation, server: ModelServer, *pieces: str) -> int:
+    """Somebody asks and gets so much of an answer; returns its message."""
+    server.forget()
+    server.stream(*broken_off(server, *pieces))
+    reply = await answered(tab, conversation, "Well?")
+    assert reply.state == State.INTERRUPTED
+    server.forget()
+    return reply.message_id
+
+
+async def text_of(message: int) -> str:
+    return (await Message.objects.aget(pk=message)).text
+
+
+def asked_last(server: ModelServer) -> tuple[str, str]:
+    """The role and the text of the last message that the model was sent."""
+    return server.requests[-1].json["messages"][-1]["role"], told(server)[-1]
+
+
+@pytest.fixture
+async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer:
+    return await (await browser(ada)).open(conversation)
+
+
+async def test_a_stopped_answer_goes_on_in_the_same_message(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    begins_and_hangs(either_server, "I could ", "go on")
+    await tab.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    await tab.until_over(message)
+    assert "Continue" in offers(tab.page, message)
+    either_server.forget()
+    either_server.say(" and ", "on.")
+    assert (await act(tab.browser, conversation, message, "continuations")).status_code == 204
+    await until_it_says(tab, message, "I could go on and on.")
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message_id, await text_of(message)) == ("complete", message, "I could go on and on.")
+    assert texts(tab.page) == ["Well?", "I could go on and on."]
+    assert "Continue" not in offers(tab.page, message)
+    assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
+
+
+async def test_an_interrupted_answer_goes_on_in_the_middle_of_a_word(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, either_server, "One **tw", "o** thr")
+    either_server.say("ee.\n\n- fo", "ur")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.text(message).endswith("four"))
+    await tab.until_over(message)
+    assert words(tab.page.one(f"#m{message} li")) == "four"
+    assert await text_of(message) == "One **two** three.\n\n- four"
+    assert len(tab.page.find(f"#m{message} .markdown")) == 1
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "openai"])
+async def test_an_answer_cut_by_its_length_says_so_and_goes_on(
+    tab: Viewer, conversation: Conversation, protocol: str
+) -> None:
+    with ModelServer(protocol) as server:
+        await sync_to_async(provider_at)(server)
+        server.say("One ", "two", stop="max_tokens" if protocol == "anthropic" else "length")
+        message = (await answered(tab, conversation, "Count")).message_id
+        assert "Cut at the longest answer allowed" in tab.page.article(message)
+        assert "Continue" in offers(tab.page, message)
+        server.forget()
+        server.say(" three")
+        await act(tab.browser, conversation, message, "continuations")
+        await until_it_says(tab, message, "One two three")
+    assert "Cut at the longest answer allowed" not in tab.page.article(message)
+    assert await text_of(message) == "One two three"
+
+
+@pytest.mark.parametrize("end", ["", " ", "\n\n", " \t\n"])
+async def test_on_messages_the_model_goes_on_with_its_own_words_which_end_in_no_white_space(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel, end: str
+) -> None:
+    message = await cut(tab, conversation, server, "Half an", *([end] if end else []))
+    server.say(" answer.")
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "Half an answer.")
+    assert asked_last(server) == ("assistant", "Half an")
+    assert await text_of(message) == "Half an answer."
+
+
+async def test_where_the_models_own_words_are_refused_it_is_asked_to_go_on(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    server.refuse(400, "invalid_request_error", "prefill is not supported")
+    server.say(" answer.")
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "Half an answer.")
+    assert asked_last(server) == ("user", GO_ON)
+    assert told(server)[-2] == "Half an"
+    assert await text_of(message) == "Half an answer."
+    assert (await last_reply(conversation)).state == State.COMPLETE
+
+
+async def test_on_chat_completions_the_model_is_asked_to_go_on_at_once(tab: Viewer, conversation: Conversation) -> None:
+    with ModelServer("openai") as server:
+        await sync_to_async(provider_at)(server)
+        message = await cut(tab, conversation, server, "Half ", "an ")
+        before = len(server.requests)
+        server.say(" answer.")
+        await act(tab.browser, conversation, message, "continuations")
+        await until_it_says(tab, message, "Half an answer.")
+        assert len(server.requests) == before + 1
+        assert told(server) == ["Well?", "Half an", GO_ON]
+
+
+async def test_a_model_that_thinks_before_it_goes_on_goes_on_in_the_same_text(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    if either_server.protocol == ProtocolName.ANTHROPIC:
+        await Conversation.objects.aupdate(thinking="budget", thinking_budget=1024, max_tokens=4000)
+    message = await cut(tab, conversation, either_server, "Half a se")
+    either_server.say("nten", "ce.", thinking=["Where ", "was I?"])
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "Half a sentence.")
+    assert asked_last(either_server) == ("user", GO_ON)
+    assert await text_of(message) == "Half a sentence."
+    assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
+
+
+async def test_the_thinking_of_the_first_part_stays_where_it_was(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    wire = reply_wire(server.protocol, ["Half a se"], thinking=["Hm."])
+    last = max(index for index, event in enumerate(wire) if is_text(event))
+    server.stream(*wire[: last + 1], Abort())
+    message = (await answered(tab, conversation, "Well?")).message_id
+    server.forget()
+    server.say("ntence.")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.text(message).endswith("Half a sentence."))
+    await tab.until_over(message)
+    kinds = [block["type"] for block in (await Message.objects.aget(pk=message)).blocks]
+    assert (kinds, await text_of(message)) == (["thinking", "text"], "Half a sentence.")
+
+
+async def test_everybody_sees_it_grow_and_who_comes_late_sees_all_of_it(
+    browser: Opening,
+    ben: User,
+    tab: Viewer,
+    conversation: Conversation,
+    either_server: ModelServer,
+    either_model: ChatModel,
+) -> None:
+    message = await cut(tab, conversation, either_server, "One ", "two")
+    bens = await (await browser(ben)).open(conversation)
+    either_server.say(" three", " four", " five")
+    either_server.hold()
+    await act(tab.browser, conversation, message, "continuations")
+    either_server.step()
+    for viewer in (tab, bens):
+        await viewer.until(lambda page: page.text(message) == "One two three")
+    late = await (await browser(ben)).open(conversation)
+    await late.until(lambda page: page.text(message) == "One two three")
+    either_server.step()
+    for viewer in (tab, bens, late):
+        await viewer.until(lambda page: page.text(message) == "One two three four")
+    either_server.release()
+    for viewer in (tab, bens, late):
+        await until_it_says(viewer, message, "One two three four five")
+
+
+async def test_what_goes_on_can_be_stopped_and_go_on_again(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, either_server, "One")
+    begins_and_hangs(either_server, " two", " three")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.text(message) == "One two three")
+    await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    await tab.until_over(message)
+    assert tab.page.text(message) == "One two three"
+    either_server.forget()
+    either_server.say(" four")
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "One two three four")
+    assert await text_of(message) == "One two three four"
+
+
+async def test_what_breaks_while_it_goes_on_keeps_all_its_text(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, either_server, "One")
+    either_server.stream(*broken_off(either_server, " two", " three"))
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.text(message) == "One two three")
+    await tab.until_over(message)
+    assert tab.page.state(message) == "interrupted"
+    assert await text_of(message) == "One two three"
+    assert "Continue" in offers(tab.page, message)
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+async def test_an_upstream_that_refuses_to_go_on_leaves_the_text_as_it_was(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, status: int
+) -> None:
+    message = await cut(tab, conversation, either_server, "Half an")
+    either_server.refuse(status, "api_error", "no", retry_after="0")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.state(message) in ("queued", "running"))
+    await tab.until_over(message)
+    reply = await last_reply(conversation)
+    assert (tab.page.text(message), await text_of(message)) == ("Half an", "Half an")
+    article = tab.page.article(message)
+    assert reply.error_message in article and "No answer." not in article
+    assert {"Continue", "Retry"} <= offers(tab.page, message)
+
+
+async def test_people_who_press_it_at_once_have_it_go_on_once(
+    browser: Opening, ben: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    server.say(" answer.")
+    before = len(server.requests)
+    bens = await browser(ben)
+    await asyncio.gather(
+        *(act(each, conversation, message, "continuations") for each in (tab.browser, bens) for _ in range(3))
+    )
+    await until_it_says(tab, message, "Half an answer.")
+    assert len(server.requests) == before + 1
+    assert await Generation.objects.acount() == 2
+
+
+async def test_where_there_is_nothing_to_go_on_from_nothing_happens(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Whole.")
+    server.refuse(401, "authentication_error", "no")
+    whole = (await answered(tab, conversation, "One?")).message_id
+    failed = (await answered(tab, conversation, "Two?")).message_id
+    said = tab.page.messages[0]
+    for message in (whole, failed, said):
+        assert "Continue" not in offers(tab.page, message)
+        assert (await act(tab.browser, conversation, message, "continuations")).status_code == 204
+    assert (await Generation.objects.acount(), len(server.requests)) == (2, 2)
+    assert [await text_of(message) for message in (whole, failed, said)] == ["Whole.", "", "One?"]
+
+
+async def test_an_answer_of_nothing_but_thinking_cannot_go_on(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    wire = reply_wire(server.protocol, ["Text"], thinking=["Hm."])
+    thinking = next(index for index, event in enumerate(wire) if is_text(event))
+    server.stream(*wire[: thinking + 1], Abort())
+    message = (await answered(tab, conversation, "Well?")).message_id
+    assert "Continue" not in offers(tab.page, message) and "Retry" in offers(tab.page, message)
+    await act(tab.browser, conversation, message, "continuations")
+    assert await Generation.objects.acount() == 1
+
+
+async def test_while_it_is_written_there_is_nothing_to_continue(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    begins_and_hangs(server, "I could ", "go on")
+    await tab.browser.say(conversation, "Well?")
+    message = (await last_reply(conversation)).message_id
+    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    await act(tab.browser, conversation, message, "continuations")
+    assert await Generation.objects.acount() == 1
+
+
+async def test_an_answer_in_the_middle_goes_on_without_what_was_said_after_it(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    server.say("Later.")
+    await answered(tab, conversation, "And then?")
+    server.forget()
+    server.say(" answer.")
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "Half an answer.")
+    assert told(server) == ["Well?", "Half an"]
+    assert texts(tab.page) == ["Well?", "Half an answer.", "And then?", "Later."]
+
+
+async def test_the_model_that_began_it_goes_on_though_another_is_chosen_since(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    server.say(" answer.")
+    other = await model.provider.chat_models.acreate(model_id="other", name="Other model")
+    new = await follow(tab.browser, await act(tab.browser, conversation, message, "retries", chat_model=other.pk))
+    await new.until_over((await last_reply(conversation)).message_id)
+    await act(tab.browser, conversation, message, "continuations")
+    await until_it_says(tab, message, "Half an answer.")
+    assert server.requests[-1].json["model"] == "test-model"
+
+
+async def test_a_stranger_cannot_have_it_go_on(
+    browser: Opening, mallory: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    assert (await act(await browser(mallory), conversation, message, "continuations")).status_code == 404
+    assert await Generation.objects.acount() == 1
+
+
+async def test_without_scripts_it_leads_back_to_the_branch(
+    tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    message = await cut(tab, conversation, server, "Half an")
+    server.say(" answer.")
+    answer = await act(tab.browser, conversation, message, "continuations", htmx=False)
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
+    await until_it_says(tab, message, "Half an answer.")
+
+
+@pytest.mark.parametrize("said", [" Half \n an", "Half an  ", "```\ncode", "日本語🙂", "a\u2028b"])
+async def test_no_character_is_lost_or_doubled_between_the_parts(
+    ada: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel, said: str
+) -> None:
+    def crashed() -> int:
+        generation = conversation.post_turn(conversation.path(), ada, "Well?", model)
+        Generation.objects.filter(pk=generation.pk).update(state=State.RUNNING)
+        Message.objects.filter(pk=generation.message_id).update(blocks=[text_block(said)])
+        turns.recover()
+        return generation.message_id
+
+    message = await sync_to_async(crashed)()
+    await tab.close()
+    tab = await tab.browser.open(conversation)
+    server.say(" more")
+    await act(tab.browser, conversation, message, "continuations")
+    await tab.until(lambda page: page.has(message) and page.state(message) == "complete")
+    assert await text_of(message) == said.rstrip() + " more"

@@ -1,0 +1,165 @@
+"""Deleting one of several versions: its place leads to those that are left, live and after a reload."""
+
+import pytest
+
+from accounts.models import User
+from conversations.live.hub import BEYOND, Frame, conversation_topic, hub
+from conversations.models import Conversation
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply
+from tests.conversations.talking import act, answered, follow, neighbours, place_of, shown, texts, until_it_says
+from tests.fakes import ModelServer
+from tests.pages import Page
+from tests.viewers import Viewer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def asked_again(tab: Viewer, conversation: Conversation, message: int, *, verb: str = "retries") -> Viewer:
+    """Another version of a message, read by who asked for it."""
+    there = await follow(tab.browser, await act(tab.browser, conversation, message, verb, text="Well, then?"))
+    await until_it_says(there, (await last_reply(conversation)).message_id, "Yes.")
+    return there
+
+
+def place(page: Page, message: int) -> tuple[str, dict[str, str]]:
+    """What stands in a deleted message's place, and where its arrows lead; both empty when nothing does."""
+    return (page.article(message), neighbours(page, message)) if page.has(message) else ("", {})
+
+
+async def test_who_deletes_the_version_they_read_is_taken_to_another_one_and_may_undo_it_there(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    there = await asked_again(tab, conversation, first)
+    second = there.page.messages[-1]
+    answer = await act(there.browser, conversation, second, "delete")
+    assert answer.headers["hx-redirect"].endswith(f"#m{first}")
+    led = await follow(tab.browser, answer)
+    assert led.page.messages == tab.page.messages
+    [undo] = led.page.find(".toast form")
+    bare = await shown(tab.browser, f"/conversations/{conversation.pk}/")
+    assert (bare.page.messages, bare.page.find(".toast")) == (tab.page.messages, [])
+    assert (await tab.browser.post(undo.get("hx-post"))).status_code == 204
+    for each in (tab, led):
+        await each.until(lambda page: place_of(page, first) == "1/2")
+    back = await shown(tab.browser, answer.headers["hx-redirect"])
+    assert back.page.find(".toast") == [], "there is nothing to undo any more"
+
+
+async def test_who_else_reads_it_is_shown_the_way_to_what_is_left(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    on_second, on_third = [await asked_again(tab, conversation, first) for _ in range(2)]
+    second, third = on_second.page.messages[-1], on_third.page.messages[-1]
+    bens = await (await browser(ben)).open(conversation)
+    assert bens.page.messages[-1] == third
+    for deleted, reader in ((second, on_second), (third, bens)):
+        await act(tab.browser, conversation, deleted, "delete")
+        await reader.until(lambda page, deleted=deleted: page.state(deleted) == "deleted")
+    await on_second.until(lambda page: "1 left" in page.article(second))
+    for deleted, reader in ((second, on_second), (third, bens)):
+        words, arrows = place(reader.page, deleted)
+        assert words == "This version was deleted 1 left"
+        assert [(label, link.split("#")[1]) for label, link in arrows.items()] == [("Previous version", f"m{first}")]
+        address = reader.page.one("[hx-ws\\:connect]").get("hx-ws:connect").removeprefix("/ws")
+        fresh = await shown(reader.browser, address)
+        assert place(fresh.page, deleted) == (words, arrows)
+    assert place_of(tab.page, first) == ""
+
+
+async def test_with_the_last_version_the_places_of_all_go_and_with_one_they_come_back(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    there = await asked_again(tab, conversation, first)
+    second = there.page.messages[-1]
+    for message in (second, first):
+        answer = await act(tab.browser, conversation, message, "delete")
+    assert "hx-redirect" not in answer.headers, "there is nothing to read instead"
+    for each in (tab, there):
+        await each.until(lambda page: not page.has(first) and not page.has(second))
+    await act(tab.browser, conversation, first, "restore")
+    await tab.until(lambda page: page.has(first))
+    await there.until(lambda page: page.has(second))
+    assert (tab.page.state(first), there.page.state(second)) == ("complete", "deleted")
+    await act(tab.browser, conversation, second, "restore")
+    await there.until(lambda page: page.state(second) == "complete")
+    assert (place_of(there.page, second), texts(there.page)[-1]) == ("2/2", "Yes.")
+
+
+async def test_where_talk_went_on_after_it_one_stays(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    await answered(tab, conversation, "Sure?")
+    there = await asked_again(tab, conversation, first)
+    answer = await act(tab.browser, conversation, first, "delete")
+    assert "hx-redirect" not in answer.headers and "Undo" in answer.text
+    await tab.until(lambda page: page.state(first) == "deleted")
+    assert texts(tab.page) == ["Well?", "Sure?", "Yes."]
+    [link] = neighbours(tab.page, first).values()
+    assert link.endswith(f"#m{there.page.messages[-1]}")
+
+
+async def test_the_place_of_a_first_message_leads_to_its_other_versions_too(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    await answered(tab, conversation, "Well?")
+    question = tab.page.messages[0]
+    there = await asked_again(tab, conversation, question, verb="edits")
+    edited = there.page.messages[0]
+    await act(tab.browser, conversation, edited, "delete")
+    await there.until(lambda page: page.state(edited) == "deleted")
+    fresh = await shown(tab.browser, f"/conversations/{conversation.pk}/")
+    for page in (there.page, fresh.page):
+        assert texts(page) == ["Yes."]
+        assert [link.split("#")[1] for link in neighbours(page, edited).values()] == [f"m{question}"]
+
+
+async def test_only_who_may_undo_it_is_offered_to(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    there = await asked_again(tab, conversation, first)
+    answer = await act(there.browser, conversation, there.page.messages[-1], "delete", htmx=False)
+    offers = [
+        bool((await shown(await browser(person), answer.headers["location"])).page.find(".toast"))
+        for person in (ada, ben)
+    ]
+    assert offers == [True, False]
+
+
+async def test_a_version_that_is_being_written_stays_deleted_whatever_frames_are_lost(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    first = (await answered(tab, conversation, "Well?")).message_id
+    server.forget()
+    begins_and_hangs(server, "I could ", "go on")
+    there = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
+    second = (await last_reply(conversation)).message_id
+    await there.until(lambda page: page.has(second) and page.text(second) == "I could go on")
+    await act(tab.browser, conversation, second, "delete")
+    await there.until(lambda page: page.state(second) == "deleted")
+    hub.publish(conversation_topic(conversation.pk), Frame("", relay=1, seq=BEYOND))
+    await there.settle()
+    assert there.page.state(second) == "deleted"
+    await act(tab.browser, conversation, second, "restore")
+    await there.until(lambda page: page.state(second) == "running" and page.text(second) == "I could go on")
+    await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    await there.until_over(second)

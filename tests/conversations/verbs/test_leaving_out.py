@@ -1,0 +1,185 @@
+"""What can be done when the model's memory is full: offered, visible, never a silent cut."""
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from conversations.models import Conversation, Generation, Message, Role, State
+from conversations.verbs import memory, turns
+from tests.conversations.asking import Opening, last_reply
+from tests.conversations.verbs.remembering import ask, fill, full, gauge, told
+from tests.fakes import ModelServer
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_when_the_next_turn_does_not_fit_there_is_an_offer_and_posting_goes_on(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    adas = await browser(ada)
+    shown, offer = await gauge(adas, conversation)
+    assert shown.startswith("Memory: ≈ 10") and "Leave out the oldest turns" in offer
+    assert "New conversation with a summary" in offer
+    server.say("Yes.")
+    await ask(await adas.open(conversation), conversation)
+    # Nobody has said that anything is to be left out.
+    assert told(server)[0] == "Question 0"
+
+
+async def test_who_leaves_out_the_oldest_turns_sees_from_where_the_model_remembers(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    tabs = [await (await browser(person)).open(conversation) for person in (ada, ben)]
+    answer = await tabs[0].browser.post(f"/conversations/{conversation.pk}/omissions/")
+    assert answer.status_code in (204, 302)
+    begin = await Message.objects.aget(memory_begins=True)
+    assert (begin.role, begin.text[:10]) == ("user", "Question 5")
+    for tab in tabs:
+        await tab.until(lambda page: "The model remembers from here" in page.article(begin.pk))
+    assert (await gauge(tabs[0].browser, conversation))[1] == ""
+    server.say("Yes.")
+    reply = await ask(tabs[0], conversation)
+    assert told(server) == ["Question 5", "Answer 5", "Question 6", "Answer 6", "Question 7", "Answer 7", "Now"]
+    assert reply.notes == ["The oldest 10 messages were left out, to fit into what the model can remember."]
+
+
+async def test_everything_can_be_remembered_again(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.post(f"/conversations/{conversation.pk}/omissions/")
+    begin = await Message.objects.aget(memory_begins=True)
+    await tab.until(lambda page: "remembers from here" in page.article(begin.pk))
+    await tab.browser.post(f"/conversations/{conversation.pk}/omissions/undo/")
+    await tab.until(lambda page: "remembers from here" not in page.article(begin.pk))
+    server.say("Yes.")
+    await ask(tab, conversation)
+    assert told(server)[0] == "Question 0"
+
+
+async def test_leaving_out_twice_draws_one_line(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    for _ in range(2):
+        await (await browser(ada)).post(f"/conversations/{conversation.pk}/omissions/")
+    assert [message.text[:10] async for message in Message.objects.filter(memory_begins=True)] == ["Question 7"]
+
+
+async def test_the_latest_turn_is_never_left_out(
+    browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    await full(conversation, ada, model, turns=1, window=1000)
+    adas = await browser(ada)
+    await adas.post(f"/conversations/{conversation.pk}/omissions/")
+    assert not await Message.objects.filter(memory_begins=True).aexists()
+    offer = (await gauge(adas, conversation))[1]
+    assert "The latest turn alone is too long" in offer and "Leave out" not in offer
+
+
+async def test_the_oldest_are_left_out_without_asking_where_that_was_said(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.post(f"/conversations/{conversation.pk}/omissions/", always="on")
+    assert (await Conversation.objects.aget(pk=conversation.pk)).leaves_out_oldest
+    server.say("Yes.")
+    await ask(tab, conversation)
+    assert told(server)[0] == "Question 5"
+    await sync_to_async(fill)(conversation, ada, model, 6)
+    await ask(tab, conversation, "And now?")
+    begin = await Message.objects.aget(memory_begins=True)
+    assert begin.text[:10] == told(server)[0] == "Question 2"
+    # What was filled in behind the tab's back is on a page that is loaded now.
+    tab = await tab.browser.load(conversation)
+    assert "remembers from here" in tab.page.article(begin.pk)
+
+
+async def test_the_line_holds_on_branches_that_have_it(
+    ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    path = await sync_to_async(conversation.path)()
+    await sync_to_async(memory.leave_out)(path, model)
+    replies = [message async for message in conversation.messages.filter(role=Role.ASSISTANT).order_by("pk")]
+
+    def remembered_after_retry(reply: Message) -> list[str]:
+        again = turns.retry(Message.objects.for_reading().get(pk=reply.pk), ada, model).message
+        return [said.text[:10] for said in again.branch.conversation.path(again.branch_id).remembered()]
+
+    assert (await sync_to_async(remembered_after_retry)(replies[-1]))[0] == "Question 5"
+    assert (await sync_to_async(remembered_after_retry)(replies[2]))[0] == "Question 0"
+
+
+async def test_a_copy_remembers_as_its_source_does(ada: User, conversation: Conversation, model: ChatModel) -> None:
+    await full(conversation, ada, model)
+
+    def copied() -> list[str]:
+        memory.leave_out(conversation.path(), model)
+        last = conversation.messages.for_reading().last()
+        assert last is not None
+        copy = turns.fork(last, ada)
+        return [message.text[:10] for message in copy.messages.filter(memory_begins=True)]
+
+    assert await sync_to_async(copied)() == ["Question 5"]
+
+
+async def test_an_answer_from_before_the_line_is_continued_with_what_was_said_before_it(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model)
+    path = await sync_to_async(conversation.path)()
+    await sync_to_async(memory.leave_out)(path, model)
+    early = await conversation.messages.filter(role=Role.ASSISTANT).order_by("pk").afirst()
+    assert early is not None
+    await Generation.objects.filter(message=early).aupdate(state=State.STOPPED)
+    server.say(" And on.")
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.post(f"/conversations/{conversation.pk}/messages/{early.pk}/continuations/")
+    await tab.until(lambda page: "And on." in page.text(early.pk) and page.state(early.pk) == "complete")
+    assert told(server) == ["Question 0", "Answer 0"]
+
+
+TOO_LONG = "prompt is too long: 9000 tokens > 8000 maximum"
+
+
+async def test_a_refusal_for_its_length_offers_the_same_at_the_answer_that_failed(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    await full(conversation, ada, model, window=1_000_000)
+    server.refuse(400, "invalid_request_error", TOO_LONG)
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    failed = await ask(tab, conversation)
+    assert (failed.state, failed.error_kind) == (State.FAILED, "request_too_large")
+    shown = tab.page.article(failed.message_id)
+    assert "Leave out the oldest turns and retry" in shown and "New conversation with a summary" in shown
+    answer = await tab.browser.post(f"/conversations/{conversation.pk}/omissions/", retry=failed.message_id)
+    assert answer.status_code in (200, 302)
+    again = await last_reply(conversation)
+    await (await (await browser(ada)).open(conversation)).until_over(again.message_id)
+    assert (await last_reply(conversation)).state == State.COMPLETE
+    assert told(server)[0] == "Question 5" and told(server)[-1] == "Now"
+
+
+async def test_other_refusals_offer_nothing_of_the_kind(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.refuse(400, "invalid_request_error", "no")
+    tab = await (await browser(ada)).open(conversation)
+    failed = await ask(tab, conversation)
+    assert "Leave out" not in tab.page.article(failed.message_id)
+
+
+async def test_an_answer_that_was_cut_by_a_full_window_offers_it_too(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Half of", stop="model_context_window_exceeded")
+    tab = await (await browser(ada)).open(conversation)
+    cut = await ask(tab, conversation)
+    assert "Leave out the oldest turns and retry" in tab.page.article(cut.message_id)

@@ -1,0 +1,89 @@
+"""Whatever a model tells, our own client reads it off our own stream as it was told."""
+
+from dataclasses import fields
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.dialects import DIALECTS, ReplyEncoder
+from tests.gateway.dialects.replies import any_events, chat_chunks, in_two, messages_events, replies
+from tests.upstreams.protocols.reading import Read, endpoint, read_body, read_stream
+from upstreams.endpoint import ProtocolName
+from upstreams.events import ReplyEnded, ReplyEvent, Usage
+
+BOTH = pytest.mark.parametrize("protocol", list(ProtocolName))
+
+
+def told(events: list[ReplyEvent]) -> Read:
+    read = Read()
+    for event in events:
+        read.take(event)
+    return read
+
+
+def at(protocol: ProtocolName) -> Any:
+    return endpoint(protocol, splits_think_tags=False) if protocol is ProtocolName.OPENAI else endpoint(protocol)
+
+
+def known(usage: Usage) -> Usage:
+    """What nobody reported is told as 0."""
+    return Usage(**{figure.name: getattr(usage, figure.name) or 0 for figure in fields(Usage)})
+
+
+def calls(read: Read) -> list[dict[str, Any]]:
+    return [block for block in read.blocks if block["type"] == "tool_use"]
+
+
+def same(protocol: ProtocolName, read: Read, meant: Read) -> None:
+    assert read.failure is None
+    assert (read.text, read.thinking, calls(read)) == (meant.text, meant.thinking, calls(meant))
+    assert known(read.usage) == known(meant.usage)
+    reason, has_calls = meant.reason, bool(calls(meant))
+    if protocol is ProtocolName.ANTHROPIC:
+        assert [block | {"signature": ""} for block in read.blocks] == [b | {"signature": ""} for b in meant.blocks]
+        signatures = [block.get("signature") for block in read.blocks]
+        assert signatures == [block.get("signature") for block in meant.blocks]
+    else:
+        reason = {"stop_sequence": "end_turn", "pause_turn": "end_turn"}.get(reason or "", reason)
+        reason = "tool_use" if has_calls else reason
+    if reason in ("end_turn", "tool_use", "eos", None):
+        reason = "tool_use" if has_calls else "end_turn"
+    assert read.reason == reason
+
+
+@BOTH
+@given(replies(), st.integers(0, 99))
+def test_a_streamed_reply_is_read_as_it_was_told(protocol: ProtocolName, events: list[ReplyEvent], place: int) -> None:
+    encoder = DIALECTS[protocol].Encoder("m", True)
+    chunks = [encoder.feed(batch) for batch in in_two(events, place)]
+    same(protocol, read_stream(at(protocol), [chunks[0], encoder.ping(), chunks[1]]), told(events))
+
+
+@BOTH
+@given(replies())
+def test_a_reply_in_one_piece_is_read_as_it_was_told(protocol: ProtocolName, events: list[ReplyEvent]) -> None:
+    body = orjson.dumps(DIALECTS[protocol].whole(events, "m"))
+    same(protocol, read_body(at(protocol), body), told(events))
+
+
+@given(any_events, st.integers(0, 99))
+def test_any_events_make_a_messages_stream_that_is_in_order(events: list[ReplyEvent], place: int) -> None:
+    wire = fed(DIALECTS[ProtocolName.ANTHROPIC].Encoder("m"), events, place)
+    sent = messages_events(wire)
+    assert (bool(sent) and sent[-1]["type"] == "message_stop") == any(isinstance(e, ReplyEnded) for e in events)
+
+
+@given(any_events, st.integers(0, 99), st.booleans())
+def test_any_events_make_a_chat_stream_that_is_in_order(
+    events: list[ReplyEvent], place: int, include_usage: bool
+) -> None:
+    wire = fed(DIALECTS[ProtocolName.OPENAI].Encoder("m", include_usage), events, place)
+    chat_chunks(wire, include_usage=include_usage)
+    assert wire.endswith(b"data: [DONE]\n\n") == any(isinstance(event, ReplyEnded) for event in events)
+
+
+def fed(encoder: ReplyEncoder, events: list[ReplyEvent], place: int) -> bytes:
+    return b"".join(encoder.feed(batch) for batch in in_two(events, place))

@@ -1,0 +1,85 @@
+"""Programs that read slowly or not at all, and the end of the site itself."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from gateway.serving import calls, outgoing
+from tests.fakes import Gate, ModelServer
+from tests.gateway.serving.asking import raw
+from tests.gateway.serving.programs import PATIENCE, Programs, asks
+from tests.wires import messages_event, reply_wire
+
+SIZE = 64_000
+LONG = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * SIZE}}
+
+
+class Counter(Gate):
+    """A step that is always open, and counted: so much has been taken from the upstream."""
+
+    count = 0
+
+    async def wait(self) -> None:
+        self.count += 1
+
+    def until_still(self) -> None:
+        """Until nothing more has been taken for a while."""
+        seen = -1
+        while seen != self.count:
+            seen = self.count
+            time.sleep(0.5)
+
+
+def test_who_reads_slowly_holds_up_the_upstream(
+    programs: Programs, messages: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing on the way keeps what is not taken, and nothing is lost."""
+    count = 400
+    start, opened, *_, closed, ended, stopped = reply_wire(messages.protocol, ["-"])
+    taken = Counter()
+    pieces = [step for _ in range(count) for step in (messages_event(LONG), taken)]
+    messages.stream(start, opened, *pieces, closed, ended, stopped)
+    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, text_size=2 * count * SIZE))
+    reader, answer = raw(programs, messages.protocol, asks(messages.protocol), window=4096)
+    with reader:
+        taken.until_still()
+        assert taken.count < count
+        answer.begin()
+        said = answer.read()
+    assert said.count(b"x" * SIZE) == count and said.endswith(b'"message_stop"}\n\n')
+    assert programs.settled().outcome == "complete"
+
+
+def test_who_reads_nothing_at_all_is_left(
+    programs: Programs, messages: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "KEEP_ALIVE", 0.1)
+    monkeypatch.setattr(outgoing, "PATIENCE", 0.3)
+    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, text_size=1000 * SIZE))
+    start, opened, *_ = reply_wire(messages.protocol, ["-"])
+    messages.stream(start, opened, *[messages_event(LONG)] * 500)
+    reader, _ = raw(programs, messages.protocol, asks(messages.protocol), window=4096)
+    with reader:
+        assert messages.disconnected.wait(PATIENCE)
+        assert programs.settled().outcome == "stopped"
+
+
+def test_a_site_that_stops_lets_running_answers_end(
+    programs: Programs, messages: ModelServer, site_loop: asyncio.AbstractEventLoop
+) -> None:
+    gate = Gate()
+    *begun, last = reply_wire(messages.protocol, ["Hello"])
+    messages.stream(*begun, gate, last)
+    reader, answer = raw(programs, messages.protocol, asks(messages.protocol))
+    with reader:
+        answer.begin()
+        stopping = asyncio.run_coroutine_threadsafe(calls.wind_down(), site_loop)
+        with pytest.raises(TimeoutError):
+            stopping.result(0.1)
+        stopping = asyncio.run_coroutine_threadsafe(calls.wind_down(), site_loop)
+        gate.open()
+        assert answer.read().endswith(b'"message_stop"}\n\n')
+        stopping.result(PATIENCE)
+    assert programs.settled().outcome == "complete"

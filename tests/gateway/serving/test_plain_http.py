@@ -1,0 +1,148 @@
+"""What needs no SDK: paths, methods, headers, bodies, and errors that nobody foresaw."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from django.db import OperationalError
+
+from gateway.serving import application
+from tests.fakes import ModelServer
+from tests.gateway.serving.asking import tell
+from tests.gateway.serving.programs import Programs, until
+
+ASKED = {"model": "test-anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "How?"}]}
+PATHS = ("/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions")
+
+
+@pytest.fixture(scope="module")
+def http(programs: Programs) -> Iterator[httpx.Client]:
+    headers = {"x-api-key": programs.secret, "anthropic-version": "2023-06-01"}
+    with httpx.Client(base_url=programs.url, headers=headers) as client:
+        yield client
+
+
+def told(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The error of an answer, which must have the shape of the path's own protocol."""
+    assert answer.status_code == status and answer.headers["content-type"] == "application/json"
+    assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    said: dict[str, Any] = answer.json()
+    is_chat = set(said) == {"error"}
+    assert set(said["error"]) == ({"message", "type", "param", "code"} if is_chat else {"type", "message"})
+    assert is_chat == answer.request.url.path.startswith("/v1/chat") or "models" in answer.request.url.path
+    error: dict[str, Any] = said["error"]
+    return error
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_only_what_is_there_is_found(http: httpx.Client, path: str) -> None:
+    told(http.get(path), 405)
+    told(http.put(path, json=ASKED), 405)
+    told(http.post(path + "/", json=ASKED), 404)
+    told(http.post(path + "/more", json=ASKED), 404)
+    told(http.post("/v1/models", json={}), 405)
+
+
+def test_a_browsers_request_is_a_request(http: httpx.Client, messages: ModelServer) -> None:
+    tell(messages)
+    headers = {"sec-fetch-mode": "cors", "sec-fetch-site": "cross-site", "cookie": "sessionid=x"}
+    answer = http.post("/v1/messages?beta=true", json=ASKED, headers=headers)
+    assert answer.status_code == 200 and "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"hello"', b"\xff", b'{"model": NaN}'])
+def test_what_is_no_json_object_is_refused(http: httpx.Client, path: str, body: bytes) -> None:
+    error = told(http.post(path, content=body, headers={"content-type": "application/json"}), 400)
+    assert error["type"] == "invalid_request_error" and "JSON" in error["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_says_what_it_is(http: httpx.Client, path: str) -> None:
+    for kind in ("text/plain", "", "application/x-www-form-urlencoded"):
+        assert "content-type" in told(http.post(path, content=b"{}", headers={"content-type": kind}), 400)["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_that_is_too_large_is_refused(http: httpx.Client, path: str, settings: Any) -> None:
+    settings.GATEWAY_BODY_SIZE = 1_000_000
+    headers = {"content-type": "application/json"}
+    assert "1 MB" in told(http.post(path, content=b" " * 1_000_001, headers=headers), 413)["message"]
+    # Who does not say how much comes is stopped when it has come.
+    told(http.post(path, content=iter([b" " * 500_000] * 3), headers=headers), 413)
+
+
+@pytest.mark.parametrize("version", [None, "latest", "2023-06-01x"])
+def test_the_messages_api_wants_its_version(programs: Programs, version: str | None) -> None:
+    headers = {"x-api-key": programs.secret} | ({"anthropic-version": version} if version else {})
+    answer = httpx.post(f"{programs.url}/v1/messages", json=ASKED, headers=headers)
+    assert "anthropic-version" in told(answer, 400)["message"]
+
+
+def test_any_version_is_the_same_to_us(http: httpx.Client, messages: ModelServer) -> None:
+    tell(messages)
+    asked = {**ASKED, "temperature": 0.5}
+    assert http.post("/v1/messages", json=asked, headers={"anthropic-version": "2026-10-21"}).status_code == 200
+    assert messages.requests[-1].json == asked
+
+
+def test_a_stranger_is_told_nothing_but_that(programs: Programs) -> None:
+    headers = {"anthropic-version": "2023-06-01", "authorization": b"Bearer \xe9\xff"}
+    for path in PATHS:
+        told(httpx.post(programs.url + path, content=b"{", headers=headers), 401)
+        told(httpx.post(programs.url + path, json={"model": 5}, headers=headers), 401)
+    told(httpx.get(f"{programs.url}/v1/models", headers=headers), 401)
+
+
+def test_of_a_field_that_stands_twice_what_was_checked_is_sent(http: httpx.Client, messages: ModelServer) -> None:
+    tell(messages)
+    rest = b'"max_tokens": 9, "messages": [{"role": "user", "content": "How?"}], "model": "test-anthropic"}'
+    body = b'{"model": "forbidden", ' + rest
+    assert http.post("/v1/messages", content=body, headers={"content-type": "application/json"}).status_code == 200
+    assert b"forbidden" not in messages.requests[-1].body
+
+
+# Without encryption
+
+
+def test_a_site_with_encryption_takes_no_key_without(http: httpx.Client, messages: ModelServer, settings: Any) -> None:
+    settings.HTTPS = True
+    for path in PATHS:
+        assert "https" in told(http.post(path, json=ASKED), 403)["message"]
+    # The word of a proxy counts where there is one.
+    tell(messages)
+    told(http.post("/v1/messages", json=ASKED, headers={"x-forwarded-proto": "https"}), 403)
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    told(http.post("/v1/messages", json=ASKED, headers={"x-forwarded-proto": "http"}), 403)
+    assert http.post("/v1/messages", json=ASKED, headers={"x-forwarded-proto": "https"}).status_code == 200
+
+
+# What nobody foresaw
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("fault", "status"), [(RuntimeError("at /secret/place"), 500), (OperationalError("db"), 503)])
+def test_a_fault_of_ours_tells_nothing_of_itself(
+    http: httpx.Client, path: str, fault: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(application, "_admit", fails)
+    monkeypatch.setattr(application, "_admit_count", fails)
+    error = told(http.post(path, json=ASKED), status)
+    assert "secret" not in error["message"] and "db" not in error["message"]
+
+
+def test_a_call_is_a_line_in_the_log(
+    http: httpx.Client, programs: Programs, messages: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(messages)
+    with caplog.at_level(logging.INFO, "gateway"):
+        id = http.post("/v1/messages", json=ASKED).headers["request-id"]
+        until(lambda: any(id in record.getMessage() for record in caplog.records))
+    [line] = [record.getMessage() for record in caplog.records if id in record.getMessage()]
+    assert "POST" in line and "/v1/messages" in line and "200" in line and programs.secret not in line
+    assert f"key {programs.key.pk}," in line

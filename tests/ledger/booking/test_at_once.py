@@ -1,0 +1,107 @@
+"""Many calls at the same moment: nobody gets past a budget or a limit by being quick."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import close_old_connections, connections
+from django.db.models import F
+from django.utils.timezone import now
+
+from accounts.models import User
+from ledger.booking.entries import Refused
+from ledger.models import Entry, RateLimit, UsageSum
+from tests.ledger.calling import begun, budget, called, key_of, settled, sums_of
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once[R](act: Callable[[int], R], count: int = 20) -> list[R]:
+    """What each of so many threads came to, all of which begin together."""
+    results: list[R] = []
+    start = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            start.wait(10)
+            results.append(act(number))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    close_old_connections()
+    assert len(results) == count, "a thread failed"
+    return results
+
+
+def tried(*args: Any, **fields: Any) -> Entry | None:
+    try:
+        return begun(*args, **fields)
+    except Refused:
+        return None
+
+
+def test_twenty_calls_at_a_nearly_spent_budget_overspend_by_one_reservation(ada: User, model: ChatModel) -> None:
+    site, mine = budget(1000), budget(5000, scope="person", period="day")
+    called(ada, model, 700, 50)
+    entries = [each for each in at_once(lambda _: tried(ada, model, prompt=60, answer=40)) if each]
+    # 750 are spent, and each holds 100: the third is the last that finds less than 1000 taken.
+    assert len(entries) == 3
+    assert sums_of(site) == [(750, 300)] and sums_of(mine) == [(750, 300)]
+    at_once(lambda number: settled(entries[number], 60, 40), count=3)
+    assert sums_of(site) == [(1050, 0)]
+    assert Entry.objects.count() == 4
+
+
+def test_the_first_calls_of_a_period_are_all_counted(ada: User, ben: User, model: ChatModel) -> None:
+    people = [ada, ben]
+    site, each = budget(10**9), budget(10**9, scope="person")
+    at_once(lambda number: called(people[number % 2], model, 10, 5))
+    assert sums_of(site) == [(300, 0)] and sums_of(each) == [(150, 0), (150, 0)]
+    assert set(UsageSum.objects.values_list("calls", "input_tokens", "output_tokens")) == {(10, 100, 50)}
+
+
+def test_an_entry_that_is_settled_from_everywhere_is_settled_once(ada: User, model: ChatModel) -> None:
+    site = budget(1000)
+    entry = begun(ada, model)
+    at_once(lambda _: settled(Entry.objects.select_related("chat_model").get(pk=entry.pk), 10, 5), count=8)
+    assert sums_of(site) == [(15, 0)]
+
+
+@pytest.mark.parametrize("scope", ["person", "key"])
+def test_no_more_answers_at_the_same_time_than_allowed(ada: User, model: ChatModel, scope: str) -> None:
+    key = key_of(ada)
+    RateLimit.objects.create(scope=scope, streams=3)
+    entries = [each for each in at_once(lambda _: tried(ada, model, key=key), count=8) if each]
+    assert len(entries) == 3
+    with pytest.raises(Refused, match="3 answers being written") as refused:
+        begun(ada, model, key=key)
+    assert (refused.value.kind, refused.value.retry_after) == ("rate_limited", 2.0)
+    settled(entries[0])
+    begun(ada, model, key=key)
+
+
+def test_so_many_requests_a_minute_and_then_again(ada: User, ben: User, model: ChatModel) -> None:
+    RateLimit.objects.create(scope="person", requests_a_minute=5)
+    RateLimit.objects.create(scope="person", person=ben, requests_a_minute=6)
+    assert sum(1 for each in at_once(lambda _: tried(ada, model), count=8) if each) == 5
+    with pytest.raises(Refused, match="You have made 5 requests within a minute") as refused:
+        begun(ada, model)
+    assert refused.value.retry_after is not None and 0 < refused.value.retry_after <= 60
+    for _ in range(6):
+        begun(ben, model)
+    with pytest.raises(Refused):
+        begun(ben, model)
+    first = Entry.objects.filter(person=ada).earliest("started_at")
+    Entry.objects.filter(pk=first.pk).update(started_at=F("started_at") - timedelta(seconds=61))
+    begun(ada, model)
+    with pytest.raises(Refused):
+        begun(ada, model)
+    assert Entry.objects.filter(person=ada, started_at__gt=now() - timedelta(minutes=1)).count() == 5

@@ -1,0 +1,143 @@
+"""A call is a row: begun with a reservation, settled once with what it came to."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+
+from accounts.models import User
+from ledger.booking import entries
+from ledger.booking.entries import Caller, Outcome, Refused, Source
+from ledger.models import Entry, RateLimit, UsageSum
+from tests.ledger.calling import begun, called, key_of, metered, model_with, settled, whole
+from upstreams.events import BlockGrew, ReplyStarted, Usage, UsageReported
+from upstreams.models import ChatModel
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_call_says_who_for_what_and_what_it_came_to(ada: User, model: ChatModel) -> None:
+    ada.groups.add(Group.objects.create(name="Sales"), Group.objects.create(name="Engineers"))
+    key = key_of(ada)
+    entry = entries.begin(Caller(ada, Source.GATEWAY, "req_1", key), model, prompt_tokens=90, max_tokens=500)
+    assert (entry.reserved_tokens, entry.reserved_cost) == (590, Decimal("0.00509"))
+    entries.settle(entry, whole(Usage(80, 20, cache_read_tokens=10, thinking_tokens=5)), Outcome.COMPLETE)
+    booked = Entry.objects.get()
+    assert (booked.person, booked.key, booked.chat_model) == (ada, key, model)
+    names = (booked.person_name, booked.key_name, booked.group_name, booked.model_name, booked.provider_name)
+    assert names == ("Ada Lovelace", "ci", "Engineers", "Clever", "House")
+    assert (booked.request_id, booked.upstream_id, booked.source) == ("req_1", "msg_1", "gateway")
+    assert booked.usage == Usage(80, 20, cache_read_tokens=10, thinking_tokens=5)
+    assert (booked.tokens, booked.cost, booked.is_estimate) == (110, Decimal("0.00029"), False)
+    assert booked.outcome == Outcome.COMPLETE
+    assert booked.seconds is not None and booked.seconds_to_first is not None
+
+
+def test_what_it_was_of_may_be_deleted_and_is_still_known(ada: User, model: ChatModel) -> None:
+    key = key_of(ada)
+    entry = begun(ada, model, key=key)
+    ChatModel.objects.all().delete()
+    User.objects.all().delete()
+    settled(entry)
+    booked = Entry.objects.get()
+    assert (booked.person, booked.key, booked.chat_model) == (None, None, None)
+    assert (booked.person_name, booked.key_name, booked.model_name) == ("Ada Lovelace", "ci", "Clever")
+    assert UsageSum.objects.filter(person_name="Ada Lovelace", calls=1).count() == 2
+
+
+def test_it_is_settled_once(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    again = Entry.objects.get()
+    settled(entry, 100, 50)
+    settled(again, 1, 1)
+    settled(entry, 2, 2)
+    assert Entry.objects.get().tokens == 150
+    assert set(UsageSum.objects.values_list("calls", "input_tokens")) == {(1, 100)}
+
+
+def test_the_price_is_that_of_the_beginning(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    ChatModel.objects.update(input_price=1000)
+    assert settled(entry, 1000, 0).cost == Decimal("0.001")
+
+
+def test_without_prices_a_cost_is_not_known(ada: User) -> None:
+    called(ada, model_with("Free"))
+    assert Entry.objects.get().cost is None
+
+
+def test_a_call_that_was_turned_down_at_the_door_costs_nothing(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    entries.settle(entry, metered([]), Outcome.FAILED, "overloaded")
+    assert (entry.tokens, entry.is_estimate, entry.error_kind) == (0, False, "overloaded")
+
+
+def test_a_failure_keeps_what_the_upstream_has_counted(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    events = [ReplyStarted("msg_2", "clever"), UsageReported(Usage(25, 1))]
+    entries.settle(entry, metered(events), Outcome.FAILED, "overloaded")
+    assert (entry.usage, entry.upstream_id) == (Usage(25, 1), "msg_2")
+
+
+def test_a_prompt_that_was_read_in_vain_is_counted(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    entries.settle(entry, metered([], prompt=100), Outcome.FAILED, "stalled")
+    assert (entry.tokens, entry.is_estimate) == (100, True)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.BROKEN])
+def test_what_was_cut_is_a_marked_estimate(ada: User, model: ChatModel, outcome: Outcome) -> None:
+    entry = begun(ada, model)
+    entries.settle(entry, metered([BlockGrew("x" * 40)], prompt=100), outcome)
+    assert (entry.usage, entry.is_estimate) == (Usage(100, 10), True)
+
+
+def test_what_was_stopped_before_anything_came_is_not_nothing(ada: User, model: ChatModel) -> None:
+    entry = begun(ada, model)
+    entries.settle(entry, metered([], prompt=100), Outcome.STOPPED)
+    assert (entry.usage, entry.is_estimate) == (Usage(100, 0), True)
+
+
+def test_a_crash_leaves_marked_estimates(ada: User, ben: User, model: ChatModel) -> None:
+    lost = begun(ada, model, prompt=70)
+    settled(begun(ben, model), 10, 10)
+    entries.recover()
+    entries.recover()
+    booked = Entry.objects.get(pk=lost.pk)
+    assert (booked.outcome, booked.usage, booked.is_estimate) == (Outcome.LOST, Usage(70, 0), True)
+    assert booked.cost == Decimal("0.00007")
+    assert Entry.objects.filter(outcome=Outcome.LOST).count() == 1
+
+
+def test_a_crash_counts_what_is_known_to_have_been_written(ada: User, model: ChatModel) -> None:
+    caller = Caller(ada, Source.CONVERSATION, "17")
+    entries.begin(caller, model, prompt_tokens=70, max_tokens=None)
+    entries.recover(written={"17": 30})
+    assert Entry.objects.get().usage == Usage(70, 30)
+
+
+def test_a_key_was_last_used_about_then(ada: User, model: ChatModel) -> None:
+    key = key_of(ada)
+    first = called(ada, model, key=key)
+    called(ada, model, key=key)
+    key.refresh_from_db()
+    assert key.last_used_at == first.started_at
+
+
+def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model: ChatModel) -> None:
+    left, running = begun(ada, model), begun(ada, model)
+    Entry.objects.filter(pk=left.pk).update(started_at=left.started_at - timedelta(hours=2))
+    entries.recover(before=running.started_at - timedelta(hours=1))
+    assert [entry.pk for entry in Entry.objects.open()] == [running.pk]
+
+
+def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(ada: User, model: ChatModel) -> None:
+    RateLimit.objects.create(scope="person", requests_a_minute=1)
+    answer = Caller(ada, Source.CONVERSATION, "17")
+    for _ in range(3):
+        settled(entries.begin(answer, model, prompt_tokens=1, max_tokens=1))
+    with pytest.raises(Refused):
+        entries.begin(Caller(ada, Source.CONVERSATION, "18"), model, prompt_tokens=1, max_tokens=1)
+    with pytest.raises(Refused):
+        entries.begin(Caller(ada, Source.GATEWAY, "17"), model, prompt_tokens=1, max_tokens=1)

@@ -1,0 +1,348 @@
+"""The pages of usage: one's own, and everybody's for administrators; figures, charts, narrowing, drill-down."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import localdate
+
+from ledger.booking import entries
+from ledger.booking.entries import Outcome
+from ledger.reports.charts import ceiling
+from ledger.reports.lookups import STRETCHES
+from tests.accounts.pages import offences_against_csp, page
+from tests.ledger.calling import at, begun, budget, called, key_of, metered, model_with
+from tests.pages import words
+
+OWN, EVERYBODYS = "/account/usage/", "/settings/usage/"
+
+pytestmark = pytest.mark.django_db
+
+
+def totals(answer):
+    terms, figures = page(answer).xpath("//dl[@class='totals']//dt"), page(answer).xpath("//dl[@class='totals']//dd")
+    return {words(term): words(figure) for term, figure in zip(terms, figures, strict=True)}
+
+
+def lines(answer):
+    return [words(row) for row in page(answer).xpath("//table[contains(@class, 'usage-table')]/tbody/tr")]
+
+
+def links(answer, label):
+    """What a choice offers, by its words."""
+    return {words(link): link.get("href") for link in page(answer).xpath(f"//nav[@aria-label='{label}']/a")}
+
+
+def chips(answer):
+    return {words(chip): chip.get("href") for chip in page(answer).xpath("//ul[@class='chips']//a")}
+
+
+def row(answer, name):
+    [link] = page(answer).xpath(f"//table[contains(@class, 'usage-table')]//th/a[text()='{name}']/@href")
+    return link
+
+
+@pytest.fixture
+def used(ada, ben, model):
+    """Ada has asked two models, one of them by a key; Ben one."""
+    other = model_with("Other")
+    called(ada, model, 1000, 100)
+    called(ada, other, 500, 50, key=key_of(ada, "Nightly report"))
+    called(ben, model, 7000, 700)
+    return other
+
+
+def test_ada_sees_what_she_used_herself(browser_of, ada, used):
+    answer = browser_of(ada).get(OWN)
+    assert totals(answer) == {"Cost": "$0.0020", "Tokens": "1,650", "Calls": "2", "Failed": "0"}
+    assert [line.split(" ")[0] for line in lines(answer)] == ["Clever", "Other"]
+    assert "Ben" not in answer.text and not offences_against_csp(answer)
+
+
+def test_nothing_in_an_address_shows_what_others_used(browser_of, ada, ben, root, used):
+    key = key_of(ben, "Ben's secret program")
+    for query in (f"person={ben.pk}", "by=person", f"key={key.pk}", "by=group", f"person={ben.pk}&by=call", "by=call"):
+        answer = browser_of(ada).get(f"{OWN}?{query}")
+        assert answer.status_code == 200 and "Ben" not in answer.text and "7,000" not in answer.text
+    # An administrator's own page is their own, too.
+    assert totals(browser_of(root).get(f"{OWN}?person={ada.pk}"))["Calls"] == "0"
+
+
+def test_everybodys_usage_is_for_those_who_may_read_it(browser_of, ada, mallory, root, used):
+    assert browser_of(ada).get(EVERYBODYS).status_code == 403
+    mallory.user_permissions.add(Permission.objects.get(codename="view_usagesum"))
+    for reader in (mallory, root):
+        assert totals(browser_of(reader).get(EVERYBODYS))["Tokens"] == "9,350"
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("model", ["Clever House", "Other House"]),
+        ("person", ["Ben Okri", "Ada Lovelace"]),
+        ("group", ["Editors", "No group"]),
+        ("key", ["No key", "Nightly report Ada Lovelace"]),
+        ("source", ["Conversations", "API"]),
+    ],
+)
+def test_usage_is_told_by(browser_of, ada, ben, root, model, by, names):
+    ben.groups.add(Group.objects.create(name="Editors"))
+    called(ben, model, 7000, 700)
+    called(ada, model_with("Other"), 500, 50, key=key_of(ada, "Nightly report"))
+    answer = browser_of(root).get(EVERYBODYS, {"by": by})
+    assert [line[: len(name)] for line, name in zip(lines(answer), names, strict=True)] == names
+
+
+def test_a_day_is_a_row_and_leads_to_what_was_used_on_it(browser_of, root, ada, model):
+    called(ada, model, 1000, 100)
+    answer = browser_of(root).get(EVERYBODYS, {"by": "day"})
+    today = localdate()
+    name = f"{today:%a} {today.day} {today:%B %Y}"
+    [line] = lines(answer)
+    assert line.startswith(f"{name} 1 – 1,000 100")
+    onward = browser_of(root).get(EVERYBODYS + row(answer, name))
+    assert chips(onward) == {f"Only {today.day} {today:%B %Y} – remove": "?by=model"}
+    assert lines(onward)[0].startswith("Clever House 1") and not page(onward).xpath("//figure")
+
+
+def test_a_row_leads_to_what_it_is_made_of_and_a_chip_leads_back(browser_of, root, used):
+    browser = browser_of(root)
+    people = browser.get(EVERYBODYS, {"by": "person", "period": "7-days"})
+    models = browser.get(EVERYBODYS + row(people, "Ada Lovelace"))
+    assert list(chips(models)) == ["Person Ada Lovelace – remove"] and totals(models)["Calls"] == "2"
+    assert [line.split(" ")[0] for line in lines(models)] == ["Clever", "Other"]
+    keys = browser.get(EVERYBODYS + row(models, "Other"))
+    assert list(chips(keys)) == ["Person Ada Lovelace – remove", "Model Other – remove"]
+    assert totals(keys)["Tokens"] == "550" and "period=7-days" in chips(keys)["Model Other – remove"]
+    back = browser.get(EVERYBODYS + chips(keys)["Person Ada Lovelace – remove"])
+    assert list(chips(back)) == ["Model Other – remove"]
+
+
+def test_every_row_leads_on_however_much_is_fixed(browser_of, root, used):
+    browser, where = browser_of(root), f"{EVERYBODYS}?by=group"
+    for _ in range(6):
+        answer = browser.get(where)
+        found = page(answer).xpath("//table[contains(@class, 'usage-table')]//th/a/@href")
+        assert answer.status_code == 200 and found
+        where = EVERYBODYS + found[0]
+
+
+def test_every_choice_of_the_page_answers(browser_of, root, used):
+    browser = browser_of(root)
+    first = browser.get(EVERYBODYS)
+    for label in ("Period", "Told by", "What the chart shows", "How it is shown"):
+        for address in links(first, label).values():
+            answer = browser.get(EVERYBODYS + address)
+            assert answer.status_code == 200 and not offences_against_csp(answer)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "period=x",
+        "by=x",
+        "person=x",
+        f"person={10**30}",
+        "source=x",
+        "on=2026-13",
+        "on=9999-12",
+        "on=0001-01-01",
+        "on=9999-12-31&by=call",
+        "on=0001-01-01&by=call",
+    ]
+    + ["measure=x", "as=x", "page=99", "page=x", "before=x", "by=call&before=1", "model=0", "key=0&by=person"],
+)
+def test_what_an_address_should_not_say_is_left_out(browser_of, root, ada, used, query):
+    assert browser_of(root).get(f"{EVERYBODYS}?{query}").status_code == 200
+    assert browser_of(ada).get(f"{OWN}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stretch", "today", "first", "last"),
+    [
+        ("7-days", date(2026, 3, 3), date(2026, 2, 25), date(2026, 3, 3)),
+        ("30-days", date(2026, 3, 3), date(2026, 2, 2), date(2026, 3, 3)),
+        ("this-month", date(2026, 3, 1), date(2026, 3, 1), date(2026, 3, 1)),
+        ("last-month", date(2026, 3, 31), date(2026, 2, 1), date(2026, 2, 28)),
+        ("12-months", date(2026, 3, 31), date(2025, 4, 1), date(2026, 3, 31)),
+        ("12-months", date(2026, 12, 5), date(2026, 1, 1), date(2026, 12, 5)),
+    ],
+)
+def test_periods_are_those_of_the_calendar(stretch, today, first, last):
+    found = STRETCHES[stretch][1](today)
+    assert (found.first, found.last) == (first, last)
+
+
+def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatch):
+    called(ada, model)
+    last = localdate().replace(day=1) - timedelta(days=40)
+    monkeypatch.setattr(entries, "now", lambda: at(f"{last.isoformat()}T12:00:00"))
+    called(ada, model)
+    answer = browser_of(root).get(EVERYBODYS, {"period": "12-months", "by": "day"})
+    assert [line.split(" 1 ")[0] for line in lines(answer)] == [f"{localdate():%B %Y}", f"{last:%B %Y}"]
+    month = browser_of(root).get(EVERYBODYS + row(answer, f"{last:%B %Y}"))
+    assert totals(month)["Calls"] == "1" and page(month).xpath("//figure")
+
+
+def test_totals_are_compared_with_the_time_before(browser_of, root, ada, model, monkeypatch):
+    for days, read in ((0, 3000), (7, 2000), (14, 9000)):
+        monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
+        called(ada, model, read, 0)
+    answer = browser_of(root).get(EVERYBODYS, {"period": "7-days"})
+    assert totals(answer)["Tokens"] == "3,000 +50 % against 2,000 in the 7 days before"
+    # There is no ledger of all the 30 days before those.
+    assert totals(browser_of(root).get(EVERYBODYS, {"period": "30-days"}))["Tokens"] == "14,000"
+
+
+# The chart
+
+
+def test_the_chart_is_a_table_too(browser_of, root, used):
+    answer = browser_of(root).get(EVERYBODYS)
+    [figure] = page(answer).xpath("//figure")
+    assert figure.xpath(".//div[contains(@class, 'visually-hidden')]/table") and figure.xpath(".//svg")
+    table = browser_of(root).get(EVERYBODYS, {"as": "table"})
+    [shown] = page(table).xpath("//figure")
+    assert not shown.xpath(".//svg") and not shown.xpath(".//div[contains(@class, 'visually-hidden')]/table")
+    for each in (figure, shown):
+        cells = [words(cell) for cell in each.xpath(".//tbody/tr[last()]/*")]
+        assert cells[1:] == ["3", "8,500", "850", "0", "$0.02"] and len(each.xpath(".//tbody/tr")) == 30
+
+
+def test_bars_are_as_high_as_what_they_stand_for(browser_of, ada, root, model, monkeypatch):
+    for days, read in ((0, 4000), (1, 1000)):
+        monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
+        called(ada, model, read, 0)
+    answer = browser_of(root).get(EVERYBODYS, {"measure": "tokens", "period": "7-days"})
+    bars = page(answer).xpath("//svg//rect[starts-with(@class, 'bar kind')]")
+    assert [(bar.get("height"), bar.get("y")) for bar in bars] == [("25.0", "75.0"), ("100.0", "0.0")]
+    assert [title.text for title in page(answer).xpath("//svg//title")][-2:] == [
+        f"{day:%a} {day.day} {day:%B %Y}: {tokens} tokens"
+        for day, tokens in ((localdate() - timedelta(days=1), "1,000"), (localdate(), "4,000"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [("0", "1"), ("0.003", "0.003"), ("7", "8"), ("10.05", "12"), ("99", "100")]
+)
+def test_the_scale_ends_at_a_round_figure(highest, top):
+    assert ceiling(Decimal(highest)) == Decimal(top)
+
+
+# Estimates, what is gone, what is unknown
+
+
+def test_estimates_are_marked(browser_of, ada, model):
+    called(ada, model, 1000, 100)
+    assert "≈" not in browser_of(ada).get(OWN).text
+    entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)
+    answer = browser_of(ada).get(OWN)
+    assert totals(answer)["Tokens"].startswith("≈") and "of 1 call the server told no usage" in answer.text
+    assert "≈" in lines(answer)[0]
+    first, second = lines(browser_of(ada).get(OWN, {"by": "call"}))
+    assert "≈" in first and "stopped" in first and "≈" not in second
+
+
+def test_what_was_deleted_keeps_its_figures_and_its_name(browser_of, ada, root, model):
+    called(ada, model, 1000, 100)
+    model.delete()
+    answer = browser_of(root).get(EVERYBODYS)
+    assert lines(answer)[0].startswith("Clever House gone 1 – 1,000 100")
+    assert list(chips(browser_of(root).get(EVERYBODYS + row(answer, "Clever")))) == ["Model Clever – remove"]
+
+
+def test_a_model_without_prices_costs_nothing_that_is_known(browser_of, ada):
+    called(ada, model_with("Free"), 1000, 100)
+    answer = browser_of(ada).get(OWN)
+    assert totals(answer)["Cost"] == "–" and " – " in lines(answer)[0] and "Share of tokens" in answer.text
+    assert "where a model has no prices" in answer.text
+
+
+def test_what_a_name_holds_is_text(browser_of, ada, root):
+    called(ada, model_with("<b>x</b>"), 1000, 100)
+    for query in ({}, {"by": "call"}):
+        answer = browser_of(root).get(EVERYBODYS, query)
+        assert "&lt;b&gt;" in answer.text and not page(answer).xpath("//main//b")
+
+
+def test_without_a_call_the_page_says_so(browser_of, ada, root):
+    for answer in (browser_of(ada).get(OWN), browser_of(root).get(EVERYBODYS)):
+        assert "Nothing was used in this time." in answer.text and not page(answer).xpath("//figure")
+    assert "No call was made in this time." in browser_of(ada).get(OWN, {"by": "call"}).text
+    assert "Nothing like that" in browser_of(root).get(EVERYBODYS, {"person": ada.pk}).text
+
+
+# The calls
+
+
+def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, monkeypatch):
+    monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
+    for read in (1001, 1002, 1003):
+        called(ada, model, read)
+    begun(ada, model)
+    answer = browser_of(root).get(EVERYBODYS, {"by": "call"})
+    first, second = lines(answer)
+    assert "running" in first and "1,003" in second
+    [older] = page(answer).xpath("//nav[@aria-label='Pages']/a[@rel='next']/@href")
+    onward = browser_of(root).get(EVERYBODYS + older)
+    assert ["1,002" in lines(onward)[0], "1,001" in lines(onward)[1]] == [True, True]
+    [latest] = page(onward).xpath("//nav[@aria-label='Pages']/a/@href")
+    assert lines(browser_of(root).get(EVERYBODYS + latest)) == [first, second]
+
+
+def test_many_people_have_pages(browser_of, ada, root, model, monkeypatch):
+    monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
+    for number in range(3):
+        called(type(ada).objects.create_user(f"p{number}"), model, 100 * number + 100)
+    answer = browser_of(root).get(EVERYBODYS, {"by": "person"})
+    assert len(lines(answer)) == 2 and "1–2 of 3" in answer.text
+    [onward] = page(answer).xpath("//nav[@aria-label='Pages']/a[@rel='next']/@href")
+    assert [line.split(" ")[0] for line in lines(browser_of(root).get(EVERYBODYS + onward))] == ["p0"]
+
+
+def test_the_page_asks_the_database_as_often_for_many_as_for_few(browser_of, ada, root, model):
+    browser, asked = browser_of(root), []
+    for count in (2, 20):
+        for number in range(count):
+            called(type(ada).objects.create_user(f"p{count}-{number}"), model)
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(EVERYBODYS, {"by": "person"})
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
+
+
+# Budgets, as a person sees them
+
+
+def meters(answer):
+    return [words(meter) for meter in page(answer).xpath("//div[starts-with(@class, 'meter')]")]
+
+
+def test_a_person_sees_the_budgets_that_hold_for_them(browser_of, ada, ben, model):
+    budget(1000)
+    budget(2000, scope="person")
+    budget(400, scope="person", person=ada)
+    budget(100, scope="person", person=ben)
+    budget(300, scope="key", period="day")
+    key = key_of(ada, "Nightly report")
+    called(ada, model, 300, 30, key=key)
+    site, own, program = meters(browser_of(ada).get(OWN))
+    assert site.startswith("The site's monthly budget 330 tokens of 1,000 tokens · 33 % It renews on 1 ")
+    assert own.startswith("Your monthly budget nearly used up 330 tokens of 400 tokens · 82 %")
+    assert program.startswith("Nightly report, daily used up 330 tokens of 300 tokens · 110 %")
+    assert len(meters(browser_of(ben).get(OWN))) == 2
+
+
+def test_what_runs_is_held(browser_of, ada, model):
+    budget(1000)
+    begun(ada, model, prompt=200, answer=100)
+    [site] = meters(browser_of(ada).get(OWN))
+    assert "0 tokens of 1,000 tokens · 0 % " in site and "300 tokens held for running calls." in site
+
+
+def test_failed_calls_are_counted_apart(browser_of, ada, model):
+    entries.settle(begun(ada, model), metered([]), Outcome.FAILED)
+    assert totals(browser_of(ada).get(OWN))["Failed"] == "1"

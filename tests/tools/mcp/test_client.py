@@ -1,0 +1,250 @@
+"""Listing and calling the tools of a real MCP server: over both ages of the protocol, and every way it fails."""
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from tests.tools.drawer import ROOT
+from tests.tools.mcp_server import KEY, PIXEL, TOOLS
+from tools.errors import (
+    CallRefused,
+    NotAToolServer,
+    Refused,
+    ServerFailed,
+    TimedOut,
+    TooLarge,
+    ToolServerError,
+    Unreachable,
+)
+from tools.limits import Limits
+from tools.mcp import client, wire
+
+AGES = ["2026-07-28", "2025-11-25"]
+
+
+@pytest.fixture(params=AGES)
+def endpoint(request, drawer):
+    """The server, known to speak a version of the protocol."""
+    return drawer.endpoint(protocol_version=request.param)
+
+
+async def failure_of(call):
+    with pytest.raises(ToolServerError) as caught:
+        await call
+    # The request, and with it the headers, would travel along in a log of the failure.
+    assert caught.value.__context__ is None and caught.value.__cause__ is None
+    return caught.value
+
+
+async def test_all_pages_of_tools_are_listed(endpoint):
+    listing = await client.list_tools(endpoint)
+    assert [tool.name for tool in listing.tools] == [tool["name"] for tool in TOOLS]
+    echo = listing.tools[0]
+    assert (echo.title, echo.description, echo.annotations) == ("Echo", "Says it again.", {"readOnlyHint": True})
+    assert echo.input_schema["required"] == ["text"]
+    assert (listing.protocol_version, listing.about) == (endpoint.protocol_version, "drawer 2.1")
+
+
+async def test_an_unknown_server_is_asked_what_it_speaks(drawer):
+    assert (await client.list_tools(drawer.endpoint())).protocol_version == AGES[0]
+
+
+async def test_more_tools_than_the_limit_are_left_out(drawer):
+    listing = await client.list_tools(drawer.endpoint(), limits=Limits(tools=4))
+    assert len(listing.tools) == 4 and listing.left_out > 0
+
+
+async def test_a_tool_is_called(endpoint):
+    result = await client.call_tool(endpoint, "echo", {"text": "Grüße \u2028 & <b>"})
+    assert result.content == [{"type": "text", "text": "Grüße \u2028 & <b>"}]
+    assert not result.is_error and not result.failure
+
+
+async def test_calls_run_in_parallel_and_are_not_mixed_up(endpoint):
+    results = await asyncio.gather(*(client.call_tool(endpoint, "echo", {"text": str(n)}) for n in range(12)))
+    assert [result.as_text for result in results] == [str(n) for n in range(12)]
+
+
+async def test_a_tool_that_fails_says_so_in_its_result(endpoint):
+    result = await client.call_tool(endpoint, "failing", {})
+    assert (result.as_text, result.is_error, result.failure) == ("The disk is full.", True, "")
+
+
+async def test_images_come_as_image_blocks(endpoint):
+    result = await client.call_tool(endpoint, "picture", {})
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    assert result.content == [{"type": "image", "source": source}]
+
+
+async def test_what_only_poses_as_an_image_is_left_out(endpoint):
+    [block] = (await client.call_tool(endpoint, "false-picture", {})).content
+    assert block == {"type": "text", "text": "[An image was left out: it is neither PNG, JPEG, GIF nor WebP.]"}
+
+
+async def test_all_kinds_of_content_arrive_or_are_described(endpoint):
+    *texts, image = (await client.call_tool(endpoint, "mixed", {})).content
+    assert [block["text"] for block in texts] == [
+        "First",
+        "[file:///notes.txt]\nNotes",
+        "[A file that cannot be shown here: application/zip, file:///a.zip]",
+        "[A link that cannot be shown here: Report, https://example.org/report]",
+        "[Content of the kind “audio” that cannot be shown here: audio/wav]",
+    ]
+    # By what it is, not by what the server says it is.
+    assert image["source"]["media_type"] == "image/png"
+
+
+async def test_structured_content_alone_is_told_as_json(endpoint):
+    assert json.loads((await client.call_tool(endpoint, "figures", {})).as_text) == {"degrees": 21}
+
+
+async def test_no_content_at_all_is_told(endpoint):
+    assert (await client.call_tool(endpoint, "nothing", {})).as_text == "The tool ended without saying anything."
+
+
+async def test_much_text_is_cut_and_the_model_told_so(endpoint):
+    text = (await client.call_tool(endpoint, "huge", {"characters": 300_000})).as_text
+    assert text.startswith("x" * 262_144 + "\n\n[The result was cut here: of its 300,000 bytes")
+
+
+async def test_more_than_can_be_taken_in_is_a_failure(endpoint):
+    assert isinstance(await failure_of(client.call_tool(endpoint, "huge", {"characters": 17 * 2**20})), TooLarge)
+
+
+async def test_an_answer_without_end_is_not_read_to_it(drawer):
+    assert isinstance(await failure_of(client.list_tools(drawer.endpoint("/endless"))), TooLarge)
+
+
+async def test_a_protocol_error_leaves_with_the_servers_words(endpoint):
+    failure = await failure_of(client.call_tool(endpoint, "raising", {}))
+    assert isinstance(failure, CallRefused) and failure.detail == "No such drawer."
+
+
+async def test_a_tool_that_wants_input_from_a_person_cannot_have_it(drawer):
+    failure = await failure_of(client.call_tool(drawer.endpoint(), "asking", {}))
+    assert isinstance(failure, CallRefused) and "asks for input from a person" in str(failure)
+
+
+@pytest.mark.parametrize("age", ["", *AGES])
+@pytest.mark.parametrize(
+    ("path", "kind", "detail"),
+    [
+        ("/guarded", Refused, "HTTP 401."),
+        ("/forbidden", Refused, "HTTP 403."),
+        ("/moved", NotAToolServer, "It leads on to /mcp, which is not followed."),
+        ("/page", NotAToolServer, "It answered with text/html."),
+        ("/json", NotAToolServer, ""),
+        ("/nowhere", NotAToolServer, "HTTP 404."),
+        ("/broken", ServerFailed, "HTTP 500."),
+    ],
+)
+async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail, age):
+    failure = await failure_of(client.list_tools(drawer.endpoint(path, protocol_version=age)))
+    assert (type(failure), failure.detail) == (kind, detail)
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("http://127.0.0.1:9/mcp", "No server answers at its address."),
+        ("http://tools.invalid/mcp", "Its host is unknown here."),
+    ],
+)
+async def test_what_cannot_be_reached_is_told_by_name(drawer, url, detail):
+    failure = await failure_of(client.call_tool(drawer.endpoint(url=url), "echo", {}))
+    assert isinstance(failure, Unreachable) and failure.detail == detail
+
+
+async def test_a_server_without_tls_is_told_by_name(drawer):
+    failure = await failure_of(client.list_tools(drawer.endpoint(url=drawer.url.replace("http:", "https:"))))
+    assert isinstance(failure, Unreachable) and "secure connection failed" in failure.detail
+
+
+async def test_silence_ends_with_the_time(drawer):
+    assert isinstance(
+        await failure_of(client.list_tools(drawer.endpoint("/silent"), limits=Limits(listing=0.2))), TimedOut
+    )
+
+
+async def test_a_slow_call_ends_with_the_time_of_its_server(drawer):
+    endpoint = drawer.endpoint(timeout=0.5)
+    assert isinstance(await failure_of(client.call_tool(endpoint, "slow", {"name": "late"})), TimedOut)
+    await drawer.saw("cancelled", "late")
+
+
+async def test_a_cancelled_call_ends_at_the_server_too(drawer, endpoint):
+    name = f"stopped-{endpoint.protocol_version}"
+    call = asyncio.create_task(client.call_tool(endpoint, "slow", {"name": name}))
+    await drawer.saw("began", name)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert call.cancelled()
+    await drawer.saw("cancelled", name)
+
+
+async def test_one_call_is_cancelled_and_those_beside_it_go_on(drawer, endpoint):
+    names = [f"{side}-{endpoint.protocol_version}" for side in ("left", "right")]
+    left, right = (asyncio.create_task(client.call_tool(endpoint, "slow", {"name": name})) for name in names)
+    for name in names:
+        await drawer.saw("began", name)
+    left.cancel()
+    await asyncio.wait([left])
+    await asyncio.to_thread(drawer.end, names[1])
+    assert left.cancelled() and (await right).as_text == f"{names[1]} is done"
+
+
+async def test_a_call_within_a_time_and_a_group_ends_as_any_task_does(drawer, endpoint):
+    name = f"grouped-{endpoint.protocol_version}"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+            group.create_task(client.call_tool(endpoint, "slow", {"name": name}))
+            await drawer.saw("began", name)
+            limit.reschedule(0)
+            await asyncio.Event().wait()
+    await drawer.saw("cancelled", name)
+
+
+async def test_a_server_that_keeps_sessions_is_told_when_one_ends(drawer):
+    before = drawer.seen().count(["farewell", ""])
+    await client.call_tool(drawer.endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
+    await wire.farewells_said()
+    assert drawer.seen().count(["farewell", ""]) == before + 1
+
+
+async def test_headers_let_in(drawer):
+    endpoint = drawer.endpoint("/guarded", headers={"X-Key": KEY, "User-Agent": "another"})
+    headers = json.loads((await client.call_tool(endpoint, "headers", {})).as_text)
+    assert (headers["x-key"], headers["user-agent"], headers["accept-encoding"]) == (KEY, "chatsite", "identity")
+
+
+@pytest.mark.parametrize("path", ["/guarded", "/forbidden", "/nowhere"])
+async def test_headers_are_in_no_log(drawer, caplog, path):
+    for name in ("", "mcp", "client", "httpx2", "httpcore2"):
+        caplog.set_level(logging.DEBUG, name)
+    endpoint = drawer.endpoint(path, headers={"X-Key": KEY})
+    if path == "/guarded":
+        await client.call_tool(endpoint, "echo", {"text": "x"})
+    else:
+        await failure_of(client.call_tool(endpoint, "echo", {"text": "x"}))
+    assert caplog.records and KEY not in caplog.text and KEY not in repr(endpoint)
+
+
+async def test_the_environment_names_no_proxy_for_us(drawer, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert (await client.call_tool(drawer.endpoint(), "echo", {"text": "direct"})).as_text == "direct"
+
+
+def test_the_sdk_is_imported_on_first_use_only():
+    code = (
+        "import sys, chatsite.asgi, tools.calls, tools.listing, tools.urls;"
+        "print(sorted({'mcp', 'pydantic', 'jsonschema', 'httpx2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+"""The providers that come from the environment, start after start."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from tests.upstreams.views.providers import SECRET, provider
+from upstreams.catalogue.environment import demo_key, sync_providers, variables
+from upstreams.models import ChatModel, Provider, Source
+from upstreams.sealing import seal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(settings):
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        setattr(settings, name, "")
+
+
+@pytest.fixture
+def start(settings):
+    """Starts the site with these variables."""
+
+    def started(**set_variables):
+        for name, value in set_variables.items():
+            setattr(settings, name, value)
+        sync_providers()
+
+    return started
+
+
+def named(protocol="anthropic"):
+    return Provider.objects.get(source=Source.ENVIRONMENT, protocol=protocol)
+
+
+def test_an_empty_environment_names_nobody(start):
+    start()
+    assert not Provider.objects.filter(source=Source.ENVIRONMENT).exists()
+
+
+def test_a_key_alone_means_the_vendor(start):
+    start(ANTHROPIC_API_KEY=SECRET, OPENAI_API_KEY="sk-other")
+    anthropic, openai = named(), named("openai")
+    assert (anthropic.name, anthropic.base_url, anthropic.auth_header) == (
+        "Anthropic",
+        "https://api.anthropic.com",
+        "x-api-key",
+    )
+    assert (openai.name, openai.base_url, openai.auth_header) == ("OpenAI", "https://api.openai.com/v1", "bearer")
+    assert openai.max_tokens_field == "max_completion_tokens"
+    assert (anthropic.endpoint().key, openai.endpoint().key) == (SECRET, "sk-other")
+
+
+def test_an_address_alone_means_a_server_that_wants_no_key(start):
+    start(OPENAI_BASE_URL="http://localhost:11434/v1/")
+    ollama = named("openai")
+    assert (ollama.name, ollama.base_url) == ("OpenAI-compatible (localhost:11434)", "http://localhost:11434/v1")
+    assert (ollama.has_key, ollama.max_tokens_field) == (False, "max_tokens")
+
+
+def test_another_server_is_shown_the_key_as_bearer(start):
+    start(ANTHROPIC_API_KEY=SECRET, ANTHROPIC_BASE_URL="https://proxy.example/anthropic")
+    assert (named().name, named().auth_header) == ("Anthropic-compatible (proxy.example)", "bearer")
+
+
+def test_a_second_start_changes_nothing(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    before = Provider.objects.order_by("pk").values()
+    before = list(before)
+    start()
+    assert list(Provider.objects.order_by("pk").values()) == before
+
+
+def test_a_new_key_is_taken_up_and_the_models_are_listed_anew(start):
+    start(ANTHROPIC_API_KEY="old")
+    Provider.objects.filter(pk=named().pk).update(listing_error="The key is wrong.", listed_at="2026-01-01T00:00Z")
+    start(ANTHROPIC_API_KEY="new")
+    assert (named().endpoint().key, named().listed_at, named().listing_error) == ("new", None, "")
+
+
+def test_a_new_address_brings_its_own_defaults(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    pk = named().pk
+    start(ANTHROPIC_BASE_URL="http://proxy.example")
+    assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic-compatible (proxy.example)", "bearer")
+    start(ANTHROPIC_BASE_URL="")
+    assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic", "x-api-key")
+
+
+def test_what_an_administrator_said_outlives_a_start(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    Provider.objects.filter(pk=named().pk).update(name="Claude", auth_header="bearer", is_enabled=False)
+    start(ANTHROPIC_BASE_URL="https://proxy.example")
+    assert (named().name, named().auth_header, named().is_enabled) == ("Claude", "bearer", False)
+
+
+def test_a_provider_that_left_the_environment_is_disabled_and_its_key_erased(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    named().chat_models.create(model_id="m")
+    start(ANTHROPIC_API_KEY="")
+    assert (named().is_enabled, named().has_key, named().chat_models.count()) == (False, False, 1)
+
+
+def test_it_comes_back_as_it_was(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    start(ANTHROPIC_API_KEY="")
+    start(ANTHROPIC_API_KEY=SECRET)
+    assert (named().is_enabled, named().endpoint().key) == (True, SECRET)
+
+
+def test_a_persons_own_off_is_not_undone_by_a_return(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    Provider.objects.filter(pk=named().pk).update(is_enabled=False)
+    start(ANTHROPIC_API_KEY="")
+    start(ANTHROPIC_API_KEY=SECRET)
+    assert not named().is_enabled
+
+
+def test_a_persons_provider_keeps_its_name(start):
+    provider(name="anthropic")
+    start(ANTHROPIC_API_KEY=SECRET)
+    assert named().name == "Anthropic (environment)"
+    start(ANTHROPIC_API_KEY="sk-new")
+    assert named().name == "Anthropic (environment)"
+
+
+def test_a_broken_address_is_named_without_being_repeated(start):
+    with pytest.raises(ImproperlyConfigured, match="OPENAI_BASE_URL") as refusal:
+        start(OPENAI_BASE_URL="http://ada:secret@models.example")
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_key_that_cannot_be_read_is_sealed_anew(start, settings):
+    start(ANTHROPIC_API_KEY=SECRET)
+    settings.SEALING_KEY = "another"
+    assert not named().is_key_readable
+    start()
+    assert named().endpoint().key == SECRET
+
+
+def test_people_are_told_which_variable_says_what(start):
+    start(ANTHROPIC_API_KEY=SECRET)
+    assert variables(named()) == {"base_url": "", "key": "ANTHROPIC_API_KEY"}
+    assert variables(provider()) == {}
+
+
+def test_the_demo_is_always_there_with_a_key_of_its_own(start, settings):
+    start()
+    demo = Provider.objects.get(source=Source.DEMO)
+    assert (demo.base_url, demo.endpoint().key) == (settings.DEMO_UPSTREAM_URL, demo_key())
+    assert [(model.model_id, model.name) for model in demo.chat_models.all()] == [("chatsite-demo", "Demo")]
+
+
+def test_the_demo_follows_the_address_and_the_secret(start, settings):
+    start()
+    settings.DEMO_UPSTREAM_URL, settings.SECRET_KEY = "http://127.0.0.1:9/demo-upstream", "changed"
+    start()
+    demo = Provider.objects.get(source=Source.DEMO)
+    assert (demo.base_url, demo.endpoint().key) == ("http://127.0.0.1:9/demo-upstream", demo_key())
+    assert demo.sealed_key != seal("") and ChatModel.objects.count() == 1

@@ -1,0 +1,255 @@
+"""Chat Completions: every way in which compatible servers let a reply come."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.upstreams.protocols.chunks import DONE, HELLO, ROLE, STOP, USAGE, Piece, call, chunk, replay, says
+from tests.upstreams.protocols.reading import endpoint, read_body
+from upstreams.endpoint import ProtocolName
+from upstreams.events import Usage
+
+TO = endpoint(ProtocolName.OPENAI)
+
+# The ends a reply can have
+
+
+@pytest.mark.parametrize("last", [[DONE], []], ids=["with [DONE]", "without [DONE]"])
+def test_a_reply_is_read_with_its_usage(last: list[str]) -> None:
+    read = replay(*HELLO, STOP, chunk(None, usage=USAGE), *last)
+    assert (read.text, read.reason, read.usage) == ("Hello", "end_turn", Usage(20, 10))
+    assert read.started and (read.started.id, read.started.model) == ("chatcmpl-1", "m")
+
+
+def test_a_stream_that_just_stops_is_broken() -> None:
+    read = replay(ROLE, says("Hel"))
+    assert (read.text, read.kind) == ("Hel", "broken_stream")
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        ({"error": {"message": "busy", "code": 503}}, "busy"),
+        ({"error": {"message": "busy", "code": "503"}}, "busy"),
+        ({"error": "busy"}, "busy"),
+        ({"object": "error", "message": "busy", "code": 503}, "busy"),
+        ({**chunk({"content": ""}, "error"), "error": {"message": "busy", "code": 503}}, "busy"),
+        (chunk({}, "error"), ""),
+        ('event: error\ndata: {"message": "busy"}\n\n', "busy"),
+        ('event: error\ndata: {"error": {"message": "busy"}}\n\n', "busy"),
+        ("event: error\ndata: busy\n\n", "busy"),
+        ('error: {"message": "busy", "code": 503}\n\n', "busy"),
+        ('error: {"error": {"message": "busy", "code": 503}}\n\n', "busy"),
+    ],
+)
+def test_an_error_in_the_stream_keeps_the_text_before_it(error: Piece, detail: str) -> None:
+    read = replay(ROLE, says("Hel"), error)
+    assert (read.text, read.kind in ("overloaded", "server_failed")) == ("Hel", True)
+    assert read.failure and read.failure.detail == detail
+
+
+def test_an_error_in_the_stream_is_told_by_its_code() -> None:
+    assert replay({"error": {"message": "x", "code": 429}}).kind == "rate_limited"
+    assert replay({"error": {"message": "x", "type": "insufficient_quota"}}).kind == "quota_exhausted"
+
+
+def test_a_reply_with_no_content_is_a_failure() -> None:
+    assert replay("data:[DONE]\n\n").kind == "empty_reply"
+    assert replay(ROLE, STOP, DONE).kind == "empty_reply"
+
+
+def test_a_reply_may_be_empty_when_there_is_a_reason_for_it() -> None:
+    assert replay(ROLE, chunk({}, "length"), DONE).reason == "max_tokens"
+
+
+def test_a_damaged_chunk_breaks_the_stream() -> None:
+    read = replay(ROLE, says("Hel"), 'data: {"x":\n\n')
+    assert (read.text, read.kind) == ("Hel", "broken_stream")
+    assert read.failure and "malformed chunk" in read.failure.detail
+
+
+def test_done_completes_a_reply_that_gave_no_reason() -> None:
+    assert replay(*HELLO, DONE).reason is None
+
+
+def test_nothing_is_read_after_done() -> None:
+    assert replay(*HELLO, STOP, DONE, says("!"), 'data: {"x":\n\n').text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("reason", "ours"),
+    [
+        ("stop", "end_turn"),
+        ("eos", "end_turn"),
+        ("length", "max_tokens"),
+        ("model_length", "max_tokens"),
+        ("content_filter", "refusal"),
+        ("function_call", "tool_use"),
+        ("abort", "abort"),
+        ("insufficient_system_resource", "insufficient_system_resource"),
+    ],
+)
+def test_reasons_are_told_in_our_words(reason: str, ours: str) -> None:
+    assert replay(*HELLO, chunk({}, reason), DONE).reason == ours
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [says("Hel"), says("lo")],
+        [chunk({"role": "assistant", "content": "Hel"}), chunk({"role": "assistant", "content": "lo"})],
+        [chunk({"role": None, "content": "Hel"}), chunk({"role": None, "content": "lo"})],
+        [says("Hel", usage=None, obfuscation="xx"), says("lo", service_tier="x", system_fingerprint=None)],
+        [
+            {"choices": [{"delta": {"content": "Hel"}}]},
+            {"choices": [{"delta": {"content": "lo"}, "finish_reason": ""}]},
+        ],
+        [chunk(None, prompt_filter_results=[{}]), says("Hel"), says("lo")],
+        [": keep-alive\n\n", says("Hel"), ":\n\n", ": OPENROUTER PROCESSING\n\n", says("lo")],
+        [chunk({"content": [{"type": "text", "text": "Hel"}]}), chunk({"content": [{"type": "text", "text": "lo"}]})],
+        [chunk({"content": "Hel", "tool_calls": None}), chunk({"content": "lo", "tool_calls": []})],
+        [chunk({"refusal": "Hel", "content": None}), chunk({"refusal": "lo"})],
+        [says("Hel"), {"choices": [{"index": 1, "delta": {"content": "other"}}]}, says("lo")],
+    ],
+    ids=[
+        "no role",
+        "role in every chunk",
+        "role null",
+        "unknown keys",
+        "no or empty finish reason",
+        "filter results first",
+        "comments",
+        "content as parts",
+        "tool calls null",
+        "refusal",
+        "another choice",
+    ],
+)
+def test_text_is_read(pieces: list[Piece]) -> None:
+    read = replay(*pieces, STOP, DONE)
+    assert (read.blocks, read.reason) == ([{"type": "text", "text": "Hello"}], "end_turn")
+
+
+# Thinking
+
+
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
+        {"reasoning_content": "hm", "reasoning": "hm", "reasoning_details": [{"text": "hm"}]},
+        {"reasoning": "hm", "content": ""},
+        {"reasoning_content": "", "reasoning": "hm"},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+)
+def test_thinking_is_read_once_whatever_it_is_called(thinking: dict[str, Any]) -> None:
+    read = replay(ROLE, chunk(thinking), says("ok"), STOP, DONE)
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    assert read.blocks == [thought, {"type": "text", "text": "ok"}]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("lead", ["", "\n "])
+def test_thinking_in_tags_is_told_from_the_text(size: int, lead: str) -> None:
+    written = lead + "<think>\nhm, a < b </thin> so\n</think>\n\nok <think>not this</think>"
+    pieces = [says(written[i : i + size]) for i in range(0, len(written), size)]
+    read = replay(ROLE, *pieces, STOP, DONE)
+    assert (read.thinking, read.text) == ("hm, a < b </thin> so", "ok <think>not this</think>")
+
+
+def test_empty_thinking_in_tags_is_no_thinking() -> None:
+    assert replay(says("<think>\n\n</think>\n\nok"), STOP, DONE).blocks == [{"type": "text", "text": "ok"}]
+
+
+def test_thinking_that_never_ended_is_kept() -> None:
+    read = replay(says("<think>hm"), says(" </th"), chunk({}, "length"), DONE)
+    assert (read.thinking, read.text) == ("hm </th", "")
+
+
+@pytest.mark.parametrize("text", ["  <thi", "<b>", " ok", "\n"])
+def test_text_that_only_begins_like_a_tag_is_text(text: str) -> None:
+    assert replay(says(text[:2]), says(text[2:]), STOP, DONE).text == text
+
+
+def test_tags_are_text_where_the_splitter_is_off() -> None:
+    assert replay(says("<think>hm</think>"), STOP, DONE, splits_think_tags=False).text == "<think>hm</think>"
+
+
+def test_tags_are_text_where_thinking_has_its_own_field() -> None:
+    read = replay(chunk({"reasoning_content": "hm"}), says("<think> is a tag"), STOP, DONE)
+    assert (read.thinking, read.text) == ("hm", "<think> is a tag")
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [STOP, chunk(None, usage=USAGE)],
+        [{**STOP, "usage": USAGE}],
+        [says("!", usage={"prompt_tokens": 20, "completion_tokens": 4}), {**STOP, "usage": USAGE}],
+        [STOP, chunk({}, usage=USAGE), chunk({}, usage=None)],
+        [{"choices": [{"delta": {}, "finish_reason": "stop", "usage": USAGE}]}],
+    ],
+    ids=["a chunk of its own", "the finish chunk", "every chunk", "a chunk with an empty choice", "inside the choice"],
+)
+def test_the_last_usage_counts(pieces: list[Piece]) -> None:
+    assert replay(*HELLO, *pieces, DONE).usage == Usage(20, 10)
+
+
+def test_usage_that_is_not_reported_is_not_invented() -> None:
+    assert replay(*HELLO, STOP, DONE).usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("reported", "usage"),
+    [
+        ({**USAGE, "prompt_tokens_details": {"cached_tokens": 5}}, Usage(15, 10, 5)),
+        ({**USAGE, "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 3}}, Usage(12, 10, 5, 3)),
+        ({**USAGE, "prompt_cache_hit_tokens": 25, "cache_write_tokens": 1}, Usage(0, 10, 25, 1)),
+        ({**USAGE, "completion_tokens_details": {"reasoning_tokens": 4}}, Usage(20, 10, None, None, 4)),
+        ({**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None}, Usage(20, 10)),
+    ],
+)
+def test_cached_tokens_are_no_input_tokens(reported: dict[str, Any], usage: Usage) -> None:
+    assert replay(*HELLO, STOP, chunk(None, usage=reported), DONE).usage == usage
+
+
+# A reply in one piece
+
+
+def completion(message: dict[str, Any], finish: str = "stop", **more: Any) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    return json.dumps({"id": "chatcmpl-1", "model": "m", "choices": [choice], **more}).encode()
+
+
+def test_a_whole_reply_is_read() -> None:
+    read = read_body(TO, b"\n\n" + completion({"reasoning_content": "hm", "content": "Hello"}, usage=USAGE))
+    assert (read.thinking, read.text, read.reason, read.usage) == ("hm", "Hello", "end_turn", Usage(20, 10))
+
+
+def test_a_whole_tool_call_is_read() -> None:
+    read = read_body(TO, completion({"content": None, "tool_calls": [call('{"a":1}', id="a", name="f")]}, "tool_calls"))
+    assert (read.blocks, read.reason) == ([{"type": "tool_use", "id": "a", "name": "f", "input": {"a": 1}}], "tool_use")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error": {"message": "busy", "code": "503"}}', b'{"error": "busy"}', b'{"detail": "busy"}']
+)
+def test_an_error_with_status_200_is_an_error(body: bytes) -> None:
+    read = read_body(TO, body)
+    assert read.failure and read.failure.detail == "busy" and read.failure.retryable
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"hello": "world"}', b"", b'{"choices": []}'])
+def test_what_is_no_reply_is_named_so(body: bytes) -> None:
+    assert read_body(TO, body).kind == "not_a_model_server"

@@ -1,0 +1,1 @@
+"""A client for the Model Context Protocol over streamable HTTP."""

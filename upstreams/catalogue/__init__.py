@@ -1,0 +1,1 @@
+"""Which providers and models there are: from the environment, presets, and the servers' own lists."""

@@ -1,0 +1,62 @@
+"""Asking upstream servers for replies and for their models: the door to all calls."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
+
+from upstreams.chat import ChatRequest
+from upstreams.client.attempts import persistent
+from upstreams.client.call import Call
+from upstreams.client.connection import ConnectionReport, ConnectionStep, list_models, test_connection
+from upstreams.client.counting import count_tokens
+from upstreams.client.transport import LIMITS, Limits, close_http
+from upstreams.endpoint import Endpoint
+from upstreams.events import ReplyEvent
+from upstreams.protocols import PROTOCOLS
+from upstreams.protocols.listings import ModelListing
+
+__all__ = [
+    "LIMITS",
+    "ConnectionReport",
+    "ConnectionStep",
+    "Limits",
+    "ModelListing",
+    "close_http",
+    "count_tokens",
+    "list_models",
+    "stream_payload",
+    "stream_reply",
+    "test_connection",
+]
+
+
+def stream_reply(
+    endpoint: Endpoint,
+    request: ChatRequest,
+    *,
+    limits: Limits = LIMITS,
+    abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
+) -> AsyncGenerator[Sequence[ReplyEvent]]:
+    """The reply as it comes, in batches: each is all that has arrived since the last one was taken.
+
+    It ends with ReplyEnded or raises an UpstreamError. Until the first content an
+    attempt that failed is made again; afterwards what was yielded stands, and the
+    failure is raised. Closing the generator, or cancelling the task that reads it,
+    closes the connection at once, so that the upstream stops. `abandoned` is told the
+    events of an attempt that was given up for another: what is counted there was used too.
+    """
+
+    def attempt() -> Call:
+        return Call(endpoint, PROTOCOLS[endpoint.protocol].payload(request, endpoint), limits)
+
+    return persistent(attempt, limits, abandoned)
+
+
+def stream_payload(
+    endpoint: Endpoint,
+    payload: Mapping[str, Any],
+    *,
+    limits: Limits = LIMITS,
+    abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
+) -> AsyncGenerator[Sequence[ReplyEvent]]:
+    """As `stream_reply`, for a request that is in the endpoint's protocol already."""
+    return persistent(lambda: Call(endpoint, payload, limits), limits, abandoned)

@@ -1,0 +1,82 @@
+"""Asking again while nothing of a reply has arrived."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol, Self
+
+from upstreams.client.transport import Limits
+from upstreams.errors import UpstreamError
+
+
+class Batch(Protocol):
+    """What has arrived at once: a list of events, or bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __add__(self, later: Self, /) -> Self: ...
+
+
+class Attempt[B: Batch](Protocol):
+    has_content: bool
+
+    async def open(self) -> None: ...
+
+    async def read(self) -> B | None: ...
+
+    async def close(self) -> None: ...
+
+
+async def persistent[B: Batch](
+    attempt: Callable[[], Attempt[B]], limits: Limits, abandoned: Callable[[B], None] | None = None
+) -> AsyncGenerator[B]:
+    """What the attempts bring, each batch all that has arrived since the last one was taken.
+
+    Until the first content an attempt that failed is made again; afterwards what was
+    yielded stands, and the failure is raised. Closing the generator, or cancelling the
+    task that reads it, closes the connection at once, so that the upstream stops.
+    `abandoned` is told what an attempt had brought before it was given up for another.
+    """
+    made = 0
+    while True:
+        held: B | None = None
+        has_content = False
+        call = attempt()
+        try:
+            await call.open()
+            while (batch := await call.read()) is not None:
+                if not has_content:
+                    batch = batch if held is None else held + batch
+                    if not call.has_content:
+                        held = batch
+                        continue
+                    has_content, held = True, None
+                if batch:
+                    yield batch
+            return
+        except UpstreamError as error:
+            failure = error
+        finally:
+            await call.close()
+        wait = _wait(failure, made, limits)
+        if has_content or wait is None:
+            break
+        if abandoned and held:
+            abandoned(held)
+        await asyncio.sleep(wait)
+        made += 1
+    if held:
+        yield held
+    raise failure
+
+
+def _wait(failure: UpstreamError, made: int, limits: Limits) -> float | None:
+    """Seconds until the next attempt; None when there is none."""
+    if not failure.retryable or made >= limits.retries:
+        return None
+    if failure.retry_after is not None:
+        if failure.retry_after > limits.worth_waiting:
+            return None
+        return min(failure.retry_after, limits.longest_wait)
+    jitter = random.uniform(0.75, 1.25)  # noqa: S311 (it only spreads the attempts)
+    return limits.backoff * float(2**made) * jitter

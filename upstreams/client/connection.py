@@ -1,0 +1,142 @@
+"""Trying a provider out: which models it offers, and what stands in the way of reaching them."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+import httpx
+
+from upstreams.client.transport import LIMITS, Limits, read_at_most, send
+from upstreams.endpoint import Endpoint, ProtocolName
+from upstreams.errors import (
+    AuthenticationFailed,
+    BrokenStream,
+    InvalidRequest,
+    NotAModelServer,
+    PermissionRefused,
+    ReplyTooLarge,
+    Stalled,
+    UnknownModel,
+    Unreachable,
+    UpstreamError,
+)
+from upstreams.protocols import PROTOCOLS
+from upstreams.protocols.listings import ModelListing
+from upstreams.protocols.refusals import refusal
+
+_PAGE: Final = 1000
+_MOST_PAGES: Final = 50
+
+
+class ConnectionStep(StrEnum):
+    """How far a trial came; all but the last two are where it failed."""
+
+    ADDRESS = "address"
+    NAME = "name"
+    CONNECT = "connect"
+    TLS = "tls"
+    AUTHENTICATION = "authentication"
+    SERVER = "server"
+    """Something answered, but it is no model server, or it is failing."""
+    LISTING = "listing"
+    """All is well, but the server does not list its models."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """What a trial of a connection found; `message` is for people."""
+
+    ok: bool
+    step: ConnectionStep
+    message: str
+    models: int = 0
+    detail: str = ""
+
+
+async def list_models(endpoint: Endpoint, *, limits: Limits = LIMITS) -> list[ModelListing]:
+    """All models that the server offers, in its order; raises an UpstreamError."""
+    until = asyncio.get_running_loop().time() + limits.listing
+    protocol = PROTOCOLS[endpoint.protocol]
+    found: dict[str, ModelListing] = {}
+    query: dict[str, str | int] = {"limit": _PAGE} if endpoint.protocol is ProtocolName.ANTHROPIC else {}
+    for _ in range(_MOST_PAGES):
+        path = protocol.MODELS_PATH + (f"?{urlencode(query)}" if query else "")
+        page = protocol.read_models(await _get(endpoint, path, until, limits), endpoint)
+        new = {model.id: model for model in page.models if model.id not in found}
+        found |= new
+        # A server that does not know `after_id` would send the same page for ever.
+        if not page.next_after or not new:
+            break
+        query["after_id"] = page.next_after
+    return list(found.values())
+
+
+async def test_connection(endpoint: Endpoint, *, limits: Limits = LIMITS) -> ConnectionReport:
+    """Asks for the list of models and says in words what came of it. Costs no tokens."""
+    try:
+        models = len(await list_models(endpoint, limits=limits))
+    except (UnknownModel, InvalidRequest) as missing:
+        return await _without_listing(endpoint, missing, limits)
+    except UpstreamError as failure:
+        return _failed(failure)
+    word = "model" if models == 1 else "models"
+    return ConnectionReport(True, ConnectionStep.DONE, f"{endpoint.name} answers and offers {models} {word}.", models)
+
+
+async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: Limits) -> ConnectionReport:
+    """The list is missing; an empty request tells a server without one from a wrong address."""
+    protocol = PROTOCOLS[endpoint.protocol]
+    until = asyncio.get_running_loop().time() + limits.listing
+    try:
+        status, headers, body = await _answer(endpoint, "POST", protocol.PATH, until, limits.error_size, b"{}")
+    except UpstreamError as failure:
+        return _failed(failure)
+    if status not in (400, 422):
+        answer = refusal(endpoint, status, headers, body)
+        is_elsewhere = status < 400 or isinstance(answer, UnknownModel | InvalidRequest)
+        return _failed(NotAModelServer.at(endpoint.name, detail=missing.detail) if is_elsewhere else answer)
+    message = f"{endpoint.name} answers, but does not list its models. Enter their names by hand."
+    return ConnectionReport(True, ConnectionStep.LISTING, message)
+
+
+def _failed(failure: UpstreamError) -> ConnectionReport:
+    match failure:
+        case AuthenticationFailed() | PermissionRefused():
+            step = ConnectionStep.AUTHENTICATION
+        case Unreachable(step=("address" | "name" | "tls") as name):
+            step = ConnectionStep(name)
+        case Unreachable() | Stalled():
+            step = ConnectionStep.CONNECT
+        case _:
+            step = ConnectionStep.SERVER
+    return ConnectionReport(False, step, str(failure), detail=failure.detail)
+
+
+async def _get(endpoint: Endpoint, path: str, until: float, limits: Limits) -> bytes:
+    status, headers, body = await _answer(endpoint, "GET", path, until, limits.body_size)
+    if not 200 <= status < 300:
+        raise refusal(endpoint, status, headers, body)
+    return body
+
+
+async def _answer(
+    endpoint: Endpoint, method: str, path: str, until: float, size: int, body: bytes | None = None
+) -> tuple[int, Mapping[str, str], bytes]:
+    headers = PROTOCOLS[endpoint.protocol].headers(endpoint, stream=False)
+    response = await send(endpoint, method, path, headers, until=until, body=body)
+    try:
+        async with asyncio.timeout_at(until):
+            answer, is_complete = await read_at_most(response, size)
+    except TimeoutError:
+        raise Stalled.at(endpoint.name) from None
+    finally:
+        with suppress(httpx.HTTPError):
+            await response.aclose()
+    if not is_complete and response.is_success:
+        raise (ReplyTooLarge if len(answer) == size else BrokenStream).at(endpoint.name)
+    return response.status_code, response.headers, answer

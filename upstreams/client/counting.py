@@ -1,0 +1,67 @@
+"""How many tokens a request has, by the upstream's own count."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from upstreams.chat import ChatRequest
+from upstreams.client.transport import read_at_most, send
+from upstreams.endpoint import Endpoint, ProtocolName
+from upstreams.errors import UpstreamError
+from upstreams.protocols import PROTOCOLS
+
+PATH: Final = "/v1/messages/count_tokens"
+PATIENCE: Final = 10.0
+"""Seconds: whoever waits for a count can do with an estimate."""
+LARGEST: Final = 8 * 1024 * 1024
+"""Bytes that are sent for no more than a count."""
+_LARGEST_ANSWER: Final = 64 * 1024
+_COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking")
+_MISSING: Final = (404, 405, 501)
+
+_counts_nothing: Final[set[tuple[str, str]]] = set()
+"""Base URLs and models for which nobody counts; each process finds out for itself."""
+
+
+async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
+    """The tokens that the upstream would read; None when it does not say, for whatever reason."""
+    asked = (endpoint.base_url, request.model)
+    if endpoint.protocol is not ProtocolName.ANTHROPIC or asked in _counts_nothing:
+        return None
+    protocol = PROTOCOLS[endpoint.protocol]
+    body = protocol.payload(request, endpoint)
+    wanted = orjson.dumps({name: body[name] for name in _COUNTED if name in body})
+    if len(wanted) > LARGEST:
+        return None
+    until = asyncio.get_running_loop().time() + PATIENCE
+    try:
+        headers = protocol.headers(endpoint, stream=False)
+        response = await send(endpoint, "POST", PATH, headers, until=until, body=wanted)
+    except UpstreamError:
+        return None
+    try:
+        async with asyncio.timeout_at(until):
+            answer, is_whole = await read_at_most(response, _LARGEST_ANSWER)
+    except TimeoutError:
+        return None
+    finally:
+        with suppress(httpx.HTTPError):
+            await response.aclose()
+    if response.status_code in _MISSING:
+        _counts_nothing.add(asked)
+    return count_in(answer) if response.is_success and is_whole else None
+
+
+def count_in(answer: bytes) -> int | None:
+    """The tokens that an answer tells; None when it tells none."""
+    try:
+        said: Any = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+    match said:
+        case {"input_tokens": int(count)} if count >= 0 and not isinstance(count, bool):
+            return count
+    return None

@@ -1,0 +1,1 @@
+"""A model server for sites that have no model yet."""
