@@ -39,7 +39,15 @@ function markOpen() {
   list.querySelector(`#conversation-${open} .conversation-link:not([aria-current])`)?.setAttribute("aria-current", "page");
 }
 
+// Not by scrollIntoView: browsers then begin at that row when somebody presses Tab, past the skip link.
+function showOpen() {
+  const row = list.querySelector('[aria-current="page"]')?.getBoundingClientRect();
+  if (!row) return;
+  const frame = list.getBoundingClientRect();
+  if (row.top < frame.top || row.bottom > frame.bottom) list.scrollTop += row.top - frame.top;
+}
+
 if (list && open) {
   new MutationObserver(markOpen).observe(list, { childList: true, subtree: true, attributeFilter: ["aria-current"] });
-  list.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest" });
+  showOpen();
 }
