@@ -38,9 +38,6 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
     Out: HTML for htmx. In: any short text, such as a heartbeat, is answered by `{"type":"pong"}`.
     """
 
-    # The hub carries everything; a channel of its own would only cost each tab a second queue.
-    channel_layer_alias = ""
-
     user: User
     passing: asyncio.Task[None] | None = None
     looking: asyncio.Task[None] | None = None

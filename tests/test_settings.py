@@ -95,10 +95,9 @@ def test_database_url_names_another_database(installation):
     assert (found["HOST"], found["PORT"], found["NAME"], found["USER"]) == ("db.example", 5433, "chat", "ada")
 
 
-def test_redis_url_moves_cache_and_channels_there(installation):
-    found = read(installation, "CACHES", "CHANNEL_LAYERS", REDIS_URL="redis://cache.example:6379/1")
+def test_redis_url_moves_the_cache_to_redis(installation):
+    found = read(installation, "CACHES", REDIS_URL="redis://cache.example:6379/1")
     assert found["CACHES"]["default"]["LOCATION"] == "redis://cache.example:6379/1"
-    assert found["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels_redis.core.RedisChannelLayer"
 
 
 def test_https_secures_cookies_redirects_and_promises_to_stay(installation):
