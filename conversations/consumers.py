@@ -14,7 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from accounts.models import User
 from accounts.sessions import session_is_alive
 from chatsite.numbers import whole_number
-from conversations.answering import relay
+from conversations.answering import replies
 from conversations.live import broadcasts
 from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.models import Branch, Conversation, Path
@@ -57,7 +57,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close()
             return
         await self.accept()
-        watch.keep()
+        watch.ensure_running()
         # Joined before anything is read: what happens meanwhile waits in the queue.
         self.viewer = hub.join(*self.topics())
         self.passing = asyncio.create_task(self.or_close(self.keep_up))
@@ -215,7 +215,7 @@ class ConversationTab(Tab):
         since = self.caught_up_to
         changes, self.caught_up_to = await sync_to_async(broadcasts.changes_since)(self.path, since)
         self.told = {revision for revision in self.told if revision > self.caught_up_to}
-        growing = relay.live.get(self.pk)
+        growing = replies.local.find(self.pk)
         row = ""
         for message_pk, html in changes:
             if growing and message_pk == growing.message.pk and not growing.message.deleted_at:
@@ -223,10 +223,10 @@ class ConversationTab(Tab):
                 row = html
             else:
                 await self.send(html)
-        if row and relay.live.get(self.pk) is not growing:
+        if row and replies.local.find(self.pk) is not growing:
             await self.send(row)
         # No await from here to the last line: the snapshot and `seen` have to be of one moment.
-        growing = relay.live.get(self.pk)
+        growing = replies.local.find(self.pk)
         if growing and broadcasts.includes(self.path, growing.message):
             snapshot = growing.snapshot(since)
             self.seen[snapshot.relay] = snapshot.seq

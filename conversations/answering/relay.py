@@ -21,9 +21,6 @@ from conversations.models import Generation, Message
 from conversations.prompt.transcript import continued_from
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
 
-live: dict[int, "Relay"] = {}
-"""The reply that grows in this process, by the conversation's key: there is one at a time in each."""
-
 
 @dataclass(slots=True)
 class LiveBlock:
@@ -72,7 +69,6 @@ class Relay:
 
     def start(self) -> None:
         """The page's empty message turns into one that grows."""
-        live[self.generation.conversation_id] = self
         self._send(replaced(self.message, self.shown_blocks()))
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
@@ -107,16 +103,11 @@ class Relay:
 
     def end(self, booked: Message) -> None:
         """The last frame replaces the whole message, so that even a tab that missed everything ends up right."""
-        self.let_go()
         # One of the reply's own: whoever was shown it growing after it was booked must not take this for old news.
         self.seq += 1
         frame = change_of(booked)._replace(relay=self.key, seq=self.seq)
         tell(self.generation.conversation_id, frame)
         all_is_told(self.generation.conversation_id, booked.revision)
-
-    def let_go(self) -> None:
-        if live.get(self.generation.conversation_id) is self:
-            del live[self.generation.conversation_id]
 
     def snapshot(self, since: int | None) -> Frame:
         """The message as it stands now, for a viewer of revision `since` who missed something or comes late."""

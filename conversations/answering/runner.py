@@ -4,17 +4,14 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.tasks import task
 from django.utils.timezone import now
 
-from conversations.answering import saving
-from conversations.answering.relay import Relay, live
-from conversations.answering.upstream_call import carried_by, until_settled
+from conversations.answering.relay import Relay
+from conversations.answering.upstream_call import carried_by
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, Message, State, ToolCall
 from conversations.models.generation import USAGE_FIELDS
@@ -38,9 +35,6 @@ BOOKED = (
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
     *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at", "rounds"),
 )
-
-LAST_SAVE = 5.0
-"""Seconds that a process which must stop now spends at most on saving what it has."""
 
 
 class Undecided(Exception):
@@ -81,63 +75,6 @@ class Assignment:
     """What to ask when the upstream refuses `request` itself: not every model goes on with its own words."""
 
 
-_streams: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
-_lives: set[asyncio.Task[Any]] = set()
-_closing = False
-
-
-@task
-async def generate(pk: int) -> None:
-    """Writes one queued generation; harmless when it was taken up already."""
-    assignment = None if _closing else await sync_to_async(take_up)(pk)
-    if assignment is None:
-        return
-    life = asyncio.create_task(write(assignment))
-    _lives.add(life)
-    life.add_done_callback(_lives.discard)
-    await life
-
-
-async def write(assignment: Assignment) -> None:
-    relay = Relay(assignment.generation, assignment.message)
-    try:
-        relay.start()
-        await show_in_lists(assignment.generation.conversation)
-        outcome = assignment.refusal or await streamed(relay, assignment)
-        await finish(relay, outcome)
-        await until_settled(assignment.generation.pk)
-    finally:
-        relay.let_go()
-    await start_next(assignment.generation.conversation_id)
-
-
-def stop(pk: int) -> None:
-    """Ends a reply that runs in this process; from any thread. Others hear of it through the database."""
-    if stream := _streams.get(pk):
-        relay, running = stream
-        relay.stop_asked = True
-        running.get_loop().call_soon_threadsafe(running.cancel)
-
-
-def running_here() -> list[int]:
-    """The generations that this process writes, to their being booked."""
-    return [relay.generation.pk for relay in list(live.values())]
-
-
-async def wind_down() -> None:
-    """For the end of the process: lets running replies end by themselves. Cancelled, it interrupts them, text kept."""
-    global _closing
-    _closing = True
-    if not _lives:
-        return
-    try:
-        await asyncio.wait(_lives)
-    except asyncio.CancelledError:
-        for _, running in _streams.values():
-            running.cancel()
-        await asyncio.wait(_lives, timeout=LAST_SAVE)
-
-
 def take_up(pk: int) -> Assignment | None:
     """Claims the generation; None when it is not ours to write."""
     queryset = Generation.objects.select_related("conversation", "chat_model__provider", "asked_by")
@@ -163,20 +100,6 @@ def take_up(pk: int) -> Assignment | None:
     if problems := problems_with(request, generation.chat_model):
         refusal = Outcome(State.FAILED, "invalid_request", " ".join(problems))
     return Assignment(generation, message, endpoint, request, refusal, toolbox, by_asking)
-
-
-async def streamed(relay: Relay, assignment: Assignment) -> Outcome:
-    """Carries the upstream's reply to its end, whatever that is."""
-    pk = relay.generation.pk
-    running = asyncio.get_running_loop().create_task(carried(relay, assignment))
-    _streams[pk] = relay, running
-    saving.keep(relay, lambda: stop(pk))
-    try:
-        await asyncio.wait([running])
-        return outcome_of(relay, running)
-    finally:
-        saving.release(relay)
-        del _streams[pk]
 
 
 async def carried(relay: Relay, assignment: Assignment) -> None:
@@ -233,19 +156,6 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
             return Outcome(State.FAILED, "internal", OUR_FAULT)
 
 
-async def finish(relay: Relay, outcome: Outcome) -> None:
-    """Books the end, however long that takes; the reply is shown as it stands until it is done."""
-    conversation = relay.generation.conversation
-    try:
-        message = await saving.insisting(conversation.pk, lambda: book(relay, outcome))
-    except Generation.NotUpdated:
-        logger.warning("Generation %s has ended, and its conversation is gone", relay.generation.pk)
-        return
-    relay.end(message)
-    saving.tell(conversation.pk, is_behind=False)
-    await show_in_lists(conversation)
-
-
 @transaction.atomic
 def book(relay: Relay, outcome: Outcome) -> Message:
     generation, draft = relay.generation, relay.draft
@@ -272,9 +182,3 @@ async def show_in_lists(conversation: Conversation) -> None:
         await sync_to_async(broadcasts.relisted)(conversation)
     except DatabaseError:
         logger.warning("Lists do not show conversation %s as it is", conversation.pk, exc_info=True)
-
-
-async def start_next(conversation_pk: int) -> None:
-    waiting = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
-    if (pk := await waiting.values_list("pk", flat=True).afirst()) is not None:
-        await generate.aenqueue(pk)

@@ -10,9 +10,8 @@ from django.db import DatabaseError
 from django.utils.timezone import now
 
 from conversations import uploads
-from conversations.answering import runner
-from conversations.upkeep import retention
-from conversations.verbs import turns
+from conversations.answering import replies
+from conversations.upkeep import recovery, retention
 from ledger.booking import entries
 from upstreams.client import LIMITS
 
@@ -30,7 +29,7 @@ logger = logging.getLogger(__name__)
 _watch: asyncio.Task[None] | None = None
 
 
-def keep() -> None:
+def ensure_running() -> None:
     """Has the running loop watched from now on. Servers differ in what they call at their start; a tab always comes."""
     global _watch
     loop = asyncio.get_running_loop()
@@ -44,8 +43,8 @@ async def _look() -> None:
     while True:
         await asyncio.sleep(INTERVAL)
         try:
-            for pk in await sync_to_async(turns.recover)(now() - QUIET):
-                await runner.generate.aenqueue(pk)
+            for pk in await sync_to_async(recovery.recover)(now() - QUIET):
+                await replies.generate.aenqueue(pk)
             if clock() >= sweep_at:
                 sweep_at = clock() + SWEEP_INTERVAL
                 await sync_to_async(uploads.sweep)()

@@ -1,7 +1,6 @@
 """What people do in a conversation: begin one, speak, ask again, go on, take back, stop a reply."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -9,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.answering import relay, runner, upstream_call
+from conversations.answering import replies
 from conversations.live import broadcasts
 from conversations.markdown import title_from
 from conversations.models import (
@@ -26,7 +25,6 @@ from conversations.models import (
     Unsent,
 )
 from conversations.verbs import memory
-from ledger.booking import entries
 from tools.models import Tool
 from upstreams.models import ChatModel
 
@@ -153,7 +151,7 @@ def announce(conversation: Conversation, generation: Generation) -> None:
     def tell() -> None:
         broadcasts.changed(conversation)
         broadcasts.listed(conversation)
-        runner.generate.enqueue(generation.pk)
+        replies.generate.enqueue(generation.pk)
 
     transaction.on_commit(tell)
 
@@ -189,8 +187,7 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
         if not is_deleted:
             # Pages may have nothing in the place of deleted versions that were the last ones.
             versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
-    if (growing := relay.live.get(conversation.pk)) and growing.message.pk == message.pk:
-        growing.message.deleted_at, growing.message.shown_since = message.deleted_at, message.shown_since
+    replies.local.apply_deletion(message)
     broadcasts.changed(conversation)
 
 
@@ -234,9 +231,9 @@ def stop(generation: Generation) -> None:
             mark_changed(generation.message)
     if was_idle:
         broadcasts.changed(generation.message.conversation)
-        async_to_sync(runner.start_next)(generation.conversation_id)
+        async_to_sync(replies.start_next)(generation.conversation_id)
     else:
-        runner.stop(generation.pk)
+        replies.local.stop(generation.pk)
 
 
 def decide(call: ToolCall, *, is_allowed: bool, for_good: bool = False) -> None:
@@ -261,7 +258,7 @@ def decide(call: ToolCall, *, is_allowed: bool, for_good: bool = False) -> None:
         Message.objects.filter(pk=generation.message_id).update(revision=conversation.revision)
     broadcasts.changed(conversation)
     if is_next:
-        runner.generate.enqueue(generation.pk)
+        replies.generate.enqueue(generation.pk)
 
 
 def tool_of(call: ToolCall) -> Tool | None:
@@ -273,25 +270,3 @@ def tool_of(call: ToolCall) -> Tool | None:
 def mark_changed(message: Message) -> None:
     """Gives the message a new revision, inside the caller's transaction."""
     Message.objects.filter(pk=message.pk).update(revision=message.conversation.advance())
-
-
-def recover(quiet_since: datetime | None = None) -> list[int]:
-    """Ends what a crash left running: all of it after a start, later what gave no sign of life since a moment.
-
-    What had been saved is kept and labelled interrupted. Returns the generations
-    that are still to be begun.
-    """
-    running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=runner.running_here())
-    if quiet_since is not None:
-        running = running.filter(heartbeat_at__lt=quiet_since)
-    for generation in running.select_related("message__conversation"):
-        with transaction.atomic():
-            left = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
-            is_ours = left.update(state=State.INTERRUPTED, finished_at=now())
-            if is_ours:
-                mark_changed(generation.message)
-        if is_ours:
-            entries.recover({str(generation.pk): upstream_call.written_by(generation)})
-            broadcasts.changed(generation.message.conversation)
-            broadcasts.relisted(generation.message.conversation)
-    return list(Generation.objects.next_in_line().values_list("pk", flat=True))

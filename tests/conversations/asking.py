@@ -7,7 +7,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.answering import runner
+from conversations.answering import replies, runner
 from conversations.answering.relay import Relay
 from conversations.models import Conversation, Generation, State
 from tests.fakes import Hang, ModelServer
@@ -49,7 +49,7 @@ async def begun(conversation: Conversation, author: User, model: ChatModel) -> R
 
 
 async def ended(relay: Relay, state: State = State.COMPLETE) -> None:
-    await runner.finish(relay, runner.Outcome(state))
+    await replies.local.finish(relay, runner.Outcome(state))
 
 
 def begins_and_hangs(server: ModelServer, *pieces: str) -> None:

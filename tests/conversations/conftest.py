@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
-from conversations.answering import relay, runner, saving, upstream_call
+from conversations.answering import replies, saving, upstream_call
 from conversations.models import Conversation, Participant
 from conversations.upkeep import watch
 from conversations.verbs import turns
@@ -115,8 +115,9 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     """Ends what a test left running; failed calls are made again at once."""
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
+    monkeypatch.setattr(replies, "local", own := replies.Replies())
     yield
-    left = [*tasks._alive, *runner._lives, *(running for _, running in runner._streams.values())]
+    left = [*tasks._alive, *own._lives, *(streaming for _, streaming in own._streams.values())]
     left += [task for task in (saving._writer, watch._watch) if task]
     for task in left:
         task.cancel()
@@ -128,7 +129,4 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     await asyncio.gather(sync_to_async(int)(), asyncio.wrap_future(saving._thread.submit(int)))
     saving._writer = watch._watch = None
     saving._running.clear()
-    runner._streams.clear()
-    runner._closing = False
-    relay.live.clear()
     await close_http()

@@ -17,8 +17,8 @@ from accounts import set_up
 from chatsite import shutdown
 from chatsite.addresses import site_address
 from chatsite.server import Server
-from conversations.answering import runner
-from conversations.verbs import turns
+from conversations.answering import replies
+from conversations.upkeep import recovery
 from gateway.serving import calls
 from ledger.booking import entries
 from tools.listing import keep_builtin
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def take_up_work(self) -> None:
         """What a crash or a stop left behind: begun as soon as the loop runs."""
-        waiting = turns.recover()
+        waiting = recovery.recover()
         entries.recover()
         shutdown.on_stop(wind_down)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
@@ -101,11 +101,11 @@ def newest_static_file() -> float:
 
 
 async def wind_down() -> None:
-    await asyncio.gather(runner.wind_down(), calls.wind_down())
+    await asyncio.gather(replies.local.close(), calls.wind_down())
     await close_http()
 
 
 async def begin(generations: list[int]) -> None:
     await refresh_unlisted.aenqueue()
     for pk in generations:
-        await runner.generate.aenqueue(pk)
+        await replies.generate.aenqueue(pk)

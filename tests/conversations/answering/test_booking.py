@@ -10,8 +10,9 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
-from conversations.answering import runner, upstream_call
+from conversations.answering import replies, upstream_call
 from conversations.models import Conversation, Generation, Message, State
+from conversations.upkeep import recovery
 from conversations.verbs import turns
 from ledger.booking import entries
 from ledger.models import Budget, Entry, Outcome, Spending
@@ -38,7 +39,7 @@ def ask(ada: User, conversation: Conversation) -> Asking:
 
     async def asked(model: ChatModel, text: str = "Well?") -> Generation:
         generation = await sync_to_async(posted)(conversation, ada, text, model)
-        await runner.generate.func(generation.pk)
+        await replies.generate.func(generation.pk)
         return await Generation.objects.select_related("message").aget(pk=generation.pk)
 
     return asked
@@ -175,7 +176,7 @@ async def test_who_stops_before_anything_came_has_sent_the_prompt_all_the_same(
     gate = Gate()
     server.stream(b"", before=[gate])
     generation = await sync_to_async(posted)(conversation, ada, "w" * 400, model)
-    writing = asyncio.create_task(runner.generate.func(generation.pk))
+    writing = asyncio.create_task(replies.generate.func(generation.pk))
     await asyncio.to_thread(gate.reached.wait, 10)
     await sync_to_async(turns.stop)(generation)
     await writing
@@ -239,7 +240,7 @@ async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
             entries.Caller(ada, entries.Source.CONVERSATION, str(lost.pk)), model, prompt_tokens=12, max_tokens=100
         )
         Message.objects.filter(pk=lost.message_id).update(blocks=[{"type": "text", "text": "x" * 400}])
-        turns.recover()
+        recovery.recover()
 
     await sync_to_async(crash)()
     [entry] = await booked_entries()

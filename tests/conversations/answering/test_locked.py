@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from conversations.answering import runner
+from conversations.answering import replies
 from conversations.models import Conversation, Message
 from tests.conversations.asking import Opening, last_reply
 from tests.fakes import ModelServer
@@ -101,7 +101,7 @@ async def test_who_comes_while_the_end_of_an_answer_cannot_be_saved_reads_all_of
     with locked():
         server.release()
         await tab.until(lambda page: page.text(message) == "One two three.")
-        while runner._streams:
+        while replies.local._streams:
             await tab.settle()
         # The upstream has said everything, and nobody could write it down.
         late = await bens.open(conversation)

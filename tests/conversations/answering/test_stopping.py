@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.answering import relay, runner
+from conversations.answering import replies
 from conversations.models import Conversation, Generation, State
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
@@ -146,8 +146,8 @@ async def test_a_reply_whose_conversation_is_deleted_for_good_comes_to_an_end(
     message = (await last_reply(conversation)).message_id
     server.step()
     await tab.until(lambda page: page.has(message) and page.text(message) == "One")
-    lives = list(runner._lives)
+    lives = list(replies.local._lives)
     await conversation.adelete()
     server.release()
     _, left = await asyncio.wait(lives, timeout=PATIENCE)
-    assert not left and relay.live == {}
+    assert not left and replies.local.running() == []

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.answering import runner
+from conversations.answering import replies, runner
 from conversations.answering.relay import Relay
 from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.live.hub import Frame, conversation_topic, hub, person_topic
@@ -172,7 +172,7 @@ async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     lose(queue_of(conversation), lost)
-    relay.start()
+    replies.local.show(relay)
     for batch in BATCHES:
         await tab.settle()
         relay.carry(batch)
@@ -193,7 +193,7 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     queue_of(conversation)._room = room
-    relay.start()
+    replies.local.show(relay)
     for batch in BATCHES:
         relay.carry(batch)
     await tab.until(lambda _: has_grown(tab, message))
@@ -207,7 +207,7 @@ async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
 ) -> None:
     relay = await begun(conversation, ada, model)
     message = relay.message.pk
-    relay.start()
+    replies.local.show(relay)
     for batch in BATCHES:
         relay.carry(batch)
     away = await (await browser(ada)).load(conversation)
@@ -218,6 +218,7 @@ async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
     for tab in tabs:
         assert await tab.connect()
         await tab.settle()
+    replies.local.release(relay)
     relay.end(booked)
     for tab in tabs:
         await tab.settle()
@@ -232,7 +233,7 @@ async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
     message = relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    relay.start()
+    replies.local.show(relay)
     await tab.read()
     lose(queue_of(conversation), 0)
     # Nobody reads between these, so all of them are taken at once.
@@ -259,7 +260,7 @@ async def test_the_page_is_the_same_however_the_reply_came(
     relay = await begun(conversation, ada, model)
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    relay.start()
+    replies.local.show(relay)
     for batch in batches:
         relay.carry(batch)
     late = await (await browser(ada)).open(conversation)
@@ -275,19 +276,19 @@ async def test_an_answer_that_is_taken_up_again_is_followed_again(
     relay = await begun(conversation, ada, model)
     message = relay.message.pk
     tabs = [await (await browser(ada)).open(conversation) for _ in range(2)]
-    relay.start()
+    replies.local.show(relay)
     for batch in BATCHES:
         for tab in tabs:
             await tab.settle()
         relay.carry(batch)
-    await runner.finish(relay, runner.Outcome(State.WAITING))
+    await replies.local.finish(relay, runner.Outcome(State.WAITING))
     for tab in tabs:
         await tab.until(lambda page: page.state(message) == State.WAITING)
     await conversation.generations.aupdate(state=State.QUEUED)
     assignment = await sync_to_async(runner.take_up)(relay.generation.pk)
     assert assignment is not None
     again = Relay(assignment.generation, assignment.message)
-    again.start()
+    replies.local.show(again)
     again.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
     for tab in tabs:
         await tab.until(lambda page: page.text(message).endswith("And ten"))

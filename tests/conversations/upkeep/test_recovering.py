@@ -7,10 +7,9 @@ from asgiref.sync import sync_to_async
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.answering import runner
+from conversations.answering import replies
 from conversations.models import Conversation, Generation, Message, State
-from conversations.upkeep import watch
-from conversations.verbs import turns
+from conversations.upkeep import recovery, watch
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply, posted
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
@@ -28,7 +27,7 @@ async def test_a_server_that_stops_lets_replies_end_by_themselves(
     message = (await last_reply(conversation)).message_id
     server.step()
     await tab.until(lambda page: page.has(message) and page.text(message) == "Nearly")
-    winding_down = asyncio.create_task(runner.wind_down())
+    winding_down = asyncio.create_task(replies.local.close())
     await tab.browser.say(conversation, "One more?")
     server.release()
     await winding_down
@@ -43,7 +42,7 @@ async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
     tab, message = await half_way(browser, ada, conversation)
-    winding_down = asyncio.create_task(runner.wind_down())
+    winding_down = asyncio.create_task(replies.local.close())
     await tab.browser.get("/healthz")
     winding_down.cancel()
     await asyncio.gather(winding_down, return_exceptions=True)
@@ -55,8 +54,7 @@ async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text
 
 
 async def test_a_server_with_nothing_to_do_stops_at_once() -> None:
-    await runner.wind_down()
-    runner._closing = False
+    await replies.local.close()
 
 
 async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
@@ -70,13 +68,13 @@ async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
 
     first, second = await sync_to_async(crash)()
     revision = conversation.revision
-    assert await sync_to_async(turns.recover)() == [second.pk]
+    assert await sync_to_async(recovery.recover)() == [second.pk]
     left = await Generation.objects.select_related("message").aget(pk=first.pk)
     assert (left.state, left.message.text) == (State.INTERRUPTED, "Half")
     assert left.finished_at is not None
     # Tabs that come back after the start hear of it.
     assert left.message.revision > revision
-    assert await sync_to_async(turns.recover)() == [second.pk]
+    assert await sync_to_async(recovery.recover)() == [second.pk]
 
 
 async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_watch(
@@ -89,7 +87,7 @@ async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_
 
     lost = await sync_to_async(left_behind)()
     tab = await (await browser(ada)).open(conversation)
-    recover = sync_to_async(turns.recover)
+    recover = sync_to_async(recovery.recover)
     await recover(now() - watch.QUIET)
     assert (await last_reply(conversation)).state == State.RUNNING, "it has just been heard of"
     await Generation.objects.filter(pk=lost.pk).aupdate(heartbeat_at=now() - 2 * watch.QUIET)
@@ -112,10 +110,10 @@ async def test_a_person_comes_back_to_a_server_that_was_started_again(
     first = await sync_to_async(crash)()
     tab = await (await browser(ada)).load(conversation)
     assert tab.page.state(first.message_id) == "running"
-    waiting = await sync_to_async(turns.recover)()
+    waiting = await sync_to_async(recovery.recover)()
     assert await tab.connect()
     for pk in waiting:
-        await runner.generate.aenqueue(pk)
+        await replies.generate.aenqueue(pk)
     second = (await last_reply(conversation)).message_id
     await tab.until_over(first.message_id)
     await tab.until_over(second)
@@ -130,8 +128,8 @@ async def test_a_reply_is_written_once_however_often_it_is_asked_for(
     generation = await sync_to_async(posted)(conversation, ada, "How often?", model)
     tab = await (await browser(ada)).open(conversation)
     for _ in range(3):
-        await runner.generate.aenqueue(generation.pk)
+        await replies.generate.aenqueue(generation.pk)
     await tab.until_over(generation.message_id)
-    await runner.generate.aenqueue(generation.pk)
+    await replies.generate.aenqueue(generation.pk)
     assert tab.page.text(generation.message_id) == "Once."
     assert len(server.requests) == 1

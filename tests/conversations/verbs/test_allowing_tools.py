@@ -5,7 +5,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from conversations.models import State, ToolGrant
-from conversations.verbs import turns
+from conversations.upkeep import recovery
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.verbs.desk import Desk, decide, kinds, progress
 
@@ -71,7 +71,7 @@ async def test_waiting_survives_a_restart(desk: Desk) -> None:
     desk.calls(HELLO, text="May I?")
     desk.server.say("Thank you.")
     reply = await desk.asked()
-    assert await sync_to_async(turns.recover)() == []
+    assert await sync_to_async(recovery.recover)() == []
     desk.tab = await desk.browser.open(desk.conversation)
     assert (desk.tab.page.state(reply.message_id), desk.progress) == (State.WAITING, ["waiting"])
     await desk.decide(reply, "toolu_1", "once")

@@ -10,7 +10,7 @@ from accounts.models import User
 from conversations.models import Conversation, Generation, Message, State
 from conversations.models.message import text_block
 from conversations.prompt.transcript import GO_ON
-from conversations.verbs import turns
+from conversations.upkeep import recovery
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply, provider_at
 from tests.conversations.talking import act, answered, follow, offers, texts, told, until_it_says
 from tests.fakes import Abort, ModelServer, Step
@@ -352,7 +352,7 @@ async def test_no_character_is_lost_or_doubled_between_the_parts(
         generation = conversation.post_turn(conversation.path(), ada, "Well?", model)
         Generation.objects.filter(pk=generation.pk).update(state=State.RUNNING)
         Message.objects.filter(pk=generation.message_id).update(blocks=[text_block(said)])
-        turns.recover()
+        recovery.recover()
         return generation.message_id
 
     message = await sync_to_async(crashed)()

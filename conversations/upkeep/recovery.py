@@ -1,0 +1,40 @@
+"""Ends the replies that a crash left running, and names those that are still to be written."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from conversations.answering import replies
+from conversations.answering.upstream_call import written_by
+from conversations.live import broadcasts
+from conversations.models import Generation, State
+from conversations.verbs.turns import mark_changed
+from ledger.booking import entries
+
+
+def recover(quiet_since: datetime | None = None) -> list[int]:
+    """Ends all replies that no process writes any more; their text is kept and labelled interrupted.
+
+    After a start that is every reply; later, pass `quiet_since` to end those that were last saved before it.
+    Returns the generations that are next to be written.
+    """
+    running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=replies.local.running())
+    if quiet_since is not None:
+        running = running.filter(heartbeat_at__lt=quiet_since)
+    for generation in running.select_related("message__conversation"):
+        if end(generation):
+            entries.recover({str(generation.pk): written_by(generation)})
+            broadcasts.changed(generation.message.conversation)
+            broadcasts.relisted(generation.message.conversation)
+    return list(Generation.objects.next_in_line().values_list("pk", flat=True))
+
+
+@transaction.atomic
+def end(generation: Generation) -> bool:
+    """Labels it interrupted. False when it has ended in the meantime."""
+    left = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
+    if not left.update(state=State.INTERRUPTED, finished_at=now()):
+        return False
+    mark_changed(generation.message)
+    return True
