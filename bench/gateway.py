@@ -168,7 +168,7 @@ def booking(stand: Stand, times: int = 300) -> str:
     assert model
     begun, settled = [], []
     for number in range(times):
-        caller = entries.Caller(stand.person, entries.Source.GATEWAY, f"req_{number}")
+        caller = entries.Caller(stand.person, entries.CallSource.GATEWAY, f"req_{number}")
         began = time.perf_counter()
         entry = entries.begin(caller, model, prompt_tokens=10, max_tokens=100)
         between = time.perf_counter()

@@ -59,7 +59,7 @@ def book(where: str) -> None:
     person, _ = User.objects.get_or_create(username="caller")
     provider, _ = Provider.objects.get_or_create(name="House", protocol="anthropic", base_url="http://127.0.0.1:9")
     model, _ = ChatModel.objects.get_or_create(provider=provider, model_id="m", input_price=3, output_price=15)
-    caller = entries.Caller(person, entries.Source.CONVERSATION)
+    caller = entries.Caller(person, entries.CallSource.CONVERSATION)
     meter = Meter(100)
     meter.take([UsageReported(Usage(100, 50)), ReplyEnded("end_turn")])
     times: dict[str, list[tuple[float, float]]] = {"begin": [], "settle": []}

@@ -68,7 +68,7 @@ class TurnForm(forms.Form):
         person: User,
         conversation: Conversation | None = None,
         keeps: Sequence[Attachment] | None = None,
-        refusal: entries.Refused | None = None,
+        refusal: entries.CallRefused | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)

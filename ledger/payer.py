@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.contrib.auth.models import Group
+from django.db import models
 
 from accounts.models import ApiKey, User
 
@@ -16,6 +17,13 @@ SELECT g.id, g.name FROM {Group._meta.db_table} g
 JOIN {User.groups.through._meta.db_table} m ON m.group_id = g.id
 WHERE m.user_id = %s ORDER BY g.name LIMIT 1
 """  # noqa: S608
+
+
+class Scope(models.TextChoices):
+    SITE = "site", "the whole site"
+    GROUP = "group", "a group"
+    PERSON = "person", "a person"
+    KEY = "key", "an API key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 from upstreams import addresses
 from upstreams.catalogue.environment import is_named
 from upstreams.endpoint import Endpoint
-from upstreams.models import ChatModel, Provider, Source
+from upstreams.models import ChatModel, Provider, ProviderSource
 
 _OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")
 
@@ -79,7 +79,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         # Kept, since validation writes the form's values into the instance.
         self._stored_url, self._sealed_key = self.instance.base_url, self.instance.sealed_key
-        if self.instance.source != Source.PERSON:
+        if self.instance.source != ProviderSource.PERSON:
             for name in _OF_THE_SERVER:
                 del self.fields[name]
             if not is_named(self.instance):

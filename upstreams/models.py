@@ -36,7 +36,7 @@ class KeyHeader(models.TextChoices):
     X_API_KEY = AuthHeader.X_API_KEY, "x-api-key: …"
 
 
-class Source(models.TextChoices):
+class ProviderSource(models.TextChoices):
     """Who made a provider: the environment's are kept in step with it at every start."""
 
     PERSON = "person", "an administrator"
@@ -76,7 +76,7 @@ class Provider(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     # Disabled because its variables left the environment; a person's own "off" is not undone when they return.
     is_withdrawn = models.BooleanField(default=False, editable=False)
-    source = models.CharField(max_length=20, choices=Source, default=Source.PERSON, editable=False)
+    source = models.CharField(max_length=20, choices=ProviderSource, default=ProviderSource.PERSON, editable=False)
     listing_error = models.TextField(blank=True, editable=False)
     listed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -90,7 +90,7 @@ class Provider(models.Model):
             # Two processes that start at once make one row between them.
             models.UniqueConstraint(
                 fields=["source", "protocol"],
-                condition=~Q(source=Source.PERSON),
+                condition=~Q(source=ProviderSource.PERSON),
                 name="one_provider_of_the_installation",
             ),
         ]
@@ -104,11 +104,11 @@ class Provider(models.Model):
 
     @property
     def is_demo(self) -> bool:
-        return self.source == Source.DEMO
+        return self.source == ProviderSource.DEMO
 
     @property
     def is_of_the_environment(self) -> bool:
-        return self.source == Source.ENVIRONMENT
+        return self.source == ProviderSource.ENVIRONMENT
 
     @property
     def is_key_readable(self) -> bool:
@@ -148,7 +148,7 @@ class ChatModelQuerySet(models.QuerySet["ChatModel"]):
     def offered(self) -> Self:
         """What people may choose, the default first; the demo only while there is nothing else."""
         usable = self.filter(is_enabled=True, provider__is_enabled=True).select_related("provider")
-        is_real = ~Q(provider__source=Source.DEMO)
+        is_real = ~Q(provider__source=ProviderSource.DEMO)
         shown = usable.filter(is_real | ~Exists(usable.filter(is_real)))
         return shown.order_by("-is_default", "provider__name", "name", "pk")
 

@@ -24,7 +24,7 @@ class ModelLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Violation:
     """Why a setting cannot be used: the field's name as in ChatRequest, and a sentence for people."""
 
     field: str
@@ -54,7 +54,7 @@ class Parameters(Protocol):
     def thinks_adaptively(self) -> bool: ...
 
 
-def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -> list[Problem]:
+def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -> list[Violation]:
     """All problems, in the order of the fields; an empty list when the settings can be sent.
 
     What a protocol does not know at all, such as penalties on the Messages API, is no
@@ -69,69 +69,71 @@ def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -
     ]
 
 
-def _sampling(given: Parameters, protocol: ProtocolName) -> Iterator[Problem]:
+def _sampling(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
     yield from _range("temperature", "Temperature", given.temperature, 0, _HIGHEST_TEMPERATURE[protocol])
     yield from _range("top_p", "Top-p", given.top_p, 0, 1)
     if protocol is ProtocolName.ANTHROPIC and given.temperature is not None and given.top_p is not None:
-        yield Problem("top_p", "Set either temperature or top-p for this model, not both.")
+        yield Violation("top_p", "Set either temperature or top-p for this model, not both.")
     if given.top_k is not None and given.top_k < 0:
-        yield Problem("top_k", "Top-k must be 0 or more.")
+        yield Violation("top_k", "Top-k must be 0 or more.")
     if protocol is ProtocolName.OPENAI:
         yield from _range("presence_penalty", "Presence penalty", given.presence_penalty, -2, 2)
         yield from _range("frequency_penalty", "Frequency penalty", given.frequency_penalty, -2, 2)
 
 
-def _range(field: str, label: str, value: float | None, least: float, most: float) -> Iterator[Problem]:
+def _range(field: str, label: str, value: float | None, least: float, most: float) -> Iterator[Violation]:
     # Said this way round, the comparison also refuses "not a number".
     if value is not None and not least <= value <= most:
         sign = "−" if least < 0 else ""
-        yield Problem(field, f"{label} must be between {sign}{abs(least):g} and {most:g} for this model.")
+        yield Violation(field, f"{label} must be between {sign}{abs(least):g} and {most:g} for this model.")
 
 
-def _stop_sequences(sequences: Sequence[str], protocol: ProtocolName) -> Iterator[Problem]:
+def _stop_sequences(sequences: Sequence[str], protocol: ProtocolName) -> Iterator[Violation]:
     if protocol is ProtocolName.OPENAI and len(sequences) > MAX_STOP_SEQUENCES:
-        yield Problem("stop_sequences", f"This model takes at most {MAX_STOP_SEQUENCES} stop sequences.")
+        yield Violation("stop_sequences", f"This model takes at most {MAX_STOP_SEQUENCES} stop sequences.")
     if any(not sequence.strip() for sequence in sequences):
-        yield Problem("stop_sequences", "A stop sequence must hold something other than white space.")
+        yield Violation("stop_sequences", "A stop sequence must hold something other than white space.")
 
 
-def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Problem]:
+def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Violation]:
     if count is None:
         return
     if count < 1:
-        yield Problem("max_tokens", "The output limit must be 1 token or more.")
+        yield Violation("max_tokens", "The output limit must be 1 token or more.")
     elif limits.max_output_tokens is not None and count > limits.max_output_tokens:
-        yield Problem("max_tokens", f"This model writes at most {limits.max_output_tokens} tokens in one reply.")
+        yield Violation("max_tokens", f"This model writes at most {limits.max_output_tokens} tokens in one reply.")
     elif limits.context_window is not None and count > limits.context_window:
-        yield Problem("max_tokens", f"This model's context window holds only {limits.context_window} tokens.")
+        yield Violation("max_tokens", f"This model's context window holds only {limits.context_window} tokens.")
 
 
-def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Problem]:
+def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Violation]:
     budget = given.thinking_budget
     # Chat completions know no adaptive thinking: it is left out there, whatever the model is.
     if given.thinks_adaptively and protocol is ProtocolName.ANTHROPIC and not limits.thinks_adaptively:
         otherwise = "Give it a budget" if limits.supports_thinking else "Switch thinking off"
-        yield Problem("thinks_adaptively", f"This model has no adaptive thinking. {otherwise}, or take another model.")
+        yield Violation(
+            "thinks_adaptively", f"This model has no adaptive thinking. {otherwise}, or take another model."
+        )
     if budget is None:
         return
     most = given.max_tokens if given.max_tokens is not None else limits.max_output_tokens
     if not limits.supports_thinking and limits.thinks_adaptively:
-        yield Problem("thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead.")
+        yield Violation("thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead.")
     elif not limits.supports_thinking:
-        yield Problem("thinking_budget", "This model cannot think before it answers.")
+        yield Violation("thinking_budget", "This model cannot think before it answers.")
     elif budget < MIN_THINKING_BUDGET:
-        yield Problem("thinking_budget", f"The thinking budget must be {MIN_THINKING_BUDGET} tokens or more.")
+        yield Violation("thinking_budget", f"The thinking budget must be {MIN_THINKING_BUDGET} tokens or more.")
     elif most is not None and budget >= most:
-        yield Problem("thinking_budget", f"The thinking budget must be below the output limit of {most} tokens.")
+        yield Violation("thinking_budget", f"The thinking budget must be below the output limit of {most} tokens.")
 
 
-def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Problem]:
+def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
     is_thinking = given.thinks_adaptively or given.thinking_budget is not None
     if protocol is not ProtocolName.ANTHROPIC or not is_thinking:
         return
     if given.temperature not in (None, 1):
-        yield Problem("temperature", "Temperature must be 1 or empty while the model thinks.")
+        yield Violation("temperature", "Temperature must be 1 or empty while the model thinks.")
     if given.top_p is not None and given.top_p < _LEAST_TOP_P_WHEN_THINKING:
-        yield Problem("top_p", "Top-p must be between 0.95 and 1 or empty while the model thinks.")
+        yield Violation("top_p", "Top-p must be between 0.95 and 1 or empty while the model thinks.")
     if given.top_k is not None:
-        yield Problem("top_k", "Top-k must be empty while the model thinks.")
+        yield Violation("top_k", "Top-k must be empty while the model thinks.")

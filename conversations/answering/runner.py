@@ -17,7 +17,7 @@ from conversations.models import Conversation, Generation, Message, State, ToolC
 from conversations.models.generation import USAGE_FIELDS
 from conversations.prompt.toolbox import TOO_MANY, Toolbox, error, unanswered
 from conversations.prompt.transcript import problems_with, request_for, takes_prefill
-from ledger.booking.entries import Refused
+from ledger.booking.entries import CallRefused
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest, UpstreamError
@@ -55,7 +55,7 @@ class Outcome:
     """The ids of calls about which somebody has to be asked."""
 
     @classmethod
-    def of(cls, failure: UpstreamError | Refused, detail: str = "", *, has_content: bool) -> "Outcome":
+    def of(cls, failure: UpstreamError | CallRefused, detail: str = "", *, has_content: bool) -> "Outcome":
         """With words of it there, a reply is interrupted, whatever ended it; one without any has failed."""
         state = State.INTERRUPTED if has_content else State.FAILED
         return cls(state, failure.kind, str(failure), detail)
@@ -149,7 +149,7 @@ def outcome_of(relay: Relay, ended: asyncio.Task[None]) -> Outcome:
             return Outcome(State.WAITING, undecided=undecided.calls)
         case UpstreamError() as failure:
             return Outcome.of(failure, failure.detail, has_content=relay.draft.has_content)
-        case Refused() as refusal:
+        case CallRefused() as refusal:
             return Outcome.of(refusal, has_content=relay.draft.has_content)
         case bug:
             logger.error("Generation %s failed", relay.generation.pk, exc_info=bug)

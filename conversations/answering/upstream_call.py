@@ -13,7 +13,7 @@ from conversations.answering.relay import Relay
 from conversations.models import Generation
 from ledger import sizes
 from ledger.booking import entries
-from ledger.booking.entries import Caller, Outcome, Source
+from ledger.booking.entries import Caller, CallSource, Outcome
 from ledger.booking.meter import Meter
 from ledger.models import Entry
 from upstreams.chat import ChatRequest
@@ -27,7 +27,7 @@ _settling: dict[int, asyncio.Task[None]] = {}
 
 
 async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> None:
-    """Raises booking.Refused, before anything is asked, where a budget is used up."""
+    """Raises booking.CallRefused, before anything is asked, where a budget is used up."""
     async with booked(relay, endpoint, request) as meter:
         events = stream_reply(endpoint, request, abandoned=meter.abandon)
         async with aclosing(paced(events)) as batches:
@@ -69,7 +69,7 @@ async def until_settled(generation_pk: int) -> None:
 async def begun(generation: Generation, meter: Meter, max_tokens: int | None) -> Entry:
     chat_model = generation.chat_model
     assert chat_model is not None
-    caller = Caller(generation.asked_by, Source.CONVERSATION, str(generation.pk))
+    caller = Caller(generation.asked_by, CallSource.CONVERSATION, str(generation.pk))
     begin = partial(entries.begin, caller, chat_model, prompt_tokens=meter.prompt_tokens, max_tokens=max_tokens)
     return await saving.insisting(generation.conversation_id, begin)
 
@@ -87,7 +87,7 @@ def written_by(generation: Generation) -> int:
     """About how many tokens the call had written that a crash has ended, as far as they were saved."""
     message = generation.message
     answers = [str(pk) for pk in message.generations.values_list("pk", flat=True)]
-    booked = Entry.objects.filter(source=Source.CONVERSATION, request_id__in=answers)
+    booked = Entry.objects.filter(source=CallSource.CONVERSATION, request_id__in=answers)
     earlier = booked.filter(started_at__gte=message.created_at).aggregate(sum=Sum("output_tokens"))["sum"] or 0
     said = (block for block in message.blocks if block.get("type") != "tool_result")
     texts = (block.get("text") or block.get("thinking") or str(block.get("input", "")) for block in said)

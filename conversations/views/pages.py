@@ -16,7 +16,7 @@ from conversations.forms import TurnForm
 from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.prompt.toolbox import AtHand
-from ledger.booking.entries import Refused
+from ledger.booking.entries import CallRefused
 from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
@@ -79,7 +79,7 @@ def deleted_by_name(request: HttpRequest, path: Path, *, is_owner: bool) -> Mess
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
-def fresh_form(person: User, conversation: Conversation | None = None, refusal: Refused | None = None) -> TurnForm:
+def fresh_form(person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None) -> TurnForm:
     """A composer with what was left in it, and a key of its own; it says why there is no answer, if there is none."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}

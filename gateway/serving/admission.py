@@ -80,10 +80,10 @@ def admit(asked: Asked) -> Admitted:
         )
         payload, dropped = told.body, told.dropped
     size = prompt_tokens(asked.body)
-    caller = entries.Caller(key.person, entries.Source.GATEWAY, asked.request_id, key)
+    caller = entries.Caller(key.person, entries.CallSource.GATEWAY, asked.request_id, key)
     try:
         entry = entries.begin(caller, chat_model, prompt_tokens=size, max_tokens=most_tokens(payload))
-    except entries.Refused as refused:
+    except entries.CallRefused as refused:
         raise _refused(refused) from None
     return Admitted(asked, key, chat_model, endpoint, payload, dropped, entry, Meter(size))
 
@@ -130,7 +130,7 @@ def _named(key: ApiKey, name: str) -> ChatModel:
     raise Problem(404, "not_found_error", f"model: there is no model {name!r}.", param="model", code="model_not_found")
 
 
-def _refused(refused: entries.Refused) -> Problem:
+def _refused(refused: entries.CallRefused) -> Problem:
     wait = refused.retry_after
     is_over_budget = refused.kind == "over_budget"
     return Problem(

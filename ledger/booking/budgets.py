@@ -16,7 +16,7 @@ from ledger.periods import midnight
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """How a budget stands for one subject, in its units: tokens, or the smallest parts of money."""
 
     budget: Budget
@@ -57,23 +57,23 @@ class Standing:
         return midnight(Period(self.budget.period).after(self.start))
 
 
-def standings(payer: Payer, at: datetime) -> list[Standing]:
+def standings(payer: Payer, at: datetime) -> list[BudgetStatus]:
     """Of all budgets in force for this payer, as they stand; writes nothing."""
     return [standing(budget, payer, at) for budget in in_force(statements.budgets(payer, at))]
 
 
-def standing(budget: Budget, payer: Payer, at: datetime) -> Standing:
+def standing(budget: Budget, payer: Payer, at: datetime) -> BudgetStatus:
     """Of one budget for one who pays for it."""
     subject = payer[budget.scope]
     assert subject is not None
     return standing_of(budget, subject, at)
 
 
-def standing_of(budget: Budget, subject: int, at: datetime) -> Standing:
+def standing_of(budget: Budget, subject: int, at: datetime) -> BudgetStatus:
     start = Period(budget.period).start(at)
     kept = Spending.objects.filter(budget=budget, revision=budget.revision, subject=subject, start=start)
     figures = kept.values_list("spent", "reserved").first() or summed(budget, subject, start)
-    return Standing(budget, subject, start, *figures)
+    return BudgetStatus(budget, subject, start, *figures)
 
 
 def in_force(budgets: Iterable[Budget]) -> list[Budget]:
@@ -83,7 +83,7 @@ def in_force(budgets: Iterable[Budget]) -> list[Budget]:
     return [each for each in applying if not each.is_for_each or (each.scope, each.period, each.unit) not in own]
 
 
-def reserve(entry: Entry, payer: Payer) -> Standing | None:
+def reserve(entry: Entry, payer: Payer) -> BudgetStatus | None:
     """Holds what the entry may come to, in every budget that it counts in; the first that is used up, if any is.
 
     In the caller's transaction, which is to be given up when there is one.

@@ -13,14 +13,24 @@ from django.utils.timezone import now
 from accounts.models import ApiKey, User
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
-from ledger.models import Entry, Outcome, Source
+from ledger.models import CallSource, Entry, Outcome
 from ledger.models.entry import USAGE_FIELDS
 from ledger.models.money import amount, units
 from ledger.payer import Payer, group_of
 from upstreams.events import Usage
 from upstreams.models import ChatModel
 
-__all__ = ["Caller", "Outcome", "Refused", "Source", "begin", "recover", "refusal_for", "settle", "warnings_for"]
+__all__ = [
+    "Caller",
+    "Outcome",
+    "CallRefused",
+    "CallSource",
+    "begin",
+    "recover",
+    "refusal_for",
+    "settle",
+    "warnings_for",
+]
 
 USUAL_ANSWER: Final = 4096
 """Tokens that are reserved for an answer where nobody has said how long it may be."""
@@ -42,12 +52,12 @@ class Caller:
     """Who calls: `request_id` is our own name for the request."""
 
     person: User | None
-    source: Source
+    source: CallSource
     request_id: str = ""
     key: ApiKey | None = None
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """The call may not be made. `str(error)` is for people: which limit, how much of how much, until when."""
 
     def __init__(
@@ -61,30 +71,30 @@ class Refused(Exception):
         self.renews_at = renews_at
 
     @classmethod
-    def over_budget(cls, standing: budgets.Standing, at: datetime) -> "Refused":
+    def over_budget(cls, standing: budgets.BudgetStatus, at: datetime) -> "CallRefused":
         wait = (standing.renews_at - at).total_seconds() if standing.is_spent else HELD
         return cls(refusals.used_up(standing), kind="over_budget", retry_after=wait, renews_at=standing.renews_at)
 
     @classmethod
-    def rate_limited(cls, excess: rates.Excess) -> "Refused":
+    def rate_limited(cls, excess: rates.LimitHit) -> "CallRefused":
         return cls(refusals.too_many(excess), kind="rate_limited", retry_after=excess.retry_after)
 
 
 def begin(caller: Caller, chat_model: ChatModel, *, prompt_tokens: int, max_tokens: int | None) -> Entry:
-    """Books a call that is about to be made, and holds what it may come to; raises Refused where it may not be.
+    """Books a call that is about to be made, and holds what it may come to; raises CallRefused where it may not be.
 
     `max_tokens` is what the upstream is told; None where it is told nothing.
     """
     with transaction.atomic():
         payer, entry = opened(caller, chat_model)
         if (excess := rates.excess(payer, entry.started_at, holds=True)) and not goes_on(caller):
-            raise Refused.rate_limited(excess)
+            raise CallRefused.rate_limited(excess)
         answer = max_tokens or chat_model.max_output_tokens or USUAL_ANSWER
         entry.prompt_estimate = prompt_tokens
         entry.reserved_tokens = prompt_tokens + answer
         entry.reserved_cost = highest_cost(chat_model, prompt_tokens, answer)
         if standing := budgets.reserve(entry, payer):
-            raise Refused.over_budget(standing, entry.started_at)
+            raise CallRefused.over_budget(standing, entry.started_at)
         statements.begin(entry)
         if caller.key:
             note_use(caller.key, entry.started_at)
@@ -96,13 +106,13 @@ def settle(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "") -
     book(entry, meter, outcome, error_kind, seconds=max(0.0, (now() - entry.started_at).total_seconds()))
 
 
-def refusal_for(person: User | None, key: ApiKey | None = None) -> Refused | None:
+def refusal_for(person: User | None, key: ApiKey | None = None) -> CallRefused | None:
     """Why the person's next call would be refused, as far as that can be known before; writes nothing."""
     payer, at = Payer.of(person, key), now()
     if excess := rates.excess(payer, at):
-        return Refused.rate_limited(excess)
+        return CallRefused.rate_limited(excess)
     used_up = [standing for standing in budgets.standings(payer, at) if standing.is_used_up]
-    return Refused.over_budget(used_up[0], at) if used_up else None
+    return CallRefused.over_budget(used_up[0], at) if used_up else None
 
 
 def warnings_for(person: User | None, key: ApiKey | None = None) -> list[str]:
@@ -119,7 +129,7 @@ def recover(written: Mapping[str, int] | None = None, before: datetime | None = 
     """
     left = Entry.objects.open()
     if written is not None:
-        left = left.filter(source=Source.CONVERSATION, request_id__in=written)
+        left = left.filter(source=CallSource.CONVERSATION, request_id__in=written)
     if before is not None:
         left = left.filter(started_at__lt=before)
     for entry in left.select_related("chat_model").order_by("pk"):
@@ -144,7 +154,7 @@ def opened(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
 
 def goes_on(caller: Caller) -> bool:
     """An answer in which tools are used is several calls; once it has begun, limits of requests do not break it off."""
-    if caller.source != Source.CONVERSATION or not caller.request_id:
+    if caller.source != CallSource.CONVERSATION or not caller.request_id:
         return False
     return Entry.objects.filter(
         person=caller.person, source=caller.source, request_id=caller.request_id, started_at__gt=now() - ONE_ANSWER

@@ -7,7 +7,7 @@ from typing import Any, Final
 from accounts.models import ApiKey, User
 from ledger.booking import statements
 from ledger.models import Entry, RateLimit
-from ledger.payer import Payer
+from ledger.payer import Payer, Scope
 
 MINUTE: Final = timedelta(minutes=1)
 SOON: Final = 2.0
@@ -15,7 +15,7 @@ SOON: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
+class LimitHit:
     """A limit that is reached; `streams` or requests a minute, by which of the two it is."""
 
     limit: RateLimit
@@ -23,7 +23,7 @@ class Excess:
     is_of_streams: bool
 
 
-def excess(payer: Payer, at: datetime, *, holds: bool = False) -> Excess | None:
+def excess(payer: Payer, at: datetime, *, holds: bool = False) -> LimitHit | None:
     """The limit that one more call would break, if any.
 
     With `holds`, in a transaction, nobody else asks for the same payer until it ends.
@@ -34,14 +34,14 @@ def excess(payer: Payer, at: datetime, *, holds: bool = False) -> Excess | None:
     for limit in limits:
         mine: dict[str, Any] = {f"{limit.scope}_id": payer[limit.scope]}
         if limit.streams is not None and Entry.objects.open().filter(**mine).count() >= limit.streams:
-            return Excess(limit, SOON, is_of_streams=True)
+            return LimitHit(limit, SOON, is_of_streams=True)
         if limit.requests_a_minute is None:
             continue
         recent = Entry.objects.filter(**mine, started_at__gt=at - MINUTE).order_by("-started_at")
         calls = recent.values_list("started_at", flat=True)
         earliest = calls[limit.requests_a_minute - 1 : limit.requests_a_minute].first()
         if earliest is not None:
-            return Excess(limit, max(0.1, (earliest + MINUTE - at).total_seconds()), is_of_streams=False)
+            return LimitHit(limit, max(0.1, (earliest + MINUTE - at).total_seconds()), is_of_streams=False)
     return None
 
 
@@ -55,7 +55,7 @@ def in_force(payer: Payer) -> list[RateLimit]:
 def hold(limits: list[RateLimit], payer: Payer) -> None:
     """Where transactions run side by side, two could count the same calls and both go on."""
     scopes = {limit.scope for limit in limits}
-    if RateLimit.Scope.PERSON in scopes:
+    if Scope.PERSON in scopes:
         list(User.objects.select_for_update(no_key=True).filter(pk=payer.person or 0).values_list("pk"))
-    if RateLimit.Scope.KEY in scopes:
+    if Scope.KEY in scopes:
         list(ApiKey.objects.select_for_update(no_key=True).filter(pk=payer.key or 0).values_list("pk"))

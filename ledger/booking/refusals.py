@@ -7,14 +7,14 @@ from typing import Final
 from django.utils.timezone import get_default_timezone
 
 from chatsite.money import money
-from ledger.booking.budgets import Standing
-from ledger.booking.rates import Excess
-from ledger.models import Budget, Period, RateLimit, Scope, Unit
+from ledger.booking.budgets import BudgetStatus
+from ledger.booking.rates import LimitHit
+from ledger.models import Budget, Period, Scope, Unit
 
 PERIODS: Final = {Period.DAY.value: "daily", Period.MONTH.value: "monthly"}
 
 
-def used_up(standing: Standing) -> str:
+def used_up(standing: BudgetStatus) -> str:
     """Which budget, how much of how much, and when it renews."""
     name = budget_name(standing.budget)
     if standing.is_spent:
@@ -26,7 +26,7 @@ def used_up(standing: Standing) -> str:
     )
 
 
-def nearly_used_up(standing: Standing) -> str:
+def nearly_used_up(standing: BudgetStatus) -> str:
     if standing.is_spent:
         return used_up(standing)
     name = budget_name(standing.budget)
@@ -34,9 +34,9 @@ def nearly_used_up(standing: Standing) -> str:
     return f"{share}: {used(standing)}. {renewal(standing)}"
 
 
-def too_many(excess: Excess) -> str:
+def too_many(excess: LimitHit) -> str:
     limit = excess.limit
-    whose = "You have" if limit.scope == RateLimit.Scope.PERSON else "This API key has"
+    whose = "You have" if limit.scope == Scope.PERSON else "This API key has"
     if excess.is_of_streams:
         return f"{whose} {counted(limit.streams or 0, 'answer')} being written, as many as may be. Try again shortly."
     asked = counted(limit.requests_a_minute or 0, "request")
@@ -57,7 +57,7 @@ def budget_name(budget: Budget) -> str:
     return f"Your {period} budget"
 
 
-def used(standing: Standing) -> str:
+def used(standing: BudgetStatus) -> str:
     """$8.30 of $10.00, 830 of 1,000 tokens."""
     budget = standing.budget
     spent = figure(budget, standing.spent_shown).removesuffix(" tokens")
@@ -68,7 +68,7 @@ def figure(budget: Budget, used: Decimal) -> str:
     return money(used) if budget.unit == Unit.MONEY else f"{used:,.0f} tokens"
 
 
-def renewal(standing: Standing) -> str:
+def renewal(standing: BudgetStatus) -> str:
     """It renews on 1 December."""
     return f"It renews on {day(standing.renews_at)}."
 

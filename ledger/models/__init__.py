@@ -1,5 +1,5 @@
 from ledger.models.budget import Budget, Scope, Spending, Unit
-from ledger.models.entry import Entry, Outcome, Source, tokens_in
+from ledger.models.entry import CallSource, Entry, Outcome, tokens_in
 from ledger.models.rate_limit import RateLimit
 from ledger.models.usage_sum import UsageSum
 from ledger.periods import Period
@@ -11,7 +11,7 @@ __all__ = [
     "Period",
     "RateLimit",
     "Scope",
-    "Source",
+    "CallSource",
     "Spending",
     "Unit",
     "UsageSum",

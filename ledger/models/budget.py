@@ -12,17 +12,10 @@ from django.db.models import F, Q
 
 from accounts.models import ApiKey, User
 from ledger.models.money import amount, units
-from ledger.payer import SITE
+from ledger.payer import SITE, Scope
 from ledger.periods import Period
 
 __all__ = ["Budget", "Scope", "Spending", "Unit"]
-
-
-class Scope(models.TextChoices):
-    SITE = "site", "the whole site"
-    GROUP = "group", "a group"
-    PERSON = "person", "a person"
-    KEY = "key", "an API key"
 
 
 EACH: Final = {Scope.GROUP.value: "group", Scope.PERSON.value: "person", Scope.KEY.value: "API key"}

@@ -17,7 +17,7 @@ COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_w
 """What a call comes to in tokens; thinking is part of the output."""
 
 
-class Source(models.TextChoices):
+class CallSource(models.TextChoices):
     CONVERSATION = "conversation", "Conversations"
     GATEWAY = "gateway", "API"
 
@@ -60,7 +60,7 @@ class Entry(models.Model):
     model_name = models.CharField("model", max_length=200, blank=True)
     provider_name = models.CharField("provider", max_length=80, blank=True)
 
-    source = models.CharField(max_length=12, choices=Source)
+    source = models.CharField(max_length=12, choices=CallSource)
     request_id = models.CharField("request", max_length=80, blank=True)
     """Ours: the gateway's, or the conversation's generation."""
     upstream_id = models.CharField("upstream's request", max_length=200, blank=True)

@@ -5,16 +5,13 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import ApiKey, User
+from ledger.payer import Scope
 
 
 class RateLimit(models.Model):
     """Of its subject; without one, of each of its scope that has none of its own."""
 
-    class Scope(models.TextChoices):
-        PERSON = "person", "a person"
-        KEY = "key", "an API key"
-
-    scope = models.CharField(max_length=8, choices=Scope)
+    scope = models.CharField(max_length=8, choices=[(each.value, each.label) for each in (Scope.PERSON, Scope.KEY)])
     person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
     key = models.ForeignKey(ApiKey, models.CASCADE, null=True, blank=True, related_name="+")
     requests_a_minute = models.PositiveIntegerField(
@@ -53,7 +50,7 @@ class RateLimit(models.Model):
         ]
 
     def __str__(self) -> str:
-        whose = self.person or self.key or ("each person" if self.scope == self.Scope.PERSON else "each API key")
+        whose = self.person or self.key or ("each person" if self.scope == Scope.PERSON else "each API key")
         return f"Limit of {whose}"
 
     @property

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from django.db import models
 
-from ledger.models.entry import Source
+from ledger.models.entry import CallSource
 from ledger.models.money import MoneyField
 from ledger.periods import Period
 
@@ -35,7 +35,7 @@ class UsageSum(models.Model):
     key_pk = models.BigIntegerField(default=0)
     group_pk = models.BigIntegerField(default=0)
     model_pk = models.BigIntegerField(default=0)
-    source = models.CharField(max_length=12, choices=Source)
+    source = models.CharField(max_length=12, choices=CallSource)
     person_name = models.CharField(max_length=150, blank=True)
     key_name = models.CharField(max_length=80, blank=True)
     group_name = models.CharField(max_length=150, blank=True)

@@ -10,18 +10,18 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from ledger.booking import refusals
-from ledger.booking.budgets import Standing, standing_of, standings
+from ledger.booking.budgets import BudgetStatus, standing_of, standings
 from ledger.models import Budget, Period, Scope, Unit, UsageSum
 from ledger.models.entry import COUNTED_FIELDS
 from ledger.payer import Payer
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class BudgetMeter:
     """One budget of one subject: `drawn` is at most 100 percent, `state` is "", "warning" or "full"."""
 
     name: str
-    standing: Standing
+    standing: BudgetStatus
 
     @property
     def drawn(self) -> int:
@@ -51,15 +51,15 @@ class Meter:
         return refusals.renewal(self.standing)
 
 
-def of_person(person: User) -> list[Meter]:
+def of_person(person: User) -> list[BudgetMeter]:
     """Those that this person's calls count in, and those of their keys that work."""
     at = now()
-    found = [Meter(refusals.budget_name(each.budget), each) for each in standings(Payer.of(person), at)]
+    found = [BudgetMeter(refusals.budget_name(each.budget), each) for each in standings(Payer.of(person), at)]
     if not Budget.objects.filter(is_active=True, scope=Scope.KEY).exists():
         return found
     for key in person.api_keys.valid():
         found += [
-            Meter(f"{key}, {refusals.PERIODS[each.budget.period]}", each)
+            BudgetMeter(f"{key}, {refusals.PERIODS[each.budget.period]}", each)
             for each in standings(Payer(key=key.pk), at)
             if each.budget.scope == Scope.KEY
         ]
@@ -67,26 +67,26 @@ def of_person(person: User) -> list[Meter]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class BudgetOverview:
     """A budget in the list of all: how full it is, or, where it is for each, how full the fullest is."""
 
     budget: Budget
-    meter: Meter | None
+    meter: BudgetMeter | None
     count: int = 0
     used_up: int = 0
 
 
-def kept(budgets: list[Budget]) -> list[Kept]:
+def kept(budgets: list[Budget]) -> list[BudgetOverview]:
     at = now()
-    return [kept_for_each(each, at) if each.is_for_each else kept_for_one(each, at) for each in budgets]
+    return [overview_of_each(each, at) if each.is_for_each else overview_of_one(each, at) for each in budgets]
 
 
-def kept_for_one(budget: Budget, at: datetime) -> Kept:
+def overview_of_one(budget: Budget, at: datetime) -> BudgetOverview:
     assert budget.subject_pk is not None
-    return Kept(budget, Meter(budget.subject_name, standing_of(budget, budget.subject_pk, at)))
+    return BudgetOverview(budget, BudgetMeter(budget.subject_name, standing_of(budget, budget.subject_pk, at)))
 
 
-def kept_for_each(budget: Budget, at: datetime) -> Kept:
+def overview_of_each(budget: Budget, at: datetime) -> BudgetOverview:
     """By the ledger's sums, which know also those who have asked for nothing since the budget was made."""
     start, who = Period(budget.period).start(at), f"{budget.scope}_pk"
     # Whoever has a budget of their own of this kind is not held back by this one.
@@ -98,9 +98,9 @@ def kept_for_each(budget: Budget, at: datetime) -> Kept:
     asked = others_sums.annotate(spent=counted).filter(spent__gt=0).order_by("-spent")
     fullest = asked.first()
     if fullest is None:
-        return Kept(budget, None)
+        return BudgetOverview(budget, None)
     model = Budget._meta.get_field(budget.scope).related_model
     assert model is not None and not isinstance(model, str)
     name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
     used_up = asked.filter(spent__gte=budget.limit_units).count()
-    return Kept(budget, Meter(name, standing_of(budget, fullest[0], at)), asked.count(), used_up)
+    return BudgetOverview(budget, BudgetMeter(name, standing_of(budget, fullest[0], at)), asked.count(), used_up)

@@ -9,7 +9,7 @@ from typing import Final
 from django.http import QueryDict
 from django.utils.timezone import now
 
-from ledger.models import Period, Source
+from ledger.models import CallSource, Period
 from ledger.reports.usage import By, Only, Range
 
 DAY, CALL = "day", "call"
@@ -107,7 +107,7 @@ def _only(query: QueryDict, person: int | None, dimensions: Sequence[str]) -> On
         model=asked[By.MODEL],
         group=asked[By.GROUP] if By.GROUP in dimensions else None,
         key=asked[By.KEY],
-        source=Source(source) if source in Source else None,
+        source=CallSource(source) if source in CallSource else None,
     )
 
 

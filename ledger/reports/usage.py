@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
-from ledger.models import Entry, Period, Source, UsageSum
+from ledger.models import CallSource, Entry, Period, UsageSum
 from ledger.models.usage_sum import SUMMED_FIELDS
 from ledger.periods import midnight
 from upstreams.models import ChatModel
@@ -48,7 +48,7 @@ class Only:
     model: int | None = None
     group: int | None = None
     key: int | None = None
-    source: Source | None = None
+    source: CallSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def rows(by: By, range: Range, only: Only = Only()) -> list[Row]:  # noqa: B008
     """Of each person, model, group, key or source, what cost most first, then what has most tokens."""
     if by is By.SOURCE:
         by_source = sums(range, only).values("source").annotate(**SUMS).order_by()
-        return ordered(Row(each["source"], Source(each["source"]).label, figures_in(each)) for each in by_source)
+        return ordered(Row(each["source"], CallSource(each["source"]).label, figures_in(each)) for each in by_source)
     pk, name = f"{by}_pk", f"{by}_name"
     copied = {"name": Max(name)} | ({"detail": Max(DETAILS[by])} if by in DETAILS else {})
     found: list[Any] = list(sums(range, only).values(pk).annotate(**SUMS, **copied).order_by())

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
-from ledger.models import Source
+from ledger.models import CallSource
 from ledger.reports import usage
 from ledger.reports.budget_meters import of_person
 from ledger.reports.charts import chart, name_of, on_of, total
@@ -163,9 +163,9 @@ def dated(look: Lookup) -> str:
     return f"{first:%B %Y}" if look.range.days > 1 else f"{first.day} {first:%B %Y}"
 
 
-def name_of_subject(by: By, subject: int | Source, look: Lookup) -> str:
+def name_of_subject(by: By, subject: int | CallSource, look: Lookup) -> str:
     """As the ledger knows it for what is looked at; nobody learns a name from an address alone."""
-    if isinstance(subject, Source):
+    if isinstance(subject, CallSource):
         return subject.label
     narrowed: dict[str, Any] = {by.value: subject}
     only = replace(Only(person=look.only.person), **narrowed)

@@ -27,11 +27,14 @@ from conversations.verbs import turns  # noqa: E402
 from ledger.booking import entries  # noqa: E402
 from ledger.booking.entries import Caller, Outcome  # noqa: E402
 from ledger.booking.meter import Meter  # noqa: E402
-from ledger.models import Budget, RateLimit  # noqa: E402
-from ledger.models import Source as EntrySource  # noqa: E402
+from ledger.models import (  # noqa: E402
+    Budget,
+    CallSource,  # noqa: E402
+    RateLimit,
+)
 from tools.models import Tool, ToolServer  # noqa: E402
 from upstreams.events import ReplyEnded, ReplyStarted, Usage, UsageReported  # noqa: E402
-from upstreams.models import ChatModel, Source  # noqa: E402
+from upstreams.models import ChatModel, ProviderSource  # noqa: E402
 
 
 def person(username: str, name: str, password: str) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def forget_tools() -> None:
 
 def use(person: int, calls: int) -> None:
     """Calls of the model, settled just now, each of a thousand tokens read and a hundred written."""
-    caller, model = Caller(User.objects.get(pk=person), EntrySource.CONVERSATION), ChatModel.objects.default()
+    caller, model = Caller(User.objects.get(pk=person), CallSource.CONVERSATION), ChatModel.objects.default()
     assert model
     for _ in range(calls):
         entry = entries.begin(caller, model, prompt_tokens=1000, max_tokens=100)
@@ -161,7 +164,7 @@ def await_kept(person: int, text: str) -> None:
 
 def await_models() -> None:
     """The site lists its provider's models in its own time after a start."""
-    while not ChatModel.objects.exclude(provider__source=Source.DEMO).exists():
+    while not ChatModel.objects.exclude(provider__source=ProviderSource.DEMO).exists():
         sleep(0.05)
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from ledger.booking import entries
-from ledger.booking.entries import Caller, Outcome, Source
+from ledger.booking.entries import Caller, CallSource, Outcome
 from ledger.booking.meter import Meter
 from ledger.models import Budget, Entry, Spending
 from upstreams.endpoint import ProtocolName
@@ -35,7 +35,7 @@ def key_of(person: User, name: str = "ci") -> ApiKey:
 def begun(
     person: User | None, model: ChatModel, *, prompt: int = 100, answer: int | None = 100, key: ApiKey | None = None
 ) -> Entry:
-    source = Source.GATEWAY if key else Source.CONVERSATION
+    source = CallSource.GATEWAY if key else CallSource.CONVERSATION
     return entries.begin(Caller(person, source, key=key), model, prompt_tokens=prompt, max_tokens=answer)
 
 

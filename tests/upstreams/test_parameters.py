@@ -6,12 +6,12 @@ import pytest
 
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import ProtocolName
-from upstreams.parameters import ModelLimits, Problem, check
+from upstreams.parameters import ModelLimits, Violation, check
 
 THINKS = ModelLimits(context_window=200_000, max_output_tokens=8192, supports_thinking=True)
 
 
-def problems(protocol: str, limits: ModelLimits = THINKS, **settings: Any) -> list[Problem]:
+def problems(protocol: str, limits: ModelLimits = THINKS, **settings: Any) -> list[Violation]:
     return check(ChatRequest("m", [], **settings), ProtocolName(protocol), limits)
 
 
@@ -40,7 +40,7 @@ def test_a_setting_has_its_range(protocol: str, field: str, good: list[Any], bad
 
 def test_the_message_names_the_field_and_its_range() -> None:
     [problem] = problems("anthropic", temperature=1.5)
-    assert problem == Problem("temperature", "Temperature must be between 0 and 1 for this model.")
+    assert problem == Violation("temperature", "Temperature must be between 0 and 1 for this model.")
     [problem] = problems("openai", presence_penalty=3)
     assert problem.message == "Presence penalty must be between −2 and 2 for this model."
 
@@ -78,7 +78,7 @@ def test_the_output_limit_fits_into_the_context_window() -> None:
 
 def test_a_model_that_cannot_think_is_not_asked_to() -> None:
     [problem] = problems("anthropic", ModelLimits(), thinking_budget=2048)
-    assert problem == Problem("thinking_budget", "This model cannot think before it answers.")
+    assert problem == Violation("thinking_budget", "This model cannot think before it answers.")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_adaptive_thinking_is_for_models_that_have_it(limits: ModelLimits, words
 
 def test_a_model_that_only_thinks_adaptively_takes_no_budget() -> None:
     [problem] = problems("anthropic", ModelLimits(thinks_adaptively=True), thinking_budget=2048)
-    assert problem == Problem(
+    assert problem == Violation(
         "thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead."
     )
 

@@ -10,7 +10,7 @@ from django.utils.crypto import salted_hmac
 
 from upstreams import addresses
 from upstreams.demo.server import MODEL
-from upstreams.models import KeyHeader, Protocol, Provider, Source
+from upstreams.models import KeyHeader, Protocol, Provider, ProviderSource
 from upstreams.sealing import SealBroken, unseal
 
 
@@ -70,7 +70,7 @@ def sync_providers() -> None:
 def variables(provider: Provider) -> dict[str, str]:
     """For people: which variable says what of a provider; the address may be the vendor's own and set by none."""
     for prefix, vendor in VENDORS.items():
-        if provider.source == Source.ENVIRONMENT and provider.protocol == vendor.protocol:
+        if provider.source == ProviderSource.ENVIRONMENT and provider.protocol == vendor.protocol:
             base_url, key = getattr(settings, f"{prefix}_BASE_URL"), getattr(settings, f"{prefix}_API_KEY")
             return {"base_url": f"{prefix}_BASE_URL" if base_url else "", "key": f"{prefix}_API_KEY" if key else ""}
     return {}
@@ -91,7 +91,7 @@ def _keep_in_step(prefix: str, vendor: Vendor, key: str, base_url: str) -> None:
     if fault := addresses.fault(base_url):
         raise ImproperlyConfigured(f"{prefix}_BASE_URL: {fault}")
     provider, is_new = Provider.objects.get_or_create(
-        source=Source.ENVIRONMENT,
+        source=ProviderSource.ENVIRONMENT,
         protocol=vendor.protocol,
         defaults={**vendor.defaults(base_url), "base_url": base_url, "name": _free_name(vendor, base_url, 0)},
     )
@@ -119,14 +119,14 @@ def _move(provider: Provider, vendor: Vendor, base_url: str) -> None:
 
 def _withdraw(vendor: Vendor) -> None:
     """The variables are gone: so is the key. Models and their settings wait for a return."""
-    ours = Provider.objects.filter(source=Source.ENVIRONMENT, protocol=vendor.protocol)
+    ours = Provider.objects.filter(source=ProviderSource.ENVIRONMENT, protocol=vendor.protocol)
     ours.filter(is_enabled=True).update(is_enabled=False, is_withdrawn=True)
     ours.exclude(sealed_key="").update(sealed_key="")
 
 
 def _keep_demo() -> None:
     demo, _ = Provider.objects.get_or_create(
-        source=Source.DEMO,
+        source=ProviderSource.DEMO,
         protocol=Protocol.ANTHROPIC,
         defaults={"name": _unused("Demo", 0), "base_url": settings.DEMO_UPSTREAM_URL},
     )

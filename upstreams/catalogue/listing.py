@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from upstreams.client import ModelListing, list_models
 from upstreams.errors import UpstreamError
-from upstreams.models import ChatModel, Provider, Source
+from upstreams.models import ChatModel, Provider, ProviderSource
 from upstreams.sealing import SealBroken
 
 SMALL_CATALOGUE: Final = 20
@@ -58,7 +58,7 @@ async def refresh_unlisted() -> None:
     waiting = Provider.objects.filter(Q(listed_at=None) | ~Q(listing_error=""), is_enabled=True)
     for wait in WAITS:
         await asyncio.sleep(wait)
-        providers = [provider async for provider in waiting.exclude(source=Source.DEMO)]
+        providers = [provider async for provider in waiting.exclude(source=ProviderSource.DEMO)]
         if not providers:
             return
         await asyncio.gather(*map(refresh, providers))

@@ -7,7 +7,7 @@ from upstreams.chat import ChatRequest
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.events import ReplyEvent
 from upstreams.protocols import anthropic, openai
-from upstreams.protocols.listings import Listing
+from upstreams.protocols.listings import ModelPage
 from upstreams.sse import ServerSentEvent
 
 
@@ -50,7 +50,7 @@ class WireProtocol(Protocol):
 
     def read_whole(self, body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]: ...
 
-    def read_models(self, body: bytes, endpoint: Endpoint) -> Listing: ...
+    def read_models(self, body: bytes, endpoint: Endpoint) -> ModelPage: ...
 
     def Decoder(self, endpoint: Endpoint, /) -> ReplyDecoder: ...
 

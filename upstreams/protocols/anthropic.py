@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from upstreams.chat import MESSAGES_EFFORTS, Block, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
-from upstreams.protocols.anthropic_reply import Decoder, read_whole
+from upstreams.protocols.anthropic_reply import MessagesDecoder as Decoder
+from upstreams.protocols.anthropic_reply import read_whole
 from upstreams.protocols.caching import marked
 from upstreams.protocols.history import has_text, turns
 from upstreams.protocols.listings import read_listing as read_models

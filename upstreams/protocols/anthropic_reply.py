@@ -53,7 +53,7 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
         message = None
     match message:
         case {"content": list(blocks)} if message.get("type") != "error":
-            decoder = Decoder(endpoint)
+            decoder = MessagesDecoder(endpoint)
             decoder.stop = message
             yield from decoder.start(message)
             for index, block in enumerate(blocks):
@@ -66,7 +66,7 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     raise failure_within(endpoint, message) or NotAModelServer.at(endpoint.name, detail=detail)
 
 
-class Decoder:
+class MessagesDecoder:
     """Reads the events of one streamed reply (Messages API, streaming)."""
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -28,7 +28,7 @@ class ModelListing:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ModelPage:
     """One page of models; `next_after` is the id to ask the next page with, "" on the last one."""
 
     models: list[ModelListing]
@@ -39,7 +39,7 @@ _CONTEXT_WINDOW: Final = ("max_input_tokens", "context_length", "context_window"
 _MAX_OUTPUT: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
-def read_listing(body: bytes, endpoint: Endpoint) -> Listing:
+def read_listing(body: bytes, endpoint: Endpoint) -> ModelPage:
     """Reads {"data": […]} as both protocols have it, and ⟨{"models": […]}, a bare array⟩ as some servers do."""
     try:
         answer = orjson.loads(body)
@@ -55,8 +55,8 @@ def read_listing(body: bytes, endpoint: Endpoint) -> Listing:
             raise failure_within(endpoint, answer) or NotAModelServer.at(endpoint.name, detail=detail)
     match answer:
         case {"has_more": True, "last_id": str(last)}:
-            return Listing(models, next_after=last)
-    return Listing(models)
+            return ModelPage(models, next_after=last)
+    return ModelPage(models)
 
 
 def _model(entry: object) -> ModelListing | None:

@@ -8,7 +8,8 @@ from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.errors import InvalidRequest
 from upstreams.protocols.listings import read_listing as read_models
 from upstreams.protocols.openai_messages import chat_messages
-from upstreams.protocols.openai_reply import Decoder, read_whole
+from upstreams.protocols.openai_reply import ChatDecoder as Decoder
+from upstreams.protocols.openai_reply import read_whole
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
-from upstreams.protocols.openai_tools import ToolCall, ToolCalls
+from upstreams.protocols.openai_tools import PartialToolCall, PartialToolCalls
 
 type Written = Literal["text", "thinking"]
 
@@ -17,8 +17,8 @@ class Blocks:
         self.size = 0
         self.open_kind: Written | None = None
         """The kind of written block that is the last and open: more of it is told as it is."""
-        self._calls = ToolCalls()
-        self._row: deque[_Prose | ToolCall] = deque()
+        self._calls = PartialToolCalls()
+        self._row: deque[_Prose | PartialToolCall] = deque()
         self._is_open = False
         self._blank = ""
 
@@ -26,7 +26,7 @@ class Blocks:
         """More text, or more thinking."""
         self.size += len(text)
         last = self._row[-1] if self._row else None
-        if isinstance(last, ToolCall):
+        if isinstance(last, PartialToolCall):
             # Servers put white space around calls; it makes a text only when words follow.
             self._blank += text
             if self._blank.isspace():

@@ -36,7 +36,7 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
         completion = None
     match completion:
         case {"choices": [{"message": dict(message), **choice}, *_]}:
-            decoder = Decoder(endpoint)
+            decoder = ChatDecoder(endpoint)
             yield from decoder.read({**completion, "choices": [{**choice, "index": 0, "delta": message}]})
             yield from decoder.finish()
         case _:
@@ -44,7 +44,7 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
             raise failure_within(endpoint, completion) or NotAModelServer.at(endpoint.name, detail=detail)
 
 
-class Decoder:
+class ChatDecoder:
     """Reads the chunks of one streamed reply (Chat Completions, streaming)."""
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -11,7 +11,7 @@ from upstreams.protocols.anthropic_reply import parsed_input
 _WIRE_FIELDS: Final = ("index", "id", "type", "function")
 
 
-class ToolCall:
+class PartialToolCall:
     """One call. Id and name are set, not joined: some servers repeat them."""
 
     def __init__(self, position: int, call_id: str = "") -> None:
@@ -76,19 +76,19 @@ class ToolCall:
         return {**self._extras, **called}
 
 
-class ToolCalls:
+class PartialToolCalls:
     """The calls of one reply: which piece belongs to which."""
 
     def __init__(self) -> None:
-        self.legacy: ToolCall | None = None
+        self.legacy: PartialToolCall | None = None
         """The older `function_call`, which counts only where there are no others."""
-        self._calls: list[ToolCall] = []
-        self._by_index: dict[int, ToolCall] = {}
+        self._calls: list[PartialToolCall] = []
+        self._by_index: dict[int, PartialToolCall] = {}
 
     def __bool__(self) -> bool:
         return bool(self._calls or self.legacy)
 
-    def take(self, delta: dict[str, Any]) -> Iterator[tuple[ToolCall, int]]:
+    def take(self, delta: dict[str, Any]) -> Iterator[tuple[PartialToolCall, int]]:
         """The calls that a delta adds to, with the characters it added; new ones come in the order they begin."""
         pieces = delta.get("tool_calls")
         if isinstance(pieces, list):
@@ -97,25 +97,25 @@ class ToolCalls:
                     call = self._slot(piece)
                     yield call, call.take(piece)
         elif isinstance(function := delta.get("function_call"), dict):
-            self.legacy = self.legacy or ToolCall(0, "call_0")
+            self.legacy = self.legacy or PartialToolCall(0, "call_0")
             yield self.legacy, self.legacy.take({"function": function})
 
     @property
     def has_none_but_legacy(self) -> bool:
         return not self._calls
 
-    def _slot(self, piece: dict[str, Any]) -> ToolCall:
+    def _slot(self, piece: dict[str, Any]) -> PartialToolCall:
         """Without an index a new id begins a call; with one, so does another id under the same index."""
         index, call_id = piece.get("index"), piece.get("id")
         current = self._by_index.get(index) if isinstance(index, int) else self._last()
         if current is None or (call_id and current.id and call_id != current.id):
-            current = ToolCall(len(self._calls))
+            current = PartialToolCall(len(self._calls))
             self._calls.append(current)
         if isinstance(index, int):
             self._by_index[index] = current
         return current
 
-    def _last(self) -> ToolCall | None:
+    def _last(self) -> PartialToolCall | None:
         return self._calls[-1] if self._calls else None
 
 

@@ -16,7 +16,7 @@ from upstreams import addresses
 from upstreams.catalogue.environment import is_named, variables
 from upstreams.catalogue.presets import PRESETS
 from upstreams.forms import ProviderForm
-from upstreams.models import ChatModel, Provider, Source
+from upstreams.models import ChatModel, Provider, ProviderSource
 from upstreams.views.access import administrators_only
 
 
@@ -26,11 +26,11 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     providers = Provider.objects.annotate(
         models_offered=Count("chat_models", filter=Q(chat_models__is_enabled=True)), models_known=Count("chat_models")
     ).order_by(Lower("name"))
-    own = providers.exclude(source=Source.DEMO)
+    own = providers.exclude(source=ProviderSource.DEMO)
     offered = ChatModel.objects.offered().first()
     context = {
         "providers": own,
-        "demo": providers.filter(source=Source.DEMO).first(),
+        "demo": providers.filter(source=ProviderSource.DEMO).first(),
         "demo_is_offered": offered is not None and offered.provider.is_demo,
         "default": offered,
         "presets": PRESETS.values(),
@@ -62,7 +62,7 @@ def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @sensitive_post_parameters("key")
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    provider = get_object_or_404(Provider.objects.exclude(source=Source.DEMO), pk=pk)
+    provider = get_object_or_404(Provider.objects.exclude(source=ProviderSource.DEMO), pk=pk)
     form = ProviderForm(request.POST or None, instance=provider)
     if form.is_valid():
         form.save()
@@ -98,7 +98,7 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 def is_deletable(provider: Provider) -> bool:
     """What the installation itself brings along would be back at the next start."""
-    return provider.source == Source.PERSON or (provider.is_of_the_environment and not is_named(provider))
+    return provider.source == ProviderSource.PERSON or (provider.is_of_the_environment and not is_named(provider))
 
 
 def can_be_enabled(provider: Provider) -> bool:

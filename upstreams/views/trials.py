@@ -15,7 +15,7 @@ from upstreams.catalogue.presets import PRESETS
 from upstreams.client import ConnectionReport, ConnectionStep, test_connection
 from upstreams.endpoint import Endpoint
 from upstreams.forms import TrialForm
-from upstreams.models import Provider, Source
+from upstreams.models import Provider, ProviderSource
 from upstreams.sealing import SealBroken
 from upstreams.views.access import administrators_only
 from upstreams.views.providers import edit_page_of, models_of, page_of
@@ -45,7 +45,7 @@ _HINTS: Final = {
 @require_POST
 async def trial_of_form(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
     """Tries the values of the form, saved or not."""
-    stored = await aget_object_or_404(Provider.objects.exclude(source=Source.DEMO), pk=pk) if pk else None
+    stored = await aget_object_or_404(Provider.objects.exclude(source=ProviderSource.DEMO), pk=pk) if pk else None
     form = TrialForm(request.POST, instance=stored)
     found: dict[str, Any] = {"form": form}
     if await sync_to_async(form.is_valid)():

@@ -237,7 +237,7 @@ async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
         lost = posted(conversation, ada, "Well?", model)
         assert lost.claim()
         entries.begin(
-            entries.Caller(ada, entries.Source.CONVERSATION, str(lost.pk)), model, prompt_tokens=12, max_tokens=100
+            entries.Caller(ada, entries.CallSource.CONVERSATION, str(lost.pk)), model, prompt_tokens=12, max_tokens=100
         )
         Message.objects.filter(pk=lost.message_id).update(blocks=[{"type": "text", "text": "x" * 400}])
         recovery.recover()

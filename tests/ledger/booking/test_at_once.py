@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
-from ledger.booking.entries import Refused
+from ledger.booking.entries import CallRefused
 from ledger.models import Entry, RateLimit, UsageSum
 from tests.ledger.calling import begun, budget, called, key_of, settled, sums_of
 from upstreams.models import ChatModel
@@ -44,7 +44,7 @@ def at_once[R](act: Callable[[int], R], count: int = 20) -> list[R]:
 def tried(*args: Any, **fields: Any) -> Entry | None:
     try:
         return begun(*args, **fields)
-    except Refused:
+    except CallRefused:
         return None
 
 
@@ -81,7 +81,7 @@ def test_no_more_answers_at_the_same_time_than_allowed(ada: User, model: ChatMod
     RateLimit.objects.create(scope=scope, streams=3)
     entries = [each for each in at_once(lambda _: tried(ada, model, key=key), count=8) if each]
     assert len(entries) == 3
-    with pytest.raises(Refused, match="3 answers being written") as refused:
+    with pytest.raises(CallRefused, match="3 answers being written") as refused:
         begun(ada, model, key=key)
     assert (refused.value.kind, refused.value.retry_after) == ("rate_limited", 2.0)
     settled(entries[0])
@@ -92,16 +92,16 @@ def test_so_many_requests_a_minute_and_then_again(ada: User, ben: User, model: C
     RateLimit.objects.create(scope="person", requests_a_minute=5)
     RateLimit.objects.create(scope="person", person=ben, requests_a_minute=6)
     assert sum(1 for each in at_once(lambda _: tried(ada, model), count=8) if each) == 5
-    with pytest.raises(Refused, match="You have made 5 requests within a minute") as refused:
+    with pytest.raises(CallRefused, match="You have made 5 requests within a minute") as refused:
         begun(ada, model)
     assert refused.value.retry_after is not None and 0 < refused.value.retry_after <= 60
     for _ in range(6):
         begun(ben, model)
-    with pytest.raises(Refused):
+    with pytest.raises(CallRefused):
         begun(ben, model)
     first = Entry.objects.filter(person=ada).earliest("started_at")
     Entry.objects.filter(pk=first.pk).update(started_at=F("started_at") - timedelta(seconds=61))
     begun(ada, model)
-    with pytest.raises(Refused):
+    with pytest.raises(CallRefused):
         begun(ada, model)
     assert Entry.objects.filter(person=ada, started_at__gt=now() - timedelta(minutes=1)).count() == 5

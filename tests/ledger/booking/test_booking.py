@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import User
 from ledger.booking import entries
-from ledger.booking.entries import Caller, Outcome, Refused, Source
+from ledger.booking.entries import Caller, CallRefused, CallSource, Outcome
 from ledger.models import Entry, RateLimit, UsageSum
 from tests.ledger.calling import begun, called, key_of, metered, model_with, settled, whole
 from upstreams.events import BlockGrew, ReplyStarted, Usage, UsageReported
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def test_a_call_says_who_for_what_and_what_it_came_to(ada: User, model: ChatModel) -> None:
     ada.groups.add(Group.objects.create(name="Sales"), Group.objects.create(name="Engineers"))
     key = key_of(ada)
-    entry = entries.begin(Caller(ada, Source.GATEWAY, "req_1", key), model, prompt_tokens=90, max_tokens=500)
+    entry = entries.begin(Caller(ada, CallSource.GATEWAY, "req_1", key), model, prompt_tokens=90, max_tokens=500)
     assert (entry.reserved_tokens, entry.reserved_cost) == (590, Decimal("0.00509"))
     entries.settle(entry, whole(Usage(80, 20, cache_read_tokens=10, thinking_tokens=5)), Outcome.COMPLETE)
     booked = Entry.objects.get()
@@ -111,7 +111,7 @@ def test_a_crash_leaves_marked_estimates(ada: User, ben: User, model: ChatModel)
 
 
 def test_a_crash_counts_what_is_known_to_have_been_written(ada: User, model: ChatModel) -> None:
-    caller = Caller(ada, Source.CONVERSATION, "17")
+    caller = Caller(ada, CallSource.CONVERSATION, "17")
     entries.begin(caller, model, prompt_tokens=70, max_tokens=None)
     entries.recover(written={"17": 30})
     assert Entry.objects.get().usage == Usage(70, 30)
@@ -134,10 +134,10 @@ def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model:
 
 def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(ada: User, model: ChatModel) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=1)
-    answer = Caller(ada, Source.CONVERSATION, "17")
+    answer = Caller(ada, CallSource.CONVERSATION, "17")
     for _ in range(3):
         settled(entries.begin(answer, model, prompt_tokens=1, max_tokens=1))
-    with pytest.raises(Refused):
-        entries.begin(Caller(ada, Source.CONVERSATION, "18"), model, prompt_tokens=1, max_tokens=1)
-    with pytest.raises(Refused):
-        entries.begin(Caller(ada, Source.GATEWAY, "17"), model, prompt_tokens=1, max_tokens=1)
+    with pytest.raises(CallRefused):
+        entries.begin(Caller(ada, CallSource.CONVERSATION, "18"), model, prompt_tokens=1, max_tokens=1)
+    with pytest.raises(CallRefused):
+        entries.begin(Caller(ada, CallSource.GATEWAY, "17"), model, prompt_tokens=1, max_tokens=1)

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from ledger.booking import budgets, entries
-from ledger.booking.entries import Outcome, Refused
+from ledger.booking.entries import CallRefused, Outcome
 from ledger.models import Budget, Entry, Spending
 from ledger.payer import Payer
 from tests.ledger.calling import at, begun, budget, called, key_of, metered, model_with, settled, sums_of
@@ -18,8 +18,8 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db
 
 
-def refusal(person: User, model: ChatModel, **fields: Any) -> Refused:
-    with pytest.raises(Refused) as refused:
+def refusal(person: User, model: ChatModel, **fields: Any) -> CallRefused:
+    with pytest.raises(CallRefused) as refused:
         begun(person, model, **fields)
     return refused.value
 
@@ -118,7 +118,7 @@ def test_what_is_made_in_mid_period_starts_from_the_ledger(ada: User, ben: User,
     called(ben, model, 1000, 0)
     open_ = begun(ada, model, prompt=10, answer=20)
     mine = budget(180, scope="person", person=ada)
-    assert budgets.standing(mine, Payer.of(ada), now()) == budgets.Standing(
+    assert budgets.standing(mine, Payer.of(ada), now()) == budgets.BudgetStatus(
         mine, ada.pk, now().date().replace(day=1), 150, 30
     )
     refusal(ada, model)

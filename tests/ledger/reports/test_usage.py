@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from accounts.models import User
 from ledger.booking import entries
 from ledger.booking.entries import Outcome
-from ledger.models import Entry, Source
+from ledger.models import CallSource, Entry
 from ledger.reports import usage
 from ledger.reports.usage import By, Figures, Only, Range
 from tests.ledger.calling import at, begun, called, key_of, metered, model_with
@@ -78,7 +78,7 @@ def test_whatever_the_period_the_sums_are_those_of_its_entries(year: None, ada: 
         assert sum((row.figures for row in usage.rows(by, range)), Figures()) == whole
     assert sum((bucket.figures for bucket in usage.buckets(range)), Figures()) == whole
     assert usage.totals(range, Only(person=ada.pk)) == by_hand(range, person=ada)
-    assert usage.totals(range, Only(person=ben.pk, source=Source.GATEWAY)) == by_hand(
+    assert usage.totals(range, Only(person=ben.pk, source=CallSource.GATEWAY)) == by_hand(
         range, person=ben, source="gateway"
     )
     assert usage.totals(range, Only(key=0)) == by_hand(range, key=None)

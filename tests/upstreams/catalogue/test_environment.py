@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tests.upstreams.views.providers import SECRET, provider
 from upstreams.catalogue.environment import demo_key, sync_providers, variables
-from upstreams.models import ChatModel, Provider, Source
+from upstreams.models import ChatModel, Provider, ProviderSource
 from upstreams.sealing import seal
 
 pytestmark = pytest.mark.django_db
@@ -30,12 +30,12 @@ def start(settings):
 
 
 def named(protocol="anthropic"):
-    return Provider.objects.get(source=Source.ENVIRONMENT, protocol=protocol)
+    return Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol=protocol)
 
 
 def test_an_empty_environment_names_nobody(start):
     start()
-    assert not Provider.objects.filter(source=Source.ENVIRONMENT).exists()
+    assert not Provider.objects.filter(source=ProviderSource.ENVIRONMENT).exists()
 
 
 def test_a_key_alone_means_the_vendor(start):
@@ -146,7 +146,7 @@ def test_people_are_told_which_variable_says_what(start):
 
 def test_the_demo_is_always_there_with_a_key_of_its_own(start, settings):
     start()
-    demo = Provider.objects.get(source=Source.DEMO)
+    demo = Provider.objects.get(source=ProviderSource.DEMO)
     assert (demo.base_url, demo.endpoint().key) == (settings.DEMO_UPSTREAM_URL, demo_key())
     assert [(model.model_id, model.name) for model in demo.chat_models.all()] == [("chatsite-demo", "Demo")]
 
@@ -155,6 +155,6 @@ def test_the_demo_follows_the_address_and_the_secret(start, settings):
     start()
     settings.DEMO_UPSTREAM_URL, settings.SECRET_KEY = "http://127.0.0.1:9/demo-upstream", "changed"
     start()
-    demo = Provider.objects.get(source=Source.DEMO)
+    demo = Provider.objects.get(source=ProviderSource.DEMO)
     assert (demo.base_url, demo.endpoint().key) == ("http://127.0.0.1:9/demo-upstream", demo_key())
     assert demo.sealed_key != seal("") and ChatModel.objects.count() == 1

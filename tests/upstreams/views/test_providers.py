@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from tests.upstreams.views.providers import FIELDS, SECRET, model_of, provider
 from upstreams.catalogue.environment import sync_providers
-from upstreams.models import ChatModel, Provider, Source
+from upstreams.models import ChatModel, Provider, ProviderSource
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,11 @@ def test_a_provider_is_added_with_its_key_sealed(admin):
     answer = admin.post(at("provider_add"), {**FIELDS, "base_url": "http://ollama:11434/v1/", "key": f" {SECRET} "})
     made = Provider.objects.get()
     assert answer["Location"] == at("provider", made.pk)
-    assert (made.base_url, made.endpoint().key, made.source) == ("http://ollama:11434/v1", SECRET, Source.PERSON)
+    assert (made.base_url, made.endpoint().key, made.source) == (
+        "http://ollama:11434/v1",
+        SECRET,
+        ProviderSource.PERSON,
+    )
     assert SECRET not in made.sealed_key
     for page in ("providers", "provider", "provider_edit"):
         assert SECRET not in admin.get(address(page, made, None)).text
@@ -176,7 +180,7 @@ def test_a_doubtful_address_is_saved_with_a_warning(admin):
 def test_what_the_environment_says_is_shown_and_not_changed(admin, settings):
     settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL = SECRET, "https://proxy.example"
     sync_providers()
-    named = Provider.objects.get(source=Source.ENVIRONMENT, protocol="anthropic")
+    named = Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol="anthropic")
     page = admin.get(at("provider_edit", named.pk)).text
     assert "set by ANTHROPIC_BASE_URL" in page and "Set by ANTHROPIC_API_KEY" in page
     admin.post(
@@ -192,7 +196,7 @@ def test_one_that_left_the_environment_can_be_deleted_but_not_enabled(admin, set
     sync_providers()
     settings.ANTHROPIC_API_KEY = ""
     sync_providers()
-    named = Provider.objects.get(source=Source.ENVIRONMENT, protocol="anthropic")
+    named = Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol="anthropic")
     assert "no longer names this provider" in admin.get(at("provider", named.pk)).text
     assert admin.post(at("provider_enabling", named.pk), {"enabled": "on"}).status_code == 403
     assert admin.post(at("provider_delete", named.pk)).status_code == 302
@@ -200,7 +204,7 @@ def test_one_that_left_the_environment_can_be_deleted_but_not_enabled(admin, set
 
 def test_the_demo_can_be_paused_but_neither_edited_nor_deleted(admin):
     sync_providers()
-    demo = Provider.objects.get(source=Source.DEMO)
+    demo = Provider.objects.get(source=ProviderSource.DEMO)
     assert admin.get(at("provider", demo.pk)).status_code == 200
     assert admin.get(at("provider_edit", demo.pk)).status_code == 404
     assert admin.post(at("provider_delete", demo.pk)).status_code == 403
