@@ -1,4 +1,4 @@
-"""Settings, read from the environment and from a `.env` file beside manage.py; README.md lists them all."""
+"""Settings, read from the environment and from a `.env` file beside manage.py; docs/configuration.md lists them all."""
 
 import re
 from pathlib import Path
