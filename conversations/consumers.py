@@ -185,6 +185,8 @@ class ConversationTab(Tab):
             if frame.branch and not self.path.includes(frame.branch, frame.message):
                 continue
             is_known = 0 < frame.revision <= (self.caught_up_to or 0)
+            if frame.must_catch_up and not is_known:
+                return None
             if frame.relay:
                 expected = self.seen.get(frame.relay, 0) + 1
                 if frame.seq > expected and not is_known:

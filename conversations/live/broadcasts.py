@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.template.loader import render_to_string
 
 from conversations.live.blocks import ShownBlock, shown_blocks
-from conversations.live.hub import BEYOND, CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
+from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.live.sidebar import place_of
 from conversations.models import Conversation, Message, Path, State
 from conversations.prompt.toolbox import AtHand
@@ -95,8 +95,8 @@ def change_of(message: Message) -> Frame:
         message=message.pk,
     )
     if message.state == State.RUNNING and message.generation and not message.deleted_at:
-        # The row is behind what viewers have read of it: they catch up, which ends with the reply as it stands.
-        frame = frame._replace(html="", relay=message.generation.pk, seq=BEYOND)
+        # The row is older than what viewers have read. Catching up ends with the running reply's snapshot.
+        frame = frame._replace(html="", must_catch_up=True)
     return frame
 
 

@@ -1,7 +1,6 @@
 """This process's viewers: what they are told is encoded once and handed to bounded queues."""
 
 import asyncio
-import sys
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,13 +10,14 @@ QUEUE_LENGTH = 256
 
 
 class Frame(NamedTuple):
-    """One update on its way to a viewer; a named tuple because a frozen dataclass takes four times as long to make.
+    """One update for viewers. It is a named tuple because a frozen dataclass takes four times as long to make.
 
-    Frames of a running reply carry its relay's key and `seq`, counted from 1
-    without gaps. The last of them and all others carry the conversation's
-    `revision` that they bring, or 0 when they are of no conversation. What is
-    about a message says so: a tab on another branch may not have it. One with a
-    revision and nothing else ends what that revision brings.
+    The frames of a running reply have its relay's key and a `seq` that counts
+    from 1 without gaps. The last of them, and every other frame of a
+    conversation, has the `revision` that it brings; it is 0 outside
+    conversations. A frame about a message names its branch, because a tab may
+    show another one. A frame with a revision and nothing else is the last one
+    of that revision.
     """
 
     html: str
@@ -26,10 +26,9 @@ class Frame(NamedTuple):
     revision: int = 0
     branch: int = 0
     message: int = 0
+    must_catch_up: bool = False
+    """The change cannot be sent as it is: viewers who show the message catch up instead."""
 
-
-BEYOND = sys.maxsize
-"""A `seq` that no viewer expects: whoever reads the reply catches up."""
 
 CHECK_AGAIN = Frame("")
 """Published to a person's topic: every tab of theirs looks at once whether it may still listen."""

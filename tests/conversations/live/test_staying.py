@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from conversations.live.broadcasts import CATCH_UP_LIMIT, changed
-from conversations.live.hub import BEYOND, Frame, conversation_topic, hub
+from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import act, aexchange, answered, follow, texts, until_it_says
@@ -17,7 +17,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = UUID(int=1)
-GAP = Frame("", relay=1, seq=BEYOND)
+GAP = Frame("", must_catch_up=True)
 
 
 async def test_after_a_long_time_on_the_page_a_gap_costs_no_more_than_what_was_missed(

@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import User
-from conversations.live.hub import BEYOND, Frame, conversation_topic, hub
+from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply
 from tests.conversations.talking import act, answered, follow, neighbours, place_of, shown, texts, until_it_says
@@ -156,7 +156,7 @@ async def test_a_version_that_is_being_written_stays_deleted_whatever_frames_are
     await there.until(lambda page: page.has(second) and page.text(second) == "I could go on")
     await act(tab.browser, conversation, second, "delete")
     await there.until(lambda page: page.state(second) == "deleted")
-    hub.publish(conversation_topic(conversation.pk), Frame("", relay=1, seq=BEYOND))
+    hub.publish(conversation_topic(conversation.pk), Frame("", must_catch_up=True))
     await there.settle()
     assert there.page.state(second) == "deleted"
     await act(tab.browser, conversation, second, "restore")
