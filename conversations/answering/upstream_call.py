@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from functools import partial
+from typing import Final
 
+from django.db import transaction
 from django.db.models import Sum
+from django.utils.timezone import now
 
 from conversations.answering import saving
 from conversations.answering.pacing import paced
 from conversations.answering.relay import Relay
-from conversations.models import Generation
+from conversations.models import Generation, GenerationCall, Message
 from ledger import sizes
 from ledger.booking import entries
 from ledger.booking.entries import Caller, CallSource, Outcome
@@ -21,6 +25,9 @@ from upstreams.client import stream_reply
 from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
+
+LONGEST_ANSWER: Final = timedelta(hours=1)
+"""An answer that uses tools makes several calls. Request limits do not interrupt it for this long."""
 
 _settling: dict[int, asyncio.Task[None]] = {}
 """What is being booked of calls that are over, by generation; nobody who reads an answer waits for it."""
@@ -67,11 +74,28 @@ async def until_settled(generation_pk: int) -> None:
 
 
 async def begun(generation: Generation, meter: Meter, max_tokens: int | None) -> Entry:
-    chat_model = generation.chat_model
-    assert chat_model is not None
-    caller = Caller(generation.asked_by, CallSource.CONVERSATION, str(generation.pk))
-    begin = partial(entries.begin, caller, chat_model, prompt_tokens=meter.prompt_tokens, max_tokens=max_tokens)
+    begin = partial(begin_call, generation, meter.prompt_tokens, max_tokens)
     return await saving.insisting(generation.conversation_id, begin)
+
+
+@transaction.atomic
+def begin_call(generation: Generation, prompt_tokens: int, max_tokens: int | None) -> Entry:
+    """Begins an entry and links it to the generation."""
+    assert generation.chat_model is not None
+    entry = entries.begin(
+        Caller(generation.asked_by, CallSource.CONVERSATION, str(generation.pk)),
+        generation.chat_model,
+        prompt_tokens=prompt_tokens,
+        max_tokens=max_tokens,
+        is_follow_up=partial(has_recent_call, generation),
+    )
+    GenerationCall.objects.create(entry=entry, generation=generation)
+    return entry
+
+
+def has_recent_call(generation: Generation) -> bool:
+    recent = GenerationCall.objects.filter(generation=generation, entry__started_at__gt=now() - LONGEST_ANSWER)
+    return recent.exists()
 
 
 async def settled(
@@ -83,12 +107,17 @@ async def settled(
         await saving.insisting(generation.conversation_id, settle)
 
 
-def written_by(generation: Generation) -> int:
-    """About how many tokens the call had written that a crash has ended, as far as they were saved."""
-    message = generation.message
-    answers = [str(pk) for pk in message.generations.values_list("pk", flat=True)]
-    booked = Entry.objects.filter(source=CallSource.CONVERSATION, request_id__in=answers)
-    earlier = booked.filter(started_at__gte=message.created_at).aggregate(sum=Sum("output_tokens"))["sum"] or 0
+def settle_lost_call(generation: Generation) -> None:
+    """Settles the call that a crash has ended, with an estimate of what it had written."""
+    open_calls = GenerationCall.objects.filter(generation=generation, entry__outcome=Outcome.OPEN)
+    lost = open_calls.values_list("entry", flat=True)
+    entries.recover(dict.fromkeys(lost, estimate_lost_output(generation.message)))
+
+
+def estimate_lost_output(message: Message) -> int:
+    """Tokens of the saved message that no settled call of its generations accounts for."""
+    calls = GenerationCall.objects.filter(generation__message=message)
+    earlier = calls.aggregate(sum=Sum("entry__output_tokens"))["sum"] or 0
     said = (block for block in message.blocks if block.get("type") != "tool_result")
     texts = (block.get("text") or block.get("thinking") or str(block.get("input", "")) for block in said)
     return max(0, sum(map(sizes.size_of, texts)) - earlier)

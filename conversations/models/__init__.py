@@ -4,6 +4,7 @@ from conversations.models.attachment import Attachment
 from conversations.models.branch import Branch, Path
 from conversations.models.conversation import Conversation, Participant, Thinking
 from conversations.models.generation import Generation, State
+from conversations.models.generation_call import GenerationCall
 from conversations.models.message import Message, Role
 from conversations.models.tool_call import Decision, ToolCall, ToolGrant
 from conversations.models.unsent import Unsent
@@ -14,6 +15,7 @@ __all__ = [
     "Conversation",
     "Decision",
     "Generation",
+    "GenerationCall",
     "Message",
     "Participant",
     "Path",

@@ -6,11 +6,10 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from conversations.answering import replies
-from conversations.answering.upstream_call import written_by
+from conversations.answering.upstream_call import settle_lost_call
 from conversations.live import broadcasts
 from conversations.models import Generation, State
 from conversations.verbs.turns import mark_changed
-from ledger.booking import entries
 
 
 def recover(quiet_since: datetime | None = None) -> list[int]:
@@ -24,7 +23,7 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
         running = running.filter(heartbeat_at__lt=quiet_since)
     for generation in running.select_related("message__conversation"):
         if end(generation):
-            entries.recover({str(generation.pk): written_by(generation)})
+            settle_lost_call(generation)
             broadcasts.changed(generation.message.conversation)
             broadcasts.relisted(generation.message.conversation)
     return list(Generation.objects.next_in_line().values_list("pk", flat=True))

@@ -1,6 +1,6 @@
 """The one way in which calls to upstreams are booked: begun with a reservation, settled with what they came to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,6 @@ USUAL_ANSWER: Final = 4096
 """Tokens that are reserved for an answer where nobody has said how long it may be."""
 KEY_USE: Final = timedelta(minutes=1)
 """How exactly it is known when a key was last used: so seldom is it written down."""
-ONE_ANSWER: Final = timedelta(hours=1)
 HELD: Final = 5.0
 """Seconds after which what is held for others may have been let go."""
 READ_ANYWAY: Final = ("stalled", "broken_stream", "empty_reply", "reply_too_large")
@@ -80,14 +79,22 @@ class CallRefused(Exception):
         return cls(refusals.too_many(excess), kind="rate_limited", retry_after=excess.retry_after)
 
 
-def begin(caller: Caller, chat_model: ChatModel, *, prompt_tokens: int, max_tokens: int | None) -> Entry:
-    """Books a call that is about to be made, and holds what it may come to; raises CallRefused where it may not be.
+def begin(
+    caller: Caller,
+    chat_model: ChatModel,
+    *,
+    prompt_tokens: int,
+    max_tokens: int | None,
+    is_follow_up: Callable[[], bool] = lambda: False,
+) -> Entry:
+    """Books a call that is about to be made and reserves its maximum. Raises CallRefused when a limit forbids it.
 
-    `max_tokens` is what the upstream is told; None where it is told nothing.
+    `max_tokens` is the limit in the request, None without one. `is_follow_up` is asked only when a rate limit is hit:
+    a call that continues an answer may exceed it.
     """
     with transaction.atomic():
         payer, entry = opened(caller, chat_model)
-        if (excess := rates.excess(payer, entry.started_at, holds=True)) and not goes_on(caller):
+        if (excess := rates.excess(payer, entry.started_at, holds=True)) and not is_follow_up():
             raise CallRefused.rate_limited(excess)
         answer = max_tokens or chat_model.max_output_tokens or USUAL_ANSWER
         entry.prompt_estimate = prompt_tokens
@@ -121,20 +128,19 @@ def warnings_for(person: User | None, key: ApiKey | None = None) -> list[str]:
     return [refusals.nearly_used_up(standing) for standing in standings if standing.is_nearly_used_up]
 
 
-def recover(written: Mapping[str, int] | None = None, before: datetime | None = None) -> None:
-    """Settles what nobody settles any more, as marked estimates: after a start, all that is open.
+def recover(written: Mapping[int, int] | None = None, before: datetime | None = None) -> None:
+    """Settles the open entries of processes that died, as estimates. After a start, those are all open entries.
 
-    Otherwise what began `before`; or the calls of the generations in `written`, which has the tokens that are known
-    to have been written by each call's request id.
+    Later, pass `before` for those that began earlier, or `written`: the tokens known to be written, by entry key.
     """
     left = Entry.objects.open()
     if written is not None:
-        left = left.filter(source=CallSource.CONVERSATION, request_id__in=written)
+        left = left.filter(pk__in=written)
     if before is not None:
         left = left.filter(started_at__lt=before)
     for entry in left.select_related("chat_model").order_by("pk"):
         meter = Meter(max(1, entry.prompt_estimate))
-        meter.assume((written or {}).get(entry.request_id, 0))
+        meter.assume((written or {}).get(entry.pk, 0))
         book(entry, meter, Outcome.LOST, seconds=None)
 
 
@@ -150,15 +156,6 @@ def opened(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
         started_at=now(),
     )
     return Payer(entry.person_id, entry.group_id, entry.key_id), entry
-
-
-def goes_on(caller: Caller) -> bool:
-    """An answer in which tools are used is several calls; once it has begun, limits of requests do not break it off."""
-    if caller.source != CallSource.CONVERSATION or not caller.request_id:
-        return False
-    return Entry.objects.filter(
-        person=caller.person, source=caller.source, request_id=caller.request_id, started_at__gt=now() - ONE_ANSWER
-    ).exists()
 
 
 def highest_cost(chat_model: ChatModel, prompt_tokens: int, answer: int) -> Decimal:

@@ -62,7 +62,7 @@ class Entry(models.Model):
 
     source = models.CharField(max_length=12, choices=CallSource)
     request_id = models.CharField("request", max_length=80, blank=True)
-    """Ours: the gateway's, or the conversation's generation."""
+    """Our name for the request, for people and logs: the gateway's request id, or the number of the generation."""
     upstream_id = models.CharField("upstream's request", max_length=200, blank=True)
 
     input_tokens = models.BigIntegerField(null=True)

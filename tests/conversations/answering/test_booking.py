@@ -14,8 +14,7 @@ from conversations.answering import replies, upstream_call
 from conversations.models import Conversation, Generation, Message, State
 from conversations.upkeep import recovery
 from conversations.verbs import turns
-from ledger.booking import entries
-from ledger.models import Budget, Entry, Outcome, Spending
+from ledger.models import Budget, Entry, Outcome, RateLimit, Spending
 from ledger.reports import usage
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, posted, provider_at
@@ -114,7 +113,19 @@ async def test_each_round_of_tools_is_a_call(
     booked = await booked_entries()
     assert [(entry.input_tokens, entry.output_tokens) for entry in booked] == [(10, 20), (30, 7)]
     assert {entry.request_id for entry in booked} == {str(reply.pk)}
+    assert [call.entry_id async for call in reply.calls.order_by("pk")] == [entry.pk for entry in booked]
     assert (reply.input_tokens, reply.output_tokens) == (40, 27)
+
+
+async def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(
+    ask: Asking, server: ModelServer, model: ChatModel, tool: Tool
+) -> None:
+    await RateLimit.objects.acreate(scope="person", requests_a_minute=1)
+    server.stream(*calling(server.protocol, ("call_1", tool.wire_name, {"file": "x"})))
+    server.say("Nothing there.")
+    assert (await ask(model)).state == State.COMPLETE
+    assert (await ask(model, "And now?")).error_kind == "rate_limited"
+    assert len(await booked_entries()) == 2
 
 
 async def test_a_continuation_is_a_call_of_its_own(
@@ -236,9 +247,7 @@ async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
     def crash() -> None:
         lost = posted(conversation, ada, "Well?", model)
         assert lost.claim()
-        entries.begin(
-            entries.Caller(ada, entries.CallSource.CONVERSATION, str(lost.pk)), model, prompt_tokens=12, max_tokens=100
-        )
+        upstream_call.begin_call(lost, prompt_tokens=12, max_tokens=100)
         Message.objects.filter(pk=lost.message_id).update(blocks=[{"type": "text", "text": "x" * 400}])
         recovery.recover()
 

@@ -111,10 +111,11 @@ def test_a_crash_leaves_marked_estimates(ada: User, ben: User, model: ChatModel)
 
 
 def test_a_crash_counts_what_is_known_to_have_been_written(ada: User, model: ChatModel) -> None:
-    caller = Caller(ada, CallSource.CONVERSATION, "17")
-    entries.begin(caller, model, prompt_tokens=70, max_tokens=None)
-    entries.recover(written={"17": 30})
-    assert Entry.objects.get().usage == Usage(70, 30)
+    other = begun(ada, model)
+    entry = entries.begin(Caller(ada, CallSource.CONVERSATION), model, prompt_tokens=70, max_tokens=None)
+    entries.recover(written={entry.pk: 30})
+    assert [each.pk for each in Entry.objects.open()] == [other.pk]
+    assert Entry.objects.get(pk=entry.pk).usage == Usage(70, 30)
 
 
 def test_a_key_was_last_used_about_then(ada: User, model: ChatModel) -> None:
@@ -134,10 +135,10 @@ def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model:
 
 def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(ada: User, model: ChatModel) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=1)
-    answer = Caller(ada, CallSource.CONVERSATION, "17")
-    for _ in range(3):
-        settled(entries.begin(answer, model, prompt_tokens=1, max_tokens=1))
-    with pytest.raises(CallRefused):
-        entries.begin(Caller(ada, CallSource.CONVERSATION, "18"), model, prompt_tokens=1, max_tokens=1)
-    with pytest.raises(CallRefused):
-        entries.begin(Caller(ada, CallSource.GATEWAY, "17"), model, prompt_tokens=1, max_tokens=1)
+    begun(ada, model)
+    answer = Caller(ada, CallSource.CONVERSATION)
+    for _ in range(2):
+        settled(entries.begin(answer, model, prompt_tokens=1, max_tokens=1, is_follow_up=lambda: True))
+    for source in CallSource:
+        with pytest.raises(CallRefused):
+            entries.begin(Caller(ada, source), model, prompt_tokens=1, max_tokens=1)
