@@ -1,4 +1,4 @@
-"""The events of an upstream that speaks the client's protocol: passed on as they came, but for a few words. No I/O."""
+"""Copies the events of an upstream that speaks the client's protocol, with a few corrections. No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from upstreams.endpoint import ProtocolName
 from upstreams.sse import ServerSentEvent
 
 _STOP: Final = '{"type":"message_stop"}'
-_DONE: Final = "data: [DONE]\n\n"
+_DONE: Final = b"data: [DONE]\n\n"
 _MODEL: Final = re.compile(r'"model"\s*:\s*(?:"(?:[^"\\]|\\.)*"|null)')
 _NO_CHOICES: Final = re.compile(r'"choices"\s*:\s*\[\s*\]')
 _ABSENT: Final[Mapping[str, Any]] = {
@@ -20,41 +20,41 @@ _ABSENT: Final[Mapping[str, Any]] = {
 _NO_USAGE: Final = {"input_tokens": 0, "output_tokens": 0}
 
 
-class Relay(Protocol):
-    def wire(self, sse: ServerSentEvent, /) -> str:
-        """The event as the client gets it; "" when it does not."""
+class Copier(Protocol):
+    def copy(self, sse: ServerSentEvent, /) -> bytes:
+        """The event as the client gets it; empty if the client does not get it."""
         ...
 
-    def ending(self) -> str:
-        """What the upstream left out although its reply is complete."""
+    def ending(self) -> bytes:
+        """The end of a complete reply, if the upstream left it out."""
         ...
 
 
-class MessagesRelay:
-    """Some servers leave out the line that names an event, or figures without which the SDK fails."""
+class MessagesCopier:
+    """Adds what some servers leave out: the line that names an event, and figures without which the SDK fails."""
 
     def __init__(self, model: str) -> None:
         self._model = model
         self._is_stopped = False
 
-    def wire(self, sse: ServerSentEvent) -> str:
+    def copy(self, sse: ServerSentEvent) -> bytes:
         kind, data = sse.type, sse.data
         if kind == "content_block_delta":
-            return f"event: {kind}\ndata: {data}\n\n" if "\n" not in data else _framed(kind, data)
+            return _framed(kind, data)
         if kind == "message":
             event = _parsed(data)
             kind = str(event.get("type") or "")
         if kind == "message_start":
-            data = self._begun(data)
+            data = self._with_all_fields(data)
         elif kind == "message_delta":
             data = _with_usage(data)
         self._is_stopped = self._is_stopped or kind == "message_stop"
-        return _framed(kind, data) if kind else ""
+        return _framed(kind, data) if kind else b""
 
-    def ending(self) -> str:
-        return "" if self._is_stopped else _framed("message_stop", _STOP)
+    def ending(self) -> bytes:
+        return b"" if self._is_stopped else _framed("message_stop", _STOP)
 
-    def _begun(self, data: str) -> str:
+    def _with_all_fields(self, data: str) -> str:
         event = _parsed(data)
         message = event.get("message")
         if not isinstance(message, dict):
@@ -63,43 +63,43 @@ class MessagesRelay:
         return _dumped({**event, "message": {**_ABSENT, **message, "model": self._model, "usage": usage}})
 
 
-class ChatRelay:
-    """The usage is asked for in any case, so its chunk is kept back from whoever did not ask."""
+class ChatCopier:
+    """Leaves out the chunk of usage unless the client asked for it: the gateway always asks."""
 
     def __init__(self, model: str, *, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
         self._model = f'"model":{_dumped(model)}'
-        self._said = ""
+        self._named = ""
         self._is_done = False
 
-    def wire(self, sse: ServerSentEvent) -> str:
+    def copy(self, sse: ServerSentEvent) -> bytes:
         data = sse.data
         if data.strip() == "[DONE]":
             self._is_done = True
             return _DONE
         if data[:1] != "{":
-            return ""
+            return b""
         if not self._wants_usage and _is_usage_alone(data):
-            return ""
+            return b""
         # Nearly every chunk names the model in the same words as the one before.
-        if not self._said or self._said not in data:
+        if not self._named or self._named not in data:
             found = _MODEL.search(data)
-            self._said = found[0] if found else ""
-        if self._said and self._said != self._model:
-            data = data.replace(self._said, self._model, 1)
-        return f"data: {data}\n\n" if "\n" not in data else f"data: {_on_one_line(data)}\n\n"
+            self._named = found[0] if found else ""
+        if self._named and self._named != self._model:
+            data = data.replace(self._named, self._model, 1)
+        return f"data: {_on_one_line(data)}\n\n".encode()
 
-    def ending(self) -> str:
-        return "" if self._is_done else _DONE
-
-
-def relay(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Relay:
-    """`wants_usage` is for the one protocol in which a client has to ask for it."""
-    return MessagesRelay(model) if protocol is ProtocolName.ANTHROPIC else ChatRelay(model, wants_usage=wants_usage)
+    def ending(self) -> bytes:
+        return b"" if self._is_done else _DONE
 
 
-def whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
-    """A reply in one piece, which names the model as it was asked for and has figures where the SDK counts on them."""
+def copier(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Copier:
+    """`model` is the client's name for the model; `wants_usage` matters in Chat Completions only."""
+    return MessagesCopier(model) if protocol is ProtocolName.ANTHROPIC else ChatCopier(model, wants_usage=wants_usage)
+
+
+def copy_whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
+    """A reply in one piece, with the client's name for the model and all the figures that the SDK needs."""
     reply = orjson.loads(body)
     usage = _figures(reply.get("usage"))
     if protocol is ProtocolName.ANTHROPIC:
@@ -126,12 +126,12 @@ def _figures(usage: object) -> Mapping[str, Any]:
     return usage if isinstance(usage, dict) else {}
 
 
-def _framed(kind: str, data: str) -> str:
-    return f"event: {kind}\ndata: {_on_one_line(data)}\n\n"
+def _framed(kind: str, data: str) -> bytes:
+    return f"event: {kind}\ndata: {_on_one_line(data)}\n\n".encode()
 
 
 def _on_one_line(data: str) -> str:
-    # Within JSON a line's end is white space: inside a string it is written as an escape.
+    # In JSON a line end is white space: within a string it would be escaped.
     return data.replace("\n", " ")
 
 

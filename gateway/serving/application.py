@@ -20,7 +20,7 @@ from gateway.dialects import DIALECTS
 from gateway.ids import new_id
 from gateway.problems import Problem
 from gateway.serving.admission import Asked, admit, admit_count, key_of, model_of, models_of
-from gateway.serving.calls import Call, while_there
+from gateway.serving.calls import ProgramCall, while_there
 from gateway.serving.counting import counted
 from gateway.serving.incoming import Gone, Incoming, Receive
 from gateway.serving.outgoing import Outgoing, Send
@@ -99,7 +99,7 @@ async def _reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> N
     beta = incoming.headers.get("anthropic-beta", "")
     admitted = await _admit(asked)
     out.about = f", key {admitted.key.pk}, model {admitted.chat_model.pk}"
-    call = Call(admitted, out, beta if _BETA.fullmatch(beta) else "")
+    call = ProgramCall(admitted, out, beta if _BETA.fullmatch(beta) else "")
     others = [incoming.gone(), out.keep_alive(call.ping)] if asked.is_streamed else [incoming.gone()]
     await while_there(call.run(), others)
 

@@ -11,7 +11,7 @@ import orjson
 from django.db import DatabaseError
 
 from gateway.dialects import DIALECTS
-from gateway.passing.pass_through import Passage, Passed
+from gateway.passing.pass_through import Passed, PassThrough
 from gateway.problems import Problem
 from gateway.serving.admission import Admitted
 from gateway.serving.outgoing import Outgoing
@@ -19,8 +19,8 @@ from gateway.serving.threads import in_thread
 from ledger.booking import entries
 from upstreams.client import LIMITS, stream_payload
 from upstreams.client.attempts import persistent
-from upstreams.errors import EmptyReply, UpstreamError
-from upstreams.events import ReplyEnded, ReplyEvent
+from upstreams.errors import UpstreamError
+from upstreams.events import ReplyEvent
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ BOOKINGS: Final = 6
 """Attempts to book a call, each after twice the wait of the one before."""
 
 
-class Call:
+class ProgramCall:
     def __init__(self, admitted: Admitted, out: Outgoing, beta: str) -> None:
         self._admitted, self._asked, self._meter, self._out = admitted, admitted.asked, admitted.meter, out
         self._beta = beta
@@ -100,17 +100,15 @@ class Call:
                 self._meter.take(passed.events)
                 wire.append(passed.wire)
                 events += passed.events
-        if self._admitted.is_verbatim:
-            return b"".join(wire)
-        return orjson.dumps(self._dialect.whole(events, self._asked.model))
+        return b"".join(wire) or orjson.dumps(self._dialect.whole(events, self._asked.model))
 
     def _passed(self) -> AsyncGenerator[Passed]:
         admitted = self._admitted
         if not admitted.is_verbatim:
             return self._translated()
 
-        def attempt() -> Passage:
-            return Passage(
+        def attempt() -> PassThrough:
+            return PassThrough(
                 admitted.endpoint,
                 admitted.payload,
                 PATIENT,
@@ -122,16 +120,11 @@ class Call:
         return persistent(attempt, PATIENT, lambda passed: self._meter.abandon(passed.events))
 
     async def _translated(self) -> AsyncGenerator[Passed]:
-        encoder, admitted = self._encoder, self._admitted
+        admitted, is_streamed, encode = self._admitted, self._asked.is_streamed, self._encoder.feed
         events = stream_payload(admitted.endpoint, admitted.payload, limits=PATIENT, abandoned=self._meter.abandon)
-        try:
-            async with aclosing(events) as batches:
-                async for batch in batches:
-                    yield Passed(encoder.feed(batch), batch)
-        except EmptyReply:
-            # Nothing to say is an answer too, when it ends as it should.
-            end = [ReplyEnded(stop_reason=None)]
-            yield Passed(encoder.feed(end), end)
+        async with aclosing(events) as batches:
+            async for batch in batches:
+                yield Passed(encode(batch) if is_streamed else b"", batch)
 
 
 _book = in_thread(entries.settle)

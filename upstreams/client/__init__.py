@@ -58,5 +58,5 @@ def stream_payload(
     limits: Limits = LIMITS,
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:
-    """As `stream_reply`, for a request that is in the endpoint's protocol already."""
-    return persistent(lambda: Call(endpoint, payload, limits), limits, abandoned)
+    """Like `stream_reply`, for a request that is in the endpoint's protocol already. The reply may be empty."""
+    return persistent(lambda: Call(endpoint, payload, limits, may_be_empty=True), limits, abandoned)

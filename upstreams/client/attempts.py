@@ -18,7 +18,8 @@ class Batch(Protocol):
 
 
 class Attempt[B: Batch](Protocol):
-    has_content: bool
+    @property
+    def has_content(self) -> bool: ...
 
     async def open(self) -> None: ...
 

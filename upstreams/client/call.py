@@ -1,31 +1,54 @@
-"""One attempt to get a reply, as the events that it is made of."""
+"""One attempt to get a reply, as events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from upstreams.client.exchange import Exchange
 from upstreams.client.transport import Limits
+from upstreams.delta_template import DeltaTemplate
 from upstreams.endpoint import Endpoint
-from upstreams.errors import ReplyTooLarge, UpstreamError
-from upstreams.events import CONTENT, ReplyEvent
+from upstreams.errors import EmptyReply, ReplyTooLarge, UpstreamError
+from upstreams.events import CONTENT, BlockGrew, ReplyEnded, ReplyEvent
 from upstreams.protocols import PROTOCOLS
-from upstreams.sse import EventTooLarge, SSEDecoder
+from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 
 class Call:
-    """`open`, then `read` until it returns None, then `close`; all of it in one task."""
+    """Call `open`, then `read` until it returns None, then `close`, all in one task.
 
-    def __init__(self, endpoint: Endpoint, payload: Mapping[str, Any], limits: Limits) -> None:
+    `copy` makes, of each event of a stream, the bytes that `take_copy` returns. With `may_be_empty`, a proper end
+    without content is a reply and not an EmptyReply.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        payload: Mapping[str, Any],
+        limits: Limits,
+        *,
+        copy: Callable[[ServerSentEvent], bytes] | None = None,
+        may_be_empty: bool = False,
+    ) -> None:
         self._endpoint, self._payload, self._limits = endpoint, payload, limits
+        self._copy, self._may_be_empty = copy, may_be_empty
         self._protocol = PROTOCOLS[endpoint.protocol]
         self._exchange = Exchange(endpoint, limits, is_streamed=payload.get("stream") is True)
         self._decoder = self._protocol.Decoder(endpoint)
         self._sse = SSEDecoder(limits.event_size)
+        self._template: DeltaTemplate | None = None
+        self._copied: list[bytes] = []
         self._failure: UpstreamError | None = None
         self._is_over = False
-        self._size_seen = 0
+        self._size_seen = self._size_undecoded = 0
+        self.body = b""
+        """The reply as it arrived, if it arrived in one piece."""
         self.has_content = False
-        """Whether some of the reply itself was read: from then on the attempt stands, and no other is made."""
+        """Whether any of the reply itself was read. From then on, no other attempt is made."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the reply was read to its proper end."""
+        return self._is_over and not self._failure
 
     async def open(self) -> None:
         """Sends the request; returns when the upstream has accepted it."""
@@ -35,7 +58,7 @@ class Call:
         )
 
     async def read(self) -> list[ReplyEvent] | None:
-        """The events of what has arrived, perhaps none yet; None when the reply is complete."""
+        """The events that have arrived, perhaps none yet; None when the reply is complete."""
         if self._failure:
             raise self._failure
         if self._is_over:
@@ -44,38 +67,78 @@ class Call:
         try:
             await self._read(events)
         except UpstreamError as failure:
-            # What came before the failure is delivered first; the next read raises it.
-            self._failure = failure
+            if isinstance(failure, EmptyReply) and self._may_be_empty:
+                self._is_over = True
+                events.append(ReplyEnded(stop_reason=None))
+            else:
+                # The events before the failure are delivered first; the next read raises it.
+                self._failure = failure
         if not self.has_content:
             self.has_content = any(isinstance(event, CONTENT) for event in events)
         return events
 
+    def take_copy(self) -> bytes:
+        """The copies of the events that the last `read` returned."""
+        copied, self._copied = self._copied, []
+        return copied[0] if len(copied) == 1 else b"".join(copied)
+
     async def close(self) -> None:
         await self._exchange.close(is_complete=self._decoder.done and not self._failure)
 
+    @property
+    def _size(self) -> int:
+        """Characters of content so far, decoded or not."""
+        return self._decoder.size + self._size_undecoded
+
     async def _read(self, events: list[ReplyEvent]) -> None:
-        decoder = self._decoder
         if not self._exchange.is_stream:
             self._is_over = True
-            for event in self._protocol.read_whole(await self._exchange.whole(), self._endpoint):
+            self.body = await self._exchange.whole()
+            for event in self._protocol.read_whole(self.body, self._endpoint):
                 events.append(event)
             return
-        has_grown, self._size_seen = decoder.size != self._size_seen, decoder.size
+        size = self._size
+        has_grown, self._size_seen = size != self._size_seen, size
         if chunk := await self._exchange.chunk(has_grown=has_grown):
-            self._decode(chunk, events)
+            self._take(chunk, events)
+            if self._size > self._limits.text_size:
+                raise ReplyTooLarge.at(self._endpoint.name)
         else:
             self._is_over = True
-            events += decoder.end()
+            events += self._decoder.end()
 
-    def _decode(self, chunk: bytes, events: list[ReplyEvent]) -> None:
-        decoder = self._decoder
+    def _take(self, chunk: bytes, events: list[ReplyEvent]) -> None:
+        is_whole = self._sse.is_between_events
+        # Decoding events of text alone would be most of the work.
+        if is_whole and self._template and (read := self._template.read(chunk)):
+            text, copy = read
+            self._size_undecoded += len(text)
+            events.append(BlockGrew(text))
+            if self._copy:
+                self._copied.append(copy)
+            return
+        last = self._decode(chunk, events)
+        if not all(type(event) is BlockGrew for event in events):
+            self._template = None
+        elif is_whole and self._decoder.passes_text:
+            match last:
+                case [BlockGrew(text)]:
+                    self._template = DeltaTemplate.of(chunk, text, self._copied[-1] if self._copied else None)
+
+    def _decode(self, chunk: bytes, events: list[ReplyEvent]) -> Sequence[ReplyEvent]:
+        """Decodes a chunk; returns the events of its last server-sent event."""
+        decoder, copy = self._decoder, self._copy
+        last: Sequence[ReplyEvent] = ()
         try:
             for sse in self._sse.feed(chunk):
-                events += decoder.feed(sse)
+                # This raises a failure that the upstream reports before its words are copied.
+                last = decoder.feed(sse)
+                events += last
+                if copy:
+                    self._copied.append(copy(sse))
                 if decoder.done:
                     self._is_over = True
-                    return
+                    break
         except EventTooLarge:
             raise ReplyTooLarge.at(self._endpoint.name, detail="event too large") from None
-        if decoder.size > self._limits.text_size:
-            raise ReplyTooLarge.at(self._endpoint.name)
+        return last

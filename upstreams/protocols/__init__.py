@@ -22,6 +22,11 @@ class ReplyDecoder(Protocol):
         """Characters of content so far; it grows with every piece, also with those that make no event yet."""
         ...
 
+    @property
+    def passes_text(self) -> bool:
+        """Whether all further text of the open block is content as it is, with no tags to look for."""
+        ...
+
     def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...
 
     def end(self) -> Sequence[ReplyEvent]:

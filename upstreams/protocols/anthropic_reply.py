@@ -69,6 +69,8 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
 class MessagesDecoder:
     """Reads the events of one streamed reply (Messages API, streaming)."""
 
+    passes_text = True
+
     def __init__(self, endpoint: Endpoint) -> None:
         self.done = False
         self.size = 0

@@ -60,6 +60,10 @@ class ChatDecoder:
     def size(self) -> int:
         return self._blocks.size
 
+    @property
+    def passes_text(self) -> bool:
+        return self._splitter is None
+
     def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
         if self.done:
             return ()

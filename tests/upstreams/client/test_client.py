@@ -113,6 +113,25 @@ async def test_what_has_arrived_meanwhile_comes_in_one_batch(server: ModelServer
     assert max(len("".join(texts)) for texts in grown) > 2 * 16 * 1024
 
 
+async def test_a_reply_reads_the_same_however_its_pieces_arrive(server: ModelServer) -> None:
+    pieces = ["Hel", "lo", " <b>", ' "quoted"', "\n", "\\", " é", " <think>", "no</think>", "thought", "!"]
+    for thinking in ([], ["h", "m", "\n", "m"]):
+        wire = reply_wire(server.protocol, pieces, thinking=thinking)
+        server.forget()
+        server.stream(b"".join(wire))
+        server.stream(*(step for event in wire for step in (event, Pause(0.002))))
+        at_once = await ask(server)
+        assert await ask(server) == at_once
+        assert (at_once.text, at_once.thinking) == ("".join(pieces), "".join(thinking))
+
+
+async def test_tags_of_thinking_are_found_in_single_pieces_of_text(openai: ModelServer) -> None:
+    wire = reply_wire(openai.protocol, ["<think>", "h", "m", " m", "</think>", "Hel", "lo"])
+    openai.stream(*(step for event in wire for step in (event, Pause(0.002))))
+    read = await ask(openai)
+    assert (read.thinking, read.text) == ("hm m", "Hello")
+
+
 async def test_a_reply_may_be_asked_for_in_one_piece(server: ModelServer) -> None:
     server.body(WHOLE[server.protocol])
     read = await ask(server, replace(ASKED, stream=False))

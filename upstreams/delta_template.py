@@ -1,0 +1,57 @@
+"""Reads streamed text without decoding it: nearly every event differs from the one before in its text alone."""
+
+import re
+from typing import Final, Self
+
+_END: Final = b"\n\n"
+# The part of a JSON string that means what it says and ends no line.
+_PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
+
+
+class DeltaTemplate:
+    """The bytes of an event before and after its text, as it arrives and as it is copied."""
+
+    def __init__(self, arrives: tuple[bytes, bytes], copied: tuple[bytes, bytes]) -> None:
+        (self._before, self._after), self._copied = arrives, copied
+        self._start, self._size = len(self._before), len(self._before) + len(self._after)
+        self._is_copied_unchanged = arrives == copied
+
+    @classmethod
+    def of(cls, chunk: bytes, text: str, copy: bytes | None = None) -> Self | None:
+        """The template of the last event in `chunk`, which has this text; None if its place is not certain.
+
+        `copy` is what a reader gets in place of the event; by default the event itself.
+        """
+        event = chunk[:-2].rpartition(_END)[2] + chunk[-2:]
+        copy = event if copy is None else copy
+        quoted = b'"%b"' % text.encode()
+        if not event.endswith(_END) or event.count(_END) != 1 or b"\r" in event or not text:
+            return None
+        if _PLAIN.fullmatch(quoted, 1, len(quoted) - 1) is None or event.count(quoted) != 1 or copy.count(quoted) != 1:
+            return None
+        (before, after), (copied_before, copied_after) = event.split(quoted), copy.split(quoted)
+        return cls((before + b'"', b'"' + after), (copied_before + b'"', b'"' + copied_after))
+
+    def read(self, chunk: bytes) -> tuple[str, bytes] | None:
+        """The text of some whole events and the copy of them; None if any of them does not fit."""
+        text = self._text_of(chunk)
+        if text is not None:
+            texts = [text]
+        elif chunk.endswith(_END):
+            texts = []
+            for event in chunk.removesuffix(_END).split(_END):
+                if (text := self._text_of(event + _END)) is None:
+                    return None
+                texts.append(text)
+        else:
+            return None
+        if not self._is_copied_unchanged:
+            before, after = self._copied
+            chunk = b"".join([before + text + after for text in texts])
+        return b"".join(texts).decode("utf-8", "replace"), chunk
+
+    def _text_of(self, event: bytes) -> bytes | None:
+        end = len(event) - len(self._after)
+        if len(event) < self._size or not (event.startswith(self._before) and event.endswith(self._after)):
+            return None
+        return event[self._start : end] if _PLAIN.fullmatch(event, self._start, end) else None
