@@ -21,6 +21,8 @@ class Effort(StrEnum):
     MAX = "max"
 
 
+DEFAULT_MAX_TOKENS: Final = 4096
+"""The length of an answer, in tokens, where nobody has set a limit."""
 MESSAGES_EFFORTS: Final = (Effort.LOW, Effort.MEDIUM, Effort.HIGH, Effort.XHIGH, Effort.MAX)
 """Those that the Messages API knows."""
 

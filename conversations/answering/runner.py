@@ -14,13 +14,13 @@ from conversations.answering.relay import Relay
 from conversations.answering.upstream_call import carried_by
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, Message, State, ToolCall
-from conversations.models.generation import USAGE_FIELDS
 from conversations.prompt.toolbox import TOO_MANY, Toolbox, error, unanswered
 from conversations.prompt.transcript import problems_with, request_for, takes_prefill
 from ledger.booking.entries import CallRefused
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest, UpstreamError
+from upstreams.models import USAGE_FIELDS
 from upstreams.protocols import PROTOCOLS
 from upstreams.sealing import SealBroken
 

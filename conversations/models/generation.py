@@ -8,10 +8,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils.timezone import now
 
-from upstreams.events import Usage
-from upstreams.models import ChatModel
-
-USAGE_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens")
+from upstreams.models import ChatModel, UsageColumns
 
 
 class State(models.TextChoices):
@@ -43,7 +40,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         return self.filter(~Exists(earlier), state=State.QUEUED)
 
 
-class Generation(models.Model):
+class Generation(UsageColumns):
     """Names of model and provider are copied: they stay true when those are renamed or deleted."""
 
     conversation = models.ForeignKey("conversations.Conversation", models.CASCADE, related_name="generations")
@@ -63,11 +60,6 @@ class Generation(models.Model):
     notes = models.JSONField(default=list, blank=True)
     thinking_seconds = models.FloatField(null=True, blank=True)
 
-    input_tokens = models.PositiveIntegerField(null=True, blank=True)
-    output_tokens = models.PositiveIntegerField(null=True, blank=True)
-    cache_read_tokens = models.PositiveIntegerField(null=True, blank=True)
-    cache_write_tokens = models.PositiveIntegerField(null=True, blank=True)
-    thinking_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
 
     continues = models.BooleanField(default=False)
@@ -126,15 +118,6 @@ class Generation(models.Model):
     @property
     def duration(self) -> timedelta | None:
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(**{name: getattr(self, name) for name in USAGE_FIELDS})
-
-    @usage.setter
-    def usage(self, usage: Usage) -> None:
-        for name in USAGE_FIELDS:
-            setattr(self, name, getattr(usage, name))
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -7,10 +7,9 @@ from typing import Any
 
 from conversations.models import Conversation, Message, Path, Role, Thinking
 from ledger.sizes import message_size, size_of
+from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
 
-USUAL_ANSWER = 4096
-"""Tokens that are kept free for the answer, where nobody has said how long it may be."""
 KEPT_SHARE = 0.5
 """Of the window, when something is left out: much at once, and seldom, since each time the cached prompt is lost."""
 
@@ -56,7 +55,7 @@ def fill_of(
 def reserve(conversation: Conversation, window: int | None) -> int:
     """What the answer may take up, but never more than half."""
     budget = conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None
-    wanted = conversation.max_tokens or USUAL_ANSWER + (budget or 0)
+    wanted = conversation.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0)
     return wanted if window is None else min(wanted, window // 2)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from accounts.keys import ApiKey
 from gateway.catalogue.listing import ListedModel
@@ -20,9 +20,6 @@ from ledger.sizes import prompt_tokens
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
-
-DEFAULT_MAX_TOKENS: Final = 4096
-"""Of an answer, where the client has not said and the upstream's protocol wants it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +72,7 @@ def admit(asked: Asked) -> Admitted:
     if endpoint.protocol is asked.protocol:
         payload = verbatim(asked.protocol, asked.body, chat_model.model_id)
     else:
-        told = translated(
-            asked.body, asked.protocol, endpoint, chat_model.model_id, chat_model.limits, DEFAULT_MAX_TOKENS
-        )
+        told = translated(asked.body, asked.protocol, endpoint, chat_model.model_id, chat_model.limits)
         payload, dropped = told.body, told.dropped
     size = prompt_tokens(asked.body)
     caller = entries.Caller(key.person, entries.CallSource.GATEWAY, asked.request_id, key)

@@ -10,7 +10,6 @@ from gateway.translation.to_messages import messages_body
 from gateway.translation.unsigned import without_unsigned_thinking
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.parameters import ModelLimits
-from upstreams.protocols.anthropic import DEFAULT_MAX_TOKENS
 
 __all__ = ["Translated", "translated", "without_unsigned_thinking"]
 
@@ -28,7 +27,6 @@ def translated(
     endpoint: Endpoint,
     model_id: str,
     limits: ModelLimits,
-    default_max_tokens: int = DEFAULT_MAX_TOKENS,
 ) -> Translated:
     """A checked body of the protocol `source` as one of the endpoint's, which is the other one.
 
@@ -37,8 +35,5 @@ def translated(
     """
     asked = Asked(body)
     asked.take("model")
-    if source is ProtocolName.ANTHROPIC:
-        sent = chat_body(asked, endpoint)
-    else:
-        sent = messages_body(asked, limits, default_max_tokens)
+    sent = chat_body(asked, endpoint) if source is ProtocolName.ANTHROPIC else messages_body(asked, limits)
     return Translated({"model": model_id, **sent}, asked.dropped)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.translation.asked import Asked
-from upstreams.chat import Effort
+from upstreams.chat import DEFAULT_MAX_TOKENS, Effort
 from upstreams.endpoint import Endpoint
 from upstreams.parameters import MIN_THINKING_BUDGET, ModelLimits
 from upstreams.protocols.anthropic import ADAPTIVE_MAX_TOKENS
@@ -47,9 +47,7 @@ class Thinking:
         return self.fields.get("thinking", {}).get("type") in ("enabled", "adaptive")
 
 
-def messages_thinking(
-    asked: Asked, limits: ModelLimits, default_max_tokens: int, *, may_think: bool, may_budget: bool
-) -> Thinking:
+def messages_thinking(asked: Asked, limits: ModelLimits, *, may_think: bool, may_budget: bool) -> Thinking:
     """What the server would refuse may not be: thinking at all, or thinking on a budget."""
     older, newer = asked.take("max_tokens"), asked.take("max_completion_tokens")
     given: int | None = older if newer is None else newer
@@ -60,15 +58,15 @@ def messages_thinking(
 
     if effort in (Effort.NONE, Effort.MINIMAL):
         can_think = limits.supports_thinking or limits.thinks_adaptively
-        return Thinking(room(default_max_tokens), {"thinking": {"type": "disabled"}} if can_think else {})
+        return Thinking(room(DEFAULT_MAX_TOKENS), {"thinking": {"type": "disabled"}} if can_think else {})
     if effort and limits.thinks_adaptively and may_think:
         fields = {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
-        return Thinking(room(max(default_max_tokens, ADAPTIVE_MAX_TOKENS)), fields)
+        return Thinking(room(max(DEFAULT_MAX_TOKENS, ADAPTIVE_MAX_TOKENS)), fields)
     if effort and limits.supports_thinking and may_budget:
-        most = room(default_max_tokens + BUDGETS[effort])
+        most = room(DEFAULT_MAX_TOKENS + BUDGETS[effort])
         budget = min(BUDGETS[effort], most - 1)
         if budget >= MIN_THINKING_BUDGET:
             return Thinking(most, {"thinking": {"type": "enabled", "budget_tokens": budget}})
     if effort:
         asked.drop("reasoning_effort")
-    return Thinking(room(default_max_tokens), {})
+    return Thinking(room(DEFAULT_MAX_TOKENS), {})

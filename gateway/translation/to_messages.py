@@ -15,7 +15,7 @@ _SILENT_WHEN_EMPTY: Final = ("presence_penalty", "frequency_penalty", "logit_bia
 """An empty one, or a penalty of 0, asks for nothing."""
 
 
-def messages_body(asked: Asked, limits: ModelLimits, default_max_tokens: int) -> dict[str, Any]:
+def messages_body(asked: Asked, limits: ModelLimits) -> dict[str, Any]:
     _refuse(asked)
     told = history(asked)
     tools = messages_tools(asked)
@@ -23,7 +23,7 @@ def messages_body(asked: Asked, limits: ModelLimits, default_max_tokens: int) ->
     # An answer that is begun cannot be thought about. Nor, on a budget, one that must or does use tools:
     # the thinking with which their use began did not come back.
     may_budget = not (told.is_begun or told.is_using_tools or is_forced)
-    thinking = messages_thinking(asked, limits, default_max_tokens, may_think=not told.is_begun, may_budget=may_budget)
+    thinking = messages_thinking(asked, limits, may_think=not told.is_begun, may_budget=may_budget)
     asked.take("stream_options")
     sent: dict[str, Any] = {
         "max_tokens": thinking.max_tokens,

@@ -14,11 +14,11 @@ from accounts.models import ApiKey, User
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
 from ledger.models import CallSource, Entry, Outcome
-from ledger.models.entry import USAGE_FIELDS
 from ledger.models.money import amount, units
 from ledger.payer import Payer, group_of
+from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.events import Usage
-from upstreams.models import ChatModel
+from upstreams.models import USAGE_FIELDS, ChatModel
 
 __all__ = [
     "Caller",
@@ -32,8 +32,6 @@ __all__ = [
     "warnings_for",
 ]
 
-USUAL_ANSWER: Final = 4096
-"""Tokens that are reserved for an answer where nobody has said how long it may be."""
 KEY_USE: Final = timedelta(minutes=1)
 """How exactly it is known when a key was last used: so seldom is it written down."""
 HELD: Final = 5.0
@@ -96,7 +94,7 @@ def begin(
         payer, entry = opened(caller, chat_model)
         if (excess := rates.excess(payer, entry.started_at, holds=True)) and not is_follow_up():
             raise CallRefused.rate_limited(excess)
-        answer = max_tokens or chat_model.max_output_tokens or USUAL_ANSWER
+        answer = max_tokens or chat_model.max_output_tokens or DEFAULT_MAX_TOKENS
         entry.prompt_estimate = prompt_tokens
         entry.reserved_tokens = prompt_tokens + answer
         entry.reserved_cost = highest_cost(chat_model, prompt_tokens, answer)

@@ -2,8 +2,8 @@
 
 from ledger.booking import statements
 from ledger.models import Entry, Outcome, Period
-from ledger.models.entry import USAGE_FIELDS
 from ledger.models.money import units
+from upstreams.models import USAGE_FIELDS
 
 WENT_WRONG = (Outcome.BROKEN, Outcome.FAILED, Outcome.LOST)
 

@@ -10,9 +10,8 @@ from django.utils.timezone import now
 from accounts.models import ApiKey, User
 from ledger.models.money import MoneyField
 from upstreams.events import Usage
-from upstreams.models import ChatModel
+from upstreams.models import ChatModel, UsageColumns
 
-USAGE_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens")
 COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 """What a call comes to in tokens; thinking is part of the output."""
 
@@ -44,7 +43,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         return self if person.has_perm("ledger.view_entry") else self.filter(person=person)
 
 
-class Entry(models.Model):
+class Entry(UsageColumns):
     """Open while the call runs, with what is reserved for it; settled once, with what it came to.
 
     Names are copied: they stay true when those who bear them are renamed or deleted.
@@ -65,11 +64,6 @@ class Entry(models.Model):
     """Our name for the request, for people and logs: the gateway's request id, or the number of the generation."""
     upstream_id = models.CharField("upstream's request", max_length=200, blank=True)
 
-    input_tokens = models.BigIntegerField(null=True)
-    output_tokens = models.BigIntegerField(null=True)
-    cache_read_tokens = models.BigIntegerField(null=True)
-    cache_write_tokens = models.BigIntegerField(null=True)
-    thinking_tokens = models.BigIntegerField(null=True)
     is_estimate = models.BooleanField("estimated", default=False)
     cost = MoneyField(null=True)
     """By the model's prices at that time; None where they were not known."""
@@ -102,15 +96,6 @@ class Entry(models.Model):
     @property
     def is_open(self) -> bool:
         return self.outcome == Outcome.OPEN
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(**{name: getattr(self, name) for name in USAGE_FIELDS})
-
-    @usage.setter
-    def usage(self, usage: Usage) -> None:
-        for name in USAGE_FIELDS:
-            setattr(self, name, getattr(usage, name))
 
     @property
     def tokens(self) -> int:

@@ -7,11 +7,9 @@ from django.db import models
 from ledger.models.entry import CallSource
 from ledger.models.money import MoneyField
 from ledger.periods import Period
+from upstreams.models import USAGE_FIELDS
 
-SUMMED_FIELDS = (
-    *("calls", "estimated_calls", "failed_calls", "cost"),
-    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens"),
-)
+SUMMED_FIELDS = ("calls", "estimated_calls", "failed_calls", "cost", *USAGE_FIELDS)
 
 
 class UsageSumQuerySet(models.QuerySet["UsageSum"]):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from upstreams.chat import MESSAGES_EFFORTS, Block, ChatRequest
+from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.protocols.anthropic_reply import MessagesDecoder as Decoder
 from upstreams.protocols.anthropic_reply import read_whole
@@ -16,7 +16,6 @@ PATH: Final = "/v1/messages"
 MODELS_PATH: Final = "/v1/models"
 VERSION: Final = "2023-06-01"
 """The later version refuses temperature, top_p and top_k; in all else that we use they are equal."""
-DEFAULT_MAX_TOKENS: Final = 4096
 ADAPTIVE_MAX_TOKENS: Final = 16384
 """Thinking counts as output, and nobody has said how much of it there will be."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
