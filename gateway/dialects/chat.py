@@ -6,48 +6,52 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects.blocks import input_text, joined, tool_calls
 from gateway.dialects.chat_checks import check
-from gateway.dialects.chat_stream import Encoder, error_told, finish_reason, usage_told
-from gateway.dialects.reply import Reply, input_text
+from gateway.dialects.chat_stream import ChatEncoder as Encoder
+from gateway.dialects.chat_stream import error_object, finish_reason, usage_object
 from gateway.ids import new_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEvent
+from upstreams.reply import FoldedReply
 
 __all__ = ["Encoder", "check", "error", "whole"]
 
 
 def error(problem: Problem, request_id: str) -> bytes:
-    """The body of an answer that is none; the request's id stands in a header alone."""
-    return orjson.dumps(error_told(problem))
+    """The body of an error response. The request's id is in a header only."""
+    return orjson.dumps(error_object(problem))
 
 
 def whole(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
-    """The body of a reply that is told in one piece."""
-    reply = Reply.of(events)
-    reason = finish_reason(reply.end.stop_reason, has_calls=bool(reply.calls))
-    choice = {"index": 0, "message": _message(reply), "logprobs": None, "finish_reason": reason}
+    """The body of a reply in one piece."""
+    reply = FoldedReply.of(events)
+    message = _message(reply)
+    reason = finish_reason(reply.stop_reason, has_calls="tool_calls" in message)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     return {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": [choice],
-        "usage": usage_told(reply.usage),
+        "usage": usage_object(reply.usage),
         "system_fingerprint": None,
         "service_tier": None,
     }
 
 
-def _message(reply: Reply) -> dict[str, Any]:
+def _message(reply: FoldedReply) -> dict[str, Any]:
+    blocks = reply.blocks
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": reply.joined("text") or None,
-        "refusal": reply.end.explanation or None,
+        "content": joined(blocks, "text") or None,
+        "refusal": reply.explanation or None,
     }
-    if thinking := reply.joined("thinking"):
+    if thinking := joined(blocks, "thinking"):
         message["reasoning_content"] = thinking
-    if reply.calls:
-        message["tool_calls"] = [_tool_call(block) for block in reply.calls]
+    if calls := tool_calls(blocks):
+        message["tool_calls"] = [_tool_call(block) for block in calls]
     return message
 
 

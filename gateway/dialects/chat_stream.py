@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialects.reply import input_text
+from gateway.dialects.blocks import input_text
 from gateway.ids import new_id
 from gateway.problems import Problem
 from upstreams.events import (
@@ -43,11 +43,11 @@ _ERRORS: Final[Mapping[str, tuple[str, str | None]]] = {
 }
 
 
-class Encoder:
-    """Writes one reply. What clients join together (role, ids, names) is told once."""
+class ChatEncoder:
+    """Writes one reply. Clients join roles, ids and names, so each is written once."""
 
     def __init__(self, model: str, include_usage: bool = False) -> None:
-        """`include_usage`: the usage is told in a chunk of its own, and as null in all others."""
+        """`include_usage` adds a chunk with the usage, and a null usage to all others."""
         self.id = new_id("chatcmpl-")
         self._envelope = {
             "id": self.id,
@@ -55,7 +55,7 @@ class Encoder:
             "created": int(time.time()),
             "model": model,
         }
-        # What every chunk begins and ends with is written once.
+        # The beginning and the end of every chunk are made once.
         self._head = b"data: " + orjson.dumps(self._envelope)[:-1] + b',"choices":[{"index":0,"delta":'
         self._end_of_chunk = b"}]" + (b',"usage":null' if include_usage else b"") + b"}\n\n"
         self._tail = b'},"finish_reason":null' + self._end_of_chunk
@@ -67,7 +67,7 @@ class Encoder:
         self._calls = 0
 
     def feed(self, events: Sequence[ReplyEvent]) -> bytes:
-        # Nearly always this is one piece of the text that is open.
+        # Almost every batch is one piece of text for the open block.
         if len(events) == 1 and self._grown and isinstance(event := events[0], BlockGrew):
             return self._grow(event.text)
         return b"".join([self._event(event) for event in events if not self._is_ended])
@@ -76,8 +76,8 @@ class Encoder:
         return _PING
 
     def failure(self, problem: Problem, request_id: str) -> bytes:
-        """The last event of a stream that has no proper end."""
-        return b"data: " + orjson.dumps(error_told(problem)) + b"\n\n"
+        """The last event of a stream that breaks off."""
+        return b"data: " + orjson.dumps(error_object(problem)) + b"\n\n"
 
     def _event(self, event: ReplyEvent) -> bytes:
         match event:
@@ -104,7 +104,7 @@ class Encoder:
         return self._chunk({"role": "assistant", "content": None})
 
     def _open(self, block: Mapping[str, Any]) -> bytes:
-        """Kinds that this protocol does not know, such as tools that the server ran itself, are left out."""
+        """Leaves out kinds that this protocol lacks, such as tools that the server ran itself."""
         kind = block.get("type", "")
         self._block, self._has_input, self._grown = block, False, _GROWING.get(kind)
         if kind == "tool_use":
@@ -137,7 +137,7 @@ class Encoder:
         finish = self._chunk({}, finish_reason(end.stop_reason, has_calls=self._calls > 0))
         if not self._includes_usage:
             return explained + finish + _DONE
-        usage = {**self._envelope, "choices": [], "usage": usage_told(self._usage)}
+        usage = {**self._envelope, "choices": [], "usage": usage_object(self._usage)}
         return explained + finish + b"data: " + orjson.dumps(usage) + b"\n\n" + _DONE
 
     def _tool_delta(self, call: Mapping[str, Any]) -> bytes:
@@ -148,12 +148,12 @@ class Encoder:
 
 
 def finish_reason(reason: str | None, *, has_calls: bool) -> str:
-    """Unless the reply was cut off or refused, whether tools are called makes the reason."""
+    """A reply that was neither cut off nor refused ends with tool calls or with a stop."""
     return _FINISH_REASONS.get(reason) or ("tool_calls" if has_calls else "stop")
 
 
-def usage_told(usage: Usage) -> dict[str, Any]:
-    """The prompt's tokens here include those of the cache; an unknown figure is told as 0."""
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """The usage, in which prompt tokens include cached ones. Unknown figures are 0."""
     prompt = (usage.input_tokens or 0) + (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
     written = usage.output_tokens or 0
     return {
@@ -168,7 +168,7 @@ def usage_told(usage: Usage) -> dict[str, Any]:
     }
 
 
-def error_told(problem: Problem) -> dict[str, Any]:
+def error_object(problem: Problem) -> dict[str, Any]:
     is_unavailable = problem.kind == "api_error" and problem.status == 503
     otherwise = ("service_unavailable" if is_unavailable else "server_error", None)
     kind, code = _ERRORS.get(problem.kind, otherwise)

@@ -5,33 +5,37 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects.blocks import tool_calls
 from gateway.dialects.messages_checks import check, check_count
-from gateway.dialects.messages_stream import Encoder, ending, error_event, usage_told
-from gateway.dialects.reply import Reply
+from gateway.dialects.messages_stream import MessagesEncoder as Encoder
+from gateway.dialects.messages_stream import error_event, stop_fields, usage_object
 from gateway.ids import new_id, tool_id
 from gateway.problems import Problem
-from upstreams.events import ReplyEvent
+from upstreams.events import ReplyEnded, ReplyEvent
+from upstreams.reply import FoldedReply
 
 __all__ = ["Encoder", "check", "check_count", "error", "whole"]
 
 
 def error(problem: Problem, request_id: str) -> bytes:
-    """The body of an answer that is none."""
+    """The body of an error response."""
     return orjson.dumps(error_event(problem, request_id))
 
 
 def whole(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
-    """The body of a reply that is told in one piece."""
-    reply = Reply.of(events)
+    """The body of a reply in one piece."""
+    reply = FoldedReply.of(events)
+    blocks = reply.blocks
+    end = reply.end or ReplyEnded(stop_reason=None)
     return {
         "id": new_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [_with_own_id(block) for block in reply.blocks],
+        "content": [_with_own_id(block) for block in blocks],
         "stop_details": None,
-        **ending(reply.end, has_calls=bool(reply.calls)),
-        "usage": usage_told(reply.usage),
+        **stop_fields(end, has_calls=bool(tool_calls(blocks))),
+        "usage": usage_object(reply.usage),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialects.reply import input_text
+from gateway.dialects.blocks import input_text
 from gateway.ids import new_id, tool_id
 from gateway.problems import Problem
 from upstreams.events import (
@@ -28,7 +28,7 @@ STOP_REASONS: Final = (
     "model_context_window_exceeded",
     "compaction",
 )
-"""Those that are told as they came. Of all others, whether tools are called makes the reason."""
+"""Reasons that are passed on unchanged. All others become tool_use or end_turn."""
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _DELTA: Final = (
@@ -37,11 +37,11 @@ _DELTA: Final = (
 _TEXT: Final[Mapping[str, Any]] = {"type": "text", "text": ""}
 
 
-class Encoder:
-    """Writes one reply. Clients refuse gaps in the blocks' indexes and two blocks that are open at once."""
+class MessagesEncoder:
+    """Writes one reply. Clients refuse gaps in the indexes of blocks, and two open blocks at once."""
 
     def __init__(self, model: str, include_usage: bool = False) -> None:
-        """`include_usage` is for the other protocol: this one always tells the usage."""
+        """`include_usage` has no effect: this protocol always includes the usage."""
         self.id = new_id("msg_")
         self._model = model
         self._usage = Usage()
@@ -52,7 +52,7 @@ class Encoder:
         self._has_input = False
 
     def feed(self, events: Sequence[ReplyEvent]) -> bytes:
-        # Nearly always this is one piece of the text that is open.
+        # Almost every batch is one piece of text for the open block.
         if len(events) == 1 and self._grown and isinstance(event := events[0], BlockGrew):
             return self._grow(event.text)
         written = [self._event(event) for event in events if not self._is_ended]
@@ -64,7 +64,7 @@ class Encoder:
         return _PING
 
     def failure(self, problem: Problem, request_id: str) -> bytes:
-        """The last event of a stream that has no proper end."""
+        """The last event of a stream that breaks off."""
         return _wire(error_event(problem, request_id))
 
     def _event(self, event: ReplyEvent) -> bytes:
@@ -86,7 +86,7 @@ class Encoder:
         return b""
 
     def _start(self) -> bytes:
-        """The first event waits until the usage that comes with the reply's beginning is known."""
+        """Writes the first event, once: it waits for the usage that the upstream reports at the beginning."""
         if self._is_started:
             return b""
         self._is_started = True
@@ -98,7 +98,7 @@ class Encoder:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_told(self._usage),
+            "usage": usage_object(self._usage),
         }
         return _wire({"type": "message_start", "message": message})
 
@@ -108,7 +108,7 @@ class Encoder:
         kind = block.get("type", "")
         self._has_calls = self._has_calls or kind == "tool_use"
         begun = {"type": "content_block_start", "index": self._index, "content_block": _emptied(block)}
-        # What nearly every event begins with is written once for each block.
+        # The beginning of almost every event is made once for each block.
         self._grown = _DELTA % (self._index, kind.encode(), kind.encode()) if kind in ("text", "thinking") else None
         held = block.get(kind) if self._grown else None
         return _wire(begun) + (self._grow(held) if isinstance(held, str) and held else b"")
@@ -125,7 +125,7 @@ class Encoder:
         return self._last_delta({"type": "input_json_delta", "partial_json": text})
 
     def _close(self, fields: Mapping[str, Any]) -> bytes:
-        """Ends the open block with what is known of it only now."""
+        """Closes the open block, with the `fields` that are known only now."""
         if self._block is None:
             return b""
         block = {**self._block, **fields}
@@ -145,30 +145,30 @@ class Encoder:
 
     def _end(self, end: ReplyEnded) -> bytes:
         self._is_ended = True
-        told = {"delta": ending(end, has_calls=self._has_calls), "usage": usage_told(self._usage)}
-        return _wire({"type": "message_delta", **told}) + _STOP
+        delta = stop_fields(end, has_calls=self._has_calls)
+        return _wire({"type": "message_delta", "delta": delta, "usage": usage_object(self._usage)}) + _STOP
 
 
-def ending(end: ReplyEnded, *, has_calls: bool) -> dict[str, Any]:
-    """Why the reply ended, in words that every client knows."""
+def stop_fields(end: ReplyEnded, *, has_calls: bool) -> dict[str, Any]:
+    """Why the reply ended, in values that every client knows."""
     reason = end.stop_reason if end.stop_reason in STOP_REASONS else "tool_use" if has_calls else "end_turn"
-    told: dict[str, Any] = {"stop_reason": reason, "stop_sequence": end.stop_sequence}
+    fields: dict[str, Any] = {"stop_reason": reason, "stop_sequence": end.stop_sequence}
     if reason == "refusal":
-        told["stop_details"] = {"type": "refusal", "category": None, "explanation": end.explanation or None}
-    return told
+        fields["stop_details"] = {"type": "refusal", "category": None, "explanation": end.explanation or None}
+    return fields
 
 
-def usage_told(usage: Usage) -> dict[str, Any]:
-    """Clients count on the figures being there, so an unknown one is told as 0."""
-    told: dict[str, Any] = {
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """The usage. Clients need every figure, so unknown ones are 0."""
+    figures: dict[str, Any] = {
         "input_tokens": usage.input_tokens or 0,
         "cache_creation_input_tokens": usage.cache_write_tokens or 0,
         "cache_read_input_tokens": usage.cache_read_tokens or 0,
         "output_tokens": usage.output_tokens or 0,
     }
     if usage.thinking_tokens is not None:
-        told["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
-    return told
+        figures["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
+    return figures
 
 
 def error_event(problem: Problem, request_id: str) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def error_event(problem: Problem, request_id: str) -> dict[str, Any]:
 
 
 def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:
-    """A block as it begins: what it holds follows in deltas."""
+    """A block without its content, which follows in deltas."""
     match block.get("type"):
         case "text":
             return {name: value for name, value in block.items() if name != "citations"} | {"text": ""}

@@ -176,7 +176,7 @@ def book(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, 
     if not statements.hold(entry.pk):
         return
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
-    entry.upstream_id = meter.upstream_id[:200]
+    entry.upstream_id = meter.facts.id[:200]
     entry.seconds_to_first, entry.seconds = meter.seconds_to_first, seconds
     entry.usage, entry.is_estimate = figures(meter, outcome, error_kind)
     cost = entry.chat_model.cost(entry.usage) if entry.chat_model else None

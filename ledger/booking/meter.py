@@ -10,12 +10,11 @@ from upstreams.events import (
     BlockGrew,
     BlockOpened,
     InputGrew,
-    ReplyEnded,
     ReplyEvent,
-    ReplyStarted,
     Usage,
     UsageReported,
 )
+from upstreams.reply import ReplyFacts
 
 CHARACTERS_A_TOKEN: Final = 4
 MOST_CHARACTERS_A_TOKEN: Final = 40
@@ -23,14 +22,15 @@ MOST_CHARACTERS_A_TOKEN: Final = 40
 
 
 class Meter:
-    """Counts one call. Figures of the upstream are taken as they are; what it does not say is estimated."""
+    """Counts one call. The upstream's figures are taken as they are; what it does not report is estimated.
+
+    It counts characters and keeps none of the content, so it costs the same for a reply of any length.
+    """
 
     def __init__(self, prompt_tokens: int) -> None:
         self.prompt_tokens = prompt_tokens
         """The estimate that was reserved."""
-        self.upstream_id = ""
-        self.is_over = False
-        """The upstream has said that the reply is complete: its figures are the last ones."""
+        self.facts = ReplyFacts()
         self.characters = 0
         self.has_begun = False
         """Something has come that only a reply is made of."""
@@ -39,7 +39,6 @@ class Meter:
         self._began = time.monotonic()
         self.abandoned = Usage()
         """What was counted for attempts that came to nothing."""
-        self._reported = Usage()
 
     def take(self, events: Sequence[ReplyEvent]) -> None:
         for event in events:
@@ -66,12 +65,6 @@ class Meter:
 
     def _note(self, event: ReplyEvent) -> None:
         match event:
-            case UsageReported(usage):
-                self._reported = self._reported.updated(usage)
-            case ReplyStarted(id=upstream_id):
-                self.upstream_id = upstream_id
-            case ReplyEnded():
-                self.is_over = True
             case BlockOpened(block):
                 self.has_content = True
                 # A block may come whole; its figures, ids and names count as little as the frame of a prompt does.
@@ -79,16 +72,18 @@ class Meter:
                 self.characters -= len(block.get("type", ""))
             case BlockClosed():
                 self.has_content = True
+            case _:
+                self.facts.note(event)
 
     @property
     def is_estimate(self) -> bool:
-        reported = self._reported
+        reported = self.facts.usage
         return reported.input_tokens is None or reported.output_tokens is None or not self._is_final
 
     @property
     def usage(self) -> Usage:
         """With input and output always known; "unknown" stays what no part of the call was said to be."""
-        reported = self._reported
+        reported = self.facts.usage
         if reported.input_tokens is None:
             cached = (reported.cache_read_tokens or 0) + (reported.cache_write_tokens or 0)
             reported = replace(reported, input_tokens=max(0, self.prompt_tokens - cached))
@@ -99,5 +94,5 @@ class Meter:
 
     @property
     def _is_final(self) -> bool:
-        output = self._reported.output_tokens
-        return self.is_over and output is not None and self.characters <= output * MOST_CHARACTERS_A_TOKEN
+        output = self.facts.usage.output_tokens
+        return self.facts.end is not None and output is not None and self.characters <= output * MOST_CHARACTERS_A_TOKEN

@@ -1,0 +1,21 @@
+"""Content blocks, in the shapes of the Messages API, as both protocols write them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import orjson
+
+
+def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of tools that the client is to run."""
+    return [block for block in blocks if block.get("type") == "tool_use"]
+
+
+def joined(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinking"]) -> str:
+    return "".join(block.get(kind, "") for block in blocks if block.get("type") == kind)
+
+
+def input_text(block: Mapping[str, Any]) -> str:
+    """The input of a closed tool call as JSON text, or as it arrived if it was not JSON."""
+    raw = block.get("raw_input")
+    return raw if isinstance(raw, str) else orjson.dumps(block.get("input") or {}).decode()
