@@ -10,17 +10,18 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
-        post_migrate.connect(keep_builtin, sender=self)
+        post_migrate.connect(add_builtin_tools, sender=self)
 
 
-def keep_builtin(*, apps: Apps | None = None, **_: Any) -> None:
-    """After `migrate` the built-in tools have their rows, however the site is served then."""
-    from tools import listing
+def add_builtin_tools(*, apps: Apps | None = None, **_: Any) -> None:
+    """Gives the built-in tools their rows after `migrate`, so that every way of serving the site has them."""
+    # Models can only be imported once all apps are loaded.
+    from tools import catalogue
     from tools.models import Tool
 
-    # After a flush nothing is asked for, and halfway through the migrations the table is another one.
+    # A flush passes no apps. After a partial migration the table still has other columns than the model.
     if apps is None or "tool" not in apps.all_models["tools"]:
         return
     migrated = apps.get_model("tools", "Tool")
     if {field.column for field in migrated._meta.local_fields} == {field.column for field in Tool._meta.local_fields}:
-        listing.keep_builtin()
+        catalogue.sync_builtin_tools()

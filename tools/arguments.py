@@ -1,6 +1,7 @@
-"""Whether arguments fit a tool's schema, and whether a schema is one; both come from strangers.
+"""Checks tool schemas, and arguments against them. Neither can be trusted: servers and models write them.
 
-`jsonschema` is imported on first use, as it comes with the SDK.
+`jsonschema` is imported on first use, because a site without tools does not need it: it takes 35 ms of the start
+and 4 MB.
 """
 
 from __future__ import annotations
@@ -16,68 +17,70 @@ from tools.limits import LIMITS
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-_MOST_FAULTS: Final = 5
-_MOST_REFERENCES: Final = 2_000
-# A pattern may be written to take for ever, and holds the whole process meanwhile; the server checks it itself.
-_NOT_CHECKED: Final = ("pattern", "patternProperties", "format")
+_MAX_FAULTS: Final = 5
+_MAX_REFERENCES: Final = 2_000
+# A hostile regular expression can block the process for ever. The server checks these itself.
+_UNCHECKED: Final = ("pattern", "patternProperties", "format")
 
 
 class _TooManyReferences(Exception):
-    """References that lead on to references multiply."""
+    """References that lead to further references multiply without end."""
 
 
 def schema_fault(schema: Any) -> str:
-    """What makes a tool's input schema unusable, in words for administrators; "" when nothing does."""
+    """Why a tool's input schema is unusable, in words for administrators; "" if it is usable."""
     from jsonschema import SchemaError
     from jsonschema.validators import Draft202012Validator
 
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        return "Its input is not described as an object."
+        return "The input schema does not describe an object."
     try:
-        written = orjson.dumps(schema)
-        if len(written) > LIMITS.schema_size:
-            return "The description of its input is too large."
-        if b"\\u0000" in written:
-            # Which Postgres keeps in no JSON.
-            return "The description of its input holds an unprintable character."
+        encoded = orjson.dumps(schema)
+        if len(encoded) > LIMITS.schema_size:
+            return "The input schema is too large."
+        if b"\\u0000" in encoded:
+            # PostgreSQL rejects this character in JSON.
+            return "The input schema contains an unprintable character."
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return f"The description of its input is not valid: {error.message[:200]}"
+        return f"The input schema is not valid: {error.message[:200]}"
     except (orjson.JSONEncodeError, RecursionError):
-        return "The description of its input cannot be read."
+        return "The input schema cannot be read."
     return ""
 
 
-def faults(schema: Mapping[str, Any], arguments: Any) -> str:
-    """What does not fit, in words for the model; "" when all does. Blocks for milliseconds, not for ever."""
+def argument_faults(schema: Mapping[str, Any], arguments: Any) -> str:
+    """Why arguments do not match the schema, in words for the model; "" if they match.
+
+    Blocks for some milliseconds at most.
+    """
     if not isinstance(arguments, dict):
         return "The arguments must be an object."
     try:
-        found = [_words(error) for error in islice(_errors(schema, arguments), _MOST_FAULTS)]
+        return "\n".join(_describe(error) for error in islice(_errors(schema, arguments), _MAX_FAULTS))
     except Exception:  # noqa: BLE001
-        # The schema leads nowhere or in circles: the server, which wrote it, is the one to judge.
+        # The schema has dangling or circular references. Its author, the server, has to judge the arguments.
         return ""
-    return "\n".join(found)
 
 
 def _errors(schema: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[ValidationError]:
     from jsonschema.validators import Draft202012Validator, extend
     from referencing import Registry
 
-    left = count(_MOST_REFERENCES, -1)
+    remaining = count(_MAX_REFERENCES, -1)
 
-    def reference(validator: Any, to: str, instance: Any, _: Any) -> Iterator[ValidationError]:
-        if next(left) <= 0:
+    def follow(validator: Any, reference: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+        if next(remaining) <= 0:
             raise _TooManyReferences
-        yield from validator._validate_reference(ref=to, instance=instance)
+        yield from validator._validate_reference(ref=reference, instance=instance)
 
-    checks = {"$ref": reference, "$dynamicRef": reference, **dict.fromkeys(_NOT_CHECKED)}
-    # An empty registry: a reference elsewhere is not fetched.
+    checks = {"$ref": follow, "$dynamicRef": follow, **dict.fromkeys(_UNCHECKED)}
+    # An empty registry keeps the validator from fetching remote references.
     validator: Any = extend(Draft202012Validator, checks)(schema, registry=Registry())
     errors: Iterator[ValidationError] = validator.iter_errors(arguments)
     return errors
 
 
-def _words(error: ValidationError) -> str:
-    place = ".".join(str(step) for step in error.absolute_path)
-    return f"{place}: {error.message[:300]}" if place else error.message[:300]
+def _describe(error: ValidationError) -> str:
+    path = ".".join(str(step) for step in error.absolute_path)
+    return f"{path}: {error.message[:300]}" if path else error.message[:300]

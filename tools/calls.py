@@ -1,4 +1,4 @@
-"""Running one tool call for a model: whatever happens comes back as a result."""
+"""Runs one tool call for a model. Every failure becomes a result that the model can read."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from tools import builtin
-from tools.arguments import faults
+from tools.arguments import argument_faults
 from tools.builtin import BuiltinTool, CallContext
 from tools.errors import ToolServerError
 from tools.mcp import client
@@ -18,40 +18,39 @@ from tools.results import ToolResult
 logger = logging.getLogger(__name__)
 
 
-async def call(tool: Tool, arguments: Any, context: CallContext) -> ToolResult:
-    """Runs a tool that came from `usable_by`, its server with it; only cancelling raises.
+async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResult:
+    """Runs a tool that `Tool.objects.usable_by` returned. Raises nothing but `CancelledError`.
 
-    `arguments` are what the model sent, whatever that is. What keeps the tool from running is an
-    `is_error` result in words for the model, with the failure's `kind` for whoever shows it.
+    `arguments` may be anything a model sends. If the tool cannot run, the result is an error with words for
+    the model, and its `failure` names the kind for the interface.
     """
-    if fault := await asyncio.to_thread(faults, tool.input_schema, arguments):
-        return _error(f"The arguments do not fit this tool:\n{fault}", "invalid_arguments")
+    if faults := await asyncio.to_thread(argument_faults, tool.input_schema, arguments):
+        return _error(f"The arguments do not match the tool's input schema:\n{faults}", "invalid_arguments")
     if tool.server is None:
-        declared = builtin.registered().get(tool.name)
-        return (
-            await _run(declared, tool.timeout, context, arguments)
-            if declared
-            else _error("This tool is no more.", "gone")
-        )
+        builtin_tool = builtin.registered_tools().get(tool.name)
+        if builtin_tool is None:
+            return _error("This tool no longer exists.", "gone")
+        return await _run_builtin(builtin_tool, tool.timeout, context, arguments)
     try:
         endpoint = await sync_to_async(tool.server.endpoint)()
         return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
     except ToolServerError as failure:
-        words = str(failure).partition(" An administrator")[0]
-        return _error(f"{words} {failure.detail}".strip(), failure.kind)
+        return _error(f"{failure.summary} {failure.detail}".strip(), failure.kind)
 
 
-async def _run(tool: BuiltinTool, seconds: float, context: CallContext, arguments: dict[str, Any]) -> ToolResult:
+async def _run_builtin(
+    tool: BuiltinTool, seconds: float, context: CallContext, arguments: dict[str, Any]
+) -> ToolResult:
     try:
         async with asyncio.timeout(seconds):
             return await tool.run(context, arguments)
     except TimeoutError:
-        return _error(f"{tool.title} did not end in time.", "timed_out")
+        return _error(f"{tool.title} did not finish in time.", "timed_out")
     except Exception:
-        # Its words may hold what the model, and so everybody in the conversation, is not to read.
+        # The exception's message may contain data that members of the conversation must not read.
         logger.exception("The built-in tool %s failed", tool.name)
-        return _error(f"{tool.title} failed, by a fault of this site.", "failed")
+        return _error(f"{tool.title} failed because of an internal error.", "failed")
 
 
 def _error(words: str, failure: str) -> ToolResult:
-    return ToolResult.text(words, is_error=True, failure=failure)
+    return ToolResult.from_text(words, is_error=True, failure=failure)

@@ -1,66 +1,74 @@
-"""How a tool server fails: few kinds, each with words fit for people."""
+"""How a tool server can fail. Each kind has a message that is fit for people."""
 
 from typing import ClassVar, Self
 
 
 class ToolServerError(Exception):
-    """The base of all. `str(error)` says what happened and what to do; `kind` is stored and shown."""
+    """The base class. `str(error)` says what happened and what to do; `kind` is stored and shown."""
 
     kind: ClassVar[str] = "tool_server_error"
-    words: ClassVar[str] = "{name} could not run the tool. Try again later."
+    message: ClassVar[str] = "{name} could not run the tool. Try again later."
+    advice: ClassVar[str] = ""
+    """What an administrator can do, as a sentence without its subject and full stop."""
 
-    def __init__(self, message: str, *, detail: str = ""):
-        super().__init__(message)
+    def __init__(self, summary: str, *, detail: str = ""):
+        super().__init__(f"{summary} An administrator can {self.advice}." if self.advice else summary)
+        self.summary = summary
+        """What happened, without advice for administrators."""
         self.detail = detail
-        """The server's own words, cut to a readable length, or a hint for administrators; never holds a header."""
+        """The server's own words, shortened, or a hint for administrators. Never contains a header."""
 
     @classmethod
     def at(cls, name: str, *, detail: str = "") -> Self:
-        """The failure of this kind at the server called `name`, in the kind's own words."""
-        return cls(cls.words.format(name=name), detail=detail)
+        """This kind of failure at the server called `name`, with the kind's message."""
+        return cls(cls.message.format(name=name), detail=detail)
 
 
-class Unreachable(ToolServerError):
+class ToolServerUnreachable(ToolServerError):
     kind = "unreachable"
-    words = "{name} cannot be reached. An administrator can check the address and the network under Tools."
+    message = "Could not reach {name}."
+    advice = "check its address and the network under Tools"
 
 
-class Refused(ToolServerError):
+class AccessDenied(ToolServerError):
     kind = "refused"
-    words = "{name} did not let us in. An administrator can check its headers under Tools."
+    message = "{name} denied access."
+    advice = "check its headers under Tools"
 
 
 class TimedOut(ToolServerError):
     kind = "timed_out"
-    words = "{name} did not answer in time. Try again, or go on without it."
+    message = "{name} did not respond in time. Try again, or continue without it."
 
 
-class TooLarge(ToolServerError):
+class AnswerTooLarge(ToolServerError):
     kind = "too_large"
-    words = "{name} sent more than can be taken in. Ask for less at once."
+    message = "{name} sent too much data. Ask for less at once."
 
 
 class NotAToolServer(ToolServerError):
-    """Something answered that does not speak the protocol: a web page, a redirect, other JSON."""
+    """The server at the address does not speak the protocol: it sent a web page, a redirect or other JSON."""
 
     kind = "not_a_tool_server"
-    words = "What answered for {name} is not a tool server. An administrator can check its address under Tools."
+    message = "The server at {name}’s address did not respond like a tool server."
+    advice = "check its address under Tools"
 
 
-class ServerFailed(ToolServerError):
+class ToolServerFailed(ToolServerError):
     kind = "server_failed"
-    words = "{name} had a fault of its own. Try again in a moment."
+    message = "{name} reported an internal error. Try again in a moment."
 
 
-class CallRefused(ToolServerError):
-    """The server speaks the protocol, and said no to this very request; `detail` has its words."""
+class CallRejected(ToolServerError):
+    """The server speaks the protocol and rejected this request. `detail` has its words."""
 
     kind = "call_refused"
-    words = "{name} refused the request."
+    message = "{name} rejected the request."
 
 
 class HeadersUnreadable(ToolServerError):
-    """They were sealed with another SEALING_KEY."""
+    """The headers were sealed with another SEALING_KEY."""
 
     kind = "headers_unreadable"
-    words = "The headers for {name} cannot be read any more. An administrator can enter them again under Tools."
+    message = "The headers for {name} can no longer be read."
+    advice = "enter them again under Tools"

@@ -12,20 +12,20 @@ from tools.models import Tool, ToolServer
 from upstreams import addresses
 
 HEADERS: Final = 4
-"""How many headers a server may want; the form has a pair of fields for each."""
+"""The most headers that a server can have. The form has two fields for each."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-# Those that the protocol or HTTP itself sets.
-_OURS: Final = re.compile(
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+# The protocol or HTTP itself sets these headers.
+_RESERVED: Final = re.compile(
     r"host|content-.*|accept.*|connection|transfer-encoding|te|trailer|upgrade|user-agent|last-event-id|mcp-.*", re.I
 )
 
 
 class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A server's settings. The values of its headers go in and never come out: their fields are always empty.
+    """A server's settings. The fields for header values are always empty, because the form never shows a stored value.
 
-    Stored values stay with the server they were entered for: when the address names
-    another one, they have to be entered again.
+    Stored values are sent only to the origin they were entered for. After the address changes to another origin,
+    they have to be entered again.
     """
 
     instance: ToolServer
@@ -35,20 +35,21 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "url", "is_enabled", "call_timeout"]
         labels = {
             "url": "Address",
-            "is_enabled": "Let models use its tools",
-            "call_timeout": "Seconds to wait for a call",
+            "is_enabled": "Enabled",
+            "call_timeout": "Time limit for a call (seconds)",
         }
         help_texts = {
-            "name": "What people see beside its tools.",
-            "url": "Of its streamable HTTP endpoint; it mostly ends in /mcp.",
+            "name": "Shown to people next to its tools.",
+            "url": "The streamable HTTP endpoint, usually ending in /mcp.",
+            "is_enabled": "Models can only call tools of enabled servers.",
         }
         widgets = {"url": forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Kept, since validation writes the form's values into the instance.
+        # Validation overwrites these on the instance.
         self._stored_url, self._stored_headers = self.instance.url, dict(self.instance.sealed_headers)
-        self.fields["call_timeout"].help_text = f"Empty: {settings.TOOL_CALL_TIMEOUT:g}, as everywhere."
+        self.fields["call_timeout"].help_text = f"Leave empty to use the default, {settings.TOOL_CALL_TIMEOUT:g}."
         names = list(self._stored_headers)
         for number in range(HEADERS):
             stored = names[number] if number < len(names) else ""
@@ -57,30 +58,31 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def headers(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
-        """Name and value fields, those in use first."""
+        """Pairs of name and value fields. Those in use come first."""
         return [(self[f"header_name_{number}"], self[f"header_value_{number}"]) for number in range(HEADERS)]
 
     @property
-    def spare_headers(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
-        """Those that are mostly not wanted: all but the ones in use, and the next."""
-        return self.headers[max(1, len(self._stored_headers)) :]
-
-    @property
-    def first_headers(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+    def visible_headers(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """The pairs in use, or one empty pair."""
         return self.headers[: max(1, len(self._stored_headers))]
 
     @property
-    def is_spare_wanted(self) -> bool:
-        return any(name.errors or value.errors or name.value() for name, value in self.spare_headers)
+    def further_headers(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """The pairs that the page hides until they are needed."""
+        return self.headers[max(1, len(self._stored_headers)) :]
+
+    @property
+    def are_further_headers_needed(self) -> bool:
+        return any(name.errors or value.errors or name.value() for name, value in self.further_headers)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if ToolServer.objects.exclude(pk=self.instance.pk).filter(name__iexact=name).exists():
-            raise ValidationError("Another server has this name.", code="unique")
+            raise ValidationError("Another server already has this name.", code="unique")
         return name
 
     def clean_url(self) -> str:
-        # Its end stays as it is: with a slash and without are two addresses to many servers.
+        # A trailing slash stays: to many servers, the address without it is another one.
         url: str = self.cleaned_data["url"].strip()
         return url
 
@@ -101,34 +103,34 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
             elif name:
                 server.sealed_headers[name] = _stored(stored, name)
         if server.url != self._stored_url or server.sealed_headers != stored:
-            server.forget_check()
+            server.clear_check()
         super().save(commit)
         return server
 
     def _clean_header(self, number: int, cleaned: dict[str, Any], seen: set[str]) -> None:
         at_name, at_value = f"header_name_{number}", f"header_value_{number}"
         name, value = cleaned.get(at_name, ""), cleaned.get(at_value, "")
-        if name and (_OURS.fullmatch(name) or not _NAME.fullmatch(name)):
-            self.add_error(at_name, "This is no name of a header that can be set here.")
+        if name and (_RESERVED.fullmatch(name) or not _HEADER_NAME.fullmatch(name)):
+            self.add_error(at_name, "This header name is reserved or not valid.")
         elif name.lower() in seen:
-            self.add_error(at_name, "This header stands here twice.")
+            self.add_error(at_name, "This header is already listed.")
         elif value and not name:
-            self.add_error(at_name, "Name the header that has this value.")
+            self.add_error(at_name, "Enter the name of this header.")
         elif value and not (value.isascii() and value.isprintable()):
-            self.add_error(at_value, "A value has only letters, digits and signs. Copy it again.")
+            self.add_error(at_value, "Header values can only contain printable ASCII characters. Copy the value again.")
         elif name and not value and not _stored(self._stored_headers, name):
             self.add_error(at_value, "Enter the value of this header.")
-        elif name and not value and self._is_elsewhere(cleaned):
-            self.add_error(at_value, "The address names another server now. Enter the value for it, or clear the name.")
+        elif name and not value and self._has_new_origin(cleaned):
+            self.add_error(at_value, "The address is on another server now. Enter the value again, or clear the name.")
         if name:
             seen.add(name.lower())
 
-    def _is_elsewhere(self, cleaned: dict[str, Any]) -> bool:
+    def _has_new_origin(self, cleaned: dict[str, Any]) -> bool:
         return "url" in cleaned and not addresses.same_origin(cleaned["url"], self._stored_url)
 
 
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who may have models use a tool, whether they are asked, and how long a call may take."""
+    """Whether a tool is allowed and for whom, whether people approve its calls, and how long a call may take."""
 
     instance: Tool
 
@@ -136,30 +138,29 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Tool
         fields = ["is_allowed", "ask_first", "groups", "call_timeout"]
         labels = {
-            "is_allowed": "Allow it",
+            "is_allowed": "Allowed",
             "ask_first": "Ask first",
-            "groups": "For",
-            "call_timeout": "Seconds to wait for a call",
+            "groups": "Groups",
+            "call_timeout": "Time limit for a call (seconds)",
         }
         help_texts = {
-            "is_allowed": "Models may then call it in conversations that use it.",
-            "ask_first": "The person who asked the model sees each call, and allows or refuses it. "
-            "Otherwise it runs at once.",
-            "groups": "Only people in one of these groups. None ticked: everybody.",
+            "is_allowed": "Models can call the tool in conversations that use it.",
+            "ask_first": "The person who sent the message allows or refuses each call. Otherwise calls run at once.",
+            "groups": "Only members of the selected groups can use the tool. Select none for everyone.",
         }
         widgets = {"groups": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        whose = f"as for {self.instance.server}" if self.instance.server else "as everywhere"
-        self.fields["call_timeout"].help_text = f"Empty: {self.instance.timeout_by_default:g}, {whose}."
+        source = f"setting of {self.instance.server}" if self.instance.server else "default"
+        self.fields["call_timeout"].help_text = f"Leave empty to use the {source}, {self.instance.default_timeout:g}."
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)
         groups.queryset = Group.objects.order_by("name")
 
     def save(self, commit: bool = True) -> Tool:
         tool: Tool = super().save(commit)
-        tool.narrow(self.cleaned_data["groups"])
+        tool.restrict_to(self.cleaned_data["groups"])
         return tool
 
 
@@ -180,7 +181,7 @@ def _name_field(stored: str) -> forms.CharField:
 
 
 def _value_field(is_stored: bool) -> forms.CharField:
-    placeholder = "Set. Leave empty to keep it." if is_stored else "Bearer …"
+    placeholder = "Set (leave empty to keep it)" if is_stored else "Bearer …"
     return forms.CharField(
         label="Value",
         required=False,

@@ -1,25 +1,25 @@
-"""How long and how much a tool server may take: seconds, and bytes unless said otherwise."""
+"""Limits on what a tool server may take and send, in seconds and bytes unless stated otherwise."""
 
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ToolLimits:
     connect: float = 10.0
-    """Name look-up, TCP and TLS."""
+    """DNS look-up, TCP and TLS."""
     listing: float = 30.0
     farewell: float = 5.0
-    """For telling a server, when all is done, that it may forget the session."""
+    """For the request that ends a session, after the work is done."""
     answer_size: int = 16 * 1024 * 1024
-    """All that is read of one answer; more is a failure."""
+    """Of one HTTP answer. A longer one is a failure."""
     text_size: int = 256 * 1024
-    """Text of one result in UTF-8; more is cut, and the model told so."""
+    """Of one result's text in UTF-8. Longer text is cut, and the model is informed."""
     image_size: int = 3_750_000
-    """One image, decoded: 5 MB in base64, which is what models take."""
+    """Of one decoded image. In base64 it is 5 MB, the most that models accept."""
     images: int = 8
     tools: int = 200
-    """Of one server; more are left out."""
+    """Tools of one server. Further ones are ignored."""
     pages: int = 50
     schema_size: int = 64 * 1024
     name_length: int = 200
@@ -27,4 +27,4 @@ class Limits:
     description_length: int = 10_000
 
 
-LIMITS: Final = Limits()
+LIMITS: Final = ToolLimits()

@@ -1,4 +1,4 @@
-"""Tool servers and the tools that they, and the site itself, have."""
+"""Tool servers, their tools and the built-in ones."""
 
 from collections.abc import Iterable
 from typing import Any, Final, Self
@@ -15,42 +15,34 @@ from accounts.models import User
 from tools import builtin
 from tools.errors import HeadersUnreadable
 from tools.mcp.endpoint import ToolEndpoint
-from tools.names import slug
+from tools.names import unique_slug
 from upstreams import addresses
 from upstreams.sealing import SealBroken, seal, unseal
 
-# What the protocols allow at the root of a schema is less than what servers write there.
-_NOT_AT_THE_ROOT: Final = ("oneOf", "anyOf", "allOf", "not", "$schema", "$id")
-
-# The rules are those of providers; only what their words name is another here.
-_IN_OUR_WORDS: Final = {
-    "the key has a field of its own": "headers have fields of their own",
-    "https://models.example:8080/v1": "https://tools.example/mcp",
-}
+# Servers write these at the root of a schema, where the protocols do not allow them.
+_INVALID_AT_ROOT: Final = ("oneOf", "anyOf", "allOf", "not", "$schema", "$id")
 
 
-def _call_timeout() -> "models.PositiveIntegerField[int | None, int | None]":
+def _call_timeout_field() -> "models.PositiveIntegerField[int | None, int | None]":
     limits = [MinValueValidator(1), MaxValueValidator(3600)]
-    return models.PositiveIntegerField("seconds to wait for a call", null=True, blank=True, validators=limits)
+    return models.PositiveIntegerField("time limit for a call (seconds)", null=True, blank=True, validators=limits)
 
 
 def check_url(url: str) -> None:
-    if fault := addresses.fault(url):
-        for theirs, ours in _IN_OUR_WORDS.items():
-            fault = fault.replace(theirs, ours)
+    if fault := addresses.fault(url, example="https://tools.example/mcp", secrets="Enter them as headers."):
         raise ValidationError(fault, code="invalid")
 
 
 class ToolServer(models.Model):
-    """One MCP server: how to reach it and how to be let in."""
+    """An MCP server with its address and the headers that give access to it."""
 
     name = models.CharField(max_length=80)
-    # What its tools' names begin with, for models; it stays when the server is renamed.
+    # The prefix of its tools' names for models. It stays the same when the server is renamed.
     slug = models.CharField(max_length=24, unique=True, editable=False)
     url = models.CharField("address", max_length=500, validators=[check_url])
-    # Header name to sealed value, in the order in which they were entered.
+    # Maps header names to sealed values, in the order of the form.
     sealed_headers = models.JSONField(default=dict, blank=True, editable=False)
-    call_timeout = _call_timeout()
+    call_timeout = _call_timeout_field()
     is_enabled = models.BooleanField("enabled", default=True)
     checked_at = models.DateTimeField(null=True, editable=False)
     check_error = models.TextField(blank=True, editable=False)
@@ -63,7 +55,9 @@ class ToolServer(models.Model):
         ordering = [Lower("name")]
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="tool_server_name_unique", violation_error_message="Another server has this name."
+                Lower("name"),
+                name="tool_server_name_unique",
+                violation_error_message="Another server already has this name.",
             ),
         ]
 
@@ -71,7 +65,7 @@ class ToolServer(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.slug = self.slug or slug(self.name, set(ToolServer.objects.values_list("slug", flat=True)))
+        self.slug = self.slug or unique_slug(self.name, set(ToolServer.objects.values_list("slug", flat=True)))
         super().save(*args, **kwargs)
 
     @property
@@ -80,7 +74,7 @@ class ToolServer(models.Model):
 
     @property
     def are_headers_readable(self) -> bool:
-        """False when they were sealed with another SEALING_KEY and have to be entered again."""
+        """False if another SEALING_KEY sealed them, so that an administrator has to enter them again."""
         try:
             self.endpoint()
         except HeadersUnreadable:
@@ -89,20 +83,20 @@ class ToolServer(models.Model):
 
     @property
     def timeout(self) -> float:
-        """Seconds that a call may take, of a tool that has no limit of its own."""
+        """The seconds that a call may take, unless its tool has a limit of its own."""
         return float(self.call_timeout or settings.TOOL_CALL_TIMEOUT)
 
     def set_header(self, name: str, value: str) -> None:
-        """Seals the value; an empty one takes the header away. Does not save."""
-        kept = {known: sealed for known, sealed in self.sealed_headers.items() if known.lower() != name.lower()}
-        self.sealed_headers = kept | ({name: seal(value)} if value else {})
+        """Seals the value, or removes the header if the value is empty. Does not save."""
+        others = {known: sealed for known, sealed in self.sealed_headers.items() if known.lower() != name.lower()}
+        self.sealed_headers = others | ({name: seal(value)} if value else {})
 
-    def forget_check(self) -> None:
-        """The server is another one now: what was found says nothing any more; does not save."""
+    def clear_check(self) -> None:
+        """Clears the result of the last check, because it is about other settings. Does not save."""
         self.checked_at, self.check_error, self.check_note, self.protocol_version, self.about = None, "", "", "", ""
 
     def endpoint(self) -> ToolEndpoint:
-        """Raises HeadersUnreadable when the headers cannot be read any more."""
+        """Raises HeadersUnreadable if another SEALING_KEY sealed the headers."""
         try:
             headers = {name: unseal(sealed) for name, sealed in self.sealed_headers.items()}
         except SealBroken:
@@ -118,21 +112,22 @@ class ToolServer(models.Model):
 
 class ToolQuerySet(models.QuerySet["Tool"]):
     def usable(self) -> Self:
-        """What can be called at all: allowed, still there, and its server enabled."""
-        there = Q(server__is_enabled=True) | Q(server=None, name__in=list(builtin.registered()))
-        return self.filter(there, is_allowed=True, is_gone=False, fault="").select_related("server")
+        """The tools that can be called: allowed, still listed, valid, and of an enabled server."""
+        is_available = Q(server__is_enabled=True) | Q(server=None, name__in=list(builtin.registered_tools()))
+        return self.filter(is_available, is_allowed=True, is_gone=False, fault="").select_related("server")
 
     def usable_by(self, user: User | AnonymousUser) -> Self:
-        """What the person may have models use, in an order that does not change between turns."""
+        """The tools that the person may let models call, in an order that is the same in every request."""
         if not user.is_authenticated:
             return self.none()
-        # By primary keys: a join with groups would repeat a tool that several of the person's groups may use.
-        for_all, for_theirs = Q(groups=None, is_narrowed=False), Q(groups__in=user.groups.all())
-        return self.usable().filter(pk__in=Tool.objects.filter(for_all | for_theirs).values("pk")).order_by("wire_name")
+        for_everyone, for_their_groups = Q(groups=None, is_narrowed=False), Q(groups__in=user.groups.all())
+        # A subquery, because a join would repeat a tool that several of the person's groups may use.
+        permitted = Tool.objects.filter(for_everyone | for_their_groups).values("pk")
+        return self.usable().filter(pk__in=permitted).order_by("wire_name")
 
 
 class Tool(models.Model):
-    """Something that a model can call: a server's tool, or, without a server, one that is built in."""
+    """Something that a model can call: a server's tool or, if `server` is None, a built-in one."""
 
     server = models.ForeignKey(ToolServer, models.CASCADE, null=True, related_name="tools", editable=False)
     name = models.CharField(max_length=200, editable=False)
@@ -141,12 +136,13 @@ class Tool(models.Model):
     description = models.TextField(blank=True, editable=False)
     input_schema = models.JSONField(default=dict, editable=False)
     annotations = models.JSONField(default=dict, editable=False)
-    # What makes it unusable: one schema that is none would have a whole request refused.
+    # Why the tool is unusable. A provider would reject the whole request for one invalid schema.
     fault = models.CharField(max_length=300, blank=True, editable=False)
     is_allowed = models.BooleanField("allowed", default=False)
     ask_first = models.BooleanField("ask first", default=True)
-    call_timeout = _call_timeout()
-    # None: everybody; unless the tool was narrowed to groups that are deleted since, which opens it to nobody.
+    call_timeout = _call_timeout_field()
+    # Without groups, everyone may use the tool, unless it was restricted to groups that have been deleted since:
+    # then nobody may.
     groups = models.ManyToManyField(Group, blank=True, related_name="+")
     is_narrowed = models.BooleanField(default=False, editable=False)
     seen_at = models.DateTimeField(null=True, editable=False)
@@ -163,36 +159,35 @@ class Tool(models.Model):
 
     @property
     def origin(self) -> str:
-        """Whose it is, for people."""
-        return self.server.name if self.server else "Built in"
+        """The name of its server, for people."""
+        return self.server.name if self.server else "Built-in"
 
     @property
     def timeout(self) -> float:
-        """Seconds that a call may take."""
-        return float(self.call_timeout or self.timeout_by_default)
+        """The seconds that a call may take."""
+        return float(self.call_timeout or self.default_timeout)
 
     @property
-    def timeout_by_default(self) -> float:
+    def default_timeout(self) -> float:
         return self.server.timeout if self.server else float(settings.TOOL_CALL_TIMEOUT)
 
     @property
     def definition(self) -> dict[str, Any]:
-        """The entry in a request's `tools`, as the Messages API has it."""
-        schema = {key: value for key, value in self.input_schema.items() if key not in _NOT_AT_THE_ROOT}
+        """The tool's entry in a request's `tools`, in the form of the Messages API."""
+        schema = {key: value for key, value in self.input_schema.items() if key not in _INVALID_AT_ROOT}
         description = self.description or self.title or self.name
         return {"name": self.wire_name, "description": description, "input_schema": {"type": "object"} | schema}
 
     @property
     def hints(self) -> list[str]:
-        """What the server says of its tool; it need not be true."""
-        said = self.annotations
-        if said.get("readOnlyHint") is True:
-            return ["reads only"]
-        return ["may destroy"] if said.get("destructiveHint") is True else []
+        """What the server claims about its tool. It need not be true."""
+        if self.annotations.get("readOnlyHint") is True:
+            return ["read-only"]
+        return ["destructive"] if self.annotations.get("destructiveHint") is True else []
 
     @transaction.atomic
-    def narrow(self, groups: Iterable[Group]) -> None:
-        """From now on it is for the people in one of the groups; for everybody, when there is none."""
+    def restrict_to(self, groups: Iterable[Group]) -> None:
+        """Limits the tool to members of the groups; without groups, everyone may use it."""
         self.groups.set(groups)
         self.is_narrowed = self.groups.exists()
         self.save(update_fields=["is_narrowed"])

@@ -1,4 +1,4 @@
-"""The addresses of the tool pages."""
+"""The URLs of the tool pages."""
 
 from django.urls import path
 

@@ -13,22 +13,27 @@ def tidied(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def fault(url: str) -> str:
-    """What makes the address unusable, in words for people; "" when nothing does."""
+def fault(
+    url: str, *, example: str = "https://models.example:8080/v1", secrets: str = "Enter the key in its own field."
+) -> str:
+    """Why the address is unusable, in words for people; "" if it is usable.
+
+    `secrets` says where the form takes what an address must not contain.
+    """
     try:
         parts = urlsplit(url)
-        # Asked for only to learn whether they can be read: the property raises on a bad port.
+        # The property raises on an invalid port.
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "This is not an address. Write it like https://models.example:8080/v1."
+        return f"Enter an address such as {example}."
     if parts.scheme not in _DEFAULT_PORTS:
-        return "Begin the address with https:// or http://."
+        return "The address must start with https:// or http://."
     if not host or any(character.isspace() or not character.isprintable() for character in url):
-        return "This is not an address. Write it like https://models.example:8080/v1."
+        return f"Enter an address such as {example}."
     if "@" in parts.netloc:
-        return "Leave the name and password out of the address; the key has a field of its own."
+        return f"Remove the user name and password from the address. {secrets}"
     if "?" in url or "#" in url:
-        return "Leave out everything from “?” or “#” on."
+        return "Remove everything from “?” or “#” onwards."
     return ""
 
 
@@ -58,9 +63,9 @@ def doubt(protocol: str, url: str) -> str:
     """A likely slip in the path, which some servers nevertheless want; "" when there is none."""
     last = urlsplit(tidied(url)).path.rpartition("/")[2]
     if protocol == ProtocolName.ANTHROPIC and last == "v1":
-        return "Anthropic addresses are written without /v1 at the end: it is added to every request."
+        return "Anthropic base URLs usually do not end in /v1, because every request adds it."
     if protocol == ProtocolName.OPENAI and not _is_version(last):
-        return "OpenAI-compatible addresses mostly end in /v1. If the test fails, add it."
+        return "OpenAI-compatible base URLs usually end in /v1. If the test fails, add it."
     return ""
 
 

@@ -43,7 +43,7 @@ def register() -> None:
 async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     words = list(dict.fromkeys(arguments["query"].lower().split()))[:MOST_WORDS]
     if not words:
-        return ToolResult.text("Name at least one word to search for.", is_error=True)
+        return ToolResult.from_text("Name at least one word to search for.", is_error=True)
     # 5.0 is an integer, too, where schemas are concerned.
     limit = int(arguments.get("limit", 10))
     keys = await sync_to_async(candidates)(context, words)
@@ -53,7 +53,7 @@ async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
         if len(hits) >= limit:
             break
     told = "\n\n".join(hits) or "No message was found. Try fewer or other words."
-    return ToolResult.text(told)
+    return ToolResult.from_text(told)
 
 
 def searched(context: CallContext) -> MessageQuerySet:
@@ -156,20 +156,20 @@ def part_of_file(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     files = readable(context)
     name = str(arguments.get("name", "")).strip()
     if not name:
-        return ToolResult.text(listed(files))
+        return ToolResult.from_text(listed(files))
     named = those_called(name, files)
     if not named:
-        return ToolResult.text(f"No file here is called “{name}”. {listed(files)}", is_error=True)
+        return ToolResult.from_text(f"No file here is called “{name}”. {listed(files)}", is_error=True)
     if len(named) > 1:
-        return ToolResult.text(f"Several files are called so; name one by its id. {listed(named)}", is_error=True)
+        return ToolResult.from_text(f"Several files are called so; name one by its id. {listed(named)}", is_error=True)
     [file] = named
     try:
         text = text_of(file.content(TEXT if file.kind == Kind.PDF else ""))
     except OSError:
-        return ToolResult.text(f"“{file}” is not there any more.", is_error=True)
+        return ToolResult.from_text(f"“{file}” is not there any more.", is_error=True)
     if not text.strip():
-        return ToolResult.text(f"“{file}” has no text that can be read.", is_error=True)
-    return ToolResult.text(passage(file, text, arguments))
+        return ToolResult.from_text(f"“{file}” has no text that can be read.", is_error=True)
+    return ToolResult.from_text(passage(file, text, arguments))
 
 
 def readable(context: CallContext) -> list[Attachment]:

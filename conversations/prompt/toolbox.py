@@ -16,7 +16,7 @@ from conversations.models import Conversation, Decision, Generation, Message, To
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, keep_image
 from tools.builtin import CallContext
-from tools.calls import call
+from tools.calls import run_call
 from tools.models import Tool, ToolQuerySet
 from tools.results import ToolResult
 
@@ -79,7 +79,7 @@ class Toolbox:
             return error(use, NO_SUCH_TOOL)
         if "raw_input" in use:
             return error(use, UNREADABLE)
-        answer: ToolResult = await call(tool, use.get("input") or {}, self.context)
+        answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context)
         content = await sync_to_async(self._kept)(answer.content, str(tool))
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block

@@ -32,7 +32,7 @@ async def test_a_server_is_connected_corrected_and_its_tools_are_allowed(
     await page.get_by_label("Value", exact=True).first.fill("not the key")
     await page.get_by_role("button", name="Add server").click()
     # It is checked by itself, and what is wrong is told where it can be put right.
-    await expect(page.locator(".notice-error")).to_contain_text(f"{name} did not let us in. HTTP 401.")
+    await expect(page.locator(".notice-error")).to_contain_text(f"{name} denied access. HTTP 401.")
     await page.get_by_role("link", name="Edit").click()
     await expect(page.get_by_label("Value", exact=True).first).to_have_value("")
     await page.get_by_label("Value", exact=True).first.fill(KEY)

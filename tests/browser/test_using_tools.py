@@ -59,7 +59,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
     button = page.get_by_role("button", name="Tools: none chosen")
     await button.focus()
     await page.keyboard.press("Enter")
-    await expect(tab.dialog.get_by_role("group", name="Built in").get_by_role("checkbox")).to_be_focused()
+    await expect(tab.dialog.get_by_role("group", name="Built-in").get_by_role("checkbox")).to_be_focused()
     echo = tab.dialog.get_by_role("group", name="Drawer").get_by_role("checkbox", name="Echo asks first")
     await page.keyboard.press("Tab")
     await expect(echo).to_be_focused()

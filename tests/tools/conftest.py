@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.drawer import Drawer, running
 from tools import builtin
-from tools.mcp import wire
+from tools.mcp import transport
 from tools.models import Tool, ToolServer
 
 
@@ -15,7 +15,7 @@ from tools.models import Tool, ToolServer
 async def farewells() -> AsyncIterator[None]:
     """No test ends in the middle of what it tells a server behind everybody's back."""
     yield
-    await wire.farewells_said()
+    await transport.wait_for_farewells()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.arguments import faults, schema_fault
+from tools.arguments import argument_faults, schema_fault
 
 NOTE = {
     "type": "object",
@@ -18,7 +18,7 @@ NOTE = {
 
 @pytest.mark.parametrize("arguments", [{"title": "x"}, {"title": "x", "tags": ["red", "blue"]}])
 def test_what_fits_has_no_faults(arguments):
-    assert faults(NOTE, arguments) == ""
+    assert argument_faults(NOTE, arguments) == ""
 
 
 @pytest.mark.parametrize(
@@ -33,36 +33,36 @@ def test_what_fits_has_no_faults(arguments):
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(arguments, words):
-    assert words in faults(NOTE, arguments)
+    assert words in argument_faults(NOTE, arguments)
 
 
 def test_many_faults_are_told_in_a_few():
     schema = {"type": "object", "required": [f"field-{number}" for number in range(100)]}
-    assert len(faults(schema, {}).splitlines()) == 5
+    assert len(argument_faults(schema, {}).splitlines()) == 5
 
 
 def test_a_pattern_that_takes_for_ever_is_not_tried():
     schema = {"type": "object", "properties": {"x": {"pattern": "^(a+)+$"}}}
-    assert faults(schema, {"x": "a" * 60 + "!"}) == ""
+    assert argument_faults(schema, {"x": "a" * 60 + "!"}) == ""
 
 
 def test_references_that_multiply_are_not_followed_for_ever():
     levels = {f"l{number}": {"allOf": [{"$ref": f"#/$defs/l{number + 1}"}] * 2} for number in range(60)}
     schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}, "$defs": levels | {"l60": {}}}
-    assert faults(schema, {"x": 1}) == ""
+    assert argument_faults(schema, {"x": 1}) == ""
 
 
 @pytest.mark.parametrize("target", ["#", "#/$defs/nothing", "http://127.0.0.1:9/schema.json"])
 def test_a_reference_in_circles_or_elsewhere_leaves_the_judgement_to_the_server(target):
-    assert faults({"type": "object", "allOf": [{"$ref": target}]}, {"x": 1}) == ""
+    assert argument_faults({"type": "object", "allOf": [{"$ref": target}]}, {"x": 1}) == ""
 
 
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        (None, "not described as an object"),
-        ({}, "not described as an object"),
-        ({"type": "array"}, "not described as an object"),
+        (None, "not describe an object"),
+        ({}, "not describe an object"),
+        ({"type": "array"}, "not describe an object"),
         ({"type": "object", "required": 5}, "is not valid"),
         ({"type": "object", "properties": {"x": {"type": "strange"}}}, "is not valid"),
         ({"type": "object", "description": "x" * 70_000}, "too large"),

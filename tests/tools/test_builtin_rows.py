@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def clock():
     async def run(context, arguments):
-        return ToolResult.text("noon")
+        return ToolResult.from_text("noon")
 
     return builtin.register(BuiltinTool("tell_time", "Clock", "Tells the time.", schema(), run, allowed=True))
 

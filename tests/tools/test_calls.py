@@ -6,10 +6,11 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from tests.tools.mcp_server import schema
+from tests.tools.reading import text_of
 from tools import builtin
 from tools.builtin import BuiltinTool, CallContext
-from tools.calls import call
-from tools.listing import keep_builtin
+from tools.calls import run_call
+from tools.catalogue import sync_builtin_tools
 from tools.models import Tool
 from tools.results import ToolResult
 
@@ -35,7 +36,7 @@ def built_in():
     def with_row(run, **changes):
         tool = builtin.register(BuiltinTool("tell_name", "Names", "Tells a name.", schema(), run, allowed=True))
         made.append(tool.name)
-        keep_builtin()
+        sync_builtin_tools()
         return Tool.objects.get(name=tool.name)
 
     yield sync_to_async(with_row)
@@ -44,39 +45,45 @@ def built_in():
 
 
 async def tell_name(context, arguments):
-    return ToolResult.text(f"{context.user} in {context.conversation_pk}")
+    return ToolResult.from_text(f"{context.user} in {context.conversation_pk}")
 
 
 async def test_a_servers_tool_is_called(ada, tool_of, context):
     await tool_of("echo")
     [tool] = [tool async for tool in Tool.objects.usable_by(ada)]
-    assert await call(tool, {"text": "hello"}, context) == ToolResult([{"type": "text", "text": "hello"}])
+    assert await run_call(tool, {"text": "hello"}, context) == ToolResult([{"type": "text", "text": "hello"}])
 
 
 async def test_arguments_that_do_not_fit_reach_no_server(tool_of, context):
-    result = await call(await tool_of("nowhere", input_schema=schema(text={"type": "string"})), {"text": 3}, context)
+    result = await run_call(
+        await tool_of("nowhere", input_schema=schema(text={"type": "string"})), {"text": 3}, context
+    )
     assert (result.is_error, result.failure) == (True, "invalid_arguments")
-    assert result.as_text == "The arguments do not fit this tool:\ntext: 3 is not of type 'string'"
+    assert text_of(result) == "The arguments do not match the tool's input schema:\ntext: 3 is not of type 'string'"
 
 
 async def test_a_servers_failure_is_told_to_the_model_without_advice_for_administrators(
     drawer, server, tool_of, context
 ):
     server.url = drawer.at("/guarded")
-    result = await call(await tool_of("echo"), {"text": "x"}, context)
-    assert (result.as_text, result.is_error, result.failure) == ("Drawer did not let us in. HTTP 401.", True, "refused")
+    result = await run_call(await tool_of("echo"), {"text": "x"}, context)
+    assert (text_of(result), result.is_error, result.failure) == (
+        "Drawer denied access. HTTP 401.",
+        True,
+        "refused",
+    )
 
 
 async def test_a_call_the_server_refuses_is_told_in_its_words(tool_of, context):
-    result = await call(await tool_of("raising"), {}, context)
-    assert (result.as_text, result.failure) == ("Drawer refused the request. No such drawer.", "call_refused")
+    result = await run_call(await tool_of("raising"), {}, context)
+    assert (text_of(result), result.failure) == ("Drawer rejected the request. No such drawer.", "call_refused")
 
 
 async def test_calls_run_beside_each_other_and_stop_by_being_cancelled(drawer, tool_of, context):
     slow, echo = await tool_of("slow"), await tool_of("echo")
-    waiting = asyncio.create_task(call(slow, {"name": "beside"}, context))
+    waiting = asyncio.create_task(run_call(slow, {"name": "beside"}, context))
     await drawer.saw("began", "beside")
-    assert (await call(echo, {"text": "quick"}, context)).as_text == "quick"
+    assert text_of(await run_call(echo, {"text": "quick"}, context)) == "quick"
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -84,7 +91,7 @@ async def test_calls_run_beside_each_other_and_stop_by_being_cancelled(drawer, t
 
 async def test_a_built_in_tool_runs_for_the_person_who_asked(built_in, context):
     tool = await built_in(tell_name)
-    assert (await call(tool, {}, context)).as_text == "Ada Lovelace in 7"
+    assert text_of(await run_call(tool, {}, context)) == "Ada Lovelace in 7"
 
 
 async def test_a_built_in_tool_that_fails_says_nothing_of_what_failed(built_in, context, caplog):
@@ -92,8 +99,8 @@ async def test_a_built_in_tool_that_fails_says_nothing_of_what_failed(built_in, 
         raise RuntimeError("the secret path /srv")
 
     tool = await built_in(run)
-    result = await call(tool, {}, context)
-    assert (result.as_text, result.failure) == ("Names failed, by a fault of this site.", "failed")
+    result = await run_call(tool, {}, context)
+    assert (text_of(result), result.failure) == ("Names failed because of an internal error.", "failed")
     assert "tell_name failed" in caplog.text
 
 
@@ -104,16 +111,16 @@ async def test_a_built_in_tool_ends_with_the_time(built_in, context, settings):
         await asyncio.Event().wait()
 
     tool = await built_in(run)
-    assert (await call(tool, {}, context)).failure == "timed_out"
+    assert (await run_call(tool, {}, context)).failure == "timed_out"
 
 
 async def test_a_tool_may_have_less_time_than_its_server(tool_of, context):
     tool = await tool_of("slow")
     tool.call_timeout = 0.2
-    assert (await call(tool, {"name": "late"}, context)).failure == "timed_out"
+    assert (await run_call(tool, {"name": "late"}, context)).failure == "timed_out"
 
 
 async def test_a_built_in_tool_that_is_no_more_is_told(built_in, context):
     tool = await built_in(tell_name)
     builtin.unregister("tell_name")
-    assert (await call(tool, {}, context)).failure == "gone"
+    assert (await run_call(tool, {}, context)).failure == "gone"

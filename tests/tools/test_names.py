@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.names import is_built_in, slug, wire_name
+from tools.names import is_builtin_name, unique_slug, wire_name
 
 TAKEN_BY_MODELS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -41,9 +41,9 @@ def test_the_same_tool_of_two_servers_has_two_names():
     ],
 )
 def test_a_server_has_a_slug_of_its_own_without_underscores(name, taken, made):
-    assert slug(name, taken) == made
+    assert unique_slug(name, taken) == made
 
 
 @given(st.text(max_size=80))
 def test_no_tool_of_a_server_takes_the_name_of_a_built_in_one(name):
-    assert not is_built_in(wire_name(slug(name, set()), name or "x"))
+    assert not is_builtin_name(wire_name(unique_slug(name, set()), name or "x"))

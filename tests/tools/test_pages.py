@@ -50,9 +50,9 @@ def test_a_server_is_added_with_its_headers_and_checked(admin, drawer):
     assert answer["Location"] == at("tool_server", server.pk)
     assert (server.header_names, server.endpoint().timeout) == (["X-Key"], 9.0)
     page = admin.get(answer["Location"])
-    assert 'hx-trigger="load"' in page.text and "not known yet" in text_of(page, "#tools")
+    assert 'hx-trigger="load"' in page.text and "Check the server to see its tools" in text_of(page, "#tools")
     checked = admin.post(at("tool_server_check", server.pk), headers=HTMX)
-    assert f"0 of {len(TOOLS)} allowed." in checked.text and "It calls itself “drawer 2.1”" in checked.text
+    assert f"0 of {len(TOOLS)} allowed." in checked.text and "identifies as “drawer 2.1”" in checked.text
     for each in (page, checked, admin.get(at("tool_server_edit", server.pk)), admin.get(at("tools"))):
         assert KEY not in each.text
 
@@ -65,9 +65,9 @@ def test_a_check_without_script_leads_back_to_the_page(admin, server):
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/forbidden", "Drawer did not let us in. HTTP 403."),
-        ("/page", "What answered for Drawer is not a tool server. It answered with text/html."),
-        ("/moved", "It leads on to /mcp, which is not followed."),
+        ("/forbidden", "Drawer denied access. HTTP 403."),
+        ("/page", "The server at Drawer’s address did not respond like a tool server. It responded with text/html."),
+        ("/moved", "It redirects to /mcp. Redirects are not followed."),
     ],
 )
 def test_a_check_that_fails_says_why_and_offers_another(admin, drawer, server, path, told):
@@ -119,14 +119,16 @@ def test_a_tool_is_for_groups(admin, ada, ben, server, tool_named):
     assert not tool.ask_first
     editors.delete()
     assert "nobody" in text_of(admin.get(at("tool_server", server.pk)), f"#tool-{tool.pk}")
-    assert "The groups it was for are deleted" in admin.get(at("tool", tool.pk)).text
+    assert "The groups that could use this tool were deleted" in admin.get(at("tool", tool.pk)).text
     admin.post(at("tool", tool.pk), {"is_allowed": "on"})
     assert list(Tool.objects.usable_by(ben)) == [tool]
 
 
 def test_a_tool_may_be_given_a_time_of_its_own(admin, server, tool_named):
     tool = tool_named("slow")
-    assert "Empty: 60, as for Drawer." in text_of(admin.get(at("tool", tool.pk)), "form.provider-form")
+    assert "Leave empty to use the setting of Drawer, 60." in text_of(
+        admin.get(at("tool", tool.pk)), "form.provider-form"
+    )
     admin.post(at("tool", tool.pk), {"is_allowed": "on", "call_timeout": "300"})
     assert (Tool.objects.get().timeout, server.endpoint().timeout) == (300, 60)
     assert admin.post(at("tool", tool.pk), {"call_timeout": "0"}).status_code == 422
@@ -150,7 +152,7 @@ def test_an_unusable_tool_has_no_switch(admin, server, tool_named):
 
 def test_built_in_tools_stand_on_the_first_page(admin):
     async def run(context, arguments):
-        return ToolResult.text("noon")
+        return ToolResult.from_text("noon")
 
     builtin.register(BuiltinTool("tell_time", "Clock", "Tells the time.", {"type": "object"}, run))
     try:
@@ -231,7 +233,7 @@ def test_a_server_is_disabled_and_deleted(admin, ada, server, tool_named):
     tool_named("echo")
     admin.post(at("tool_server_enabling", server.pk), {"enabled": "off"})
     assert not Tool.objects.usable_by(ada)
-    assert "Its tool goes with it" in admin.get(at("tool_server_delete", server.pk)).text
+    assert "and its tool" in admin.get(at("tool_server_delete", server.pk)).text
     admin.post(at("tool_server_delete", server.pk))
     assert not ToolServer.objects.exists() and not Tool.objects.exists()
 
@@ -244,4 +246,4 @@ def test_headers_that_cannot_be_read_are_said_to_be(admin, server, settings):
     page = admin.get(at("tool_server", server.pk))
     assert "sealed with another SEALING_KEY" in page.text
     answer = admin.post(at("tool_server_check", server.pk), headers=HTMX)
-    assert "cannot be read any more" in answer.text
+    assert "can no longer be read" in answer.text

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 
-from tools import builtin, listing
+from tools import builtin, catalogue
 from tools.builtin import BuiltinTool
 from tools.errors import HeadersUnreadable
 from tools.models import Tool, ToolServer
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def clock():
     async def run(context, arguments):
-        return ToolResult.text("noon")
+        return ToolResult.from_text("noon")
 
     yield builtin.register(BuiltinTool("tell_time", "Clock", "Tells the time.", {"type": "object"}, run, allowed=True))
     builtin.unregister("tell_time")
@@ -50,8 +50,8 @@ def test_a_tool_for_groups_is_for_their_people(ada, ben, mallory, tool_named):
     ada.groups.add(editors, staff)
     ben.groups.add(staff)
     tool_named("for-all")
-    tool_named("for-editors").narrow([editors])
-    tool_named("for-both").narrow([editors, staff])
+    tool_named("for-editors").restrict_to([editors])
+    tool_named("for-both").restrict_to([editors, staff])
     assert names(ada) == ["drawer__for-all", "drawer__for-both", "drawer__for-editors"]
     assert names(ben) == ["drawer__for-all", "drawer__for-both"]
     assert names(mallory) == ["drawer__for-all"]
@@ -60,38 +60,38 @@ def test_a_tool_for_groups_is_for_their_people(ada, ben, mallory, tool_named):
 def test_a_tool_whose_group_is_deleted_is_withdrawn_from_all(ada, tool_named):
     editors = Group.objects.create(name="Editors")
     tool = tool_named("secret")
-    tool.narrow([editors])
+    tool.restrict_to([editors])
     editors.delete()
     assert names(ada) == []
-    tool.narrow([])
+    tool.restrict_to([])
     assert names(ada) == ["drawer__secret"]
 
 
 def test_built_in_tools_are_there_while_they_are_registered(ada, clock):
     assert names(ada) == []
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     assert names(ada) == ["tell_time"]
     builtin.unregister("tell_time")
     assert names(ada) == []
 
 
 def test_what_was_decided_about_a_built_in_tool_stays(ada, clock):
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     Tool.objects.get().allow(False)
     builtin.register(BuiltinTool("tell_time", "Clock", "Tells it better.", {"type": "object"}, clock.run, allowed=True))
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     tool = Tool.objects.get()
     assert (tool.description, tool.is_allowed, tool.ask_first, tool.origin) == (
         "Tells it better.",
         False,
         False,
-        "Built in",
+        "Built-in",
     )
 
 
 @pytest.mark.parametrize("name", ["", "Tell", "tell-time", "tell__time", "_tell", "a" * 65])
 def test_a_built_in_tool_has_a_plain_name(name, clock):
-    with pytest.raises(ValueError, match="not a name for a built-in tool"):
+    with pytest.raises(ValueError, match="cannot name a built-in tool"):
         builtin.register(BuiltinTool(name, "Clock", "", {}, clock.run))
 
 
@@ -128,5 +128,5 @@ def test_a_slug_stays_when_a_server_is_renamed(server):
     "url", ["ftp://x/mcp", "/mcp", "http://", "http://u:p@x/mcp", "http://x/mcp?key=1", "http://x:y/"]
 )
 def test_an_address_follows_the_rules_of_providers(url):
-    with pytest.raises(Exception, match="address|Leave"):
+    with pytest.raises(Exception, match="address|Remove"):
         ToolServer(name="X", url=url).full_clean(exclude=["slug"])

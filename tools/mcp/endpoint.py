@@ -1,4 +1,4 @@
-"""Where a tool server is and how it is let in: its settings without its database row."""
+"""A tool server's connection settings, without its database row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,6 @@ class ToolEndpoint:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 60.0
-    """For one call of one tool, all its round trips together."""
+    """For one tool call with all its round trips."""
     protocol_version: str = ""
-    """What was agreed on at the last check: it saves asking what the server cannot answer."""
+    """The version found by the last check. It saves a request that an older server cannot answer."""

@@ -1,17 +1,17 @@
-"""A conversation with an MCP server by the official SDK: one session for each listing and each call.
+"""Talks to an MCP server through the official SDK, with one session for each listing and each call.
 
-Importing the SDK takes most of a second and 35 MB, so `tools.mcp` imports this module on first use.
+Importing the SDK takes most of a second and 35 MB, so `tools.mcp.client` imports this module on first use.
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp import MCPError
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     HEADER_MISMATCH,
@@ -25,76 +25,74 @@ from mcp_types import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from tools.errors import CallRefused, NotAToolServer, TimedOut, ToolServerError
-from tools.limits import LIMITS, Limits
+from tools.errors import CallRejected, NotAToolServer, TimedOut, ToolServerError
+from tools.limits import LIMITS, ToolLimits
 from tools.mcp.endpoint import ToolEndpoint
-from tools.mcp.sifting import SiftedStream
-from tools.mcp.wire import Wire
-from tools.results import ToolResult, from_mcp
+from tools.mcp.filtering import FilteredStream
+from tools.mcp.listed import ListedTool, ToolListing
+from tools.mcp.transport import ToolTransport
+from tools.results import ToolResult, result_from_mcp
 
-_WHO_ASKS: Final = Implementation(name="chatsite", version="1")
-_DETAIL: Final = 500
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
+
+_CLIENT_INFO: Final = Implementation(name="chatsite", version="1")
+_DETAIL_LENGTH: Final = 500
 
 
 class _Session(ClientSession):
     def __init__(self, read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage]) -> None:
-        sifted = SiftedStream(read, lambda: self.protocol_version)
-        self.listed = sifted.listed
-        super().__init__(sifted, write, client_info=_WHO_ASKS)
+        filtered = FilteredStream(read, lambda: self.protocol_version)
+        self.listed = filtered.listed
+        super().__init__(filtered, write, client_info=_CLIENT_INFO)
 
     async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
-        """A result that ran is passed on; checking it against the output schema costs a listing for each call."""
+        """Accepts every result: to check the output schema, the SDK would list all tools at each call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The server's tools in its order, the names of what is none in its list, and how it introduced itself."""
-
-    tools: list[Tool]
-    faulty: list[str]
-    protocol_version: str
-    about: str
-
-
-async def listing(endpoint: ToolEndpoint, limits: Limits) -> Found:
-    async def ask(session: _Session) -> Found:
+async def list_tools(endpoint: ToolEndpoint, limits: ToolLimits) -> ToolListing:
+    async def ask(session: _Session) -> ToolListing:
         tools = await _all_tools(session, limits)
-        about = session.server_info
-        title = f"{about.title or about.name} {about.version}".strip() if about else ""
+        info = session.server_info
         names = {tool.name for tool in tools}
-        faulty = [name for name in session.listed if name not in names]
-        return Found(tools, faulty, session.protocol_version or "", title)
+        return ToolListing(
+            tools=[_listed(tool) for tool in tools[: limits.tools]],
+            protocol_version=session.protocol_version or "",
+            about=f"{info.title or info.name} {info.version}".strip() if info else "",
+            left_out=max(0, len(tools) - limits.tools),
+            invalid=[name for name in session.listed if name not in names],
+        )
 
     return await _with_session(endpoint, limits, limits.listing, ask)
 
 
-async def call(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]) -> ToolResult:
+async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]) -> ToolResult:
     async def ask(session: _Session) -> ToolResult:
         try:
             result = await session.call_tool(name, arguments)
         except MCPError as failure:
             if failure.code != HEADER_MISMATCH:
                 raise
-            # The server wants some arguments as headers too, which the SDK learns from a listing.
+            # The server wants some arguments as headers too. The SDK learns which from a listing.
             await _all_tools(session, LIMITS)
             result = await session.call_tool(name, arguments)
         content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
-        return from_mcp(content, result.structured_content, result.is_error)
+        return result_from_mcp(content, result.structured_content, result.is_error)
 
     return await _with_session(endpoint, LIMITS, endpoint.timeout, ask)
 
 
 async def _with_session[Answer](
-    endpoint: ToolEndpoint, limits: Limits, seconds: float, ask: Callable[[_Session], Awaitable[Answer]]
+    endpoint: ToolEndpoint, limits: ToolLimits, seconds: float, ask: Callable[[_Session], Awaitable[Answer]]
 ) -> Answer:
-    """What `ask` returns, or a ToolServerError; neither it nor its context holds the request."""
-    wire: Wire | None = None
-    is_agreed = False
+    """Returns what `ask` returns. Raises a ToolServerError that carries no request, neither itself nor its context."""
+    transport: ToolTransport | None = None
+    is_connected = False
     try:
         async with asyncio.timeout(seconds) as deadline:
-            wire = Wire(endpoint, limits, deadline)
+            transport = ToolTransport(endpoint, limits, deadline)
             async with (
-                wire.client() as client,
+                transport.client() as client,
                 streamable_http_client(
                     endpoint.url,
                     http_client=client,
@@ -103,27 +101,27 @@ async def _with_session[Answer](
                 ) as (read, write),
                 _Session(read, write) as session,
             ):
-                await _agree(session, endpoint.protocol_version)
-                is_agreed = True
+                await _negotiate(session, endpoint.protocol_version)
+                is_connected = True
                 return await ask(session)
     except Exception as error:
-        failure = (wire and wire.failure) or _failure(endpoint.name, error, is_agreed, wire)
+        failure = (transport and transport.failure) or _failure_from(endpoint.name, error, is_connected, transport)
     raise failure
 
 
-async def _agree(session: _Session, known: str) -> None:
-    """Settles the protocol's version: newer servers are asked what they speak, older ones shake hands."""
-    if known not in HANDSHAKE_PROTOCOL_VERSIONS:
+async def _negotiate(session: _Session, known_version: str) -> None:
+    """Agrees on the protocol's version: by asking a newer server what it speaks, or by an older one's handshake."""
+    if known_version not in HANDSHAKE_PROTOCOL_VERSIONS:
         try:
             await session.discover()
             return
         except (MCPError, ValidationError, RuntimeError):
-            # It does not know the question, or speaks only what a handshake settles.
+            # The server does not know the request, or only speaks versions that need the handshake.
             pass
     await session.initialize()
 
 
-async def _all_tools(session: _Session, limits: Limits) -> list[Tool]:
+async def _all_tools(session: _Session, limits: ToolLimits) -> list[Tool]:
     found: dict[str, Tool] = {}
     cursor: str | None = None
     for _ in range(limits.pages):
@@ -131,27 +129,39 @@ async def _all_tools(session: _Session, limits: Limits) -> list[Tool]:
         new = {tool.name: tool for tool in page.tools if tool.name not in found}
         found |= new
         cursor = page.next_cursor
-        # A server that ignores the cursor would send the same page for ever; of a page there may be nothing to keep.
+        # A server that ignores the cursor would send the same page for ever. An empty page is no sign of that:
+        # all of its entries may have been filtered out.
         if cursor is None or (page.tools and not new) or len(found) > limits.tools:
             break
     return list(found.values())
 
 
-def _failure(name: str, error: Exception, is_agreed: bool, wire: Wire | None) -> ToolServerError:
-    """The failure that the SDK reports, in our words."""
+def _listed(tool: Tool) -> ListedTool:
+    annotations = tool.annotations
+    return ListedTool(
+        name=tool.name,
+        title=tool.title or (annotations.title if annotations else None) or "",
+        description=tool.description or "",
+        input_schema=tool.input_schema,
+        annotations=annotations.model_dump(by_alias=True, exclude_none=True) if annotations else {},
+    )
+
+
+def _failure_from(name: str, error: Exception, is_connected: bool, transport: ToolTransport | None) -> ToolServerError:
+    """Translates an exception of the SDK."""
     errors = _leaves(error)
     if any(isinstance(each, TimeoutError) for each in errors):
         return TimedOut.at(name)
-    said = next((each.error for each in errors if isinstance(each, MCPError)), None)
-    words = " ".join(said.message.split())[:_DETAIL] if said and said.code != PARSE_ERROR else ""
-    if not is_agreed:
-        status = f"HTTP {wire.status}." if wire and wire.status >= 400 else ""
+    reported = next((each.error for each in errors if isinstance(each, MCPError)), None)
+    words = " ".join(reported.message.split())[:_DETAIL_LENGTH] if reported and reported.code != PARSE_ERROR else ""
+    if not is_connected:
+        status = f"HTTP {transport.status}." if transport and transport.status >= 400 else ""
         return NotAToolServer.at(name, detail=status or words)
     if any(isinstance(each, ValidationError) for each in errors):
-        return CallRefused(f"{name} answered with something that the protocol does not know.")
+        return CallRejected(f"{name} sent an answer that does not follow the protocol.")
     if any(isinstance(each, RuntimeError) for each in errors):
-        return CallRefused(f"{name} asks for input from a person, which is not possible here.")
-    return CallRefused.at(name, detail=words)
+        return CallRejected(f"{name} asks for input from a person, which is not supported.")
+    return CallRejected.at(name, detail=words)
 
 
 def _leaves(error: BaseException) -> Sequence[BaseException]:

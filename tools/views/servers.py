@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import AuthenticatedRequest
-from tools import builtin, listing
+from tools import builtin, catalogue
 from tools.forms import HEADERS, ToolServerForm
 from tools.models import Tool, ToolServer
 from upstreams.views.access import administrators_only
@@ -23,12 +23,12 @@ _SECRETS = [f"header_value_{number}" for number in range(HEADERS)]
 @administrators_only
 @require_safe
 def index(request: AuthenticatedRequest) -> HttpResponse:
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     servers = ToolServer.objects.annotate(
         tools_allowed=Count("tools", filter=Q(tools__is_allowed=True, tools__is_gone=False, tools__fault="")),
         tools_known=Count("tools", filter=Q(tools__is_gone=False)),
     ).order_by(Lower("name"))
-    built_in = Tool.objects.filter(server=None, name__in=builtin.registered()).prefetch_related("groups")
+    built_in = Tool.objects.filter(server=None, name__in=builtin.registered_tools()).prefetch_related("groups")
     return render(request, "tools/index.html", {"servers": servers, "tools": built_in.order_by("pk")})
 
 
@@ -43,7 +43,7 @@ def add(request: AuthenticatedRequest) -> HttpResponse:
 @require_safe
 def show(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
     server = get_object_or_404(ToolServer, pk=server_pk)
-    return render(request, "tools/server.html", tools_of(server))
+    return render(request, "tools/server.html", server_context(server))
 
 
 @administrators_only
@@ -51,7 +51,7 @@ def show(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
     server = get_object_or_404(ToolServer, pk=server_pk)
-    # Read again: validation writes what was entered into the form's instance, valid or not.
+    # A second copy, because validation writes even invalid values into the form's instance.
     stored = ToolServer.objects.get(pk=server_pk)
     return _form_page(request, ToolServerForm(request.POST or None, instance=server), stored)
 
@@ -59,7 +59,7 @@ def edit(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 def _form_page(request: AuthenticatedRequest, form: ToolServerForm, stored: ToolServer | None) -> HttpResponse:
     if form.is_valid():
         server = form.save()
-        messages.success(request, f"{server} is saved.")
+        messages.success(request, f"Saved {server}.")
         return redirect("tool_server", server.pk)
     context = {"form": form, "server": stored}
     return render(request, "tools/server_form.html", context, status=422 if form.is_bound else 200)
@@ -80,7 +80,7 @@ def delete(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
     server = get_object_or_404(ToolServer, pk=server_pk)
     if request.method == "POST":
         server.delete()
-        messages.success(request, f"{server.name} is deleted.")
+        messages.success(request, f"Deleted {server.name}.")
         return redirect("tools")
     return render(request, "tools/server_delete.html", {"server": server})
 
@@ -88,21 +88,21 @@ def delete(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 @administrators_only
 @require_POST
 async def check(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
-    """Asks the server for its tools and stores them; the page shows what came of it. Async, to hold no thread."""
+    """Updates the server's tools and shows the result. Async, so that a slow server holds no thread."""
     server = await aget_object_or_404(ToolServer, pk=server_pk)
-    await listing.check(server)
+    await catalogue.check_server(server)
     if not request.htmx:
         return redirect("tool_server", server_pk)
-    context = await sync_to_async(tools_of)(server)
+    context = await sync_to_async(server_context)(server)
     return await sync_to_async(render)(request, "tools/_tools.html", context)
 
 
-def tools_of(server: ToolServer) -> dict[str, Any]:
-    """A server with its tools in its own order, those that are gone last."""
+def server_context(server: ToolServer) -> dict[str, Any]:
+    """The server and its tools: in the server's order, with those it no longer lists at the end."""
     tools = server.tools.prefetch_related("groups").order_by("is_gone", "pk")
-    return {"server": server, "tools": tools, **counts(server)}
+    return {"server": server, "tools": tools, **tool_counts(server)}
 
 
-def counts(server: ToolServer) -> dict[str, int]:
-    there = server.tools.filter(is_gone=False)
-    return {"tools_known": there.count(), "tools_allowed": there.filter(is_allowed=True, fault="").count()}
+def tool_counts(server: ToolServer) -> dict[str, int]:
+    listed = server.tools.filter(is_gone=False)
+    return {"tools_known": listed.count(), "tools_allowed": listed.filter(is_allowed=True, fault="").count()}

@@ -1,4 +1,4 @@
-"""One tool: whether it is allowed, for whom, and whether people are asked."""
+"""The settings of one tool."""
 
 import json
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import AuthenticatedRequest
 from tools.forms import ToolForm
 from tools.models import Tool
-from tools.views.servers import counts
+from tools.views.servers import tool_counts
 from upstreams.views.access import administrators_only
 
 
@@ -22,8 +22,8 @@ def edit(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
     form = ToolForm(request.POST if request.method == "POST" else None, instance=tool)
     if form.is_valid():
         form.save()
-        messages.success(request, f"{tool} is saved.")
-        return redirect(_place_of(tool))
+        messages.success(request, f"Saved {tool}.")
+        return redirect(_list_url(tool))
     context = {"form": form, "tool": tool, "schema": json.dumps(tool.input_schema, indent=2, ensure_ascii=False)}
     return render(request, "tools/tool_form.html", context, status=422 if form.is_bound else 200)
 
@@ -47,11 +47,11 @@ def asking(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
 
 def _row(request: AuthenticatedRequest, tool: Tool) -> HttpResponse:
     if not request.htmx:
-        return redirect(_place_of(tool))
-    context = {"tool": tool, "server": tool.server, **(counts(tool.server) if tool.server else {})}
+        return redirect(_list_url(tool))
+    context = {"tool": tool, "server": tool.server, **(tool_counts(tool.server) if tool.server else {})}
     return render(request, "tools/_tool_saved.html", context)
 
 
-def _place_of(tool: Tool) -> str:
+def _list_url(tool: Tool) -> str:
     page = reverse("tool_server", args=[tool.server.pk]) if tool.server else reverse("tools")
     return f"{page}#tool-{tool.pk}"

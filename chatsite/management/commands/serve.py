@@ -21,7 +21,7 @@ from conversations.answering import replies
 from conversations.upkeep import recovery
 from gateway.serving import calls
 from ledger.booking import entries
-from tools.listing import keep_builtin
+from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
 from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_http
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.migrate()
         self.create_administrator()
         sync_providers()
-        keep_builtin()
+        sync_builtin_tools()
         self.take_up_work()
         connection.close()
         self.announce()

@@ -21,7 +21,7 @@ from tests.conversations.asking import Opening, begins_and_hangs, half_way, post
 from tests.conversations.verbs.test_continuing import broken_off
 from tests.fakes import Gate, ModelServer
 from tests.wires import messages_event, reply_wire
-from tools.listing import keep_builtin
+from tools.catalogue import sync_builtin_tools
 from tools.models import Tool
 from upstreams.endpoint import ProtocolName
 from upstreams.events import Usage
@@ -47,7 +47,7 @@ def ask(ada: User, conversation: Conversation) -> Asking:
 @pytest.fixture
 def tool(conversation: Conversation) -> Tool:
     """One that is built in, and open to all."""
-    keep_builtin()
+    sync_builtin_tools()
     tool = Tool.objects.get(name="read_attached_file")
     conversation.tools.add(tool)
     return tool

@@ -16,9 +16,10 @@ from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.attaching import attached, sent
 from tests.fakes import ModelServer
-from tools import listing
+from tests.tools.reading import text_of
+from tools import catalogue
 from tools.builtin import BuiltinTool, CallContext
-from tools.calls import call
+from tools.calls import run_call
 from tools.models import Tool
 from tools.results import ToolResult
 from upstreams.models import ChatModel
@@ -52,14 +53,14 @@ say = sync_to_async(said)
 
 async def answer(tool: BuiltinTool, context: CallContext, **arguments: Any) -> ToolResult:
     """As a model's call gets it, its arguments checked."""
-    await sync_to_async(listing.keep_builtin)()
-    return await call(await Tool.objects.aget(name=tool.name), arguments, context)
+    await sync_to_async(catalogue.sync_builtin_tools)()
+    return await run_call(await Tool.objects.aget(name=tool.name), arguments, context)
 
 
 async def found(context: CallContext, query: str, **arguments: Any) -> str:
     result = await answer(SEARCH, context, query=query, **arguments)
-    assert not result.is_error, result.as_text
-    return result.as_text
+    assert not result.is_error, text_of(result)
+    return text_of(result)
 
 
 NOTHING = "No message was found. Try fewer or other words."
@@ -68,7 +69,7 @@ NOTHING = "No message was found. Try fewer or other words."
 
 
 def test_reading_is_allowed_from_the_start_and_searching_waits_for_an_administrator(ada: User) -> None:
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     assert [tool.name for tool in Tool.objects.usable_by(ada)] == ["read_attached_file"]
     rows = {tool.name: (tool.is_allowed, tool.ask_first) for tool in Tool.objects.filter(server=None)}
     assert rows == {"search_conversations": (False, True), "read_attached_file": (True, False)}
@@ -77,7 +78,7 @@ def test_reading_is_allowed_from_the_start_and_searching_waits_for_an_administra
 async def test_a_model_reads_what_is_attached(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await sync_to_async(listing.keep_builtin)()
+    await sync_to_async(catalogue.sync_builtin_tools)()
     await conversation.tools.aadd(await Tool.objects.aget(name=READ.name))
     server.say("I see.")
     await sent(browser, ada, conversation, "notes.txt", b"The kettle is blue.")
@@ -219,18 +220,18 @@ async def test_a_query_without_words_is_refused(context: CallContext) -> None:
 
 async def test_without_a_name_the_files_are_listed(browser: Opening, ada: User, context: CallContext) -> None:
     conversation = await Conversation.objects.aget(pk=context.conversation_pk)
-    assert (await answer(READ, context)).as_text == "No text file and no PDF is attached in this conversation."
+    assert text_of(await answer(READ, context)) == "No text file and no PDF is attached in this conversation."
     notes = await sent(browser, ada, conversation, "notes.txt", b"One")
     paper = await sent(browser, ada, conversation, "paper.pdf", files.pdf("Two"))
     await sent(browser, ada, conversation, "pot.png", files.image())
-    assert (await answer(READ, context)).as_text.split("\n") == [
+    assert text_of(await answer(READ, context)).split("\n") == [
         "Files, newest first:",
         f"paper.pdf (PDF, id {paper.uuid})",
         f"notes.txt (text, id {notes.uuid})",
     ]
     unknown = await answer(READ, context, name="plans.txt")
-    assert unknown.is_error and "No file here is called “plans.txt”" in unknown.as_text
-    assert "notes.txt" in unknown.as_text
+    assert unknown.is_error and "No file here is called “plans.txt”" in text_of(unknown)
+    assert "notes.txt" in text_of(unknown)
 
 
 async def test_a_file_is_read_by_its_name_or_id(
@@ -238,19 +239,19 @@ async def test_a_file_is_read_by_its_name_or_id(
 ) -> None:
     file = await sent(browser, ada, conversation, "Notes.txt", "Käse & 🫖\nzwei".encode())
     for name in ("Notes.txt", "notes.TXT", str(file.uuid)):
-        text = (await answer(READ, context, name=name)).as_text
+        text = text_of(await answer(READ, context, name=name))
         assert text == "[Notes.txt: lines 1 to 2 of 2, characters 0 to 13 of 13]\nKäse & 🫖\nzwei"
-    assert "zwei" in (await answer(READ, CallContext(ben, conversation.pk), name="notes.txt")).as_text
+    assert "zwei" in text_of(await answer(READ, CallContext(ben, conversation.pk), name="notes.txt"))
 
 
 async def test_the_text_of_a_pdf_is_read(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext
 ) -> None:
     await sent(browser, ada, conversation, "paper.pdf", files.pdf("A blue kettle"))
-    assert "A blue kettle" in (await answer(READ, context, name="paper.pdf")).as_text
+    assert "A blue kettle" in text_of(await answer(READ, context, name="paper.pdf"))
     await sent(browser, ada, conversation, "blank.pdf", files.pdf(""))
     blank = await answer(READ, context, name="blank.pdf")
-    assert blank.is_error and "has no text" in blank.as_text
+    assert blank.is_error and "has no text" in text_of(blank)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ async def test_lines_and_characters_can_be_chosen(
 ) -> None:
     await sent(browser, ada, conversation, "notes.txt", "eins\nzweiä\ndrei€\nvier\nfünf\n".encode())
     result = await answer(READ, context, name="notes.txt", **part)
-    told_head, _, told_text = result.as_text.partition("\n")
+    told_head, _, told_text = text_of(result).partition("\n")
     assert head in told_head and told_text == text
 
 
@@ -283,7 +284,7 @@ async def test_where_nothing_is_that_is_told(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext, part: dict[str, Any]
 ) -> None:
     await sent(browser, ada, conversation, "notes.txt", b"one\ntwo\nthree\n")
-    assert "nothing" in (await answer(READ, context, name="notes.txt", **part)).as_text
+    assert "nothing" in text_of(await answer(READ, context, name="notes.txt", **part))
 
 
 async def test_a_long_file_is_read_in_parts(
@@ -293,7 +294,7 @@ async def test_a_long_file_is_read_in_parts(
     await sent(browser, ada, conversation, "long.txt", whole.encode())
     read, offset = "", 0
     while True:
-        head, _, text = (await answer(READ, context, name="long.txt", offset=offset)).as_text.partition("\n")
+        head, _, text = text_of(await answer(READ, context, name="long.txt", offset=offset)).partition("\n")
         assert 0 < len(text) <= builtin_tools.LONGEST_READ
         read += text
         if "go on" not in head:
@@ -310,8 +311,8 @@ async def test_of_several_files_of_one_name_the_id_tells_which(
     first = await sent(browser, ada, conversation, "notes.txt", b"The first")
     await sent(browser, ada, conversation, "notes.txt", b"The second")
     which = await answer(READ, context, name="notes.txt")
-    assert which.is_error and str(first.uuid) in which.as_text
-    assert "The first" in (await answer(READ, context, name=str(first.uuid))).as_text
+    assert which.is_error and str(first.uuid) in text_of(which)
+    assert "The first" in text_of(await answer(READ, context, name=str(first.uuid)))
 
 
 async def test_a_file_that_an_edit_has_copied_is_one_file(
@@ -322,7 +323,7 @@ async def test_a_file_that_an_edit_has_copied_is_one_file(
     message = await Message.objects.select_related("conversation", "branch", "parent").aget(pk=file.message.pk)
     await sync_to_async(turns.edit)(message, ada, "Look again", None)
     assert await Attachment.objects.filter(name="notes.txt").acount() == 2
-    assert "The only one" in (await answer(READ, context, name="notes.txt")).as_text
+    assert "The only one" in text_of(await answer(READ, context, name="notes.txt"))
 
 
 async def test_nothing_but_what_was_sent_here_is_read(
@@ -338,12 +339,12 @@ async def test_nothing_but_what_was_sent_here_is_read(
     for file in (other, draft, withdrawn):
         for name in (file.name, str(file.uuid)):
             refused = await answer(READ, context, name=name)
-            assert refused.is_error and "No file here" in refused.as_text
+            assert refused.is_error and "No file here" in text_of(refused)
     assert not (await answer(READ, context, name="here.txt")).is_error
     for person in (mallory, ben):
         assert (await answer(READ, CallContext(person, elsewhere.pk), name=other.name)).is_error
     stranger = await answer(READ, CallContext(mallory, conversation.pk), name=str(here.uuid))
-    assert stranger.is_error and "here.txt" not in stranger.as_text
+    assert stranger.is_error and "here.txt" not in text_of(stranger)
     assert (await answer(READ, CallContext(ada), name="here.txt")).is_error
 
 
@@ -352,4 +353,4 @@ async def test_a_file_that_is_gone_from_the_disk_is_told(
 ) -> None:
     file = await sent(browser, ada, conversation, "notes.txt", b"One")
     (settings.MEDIA_ROOT / file.stored).unlink()
-    assert "not there any more" in (await answer(READ, context, name="notes.txt")).as_text
+    assert "not there any more" in text_of(await answer(READ, context, name="notes.txt"))

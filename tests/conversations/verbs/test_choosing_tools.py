@@ -14,7 +14,7 @@ from conversations.models import Conversation
 from conversations.verbs import turns
 from tests.conversations.asking import Opening
 from tests.pages import Page
-from tools import listing
+from tools import catalogue
 from tools.models import Tool, ToolServer
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def tool() -> Callable[..., Tool]:
         if only_for:
             group = Group.objects.create(name=name)
             only_for.groups.add(group)
-            tool.narrow([group])
+            tool.restrict_to([group])
         return tool
 
     return made
@@ -60,13 +60,13 @@ def shown(content: bytes) -> Any:
 def test_tools_stand_under_whose_they_are_and_say_that_they_ask(
     browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
-    listing.keep_builtin()
+    catalogue.sync_builtin_tools()
     echo = tool("echo", title="Echo", description="Says it <b>again</b>.", ask_first=True)
     conversation.tools.add(tool("picture", ask_first=False))
     tool("closed", is_allowed=False)
     form = shown(browser_of(ada).get(settings_of(conversation)).content)
     groups = {group.get("aria-label"): group for group in form.cssselect("#tools [role=group]")}
-    assert list(groups) == ["Built in", "Drawer"]
+    assert list(groups) == ["Built-in", "Drawer"]
     labels = [" ".join(label.text_content().split()) for label in groups["Drawer"].cssselect("label")]
     assert labels == ["Echo asks first", "picture"]
     [says] = form.cssselect(f"#tool-{echo.pk}-says")

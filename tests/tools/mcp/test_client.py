@@ -10,18 +10,19 @@ import pytest
 
 from tests.tools.drawer import ROOT
 from tests.tools.mcp_server import KEY, PIXEL, TOOLS
+from tests.tools.reading import text_of
 from tools.errors import (
-    CallRefused,
+    AccessDenied,
+    AnswerTooLarge,
+    CallRejected,
     NotAToolServer,
-    Refused,
-    ServerFailed,
     TimedOut,
-    TooLarge,
     ToolServerError,
-    Unreachable,
+    ToolServerFailed,
+    ToolServerUnreachable,
 )
-from tools.limits import Limits
-from tools.mcp import client, wire
+from tools.limits import ToolLimits
+from tools.mcp import client, transport
 
 AGES = ["2026-07-28", "2025-11-25"]
 
@@ -54,7 +55,7 @@ async def test_an_unknown_server_is_asked_what_it_speaks(drawer):
 
 
 async def test_more_tools_than_the_limit_are_left_out(drawer):
-    listing = await client.list_tools(drawer.endpoint(), limits=Limits(tools=4))
+    listing = await client.list_tools(drawer.endpoint(), limits=ToolLimits(tools=4))
     assert len(listing.tools) == 4 and listing.left_out > 0
 
 
@@ -66,12 +67,12 @@ async def test_a_tool_is_called(endpoint):
 
 async def test_calls_run_in_parallel_and_are_not_mixed_up(endpoint):
     results = await asyncio.gather(*(client.call_tool(endpoint, "echo", {"text": str(n)}) for n in range(12)))
-    assert [result.as_text for result in results] == [str(n) for n in range(12)]
+    assert [text_of(result) for result in results] == [str(n) for n in range(12)]
 
 
 async def test_a_tool_that_fails_says_so_in_its_result(endpoint):
     result = await client.call_tool(endpoint, "failing", {})
-    assert (result.as_text, result.is_error, result.failure) == ("The disk is full.", True, "")
+    assert (text_of(result), result.is_error, result.failure) == ("The disk is full.", True, "")
 
 
 async def test_images_come_as_image_blocks(endpoint):
@@ -82,7 +83,7 @@ async def test_images_come_as_image_blocks(endpoint):
 
 async def test_what_only_poses_as_an_image_is_left_out(endpoint):
     [block] = (await client.call_tool(endpoint, "false-picture", {})).content
-    assert block == {"type": "text", "text": "[An image was left out: it is neither PNG, JPEG, GIF nor WebP.]"}
+    assert block == {"type": "text", "text": "[An image was left out: it is not a PNG, JPEG, GIF or WebP file.]"}
 
 
 async def test_all_kinds_of_content_arrive_or_are_described(endpoint):
@@ -92,54 +93,54 @@ async def test_all_kinds_of_content_arrive_or_are_described(endpoint):
         "[file:///notes.txt]\nNotes",
         "[A file that cannot be shown here: application/zip, file:///a.zip]",
         "[A link that cannot be shown here: Report, https://example.org/report]",
-        "[Content of the kind “audio” that cannot be shown here: audio/wav]",
+        "[Content of type “audio” that cannot be shown here: audio/wav]",
     ]
     # By what it is, not by what the server says it is.
     assert image["source"]["media_type"] == "image/png"
 
 
 async def test_structured_content_alone_is_told_as_json(endpoint):
-    assert json.loads((await client.call_tool(endpoint, "figures", {})).as_text) == {"degrees": 21}
+    assert json.loads(text_of(await client.call_tool(endpoint, "figures", {}))) == {"degrees": 21}
 
 
 async def test_no_content_at_all_is_told(endpoint):
-    assert (await client.call_tool(endpoint, "nothing", {})).as_text == "The tool ended without saying anything."
+    assert text_of(await client.call_tool(endpoint, "nothing", {})) == "The tool returned nothing."
 
 
 async def test_much_text_is_cut_and_the_model_told_so(endpoint):
-    text = (await client.call_tool(endpoint, "huge", {"characters": 300_000})).as_text
-    assert text.startswith("x" * 262_144 + "\n\n[The result was cut here: of its 300,000 bytes")
+    text = text_of(await client.call_tool(endpoint, "huge", {"characters": 300_000}))
+    assert text.startswith("x" * 262_144 + "\n\n[The result was cut here: it has 300,000 bytes")
 
 
 async def test_more_than_can_be_taken_in_is_a_failure(endpoint):
-    assert isinstance(await failure_of(client.call_tool(endpoint, "huge", {"characters": 17 * 2**20})), TooLarge)
+    assert isinstance(await failure_of(client.call_tool(endpoint, "huge", {"characters": 17 * 2**20})), AnswerTooLarge)
 
 
 async def test_an_answer_without_end_is_not_read_to_it(drawer):
-    assert isinstance(await failure_of(client.list_tools(drawer.endpoint("/endless"))), TooLarge)
+    assert isinstance(await failure_of(client.list_tools(drawer.endpoint("/endless"))), AnswerTooLarge)
 
 
 async def test_a_protocol_error_leaves_with_the_servers_words(endpoint):
     failure = await failure_of(client.call_tool(endpoint, "raising", {}))
-    assert isinstance(failure, CallRefused) and failure.detail == "No such drawer."
+    assert isinstance(failure, CallRejected) and failure.detail == "No such drawer."
 
 
 async def test_a_tool_that_wants_input_from_a_person_cannot_have_it(drawer):
     failure = await failure_of(client.call_tool(drawer.endpoint(), "asking", {}))
-    assert isinstance(failure, CallRefused) and "asks for input from a person" in str(failure)
+    assert isinstance(failure, CallRejected) and "asks for input from a person" in str(failure)
 
 
 @pytest.mark.parametrize("age", ["", *AGES])
 @pytest.mark.parametrize(
     ("path", "kind", "detail"),
     [
-        ("/guarded", Refused, "HTTP 401."),
-        ("/forbidden", Refused, "HTTP 403."),
-        ("/moved", NotAToolServer, "It leads on to /mcp, which is not followed."),
-        ("/page", NotAToolServer, "It answered with text/html."),
+        ("/guarded", AccessDenied, "HTTP 401."),
+        ("/forbidden", AccessDenied, "HTTP 403."),
+        ("/moved", NotAToolServer, "It redirects to /mcp. Redirects are not followed."),
+        ("/page", NotAToolServer, "It responded with text/html."),
         ("/json", NotAToolServer, ""),
         ("/nowhere", NotAToolServer, "HTTP 404."),
-        ("/broken", ServerFailed, "HTTP 500."),
+        ("/broken", ToolServerFailed, "HTTP 500."),
     ],
 )
 async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail, age):
@@ -150,23 +151,23 @@ async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail
 @pytest.mark.parametrize(
     ("url", "detail"),
     [
-        ("http://127.0.0.1:9/mcp", "No server answers at its address."),
-        ("http://tools.invalid/mcp", "Its host is unknown here."),
+        ("http://127.0.0.1:9/mcp", "No server responds at its address."),
+        ("http://tools.invalid/mcp", "Its host name could not be resolved."),
     ],
 )
 async def test_what_cannot_be_reached_is_told_by_name(drawer, url, detail):
     failure = await failure_of(client.call_tool(drawer.endpoint(url=url), "echo", {}))
-    assert isinstance(failure, Unreachable) and failure.detail == detail
+    assert isinstance(failure, ToolServerUnreachable) and failure.detail == detail
 
 
 async def test_a_server_without_tls_is_told_by_name(drawer):
     failure = await failure_of(client.list_tools(drawer.endpoint(url=drawer.url.replace("http:", "https:"))))
-    assert isinstance(failure, Unreachable) and "secure connection failed" in failure.detail
+    assert isinstance(failure, ToolServerUnreachable) and "secure connection failed" in failure.detail
 
 
 async def test_silence_ends_with_the_time(drawer):
     assert isinstance(
-        await failure_of(client.list_tools(drawer.endpoint("/silent"), limits=Limits(listing=0.2))), TimedOut
+        await failure_of(client.list_tools(drawer.endpoint("/silent"), limits=ToolLimits(listing=0.2))), TimedOut
     )
 
 
@@ -195,7 +196,7 @@ async def test_one_call_is_cancelled_and_those_beside_it_go_on(drawer, endpoint)
     left.cancel()
     await asyncio.wait([left])
     await asyncio.to_thread(drawer.end, names[1])
-    assert left.cancelled() and (await right).as_text == f"{names[1]} is done"
+    assert left.cancelled() and text_of(await right) == f"{names[1]} is done"
 
 
 async def test_a_call_within_a_time_and_a_group_ends_as_any_task_does(drawer, endpoint):
@@ -212,13 +213,13 @@ async def test_a_call_within_a_time_and_a_group_ends_as_any_task_does(drawer, en
 async def test_a_server_that_keeps_sessions_is_told_when_one_ends(drawer):
     before = drawer.seen().count(["farewell", ""])
     await client.call_tool(drawer.endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
-    await wire.farewells_said()
+    await transport.wait_for_farewells()
     assert drawer.seen().count(["farewell", ""]) == before + 1
 
 
 async def test_headers_let_in(drawer):
     endpoint = drawer.endpoint("/guarded", headers={"X-Key": KEY, "User-Agent": "another"})
-    headers = json.loads((await client.call_tool(endpoint, "headers", {})).as_text)
+    headers = json.loads(text_of(await client.call_tool(endpoint, "headers", {})))
     assert (headers["x-key"], headers["user-agent"], headers["accept-encoding"]) == (KEY, "chatsite", "identity")
 
 
@@ -238,12 +239,12 @@ async def test_the_environment_names_no_proxy_for_us(drawer, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert (await client.call_tool(drawer.endpoint(), "echo", {"text": "direct"})).as_text == "direct"
+    assert text_of(await client.call_tool(drawer.endpoint(), "echo", {"text": "direct"})) == "direct"
 
 
 def test_the_sdk_is_imported_on_first_use_only():
     code = (
-        "import sys, chatsite.asgi, tools.calls, tools.listing, tools.urls;"
+        "import sys, chatsite.asgi, tools.calls, tools.catalogue, tools.urls;"
         "print(sorted({'mcp', 'pydantic', 'jsonschema', 'httpx2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,32 +1,36 @@
-"""A server's list of tools without the entries that are none: for one of them, the SDK refuses all of it.
+"""Removes invalid entries from a server's list of tools, because the SDK rejects the whole list for one of them.
 
 Imported with the SDK, on first use.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from mcp.shared._stream_protocols import ReadStream
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCResponse, methods
 from pydantic import ValidationError
 
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import ReadStream
+
 _METHOD: Final = "tools/list"
-_OLDEST: Final = "2025-11-25"
+_OLDEST_VERSION: Final = "2025-11-25"
 
-type Item = SessionMessage | Exception
+type Incoming = SessionMessage | Exception
 
 
-class SiftedStream:
-    """What a server says, on its way to the session; `listed` are the names in all lists, as they came."""
+class FilteredStream:
+    """A server's messages on their way to the session. `listed` has the names in all lists, before filtering."""
 
-    def __init__(self, stream: ReadStream[Item], version: Callable[[], str | None]) -> None:
+    def __init__(self, stream: ReadStream[Incoming], protocol_version: Callable[[], str | None]) -> None:
         self.listed: list[str] = []
-        self._stream, self._version = stream, version
+        self._stream, self._protocol_version = stream, protocol_version
 
-    async def receive(self) -> Item:
-        return self._sifted(await self._stream.receive())
+    async def receive(self) -> Incoming:
+        return self._filter(await self._stream.receive())
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -38,8 +42,8 @@ class SiftedStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Item:
-        return self._sifted(await anext(self._stream))
+    async def __anext__(self) -> Incoming:
+        return self._filter(await anext(self._stream))
 
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
@@ -50,17 +54,18 @@ class SiftedStream:
     ) -> bool | None:
         return await self._stream.__aexit__(kind, error, trace)
 
-    def _sifted(self, item: Item) -> Item:
+    def _filter(self, item: Incoming) -> Incoming:
         if isinstance(item, SessionMessage) and isinstance(item.message, JSONRPCResponse):
             result = item.message.result
             if isinstance(tools := result.get("tools"), list):
                 self.listed += [_name_of(entry) for entry in tools]
-                item.message.result = {**result, "tools": [tool for tool in tools if self._is_tool(result, tool)]}
+                item.message.result = {**result, "tools": [tool for tool in tools if self._is_valid(result, tool)]}
         return item
 
-    def _is_tool(self, result: dict[str, Any], entry: object) -> bool:
+    def _is_valid(self, result: dict[str, Any], entry: object) -> bool:
+        version = self._protocol_version() or _OLDEST_VERSION
         try:
-            methods.parse_server_result(_METHOD, self._version() or _OLDEST, {**result, "tools": [entry]})
+            methods.parse_server_result(_METHOD, version, {**result, "tools": [entry]})
         except ValidationError:
             return False
         return True
@@ -68,4 +73,4 @@ class SiftedStream:
 
 def _name_of(entry: object) -> str:
     name = entry.get("name") if isinstance(entry, dict) else None
-    return name if isinstance(name, str) and name else "one without a name"
+    return name if isinstance(name, str) and name else "an unnamed tool"
