@@ -91,7 +91,7 @@ class TurnForm(forms.Form):
     @cached_property
     def warnings(self) -> list[str]:
         """A sentence for each budget of which little is left."""
-        return entries.warnings_for(self.person)
+        return entries.list_warnings(self.person)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -122,7 +122,7 @@ class TurnForm(forms.Form):
         if model and not model.can_see and any(each.is_image for each in files):
             self.add_error("chat_model", f"{model} cannot see images. Choose another model, or remove them.")
         if not (self.errors or self.is_posted):
-            self.refusal = entries.refusal_for(self.person)
+            self.refusal = entries.find_refusal(self.person)
         if self.refusal:
             raise forms.ValidationError(str(self.refusal))
         return cleaned

@@ -1,4 +1,4 @@
-"""Whose account a call goes on."""
+"""Who pays for a call: a person, their group, their API key, and the site."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,9 +9,8 @@ from django.db import models
 from accounts.models import ApiKey, User
 
 SITE: Final = 0
-"""The subject of what is counted for everybody together."""
+"""The subject of a budget for the whole site."""
 
-# Written out, as in statements.py.
 FIRST_GROUP: Final = f"""
 SELECT g.id, g.name FROM {Group._meta.db_table} g
 JOIN {User.groups.through._meta.db_table} m ON m.group_id = g.id
@@ -28,9 +27,9 @@ class Scope(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Primary keys of the person, of the group that stands for them, and of the key that their program shows.
+    """The primary keys of a person, their group and their API key; None for those that do not apply.
 
-    `payer["person"]` is one of them, by its scope; `payer["site"]` is what everybody pays for.
+    `payer[scope]` is the subject in this scope, which for the site is always SITE.
     """
 
     person: int | None = None
@@ -45,10 +44,10 @@ class Payer:
 
     @classmethod
     def of(cls, person: User | None, key: ApiKey | None = None) -> "Payer":
-        group = group_of(person)
+        group = find_group(person)
         return cls(person.pk if person else None, group.pk if group else None, key.pk if key else None)
 
 
-def group_of(person: User | None) -> Group | None:
-    """Who is in several groups is booked to the first of them by name: so no call counts in two of them."""
+def find_group(person: User | None) -> Group | None:
+    """The person's first group by name, so that no call counts in two groups."""
     return next(iter(Group.objects.raw(FIRST_GROUP, [person.pk])), None) if person else None

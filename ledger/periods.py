@@ -1,4 +1,4 @@
-"""Days and months, as calendars in the site's time zone have them."""
+"""Days and months in the site's time zone."""
 
 from datetime import date, datetime, timedelta
 
@@ -11,8 +11,8 @@ class Period(models.TextChoices):
     MONTH = "month", "a month"
 
     def start(self, moment: datetime) -> date:
-        """The first day of the period in which the moment lies."""
-        # The site's zone, not the one that a page may have activated for its reader: budgets are the same for all.
+        """The first day of the period that contains the moment."""
+        # The site's zone, not the one that a page may activate for its reader: budgets are the same for all.
         day = moment.astimezone(get_default_timezone()).date()
         return day if self is Period.DAY else day.replace(day=1)
 
@@ -22,11 +22,7 @@ class Period(models.TextChoices):
             return start + timedelta(days=1)
         return (start.replace(day=1) + timedelta(days=32)).replace(day=1)
 
-    def renews_at(self, moment: datetime) -> datetime:
-        """When the next period begins."""
-        return midnight(self.after(self.start(moment)))
-
 
 def midnight(day: date) -> datetime:
-    """The moment at which a day begins."""
+    """The moment at which the day begins."""
     return datetime(day.year, day.month, day.day, tzinfo=get_default_timezone())

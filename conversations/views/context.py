@@ -109,7 +109,7 @@ def drawn(
             "can_leave_out": can_leave_out,
             "begins_later": path.messages.filter(memory_begins=True).exists(),
         },
-        "warnings": entries.warnings_for(request.user),
+        "warnings": entries.list_warnings(request.user),
     }
     return render(request, "conversations/_context.html", context)
 

@@ -71,7 +71,7 @@ def refused(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
 
 def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
     """What says so to a person who asks for one more answer than they may have; None where they may."""
-    refusal = entries.refusal_for(request.user)
+    refusal = entries.find_refusal(request.user)
     if refusal is None:
         return None
     if request.htmx:

@@ -1,4 +1,4 @@
-"""What of which budget is used, and the right to use more."""
+"""Budgets as calls use them: their status, the reservation before a call and the settlement after it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from django.db.models import Sum
 from ledger.booking import statements
 from ledger.models import Budget, Entry, Period, Scope, Spending, Unit, UsageSum
 from ledger.models.entry import COUNTED_FIELDS
-from ledger.models.money import units
+from ledger.models.money import to_units
 from ledger.payer import Payer
 from ledger.periods import midnight
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """How a budget stands for one subject, in its units: tokens, or the smallest parts of money."""
+    """How much of a budget one subject has spent and reserved, in the budget's units: tokens or money units."""
 
     budget: Budget
     subject: int
@@ -26,109 +26,107 @@ class BudgetStatus:
     reserved: int
 
     @property
-    def is_used_up(self) -> bool:
+    def is_exhausted(self) -> bool:
+        """Nothing is left, at least until reservations are released."""
         return self.spent + self.reserved >= self.budget.limit_units
 
     @property
     def is_spent(self) -> bool:
-        """Nothing that is held could be given back and make room again."""
+        """Nothing is left even when all reservations are released."""
         return self.spent >= self.budget.limit_units
 
     @property
     def percent(self) -> int:
-        """What is spent of it, rounded down: 100 means that nothing is left."""
+        """The share that is spent, rounded down: at 100 nothing is left."""
         return 100 * self.spent // self.budget.limit_units if self.budget.limit_units else 100
 
     @property
-    def is_nearly_used_up(self) -> bool:
+    def is_nearly_exhausted(self) -> bool:
         return self.percent >= self.budget.warn_share
 
     @property
-    def spent_shown(self) -> Decimal:
-        """In tokens, or in money."""
-        return self.budget.shown(self.spent)
+    def spent_amount(self) -> Decimal:
+        """In tokens or in money, as `budget.limit`."""
+        return self.budget.amount_of(self.spent)
 
     @property
-    def reserved_shown(self) -> Decimal:
-        return self.budget.shown(self.reserved)
+    def reserved_amount(self) -> Decimal:
+        return self.budget.amount_of(self.reserved)
 
     @property
     def renews_at(self) -> datetime:
         return midnight(Period(self.budget.period).after(self.start))
 
 
-def standings(payer: Payer, at: datetime) -> list[BudgetStatus]:
-    """Of all budgets in force for this payer, as they stand; writes nothing."""
-    return [standing(budget, payer, at) for budget in in_force(statements.budgets(payer, at))]
+def list_statuses(payer: Payer, at: datetime) -> list[BudgetStatus]:
+    """The status of every budget that can refuse the payer's calls. Writes nothing."""
+    return [get_status(budget, payer, at) for budget in drop_overridden(statements.find_budgets(payer, at))]
 
 
-def standing(budget: Budget, payer: Payer, at: datetime) -> BudgetStatus:
-    """Of one budget for one who pays for it."""
+def get_status(budget: Budget, payer: Payer, at: datetime) -> BudgetStatus:
     subject = payer[budget.scope]
     assert subject is not None
-    return standing_of(budget, subject, at)
+    return get_subject_status(budget, subject, at)
 
 
-def standing_of(budget: Budget, subject: int, at: datetime) -> BudgetStatus:
+def get_subject_status(budget: Budget, subject: int, at: datetime) -> BudgetStatus:
     start = Period(budget.period).start(at)
-    kept = Spending.objects.filter(budget=budget, revision=budget.revision, subject=subject, start=start)
-    figures = kept.values_list("spent", "reserved").first() or summed(budget, subject, start)
+    stored = Spending.objects.filter(budget=budget, revision=budget.revision, subject=subject, start=start)
+    figures = stored.values_list("spent", "reserved").first() or sum_ledger(budget, subject, start)
     return BudgetStatus(budget, subject, start, *figures)
 
 
-def in_force(budgets: Iterable[Budget]) -> list[Budget]:
-    """Without those for each in whose place one of somebody's own stands."""
-    applying = list(budgets)
-    own = {(each.scope, each.period, each.unit) for each in applying if not each.is_for_each}
-    return [each for each in applying if not each.is_for_each or (each.scope, each.period, each.unit) not in own]
+def drop_overridden(budgets: Iterable[Budget]) -> list[Budget]:
+    """Leaves out a budget for each where the subject has its own of the same scope, period and unit."""
+    applicable = list(budgets)
+    own = {(each.scope, each.period, each.unit) for each in applicable if not each.is_for_each}
+    return [each for each in applicable if not each.is_for_each or (each.scope, each.period, each.unit) not in own]
 
 
 def reserve(entry: Entry, payer: Payer) -> BudgetStatus | None:
-    """Holds what the entry may come to, in every budget that it counts in; the first that is used up, if any is.
+    """Reserves the entry's maximum in every budget. Returns the first exhausted one, if any.
 
-    In the caller's transaction, which is to be given up when there is one.
+    The caller must then roll its transaction back.
     """
-    applying = kept(payer, entry.started_at)
-    refusing = {budget.pk for budget in in_force(applying)}
-    for budget in applying:
+    applicable = ensure_spendings(payer, entry.started_at)
+    refusing = {budget.pk for budget in drop_overridden(applicable)}
+    for budget in applicable:
         amount = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
         limit = budget.limit_units if budget.pk in refusing else None
         if budget.spending_pk and not statements.reserve(budget.spending_pk, amount, limit):
-            return standing(budget, payer, entry.started_at)
+            return get_status(budget, payer, entry.started_at)
     return None
 
 
 def settle(entry: Entry, payer: Payer) -> None:
-    """Puts what the entry came to in the place of what was held; in the caller's transaction, before it is summed."""
-    for budget in kept(payer, entry.started_at):
-        amount, held = (
-            budget.units_of(tokens, cost)
-            for tokens, cost in ((entry.tokens, entry.cost), (entry.reserved_tokens, entry.reserved_cost))
-        )
+    """Replaces the entry's reservations with its usage. The caller adds the entry to the usage sums only afterwards."""
+    for budget in ensure_spendings(payer, entry.started_at):
+        amount = budget.units_of(entry.tokens, entry.cost)
+        reserved = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
         if budget.spending_pk:
-            statements.spend(budget.spending_pk, amount, held)
+            statements.spend(budget.spending_pk, amount, reserved)
 
 
-def kept(payer: Payer, at: datetime) -> list[Budget]:
-    """What the payer's calls count in, each with its row, made where it is missing."""
-    applying = statements.budgets(payer, at)
-    missing = [budget for budget in applying if budget.spending_pk is None]
+def ensure_spendings(payer: Payer, at: datetime) -> list[Budget]:
+    """Every budget that counts the payer's calls, each with its spending row, which is created if it is missing."""
+    applicable = statements.find_budgets(payer, at)
+    missing = [budget for budget in applicable if budget.spending_pk is None]
     if not missing:
-        return applying
+        return applicable
     rows = []
     for budget in missing:
         subject, start = payer[budget.scope], Period(budget.period).start(at)
         assert subject is not None
-        spent, reserved = summed(budget, subject, start)
+        spent, reserved = sum_ledger(budget, subject, start)
         row = {"revision": budget.revision, "subject": subject, "start": start}
         rows.append(Spending(budget=budget, **row, spent=spent, reserved=reserved))
-    # Whoever was faster has made the same row.
+    # Another call may have created the same row in the meantime.
     Spending.objects.bulk_create(rows, ignore_conflicts=True)
-    return statements.budgets(payer, at)
+    return statements.find_budgets(payer, at)
 
 
-def summed(budget: Budget, subject: int, start: date) -> tuple[int, int]:
-    """What is spent and reserved of a budget in the period that begins on `start`, by the ledger itself."""
+def sum_ledger(budget: Budget, subject: int, start: date) -> tuple[int, int]:
+    """Sums up what the ledger has as spent and as reserved in the budget's period from `start` on."""
     period = Period(budget.period)
     settled = UsageSum.objects.filter(span=period, start=start)
     open_ = Entry.objects.open().filter(started_at__gte=midnight(start), started_at__lt=midnight(period.after(start)))
@@ -137,7 +135,7 @@ def summed(budget: Budget, subject: int, start: date) -> tuple[int, int]:
         open_ = open_.filter(**{f"{budget.scope}_id": subject})
     if budget.unit == Unit.MONEY:
         spent = settled.aggregate(sum=Sum("cost"))["sum"]
-        held = open_.aggregate(sum=Sum("reserved_cost"))["sum"]
-        return units(spent or Decimal(0)), units(held or Decimal(0))
-    counted = settled.aggregate(**{name: Sum(name) for name in COUNTED_FIELDS})
-    return sum(figure or 0 for figure in counted.values()), open_.aggregate(sum=Sum("reserved_tokens"))["sum"] or 0
+        reserved = open_.aggregate(sum=Sum("reserved_cost"))["sum"]
+        return to_units(spent or Decimal(0)), to_units(reserved or Decimal(0))
+    counts = settled.aggregate(**{name: Sum(name) for name in COUNTED_FIELDS})
+    return sum(count or 0 for count in counts.values()), open_.aggregate(sum=Sum("reserved_tokens"))["sum"] or 0

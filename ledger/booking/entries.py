@@ -1,4 +1,4 @@
-"""The one way in which calls to upstreams are booked: begun with a reservation, settled with what they came to."""
+"""The one way to book calls to upstreams: begin with a reservation, settle with the usage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,39 +14,35 @@ from accounts.models import ApiKey, User
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
 from ledger.models import CallSource, Entry, Outcome
-from ledger.models.money import amount, units
-from ledger.payer import Payer, group_of
+from ledger.models.money import round_to_units
+from ledger.payer import Payer, find_group
 from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.events import Usage
-from upstreams.models import USAGE_FIELDS, ChatModel
+from upstreams.models import ChatModel
 
 __all__ = [
-    "Caller",
-    "Outcome",
     "CallRefused",
     "CallSource",
+    "Caller",
+    "Outcome",
     "begin",
+    "find_refusal",
+    "list_warnings",
     "recover",
-    "refusal_for",
     "settle",
-    "warnings_for",
 ]
 
-KEY_USE: Final = timedelta(minutes=1)
-"""How exactly it is known when a key was last used: so seldom is it written down."""
-HELD: Final = 5.0
-"""Seconds after which what is held for others may have been let go."""
-READ_ANYWAY: Final = ("stalled", "broken_stream", "empty_reply", "reply_too_large")
-"""Failures of upstreams that had the whole prompt, and will have charged for it."""
-SETTLED: Final = (
-    *USAGE_FIELDS,
-    *("is_estimate", "cost", "upstream_id", "outcome", "error_kind", "seconds_to_first", "seconds"),
-)
+KEY_USE_PRECISION: Final = timedelta(minutes=1)
+"""A key's last use is written at most this often."""
+RESERVED_RETRY: Final = 5.0
+"""Seconds after which running calls may have released some of their reservations."""
+CHARGED_FAILURES: Final = ("stalled", "broken_stream", "empty_reply", "reply_too_large")
+"""Failures of upstreams that had read the whole prompt and will charge for it."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: `request_id` is our own name for the request."""
+    """Who calls. `request_id` is our name for the request."""
 
     person: User | None
     source: CallSource
@@ -55,7 +51,7 @@ class Caller:
 
 
 class CallRefused(Exception):
-    """The call may not be made. `str(error)` is for people: which limit, how much of how much, until when."""
+    """A budget or a rate limit forbids the call. `str(error)` is for people: which one, how much of it, until when."""
 
     def __init__(
         self, message: str, *, kind: str, retry_after: float | None = None, renews_at: datetime | None = None
@@ -68,13 +64,14 @@ class CallRefused(Exception):
         self.renews_at = renews_at
 
     @classmethod
-    def over_budget(cls, standing: budgets.BudgetStatus, at: datetime) -> "CallRefused":
-        wait = (standing.renews_at - at).total_seconds() if standing.is_spent else HELD
-        return cls(refusals.used_up(standing), kind="over_budget", retry_after=wait, renews_at=standing.renews_at)
+    def over_budget(cls, status: budgets.BudgetStatus, at: datetime) -> "CallRefused":
+        wait = (status.renews_at - at).total_seconds() if status.is_spent else RESERVED_RETRY
+        message = refusals.describe_exhausted(status)
+        return cls(message, kind="over_budget", retry_after=wait, renews_at=status.renews_at)
 
     @classmethod
-    def rate_limited(cls, excess: rates.LimitHit) -> "CallRefused":
-        return cls(refusals.too_many(excess), kind="rate_limited", retry_after=excess.retry_after)
+    def rate_limited(cls, hit: rates.LimitHit) -> "CallRefused":
+        return cls(refusals.describe_limit_hit(hit), kind="rate_limited", retry_after=hit.retry_after)
 
 
 def begin(
@@ -91,39 +88,40 @@ def begin(
     a call that continues an answer may exceed it.
     """
     with transaction.atomic():
-        payer, entry = opened(caller, chat_model)
-        if (excess := rates.excess(payer, entry.started_at, holds=True)) and not is_follow_up():
-            raise CallRefused.rate_limited(excess)
-        answer = max_tokens or chat_model.max_output_tokens or DEFAULT_MAX_TOKENS
+        payer, entry = build_entry(caller, chat_model)
+        if (hit := rates.find_limit_hit(payer, entry.started_at, lock=True)) and not is_follow_up():
+            raise CallRefused.rate_limited(hit)
+        answer_tokens = max_tokens or chat_model.max_output_tokens or DEFAULT_MAX_TOKENS
         entry.prompt_estimate = prompt_tokens
-        entry.reserved_tokens = prompt_tokens + answer
-        entry.reserved_cost = highest_cost(chat_model, prompt_tokens, answer)
-        if standing := budgets.reserve(entry, payer):
-            raise CallRefused.over_budget(standing, entry.started_at)
-        statements.begin(entry)
+        entry.reserved_tokens = prompt_tokens + answer_tokens
+        entry.reserved_cost = maximum_cost(chat_model, prompt_tokens, answer_tokens)
+        if exhausted := budgets.reserve(entry, payer):
+            raise CallRefused.over_budget(exhausted, entry.started_at)
+        statements.insert_entry(entry)
         if caller.key:
-            note_use(caller.key, entry.started_at)
+            note_key_use(caller.key, entry.started_at)
         return entry
 
 
 def settle(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "") -> None:
-    """Books what a call came to and lets go of what was held for it; harmless when that was done before."""
-    book(entry, meter, outcome, error_kind, seconds=max(0.0, (now() - entry.started_at).total_seconds()))
+    """Books the call's usage and releases its reservations. Does nothing when the entry is already settled."""
+    seconds = max(0.0, (now() - entry.started_at).total_seconds())
+    write_settlement(entry, meter, outcome, error_kind, seconds=seconds)
 
 
-def refusal_for(person: User | None, key: ApiKey | None = None) -> CallRefused | None:
-    """Why the person's next call would be refused, as far as that can be known before; writes nothing."""
+def find_refusal(person: User | None, key: ApiKey | None = None) -> CallRefused | None:
+    """Returns why the person's next call would be refused, as far as that is known before. Writes nothing."""
     payer, at = Payer.of(person, key), now()
-    if excess := rates.excess(payer, at):
-        return CallRefused.rate_limited(excess)
-    used_up = [standing for standing in budgets.standings(payer, at) if standing.is_used_up]
-    return CallRefused.over_budget(used_up[0], at) if used_up else None
+    if hit := rates.find_limit_hit(payer, at):
+        return CallRefused.rate_limited(hit)
+    exhausted = [status for status in budgets.list_statuses(payer, at) if status.is_exhausted]
+    return CallRefused.over_budget(exhausted[0], at) if exhausted else None
 
 
-def warnings_for(person: User | None, key: ApiKey | None = None) -> list[str]:
-    """A sentence for each budget that is nearly used up."""
-    standings = budgets.standings(Payer.of(person, key), now())
-    return [refusals.nearly_used_up(standing) for standing in standings if standing.is_nearly_used_up]
+def list_warnings(person: User | None, key: ApiKey | None = None) -> list[str]:
+    """A sentence for each budget that is nearly exhausted."""
+    statuses = budgets.list_statuses(Payer.of(person, key), now())
+    return [refusals.describe_nearly_exhausted(status) for status in statuses if status.is_nearly_exhausted]
 
 
 def recover(written: Mapping[int, int] | None = None, before: datetime | None = None) -> None:
@@ -131,19 +129,19 @@ def recover(written: Mapping[int, int] | None = None, before: datetime | None = 
 
     Later, pass `before` for those that began earlier, or `written`: the tokens known to be written, by entry key.
     """
-    left = Entry.objects.open()
+    lost = Entry.objects.open()
     if written is not None:
-        left = left.filter(pk__in=written)
+        lost = lost.filter(pk__in=written)
     if before is not None:
-        left = left.filter(started_at__lt=before)
-    for entry in left.select_related("chat_model").order_by("pk"):
+        lost = lost.filter(started_at__lt=before)
+    for entry in lost.select_related("chat_model").order_by("pk"):
         meter = Meter(max(1, entry.prompt_estimate))
         meter.assume((written or {}).get(entry.pk, 0))
-        book(entry, meter, Outcome.LOST, seconds=None)
+        write_settlement(entry, meter, Outcome.LOST, seconds=None)
 
 
-def opened(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
-    person, key, group = caller.person, caller.key, group_of(caller.person)
+def build_entry(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
+    person, key, group = caller.person, caller.key, find_group(caller.person)
     entry = Entry(
         **{"person": person, "key": key, "group": group, "chat_model": chat_model},
         **{"person_name": str(person or "")[:150], "key_name": str(key or ""), "group_name": str(group or "")},
@@ -156,42 +154,43 @@ def opened(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
     return Payer(entry.person_id, entry.group_id, entry.key_id), entry
 
 
-def highest_cost(chat_model: ChatModel, prompt_tokens: int, answer: int) -> Decimal:
-    """What a call costs that reads and writes all that it may; nothing where no prices are known."""
-    as_read = chat_model.cost(Usage(prompt_tokens, answer))
-    as_cached = chat_model.cost(Usage(0, answer, cache_write_tokens=prompt_tokens))
-    return max(as_read or Decimal(0), as_cached or Decimal(0))
+def maximum_cost(chat_model: ChatModel, prompt_tokens: int, answer_tokens: int) -> Decimal:
+    """The cost of the whole prompt and the longest answer; 0 without known prices."""
+    uncached = chat_model.cost(Usage(prompt_tokens, answer_tokens))
+    cached = chat_model.cost(Usage(0, answer_tokens, cache_write_tokens=prompt_tokens))
+    return max(uncached or Decimal(0), cached or Decimal(0))
 
 
-def note_use(key: ApiKey, at: datetime) -> None:
-    if key.last_used_at is None or key.last_used_at < at - KEY_USE:
+def note_key_use(key: ApiKey, at: datetime) -> None:
+    if key.last_used_at is None or key.last_used_at < at - KEY_USE_PRECISION:
         unused = Q(last_used_at=None) | Q(last_used_at__lt=at)
         ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=at)
         key.last_used_at = at
 
 
 @transaction.atomic
-def book(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, seconds: float | None) -> None:
-    # Whoever else settles it at the same moment waits here, and finds it settled.
-    if not statements.hold(entry.pk):
+def write_settlement(
+    entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, seconds: float | None
+) -> None:
+    # A second settlement of the same entry waits here, and then finds it settled.
+    if not statements.lock_open_entry(entry.pk):
         return
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
     entry.upstream_id = meter.facts.id[:200]
     entry.seconds_to_first, entry.seconds = meter.seconds_to_first, seconds
-    entry.usage, entry.is_estimate = figures(meter, outcome, error_kind)
+    entry.usage, entry.is_estimate = charged_usage(meter, outcome, error_kind)
     cost = entry.chat_model.cost(entry.usage) if entry.chat_model else None
-    entry.cost = None if cost is None else amount(units(cost))
-    # The spendings come first: one that is made only now is summed while the entry still counts as open.
+    entry.cost = None if cost is None else round_to_units(cost)
+    # Spendings first: a row that is created only now is summed up while the entry still counts as open.
     budgets.settle(entry, Payer(entry.person_id, entry.group_id, entry.key_id))
-    rollups.add(entry)
-    # Not saved: those whom it was of may be gone, and only what it came to is news.
-    statements.change(entry.pk, {name: getattr(entry, name) for name in SETTLED})
+    rollups.add_entry(entry)
+    statements.update_entry(entry)
 
 
-def figures(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:
-    """The tokens of a call, and whether they are estimated."""
-    is_refused = outcome == Outcome.FAILED and error_kind not in READ_ANYWAY
+def charged_usage(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:
+    """The tokens that the upstream charges for, and whether they are an estimate."""
+    is_refused = outcome == Outcome.FAILED and error_kind not in CHARGED_FAILURES
     if is_refused and not meter.has_begun:
-        # Nobody charges for what was turned down at the door.
+        # Upstreams do not charge for requests that they refuse.
         return Usage(0, 0) + meter.abandoned, meter.abandoned != Usage()
     return meter.usage, meter.is_estimate

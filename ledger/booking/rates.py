@@ -1,4 +1,4 @@
-"""How often and how much at once: limits of requests a minute and of answers at the same time."""
+"""Rate limits: requests a minute, and answers at the same time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,50 +10,50 @@ from ledger.models import Entry, RateLimit
 from ledger.payer import Payer, Scope
 
 MINUTE: Final = timedelta(minutes=1)
-SOON: Final = 2.0
-"""Seconds after which it may be worth asking whether another answer has ended."""
+STREAM_RETRY: Final = 2.0
+"""Seconds after which another answer may have ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitHit:
-    """A limit that is reached; `streams` or requests a minute, by which of the two it is."""
+    """A limit that is reached: that of its `streams`, or else that of its requests a minute."""
 
     limit: RateLimit
     retry_after: float
     is_of_streams: bool
 
 
-def excess(payer: Payer, at: datetime, *, holds: bool = False) -> LimitHit | None:
-    """The limit that one more call would break, if any.
+def find_limit_hit(payer: Payer, at: datetime, *, lock: bool = False) -> LimitHit | None:
+    """Returns the limit that one more call would exceed, if any.
 
-    With `holds`, in a transaction, nobody else asks for the same payer until it ends.
+    With `lock`, no other transaction can check the same payer before this one ends.
     """
-    limits = in_force(payer)
-    if holds and limits:
-        hold(limits, payer)
+    limits = find_limits(payer)
+    if lock and limits:
+        lock_payer(payer, limits)
     for limit in limits:
         mine: dict[str, Any] = {f"{limit.scope}_id": payer[limit.scope]}
         if limit.streams is not None and Entry.objects.open().filter(**mine).count() >= limit.streams:
-            return LimitHit(limit, SOON, is_of_streams=True)
+            return LimitHit(limit, STREAM_RETRY, is_of_streams=True)
         if limit.requests_a_minute is None:
             continue
         recent = Entry.objects.filter(**mine, started_at__gt=at - MINUTE).order_by("-started_at")
-        calls = recent.values_list("started_at", flat=True)
-        earliest = calls[limit.requests_a_minute - 1 : limit.requests_a_minute].first()
+        starts = recent.values_list("started_at", flat=True)
+        earliest = starts[limit.requests_a_minute - 1 : limit.requests_a_minute].first()
         if earliest is not None:
             return LimitHit(limit, max(0.1, (earliest + MINUTE - at).total_seconds()), is_of_streams=False)
     return None
 
 
-def in_force(payer: Payer) -> list[RateLimit]:
-    """Without those for each in whose place one of somebody's own stands."""
-    applying = statements.rate_limits(payer)
-    own = {each.scope for each in applying if not each.is_for_each}
-    return [each for each in applying if not each.is_for_each or each.scope not in own]
+def find_limits(payer: Payer) -> list[RateLimit]:
+    """The payer's limits, without those for each where the payer has an own one of the same scope."""
+    applicable = statements.find_rate_limits(payer)
+    own = {each.scope for each in applicable if not each.is_for_each}
+    return [each for each in applicable if not each.is_for_each or each.scope not in own]
 
 
-def hold(limits: list[RateLimit], payer: Payer) -> None:
-    """Where transactions run side by side, two could count the same calls and both go on."""
+def lock_payer(payer: Payer, limits: list[RateLimit]) -> None:
+    """Without the lock, two transactions side by side could count the same calls and both pass."""
     scopes = {limit.scope for limit in limits}
     if Scope.PERSON in scopes:
         list(User.objects.select_for_update(no_key=True).filter(pk=payer.person or 0).values_list("pk"))

@@ -1,4 +1,4 @@
-"""What people and programs are told of budgets and limits."""
+"""What people and programs read when a budget or a limit stops them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,38 +14,40 @@ from ledger.models import Budget, Period, Scope, Unit
 PERIODS: Final = {Period.DAY.value: "daily", Period.MONTH.value: "monthly"}
 
 
-def used_up(standing: BudgetStatus) -> str:
-    """Which budget, how much of how much, and when it renews."""
-    name = budget_name(standing.budget)
-    if standing.is_spent:
-        return f"{name} is used up: {used(standing)}. {renewal(standing)}"
-    held = figure(standing.budget, standing.reserved_shown)
+def describe_exhausted(status: BudgetStatus) -> str:
+    """Names the budget, how much of it is used, and when it renews."""
+    name = name_for_payer(status.budget)
+    if status.is_spent:
+        return f"{name} is used up: {format_use(status)}. {describe_renewal(status)}"
+    held = format_amount(status.budget, status.reserved_amount)
     return (
-        f"{name} is taken: {used(standing)} is used, and {held} is held for answers that are being written. "
-        f"Try again when they have ended. {renewal(standing)}"
+        f"{name} is taken: {format_use(status)} is used, and {held} is held for answers that are being written. "
+        f"Try again when they have ended. {describe_renewal(status)}"
     )
 
 
-def nearly_used_up(standing: BudgetStatus) -> str:
-    if standing.is_spent:
-        return used_up(standing)
-    name = budget_name(standing.budget)
-    share = f"{standing.percent}\N{NO-BREAK SPACE}% of {name[0].lower()}{name[1:]} is used"
-    return f"{share}: {used(standing)}. {renewal(standing)}"
+def describe_nearly_exhausted(status: BudgetStatus) -> str:
+    if status.is_spent:
+        return describe_exhausted(status)
+    name = name_for_payer(status.budget)
+    share = f"{status.percent}\N{NO-BREAK SPACE}% of {name[0].lower()}{name[1:]} is used"
+    return f"{share}: {format_use(status)}. {describe_renewal(status)}"
 
 
-def too_many(excess: LimitHit) -> str:
-    limit = excess.limit
+def describe_limit_hit(hit: LimitHit) -> str:
+    limit = hit.limit
     whose = "You have" if limit.scope == Scope.PERSON else "This API key has"
-    if excess.is_of_streams:
-        return f"{whose} {counted(limit.streams or 0, 'answer')} being written, as many as may be. Try again shortly."
-    asked = counted(limit.requests_a_minute or 0, "request")
-    wait = counted(max(1, round(excess.retry_after)), "second")
+    if hit.is_of_streams:
+        return (
+            f"{whose} {format_count(limit.streams or 0, 'answer')} being written, as many as may be. Try again shortly."
+        )
+    asked = format_count(limit.requests_a_minute or 0, "request")
+    wait = format_count(max(1, round(hit.retry_after)), "second")
     return f"{whose} made {asked} within a minute, as many as may be. Try again in {wait}."
 
 
-def budget_name(budget: Budget) -> str:
-    """As who pays for it reads it, at the beginning of a sentence."""
+def name_for_payer(budget: Budget) -> str:
+    """The budget's name for those who pay from it, at the beginning of a sentence."""
     period = PERIODS[budget.period]
     match budget.scope:
         case Scope.SITE:
@@ -57,26 +59,26 @@ def budget_name(budget: Budget) -> str:
     return f"Your {period} budget"
 
 
-def used(standing: BudgetStatus) -> str:
+def format_use(status: BudgetStatus) -> str:
     """$8.30 of $10.00, 830 of 1,000 tokens."""
-    budget = standing.budget
-    spent = figure(budget, standing.spent_shown).removesuffix(" tokens")
-    return f"{spent} of {figure(budget, budget.limit)}"
+    budget = status.budget
+    spent = format_amount(budget, status.spent_amount).removesuffix(" tokens")
+    return f"{spent} of {format_amount(budget, budget.limit)}"
 
 
-def figure(budget: Budget, used: Decimal) -> str:
+def format_amount(budget: Budget, used: Decimal) -> str:
     return money(used) if budget.unit == Unit.MONEY else f"{used:,.0f} tokens"
 
 
-def renewal(standing: BudgetStatus) -> str:
+def describe_renewal(status: BudgetStatus) -> str:
     """It renews on 1 December."""
-    return f"It renews on {day(standing.renews_at)}."
+    return f"It renews on {format_day(status.renews_at)}."
 
 
-def day(moment: datetime) -> str:
+def format_day(moment: datetime) -> str:
     there = moment.astimezone(get_default_timezone())
     return f"{there.day} {there:%B}"
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,26 +1,27 @@
-"""The statements of a call's way through the ledger, written out.
+"""The statements that every call of a model runs, written by hand (see chatsite.sql)."""
 
-Every call of a model passes here twice, and the ORM would take longer to spell these than the database to run them.
-They are the same for SQLite and Postgres.
-"""
-
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
 
+from chatsite.sql import Statement
 from ledger.models import Budget, Entry, Period, RateLimit, Spending, UsageSum
-from ledger.models.usage_sum import SUMMED_FIELDS
+from ledger.models.usage_sum import KEY_FIELDS, NAME_FIELDS, SUMMED_FIELDS
 from ledger.payer import Payer
+from upstreams.models import USAGE_FIELDS
 
 NOBODY: Final = -1
-"""The key of a payer who is not there; nothing has it."""
+"""Stands in for a missing key of a payer; no row has it."""
 NO_LIMIT: Final = 2**63 - 1
+SETTLED_FIELDS: Final = (
+    *USAGE_FIELDS,
+    *("is_estimate", "cost", "upstream_id", "outcome", "error_kind", "seconds_to_first", "seconds"),
+)
 
 
-def of_payer(row: str, *scopes: str) -> str:
-    """The condition of what is for the payer, or for each."""
+def _applies_to_payer(row: str, *scopes: str) -> str:
+    """The condition of what applies to the payer, by name or because it is for each."""
     return " OR ".join(
         f"({row}.scope = '{scope}' AND %({scope})s > 0"
         f" AND ({row}.{scope}_id IS NULL OR {row}.{scope}_id = %({scope})s))"
@@ -28,108 +29,97 @@ def of_payer(row: str, *scopes: str) -> str:
     )
 
 
-RATE_LIMITS: Final = f"""
-SELECT l.* FROM {RateLimit._meta.db_table} l WHERE {of_payer("l", "person", "key")} ORDER BY l.id
-"""  # noqa: S608
+def _placeholders(names: tuple[Any, ...]) -> str:
+    return ", ".join(["%s"] * len(names))
 
+
+_ENTRY: Final = Entry._meta.db_table
+_SPENDING: Final = Spending._meta.db_table
+_SUM: Final = UsageSum._meta.db_table
+_SUM_COLUMNS: Final = (*KEY_FIELDS, *NAME_FIELDS, *SUMMED_FIELDS)
+_ENTRY_FIELDS: Final[tuple[Any, ...]] = tuple(field for field in Entry._meta.concrete_fields if not field.primary_key)
+
+# ruff: disable[S608]
+RATE_LIMITS: Final = f"""
+SELECT l.* FROM {RateLimit._meta.db_table} l WHERE {_applies_to_payer("l", "person", "key")} ORDER BY l.id
+"""
 BUDGETS: Final = f"""
 SELECT b.*, s.id AS spending_pk FROM {Budget._meta.db_table} b
-LEFT JOIN {Spending._meta.db_table} s ON s.budget_id = b.id AND s.revision = b.revision
+LEFT JOIN {_SPENDING} s ON s.budget_id = b.id AND s.revision = b.revision
 AND s.start = CASE b.period WHEN 'day' THEN %(day)s ELSE %(month)s END
 AND s.subject = CASE b.scope WHEN 'site' THEN 0 WHEN 'group' THEN %(group)s WHEN 'person' THEN %(person)s
 ELSE %(key)s END
-WHERE b.is_active AND (b.scope = 'site' OR {of_payer("b", "group", "person", "key")}) ORDER BY s.id, b.id
-"""  # noqa: S608
-
-RESERVE: Final = f"""
-UPDATE {Spending._meta.db_table} SET reserved = reserved + %s WHERE id = %s AND spent + reserved < %s
-"""  # noqa: S608
-
-SPEND: Final = f"""
-UPDATE {Spending._meta.db_table}
-SET spent = spent + %s, reserved = CASE WHEN reserved > %s THEN reserved - %s ELSE 0 END WHERE id = %s
-"""  # noqa: S608
-
-HOLD: Final = f"SELECT id FROM {Entry._meta.db_table} WHERE id = %s AND outcome = 'open'"  # noqa: S608
-
-_BEGUN: Final[list[Any]] = [field for field in Entry._meta.concrete_fields if not field.primary_key]
-BEGIN: Final = f"""
-INSERT INTO {Entry._meta.db_table} ({", ".join(field.column for field in _BEGUN)})
-VALUES ({", ".join(["%s"] * len(_BEGUN))}) RETURNING id
-"""  # noqa: S608
-
-KIND: Final = ("span", "start", "person_pk", "key_pk", "group_pk", "model_pk", "source")
-NAMES: Final = ("person_name", "key_name", "group_name", "model_name", "provider_name")
-
-_SUM: Final = UsageSum._meta.db_table
-ADD: Final = f"""
-INSERT INTO {_SUM} ({", ".join((*KIND, *NAMES, *SUMMED_FIELDS))})
-VALUES ({", ".join(["%s"] * len((*KIND, *NAMES, *SUMMED_FIELDS)))})
-ON CONFLICT ({", ".join(KIND)}) DO UPDATE SET
-{", ".join(f"{name} = excluded.{name}" for name in NAMES)},
+WHERE b.is_active AND (b.scope = 'site' OR {_applies_to_payer("b", "group", "person", "key")}) ORDER BY s.id, b.id
+"""
+RESERVE: Final = Statement(f"UPDATE {_SPENDING} SET reserved = reserved + %s WHERE id = %s AND spent + reserved < %s")
+SPEND: Final = Statement(
+    f"UPDATE {_SPENDING} SET spent = spent + %s,"
+    " reserved = CASE WHEN reserved > %s THEN reserved - %s ELSE 0 END WHERE id = %s"
+)
+INSERT_ENTRY: Final = Statement(
+    f"INSERT INTO {_ENTRY} ({', '.join(field.column for field in _ENTRY_FIELDS)})"
+    f" VALUES ({_placeholders(_ENTRY_FIELDS)}) RETURNING id",
+    _ENTRY_FIELDS,
+)
+LOCK_OPEN_ENTRY: Final = Statement(f"SELECT id FROM {_ENTRY} WHERE id = %s AND outcome = 'open'")
+UPDATE_ENTRY: Final = Statement(
+    f"UPDATE {_ENTRY} SET {', '.join(f'{name} = %s' for name in SETTLED_FIELDS)} WHERE id = %s",
+    [*(Entry._meta.get_field(name) for name in SETTLED_FIELDS), None],
+)
+UPSERT_USAGE_SUM: Final = Statement(
+    f"""
+INSERT INTO {_SUM} ({", ".join(_SUM_COLUMNS)}) VALUES ({_placeholders(_SUM_COLUMNS)})
+ON CONFLICT ({", ".join(KEY_FIELDS)}) DO UPDATE SET
+{", ".join(f"{name} = excluded.{name}" for name in NAME_FIELDS)},
 {", ".join(f"{name} = {_SUM}.{name} + excluded.{name}" for name in SUMMED_FIELDS)}
-"""  # noqa: S608
+""",
+    [UsageSum._meta.get_field(name) for name in _SUM_COLUMNS],
+)
+# ruff: enable[S608]
 
 
-def rate_limits(payer: Payer) -> list[RateLimit]:
-    return list(RateLimit.objects.raw(RATE_LIMITS, subjects(payer)))
+def find_rate_limits(payer: Payer) -> list[RateLimit]:
+    return list(RateLimit.objects.raw(RATE_LIMITS, _subjects(payer)))
 
 
-def budgets(payer: Payer, at: datetime) -> list[Budget]:
-    """Each with `spending_pk`, None where its row is not made yet; in the order in which everybody takes the rows."""
-    starts = {period.value: dated(period.start(at)) for period in Period}
-    return list(Budget.objects.raw(BUDGETS, subjects(payer) | starts))
+def find_budgets(payer: Payer, at: datetime) -> list[Budget]:
+    """Each with its `spending_pk`, None without a row yet; in the order in which every call must lock the rows."""
+    starts = {period.value: connection.ops.adapt_datefield_value(period.start(at)) for period in Period}
+    return list(Budget.objects.raw(BUDGETS, _subjects(payer) | starts))
 
 
-def reserve(spending: int, amount: int, limit: int | None) -> bool:
-    """Adds to what is reserved, unless the limit is reached; whether it did."""
-    # One statement: between the condition and the change no other call can take what is left.
-    return run(RESERVE, amount, spending, NO_LIMIT if limit is None else limit) == 1
+def reserve(spending_pk: int, amount: int, limit: int | None) -> bool:
+    """Adds to what is reserved unless the limit is reached. Returns whether it did."""
+    # One statement: no other call can take the rest between the condition and the change.
+    return RESERVE.execute(amount, spending_pk, NO_LIMIT if limit is None else limit) == 1
 
 
-def spend(spending: int, amount: int, held: int) -> None:
-    run(SPEND, amount, held, held, spending)
+def spend(spending_pk: int, amount: int, reserved: int) -> None:
+    """Replaces a reservation with the amount that was spent."""
+    SPEND.execute(amount, reserved, reserved, spending_pk)
 
 
-def begin(entry: Entry) -> None:
-    """Saves an entry for the first time."""
-    values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for field in _BEGUN]
-    with connection.cursor() as cursor:
-        cursor.execute(BEGIN, values)
-        [entry.pk] = cursor.fetchone()
+def insert_entry(entry: Entry) -> None:
+    row = INSERT_ENTRY.fetch_one(*(getattr(entry, field.attname) for field in _ENTRY_FIELDS))
+    assert row is not None
+    entry.pk = row[0]
     entry._state.adding, entry._state.db = False, connection.alias
 
 
-def hold(entry: int) -> bool:
-    """Whether it is open, and nobody else settles it before this transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD + (" FOR UPDATE" if connection.features.has_select_for_update else ""), [entry])
-        return cursor.fetchone() is not None
+def lock_open_entry(pk: int) -> bool:
+    """Whether the entry is open. If so, no other transaction settles it before this one ends."""
+    return LOCK_OPEN_ENTRY.fetch_one(pk, for_update=True) is not None
 
 
-def change(entry: int, values: Mapping[str, Any]) -> None:
-    fields: list[Any] = [Entry._meta.get_field(name) for name in values]
-    columns = ", ".join(f"{field.column} = %s" for field in fields)
-    prepared = [field.get_db_prep_save(value, connection) for field, value in zip(fields, values.values(), strict=True)]
-    run(f"UPDATE {Entry._meta.db_table} SET {columns} WHERE id = %s", *prepared, entry)  # noqa: S608
+def update_entry(entry: Entry) -> None:
+    """Writes the settled fields alone: what the entry refers to may be deleted by now."""
+    UPDATE_ENTRY.execute(*(getattr(entry, name) for name in SETTLED_FIELDS), entry.pk)
 
 
-def add(values: Mapping[str, Any]) -> None:
-    """To the sum of its kind, which is made if there is none."""
-    run(ADD, *(values[name] for name in (*KIND, *NAMES, *SUMMED_FIELDS)))
+def upsert_usage_sum(row: UsageSum) -> None:
+    """Adds the row's figures to the sum with its key."""
+    UPSERT_USAGE_SUM.execute(*(getattr(row, name) for name in _SUM_COLUMNS))
 
 
-def subjects(payer: Payer) -> dict[str, Any]:
+def _subjects(payer: Payer) -> dict[str, Any]:
     return {scope: payer[scope] or NOBODY for scope in ("person", "group", "key")}
-
-
-def dated(day: date) -> Any:
-    """As the database takes it."""
-    return connection.ops.adapt_datefield_value(day)
-
-
-def run(statement: str, *values: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        changed: int = cursor.rowcount
-        return changed

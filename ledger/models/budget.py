@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import ApiKey, User
-from ledger.models.money import amount, units
+from ledger.models.money import from_units, to_units
 from ledger.payer import SITE, Scope
 from ledger.periods import Period
 
@@ -27,16 +27,16 @@ class Unit(models.TextChoices):
 
 
 class Budget(models.Model):
-    """How much may be spent in each period by its subject; without one, by each of its scope.
+    """How much its subject may spend in each period. Without a subject it is for each person, group or key.
 
-    A budget of somebody's own stands in the place of the one for each of the same period and unit.
+    A subject's own budget replaces the one for each of the same period and unit.
     """
 
     TERMS: ClassVar = ("scope", "group_id", "person_id", "key_id", "period", "unit", "is_active")
-    """What its sums depend on; with other terms they are begun anew, from the ledger."""
+    """What its spendings depend on. When one of them changes, spendings start again from the ledger."""
 
     spending_pk: int | None
-    """Of the row of whoever it was asked for, where it was (statements.budgets)."""
+    """The payer's spending row; only on budgets from `statements.find_budgets`."""
 
     scope = models.CharField(max_length=8, choices=Scope)
     group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
@@ -70,7 +70,7 @@ class Budget(models.Model):
         return f"{limit} {self.get_period_display()} for {self.subject_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Anything but `update`: sums that were kept on other terms must not be read on these."""
+        """Starts a new revision when a term changes. Never use `update` for the terms: it does not."""
         before = Budget.objects.filter(pk=self.pk).values_list(*self.TERMS, "revision").first() if self.pk else None
         if before and before[:-1] != tuple(getattr(self, name) for name in self.TERMS):
             self.revision = before[-1] + 1
@@ -84,12 +84,12 @@ class Budget(models.Model):
 
     @property
     def subject_pk(self) -> int | None:
-        """Whose it is; None: each one's."""
+        """None when the budget is for each."""
         return SITE if self.scope == Scope.SITE else getattr(self, f"{self.scope}_id")
 
     @property
     def subject_name(self) -> str:
-        """Of whoever it is for: "Ada", "each person", "the whole site"."""
+        """ "Ada", "each person" or "the whole site"."""
         if self.scope == Scope.SITE:
             return "the whole site"
         subject = getattr(self, self.scope)
@@ -101,15 +101,16 @@ class Budget(models.Model):
 
     @property
     def limit_units(self) -> int:
-        """In what its sums are counted in: tokens, or the smallest parts of money."""
-        return units(self.limit) if self.unit == Unit.MONEY else int(self.limit)
+        """The limit in the budget's units: tokens or money units."""
+        return to_units(self.limit) if self.unit == Unit.MONEY else int(self.limit)
 
     def units_of(self, tokens: int, cost: Decimal | None) -> int:
-        """What a call counts; one without a known price costs nothing that a budget of money could know."""
-        return units(cost or Decimal(0)) if self.unit == Unit.MONEY else tokens
+        """What a call counts, in the budget's units. A call without a known price counts no money."""
+        return to_units(cost or Decimal(0)) if self.unit == Unit.MONEY else tokens
 
-    def shown(self, figure: int) -> Decimal:
-        return amount(figure) if self.unit == Unit.MONEY else Decimal(figure)
+    def amount_of(self, units: int) -> Decimal:
+        """In tokens or in money, as `limit`."""
+        return from_units(units) if self.unit == Unit.MONEY else Decimal(units)
 
 
 class SpendingQuerySet(models.QuerySet["Spending"]):
@@ -118,9 +119,10 @@ class SpendingQuerySet(models.QuerySet["Spending"]):
 
 
 class Spending(models.Model):
-    """What one subject has spent and reserved of a budget in one period; always the sum over the ledger.
+    """What one subject has spent and reserved of a budget in one period, in the budget's units.
 
-    Both are in the budget's units. It is made when it is first asked for, and changed only together with an entry.
+    The first call of a period creates it from the ledger. After that it changes only together with an entry, so it
+    always equals the sum over the ledger.
     """
 
     budget = models.ForeignKey(Budget, models.CASCADE, related_name="spendings")

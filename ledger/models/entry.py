@@ -1,4 +1,4 @@
-"""One call to an upstream, as it is booked."""
+"""One call to an upstream, as the ledger books it."""
 
 from typing import Any, Self
 
@@ -9,11 +9,10 @@ from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
 from ledger.models.money import MoneyField
-from upstreams.events import Usage
 from upstreams.models import ChatModel, UsageColumns
 
 COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-"""What a call comes to in tokens; thinking is part of the output."""
+"""What counts against a budget of tokens. Thinking is part of the output."""
 
 
 class CallSource(models.TextChoices):
@@ -22,7 +21,7 @@ class CallSource(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """LOST: the process ended before the call did."""
+    """How a call ended. LOST: the process died before the call ended."""
 
     OPEN = "open", "Running"
     COMPLETE = "complete", "Complete"
@@ -37,16 +36,16 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         return self.filter(outcome=Outcome.OPEN)
 
     def visible_to(self, person: Any) -> Self:
-        """One's own; to an administrator everybody's."""
+        """A person's own entries; for an administrator all."""
         if not person.is_authenticated:
             return self.none()
         return self if person.has_perm("ledger.view_entry") else self.filter(person=person)
 
 
 class Entry(UsageColumns):
-    """Open while the call runs, with what is reserved for it; settled once, with what it came to.
+    """Open with its reservation while the call runs, then settled once with its usage.
 
-    Names are copied: they stay true when those who bear them are renamed or deleted.
+    Names are copied: they stay correct when a person, key, group or model is renamed or deleted.
     """
 
     person = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
@@ -66,7 +65,7 @@ class Entry(UsageColumns):
 
     is_estimate = models.BooleanField("estimated", default=False)
     cost = MoneyField(null=True)
-    """By the model's prices at that time; None where they were not known."""
+    """At the model's prices when the call began; None if they were unknown."""
 
     outcome = models.CharField(max_length=8, choices=Outcome, default=Outcome.OPEN)
     error_kind = models.CharField(max_length=40, blank=True)
@@ -94,14 +93,6 @@ class Entry(UsageColumns):
         return f"{self.model_name or 'No model'}, {self.get_outcome_display().lower()}"
 
     @property
-    def is_open(self) -> bool:
-        return self.outcome == Outcome.OPEN
-
-    @property
     def tokens(self) -> int:
-        return tokens_in(self.usage)
-
-
-def tokens_in(usage: Usage) -> int:
-    """What a call counts against a budget of tokens."""
-    return sum(getattr(usage, name) or 0 for name in COUNTED_FIELDS)
+        """What the call counts against a budget of tokens."""
+        return sum(getattr(self, name) or 0 for name in COUNTED_FIELDS)

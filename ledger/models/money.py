@@ -1,4 +1,4 @@
-"""Sums of money in the database, exact on every engine."""
+"""Money in the database, exact on SQLite and PostgreSQL."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -6,21 +6,25 @@ from typing import Any, Final
 from django.db import models
 
 UNITS: Final = 100_000_000
-"""The smallest part that is kept: prices are per million tokens, and have their own decimals."""
+"""Money units in one unit of the currency: prices are per million tokens and have decimals themselves."""
 
 
-def units(amount: Decimal) -> int:
+def to_units(amount: Decimal) -> int:
     return int((amount * UNITS).to_integral_value())
 
 
-def amount(units: int) -> Decimal:
+def from_units(units: int) -> Decimal:
     return Decimal(units) / UNITS
 
 
-class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]
-    """A Decimal of eight places, kept as an integer: SQLite has no decimals, and would add up fractions that drift.
+def round_to_units(amount: Decimal) -> Decimal:
+    return from_units(to_units(amount))
 
-    In expressions it is an integer: `update(cost=F("cost") + units(more))`.
+
+class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]
+    """A Decimal with eight places, stored as an integer: SQLite has no decimals, and sums of floats drift.
+
+    In expressions it is an integer: `update(cost=F("cost") + to_units(more))`.
     """
 
     _pyi_private_set_type: Decimal | int | None  # type: ignore[assignment]
@@ -28,10 +32,10 @@ class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]
     _pyi_lookup_exact_type: Decimal | int  # type: ignore[assignment]
 
     def from_db_value(self, value: Any, *_: Any) -> Decimal | None:
-        return None if value is None else amount(int(value))
+        return None if value is None else from_units(int(value))
 
     def to_python(self, value: Any) -> Decimal | None:
         return None if value is None else Decimal(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        return units(value) if isinstance(value, Decimal) else super().get_prep_value(value)
+        return to_units(value) if isinstance(value, Decimal) else super().get_prep_value(value)

@@ -1,4 +1,4 @@
-"""How often, and how much at once, people and programs may call."""
+"""How often, and how many at once, people and programs may call."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -9,7 +9,7 @@ from ledger.payer import Scope
 
 
 class RateLimit(models.Model):
-    """Of its subject; without one, of each of its scope that has none of its own."""
+    """Limits its subject. Without a subject it limits each person or key that has no limit of its own."""
 
     scope = models.CharField(max_length=8, choices=[(each.value, each.label) for each in (Scope.PERSON, Scope.KEY)])
     person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")

@@ -1,4 +1,4 @@
-"""The ledger's sums by day and by month, which pages read instead of its entries."""
+"""The ledger's sums by day and by month, which pages read instead of entries."""
 
 from typing import Any, Self
 
@@ -9,22 +9,24 @@ from ledger.models.money import MoneyField
 from ledger.periods import Period
 from upstreams.models import USAGE_FIELDS
 
+KEY_FIELDS = ("span", "start", "person_pk", "key_pk", "group_pk", "model_pk", "source")
+NAME_FIELDS = ("person_name", "key_name", "group_name", "model_name", "provider_name")
 SUMMED_FIELDS = ("calls", "estimated_calls", "failed_calls", "cost", *USAGE_FIELDS)
 
 
 class UsageSumQuerySet(models.QuerySet["UsageSum"]):
     def visible_to(self, person: Any) -> Self:
-        """One's own; to an administrator everybody's."""
+        """A person's own sums; for an administrator all."""
         if not person.is_authenticated:
             return self.none()
         return self if person.has_perm("ledger.view_usagesum") else self.filter(person_pk=person.pk)
 
 
 class UsageSum(models.Model):
-    """All settled calls of one day, or one month, that are alike in who, for what and whence.
+    """The settled calls of one day or month with the same person, key, group, model and source.
 
-    `…_pk` are primary keys, 0 for none, and no references: sums stay when what they are of is deleted. Names are
-    those at the time of the latest call.
+    The `…_pk` are primary keys, 0 for none. They are not foreign keys: sums remain when a person or a model is
+    deleted. Names are those at the latest call.
     """
 
     span = models.CharField(max_length=8, choices=Period)
@@ -56,7 +58,7 @@ class UsageSum(models.Model):
         constraints = [
             # Also the index by which a period is read: it begins with what pages ask for first.
             models.UniqueConstraint(
-                fields=["span", "start", "person_pk", "key_pk", "group_pk", "model_pk", "source"],
+                fields=KEY_FIELDS,
                 name="one_usage_sum_of_a_kind",
             )
         ]

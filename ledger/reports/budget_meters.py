@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from ledger.booking import refusals
-from ledger.booking.budgets import BudgetStatus, standing_of, standings
+from ledger.booking.budgets import BudgetStatus, get_subject_status, list_statuses
 from ledger.models import Budget, Period, Scope, Unit, UsageSum
 from ledger.models.entry import COUNTED_FIELDS
 from ledger.payer import Payer
@@ -21,46 +21,46 @@ class BudgetMeter:
     """One budget of one subject: `drawn` is at most 100 percent, `state` is "", "warning" or "full"."""
 
     name: str
-    standing: BudgetStatus
+    status: BudgetStatus
 
     @property
     def drawn(self) -> int:
-        return min(100, self.standing.percent)
+        return min(100, self.status.percent)
 
     @property
     def state(self) -> str:
-        if self.standing.is_used_up:
+        if self.status.is_exhausted:
             return "full"
-        return "warning" if self.standing.is_nearly_used_up else ""
+        return "warning" if self.status.is_nearly_exhausted else ""
 
     @property
     def used(self) -> str:
-        return refusals.figure(self.standing.budget, self.standing.spent_shown)
+        return refusals.format_amount(self.status.budget, self.status.spent_amount)
 
     @property
     def limit(self) -> str:
-        return refusals.figure(self.standing.budget, self.standing.budget.limit)
+        return refusals.format_amount(self.status.budget, self.status.budget.limit)
 
     @property
     def held(self) -> str:
         """What is reserved for calls that still run; "" for nothing."""
-        return refusals.figure(self.standing.budget, self.standing.reserved_shown) if self.standing.reserved else ""
+        return refusals.format_amount(self.status.budget, self.status.reserved_amount) if self.status.reserved else ""
 
     @property
     def renewal(self) -> str:
-        return refusals.renewal(self.standing)
+        return refusals.describe_renewal(self.status)
 
 
 def of_person(person: User) -> list[BudgetMeter]:
     """Those that this person's calls count in, and those of their keys that work."""
     at = now()
-    found = [BudgetMeter(refusals.budget_name(each.budget), each) for each in standings(Payer.of(person), at)]
+    found = [BudgetMeter(refusals.name_for_payer(each.budget), each) for each in list_statuses(Payer.of(person), at)]
     if not Budget.objects.filter(is_active=True, scope=Scope.KEY).exists():
         return found
     for key in person.api_keys.valid():
         found += [
             BudgetMeter(f"{key}, {refusals.PERIODS[each.budget.period]}", each)
-            for each in standings(Payer(key=key.pk), at)
+            for each in list_statuses(Payer(key=key.pk), at)
             if each.budget.scope == Scope.KEY
         ]
     return found
@@ -83,7 +83,7 @@ def kept(budgets: list[Budget]) -> list[BudgetOverview]:
 
 def overview_of_one(budget: Budget, at: datetime) -> BudgetOverview:
     assert budget.subject_pk is not None
-    return BudgetOverview(budget, BudgetMeter(budget.subject_name, standing_of(budget, budget.subject_pk, at)))
+    return BudgetOverview(budget, BudgetMeter(budget.subject_name, get_subject_status(budget, budget.subject_pk, at)))
 
 
 def overview_of_each(budget: Budget, at: datetime) -> BudgetOverview:
@@ -103,4 +103,4 @@ def overview_of_each(budget: Budget, at: datetime) -> BudgetOverview:
     assert model is not None and not isinstance(model, str)
     name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
     used_up = asked.filter(spent__gte=budget.limit_units).count()
-    return BudgetOverview(budget, BudgetMeter(name, standing_of(budget, fullest[0], at)), asked.count(), used_up)
+    return BudgetOverview(budget, BudgetMeter(name, get_subject_status(budget, fullest[0], at)), asked.count(), used_up)

@@ -37,7 +37,7 @@ def test_the_last_call_goes_through_whole_and_the_next_does_not(ada: User, model
     called(ada, model, 900, 99)
     last = begun(ada, model, prompt=500, answer=500)
     error = refusal(ada, model)
-    assert (error.kind, error.retry_after) == ("over_budget", entries.HELD)
+    assert (error.kind, error.retry_after) == ("over_budget", entries.RESERVED_RETRY)
     assert "999 of 1,000 tokens is used, and 1,000 tokens is held" in str(error)
     settled(last, 500, 500)
     assert str(refusal(ada, model)).startswith(
@@ -58,7 +58,7 @@ def test_money_is_counted_exactly(ada: User, model: ChatModel) -> None:
     mine = budget("0.01", scope="person", person=ada, unit="money")
     for _ in range(3):
         called(ada, model, 1, 3)
-    assert budgets.standing(mine, Payer.of(ada), now()).spent_shown == Decimal("0.000093")
+    assert budgets.get_status(mine, Payer.of(ada), now()).spent_amount == Decimal("0.000093")
     called(ada, model, 0, 1000)
     assert "$0.01 of $0.01" in str(refusal(ada, model))
 
@@ -118,7 +118,7 @@ def test_what_is_made_in_mid_period_starts_from_the_ledger(ada: User, ben: User,
     called(ben, model, 1000, 0)
     open_ = begun(ada, model, prompt=10, answer=20)
     mine = budget(180, scope="person", person=ada)
-    assert budgets.standing(mine, Payer.of(ada), now()) == budgets.BudgetStatus(
+    assert budgets.get_status(mine, Payer.of(ada), now()) == budgets.BudgetStatus(
         mine, ada.pk, now().date().replace(day=1), 150, 30
     )
     refusal(ada, model)
@@ -219,13 +219,13 @@ def test_a_call_counts_in_the_period_in_which_it_began(
 def test_it_warns_at_its_share_and_refuses_at_its_end(ada: User, ben: User, model: ChatModel) -> None:
     budget("0.01", scope="person", unit="money", warn_share=80)
     called(ada, model, 0, 799)
-    assert entries.warnings_for(ada) == []
+    assert entries.list_warnings(ada) == []
     called(ada, model, 0, 31)
-    (warning,) = entries.warnings_for(ada)
+    (warning,) = entries.list_warnings(ada)
     assert warning.startswith("83\N{NO-BREAK SPACE}% of your monthly budget is used: $0.0083 of $0.01. It renews on 1 ")
-    assert entries.refusal_for(ada) is None
+    assert entries.find_refusal(ada) is None
     called(ada, model, 0, 200)
-    refused = entries.refusal_for(ada)
+    refused = entries.find_refusal(ada)
     assert refused is not None and refused.kind == "over_budget" and refused.renews_at is not None
-    assert entries.refusal_for(ben) is None and entries.warnings_for(ben) == []
+    assert entries.find_refusal(ben) is None and entries.list_warnings(ben) == []
     assert not Budget.objects.exclude(revision=0).exists()

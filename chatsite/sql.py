@@ -1,0 +1,108 @@
+"""SQL that is built once and run often: written by hand, or taken from a queryset.
+
+Reason: on the busiest paths the ORM takes longer to build a statement than the database to run it.
+Price: nothing checks these statements against the models but the tests, so they are few, and both classes get columns
+and conversions from the models. Everything else belongs to the ORM.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+
+class Statement:
+    """SQL written by hand, for SQLite and PostgreSQL alike.
+
+    `fields` convert the values to what the database takes, one for each placeholder; None passes a value on as it is.
+    Without any fields all values are passed on. For rows of a model, pass the SQL to `Manager.raw` instead.
+    """
+
+    def __init__(self, sql: str, fields: Sequence[Any] = ()) -> None:
+        self.sql = sql
+        self._fields = fields
+
+    def execute(self, *values: Any) -> int:
+        """Returns the number of changed rows."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self._convert(values))
+            changed: int = cursor.rowcount
+            return changed
+
+    def execute_many(self, rows: Iterable[Sequence[Any]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(self.sql, [self._convert(row) for row in rows])
+
+    def fetch_one(self, *values: Any, for_update: bool = False) -> Sequence[Any] | None:
+        """With `for_update`, locks the row until the transaction ends, on databases that lock rows."""
+        locks = for_update and connection.features.has_select_for_update
+        with connection.cursor() as cursor:
+            cursor.execute(f"{self.sql} FOR UPDATE" if locks else self.sql, self._convert(values))
+            row: Sequence[Any] | None = cursor.fetchone()
+            return row
+
+    def _convert(self, values: Sequence[Any]) -> Sequence[Any]:
+        if not self._fields:
+            return values
+        return [
+            value if field is None else field.get_db_prep_save(value, connection)
+            for field, value in zip(self._fields, values, strict=True)
+        ]
+
+
+class PreparedQuery[M: models.Model]:
+    """The first row of a queryset, and its `related` row, by SQL that the ORM builds only once.
+
+    The rules in the queryset thus stay in one place. `build` makes it from as many values as there are `examples`,
+    which must not occur in it otherwise: later values take their places.
+    """
+
+    def __init__(self, build: Callable[..., models.QuerySet[M]], *examples: object, related: str) -> None:
+        self._build, self._examples, self._related = build, examples, related
+        self._sql = ""
+
+    def first(self, *values: object) -> M | None:
+        if not self._sql:
+            self._prepare()
+        parameters = list(self._parameters)
+        for position, number in self._slots:
+            parameters[position] = values[number]
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, parameters)
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        found = self._columns.instance(row)
+        setattr(found, self._related, self._related_columns.instance(row))
+        return found
+
+    def _prepare(self) -> None:
+        queryset = self._build(*self._examples)
+        field: Any = queryset.model._meta.get_field(self._related)
+        self._columns = _Columns(queryset.model, start=0)
+        self._related_columns = _Columns(field.related_model, start=len(self._columns.names))
+        names = [*self._columns.names, *(f"{self._related}__{name}" for name in self._related_columns.names)]
+        sql, self._parameters = queryset.values_list(*names)[:1].query.sql_with_params()
+        numbers = {example: number for number, example in enumerate(self._examples)}
+        self._slots = [(at, numbers[value]) for at, value in enumerate(self._parameters) if value in numbers]
+        self._sql = sql
+
+
+class _Columns[M: models.Model]:
+    """The columns of one model in a row, which begin at `start`."""
+
+    def __init__(self, model: type[M], *, start: int) -> None:
+        fields = model._meta.concrete_fields
+        self._model, self._slice = model, slice(start, start + len(fields))
+        self.names = [field.attname for field in fields]
+        self._converters: list[tuple[int, Any, Any]] = []
+        for position, field in enumerate(fields):
+            column = field.cached_col
+            for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
+                self._converters.append((position, convert, column))
+
+    def instance(self, row: Sequence[Any]) -> M:
+        values = list(row[self._slice])
+        for position, convert, column in self._converters:
+            values[position] = convert(values[position], column, connection)
+        return self._model.from_db(connection.alias, self.names, values)
