@@ -128,18 +128,19 @@ def many_at_once(stand: Stand, server: str, people: int, content: bytes) -> None
 def gallery(stand: Stand, person: "User", images: int) -> Seeded:
     """A conversation whose latest messages have so many images between them, by ten."""
     from conversations.inspection import Kind
-    from conversations.models import Attachment
+    from conversations.models import Attachment, Path
     from conversations.verbs.turns import begin
+    from conversations.verbs.writing import add_message
 
     conversation = begin(person, title=f"{images} images")
-    path = conversation.path()
+    path = Path.through(conversation)
     facts = {"kind": Kind.IMAGE.value, "media_type": "image/jpeg", "size": 300_000, "width": 1568, "height": 1045}
     for start in range(0, images, 10):
         files = [
             Attachment(owner=person, name=f"{number}.jpg", stored="none", **facts)
             for number in range(start, min(images, start + 10))
         ]
-        conversation.add(path.branch, path.tail(), author=person, text="Look at these.", attached=files)
+        add_message(path.branch, path.tail(), author=person, text="Look at these.", attached=files)
     return Seeded(stand.session_of(person), conversation.pk, 0, "")
 
 

@@ -21,11 +21,9 @@ def path_or_404(request: AuthenticatedRequest, conversation: Conversation) -> Pa
     """The way that `?branch=` names, or the one last spoken on."""
     named = request.GET.get("branch") or request.POST.get("branch") or ""
     try:
-        path = conversation.path(whole_number(named))
+        return Path.through(conversation, whole_number(named))
     except Branch.DoesNotExist as error:
         raise Http404 from error
-    path.branch.conversation = conversation
-    return path
 
 
 def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> Message:

@@ -172,7 +172,7 @@ class ConversationTab(Tab):
         conversation = Conversation.objects.visible_to(self.user).select_related("branch").filter(pk=self.pk).first()
         if conversation is not None and self.path is None:
             try:
-                self.path = conversation.path(self.branch)
+                self.path = Path.through(conversation, self.branch)
             except Branch.DoesNotExist:
                 return False
         return conversation is not None

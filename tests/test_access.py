@@ -18,10 +18,11 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import ApiKey, User
-from conversations.models import Attachment, Conversation, Generation, Message, Participant, State
+from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State
 from conversations.models.attachment import THUMBNAIL
 from conversations.urls import websocket_urlpatterns
 from conversations.verbs import turns
+from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
 from tests.reach import address, routes
 from tests.viewers import PATIENCE, Browser
@@ -154,7 +155,7 @@ def place(ada: User, ben: User) -> SimpleNamespace:
     tool = server.tools.create(name="echo", wire_name="testing__echo")
     conversation = turns.begin(ada, title="Between us")
     conversation.participants.create(user=ben)
-    generation = conversation.post_turn(conversation.path(), ada, "A secret", model)
+    generation = add_turn(Path.through(conversation), ada, "A secret", model)
     Generation.objects.update(state=State.COMPLETE)
     Message.objects.filter(pk=generation.message_id).update(blocks=[{"type": "text", "text": "Another secret"}])
     attachment = conversation.attachments.create(

@@ -1,11 +1,12 @@
-"""What conversations are made of."""
+"""The tables of conversations."""
 
 from conversations.models.attachment import Attachment
-from conversations.models.branch import Branch, Path
+from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation, Participant, Thinking
 from conversations.models.generation import Generation, State
 from conversations.models.generation_call import GenerationCall
 from conversations.models.message import Message, Role
+from conversations.models.path import Path
 from conversations.models.tool_call import Decision, ToolCall, ToolGrant
 from conversations.models.unsent import Unsent
 

@@ -1,7 +1,6 @@
-"""A conversation, the settings its next reply is asked with, and who takes part in it."""
+"""A conversation, the settings for its next reply, and its participants."""
 
-from typing import TYPE_CHECKING, Any, Self
-from uuid import UUID
+from typing import Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
@@ -9,25 +8,18 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.models.branch import Branch, Path
+from conversations.models.branch import Branch
 from conversations.models.deletion import final_before
 from tools.models import Tool
 from upstreams.chat import Effort
 from upstreams.models import ChatModel
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from conversations.models.attachment import Attachment
-    from conversations.models.generation import Generation
-    from conversations.models.message import Message
 
 UNTITLED = "New conversation"
 EFFORTS = [("", "Left to the model"), *((each.value, each.value) for each in Effort)]
 
 
 class Thinking(models.TextChoices):
-    """Whether the model thinks before it answers, and who says how much."""
+    """Whether the model thinks before it answers, and how much."""
 
     OFF = "", "Off"
     BUDGET = "budget", "On, with a budget"
@@ -36,7 +28,7 @@ class Thinking(models.TextChoices):
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, person: User | AnonymousUser) -> Self:
-        """The only way in: conversations that the person takes part in and that are not deleted."""
+        """Conversations that the person takes part in and that are not deleted. All access goes through this."""
         return self.of(person).filter(deleted_at=None)
 
     def owned_by(self, person: User | AnonymousUser) -> Self:
@@ -47,18 +39,18 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(participants__in=owning)
 
     def restorable_by(self, person: User | AnonymousUser) -> Self:
-        """Those that the person owned and that are deleted, but not for good yet."""
+        """Deleted conversations that the person owned and can still restore."""
         return self.of(person).with_owner(person).filter(deleted_at__gte=final_before())
 
     def of(self, person: User | AnonymousUser) -> Self:
-        """Deleted ones included."""
+        """All conversations that the person takes part in, deleted ones included."""
         if not person.is_authenticated or not person.is_active:
             return self.none()
         return self.filter(participants__user=person)
 
 
 class Conversation(models.Model):
-    """People and models talking. `revision` counts every change that viewers have to hear of."""
+    """People and models talking. `revision` counts the changes that viewers need to see."""
 
     title = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
@@ -78,11 +70,11 @@ class Conversation(models.Model):
     thinking = models.CharField(max_length=10, choices=Thinking, default=Thinking.OFF, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
     leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
-    """Without asking, whenever the next turn would no longer fit."""
+    """Whenever the next turn would not fit, without asking."""
     reasoning_effort = models.CharField(max_length=10, choices=EFFORTS, blank=True)
     tools = models.ManyToManyField(Tool, blank=True, related_name="+")
     tool_choice = models.CharField(max_length=64, default="auto")
-    """"auto", "any", "none", or the wire name of the tool that every answer begins with."""
+    """"auto", "any", "none", or the wire name of the tool that every answer starts with."""
 
     objects = ConversationQuerySet.as_manager()
 
@@ -90,93 +82,33 @@ class Conversation(models.Model):
         return self.title or UNTITLED
 
     def speaking_model(self) -> ChatModel | None:
-        """The model that answers next: the chosen one while people may still use it, else the default."""
+        """The model that answers next: the chosen one while it is offered, else the default."""
         offered = ChatModel.objects.offered()
         chosen = offered.filter(pk=self.chat_model_id).first() if self.chat_model_id else None
         return chosen or offered.first()
 
-    def path(self, branch_pk: int | None = None) -> Path:
-        """The way to a branch, by default the one last spoken on. Raises Branch.DoesNotExist."""
-        if branch_pk is None or branch_pk == self.branch_id:
-            assert self.branch is not None
-            return Path.to(self.branch)
-        return Path.to(self.branches.get(pk=branch_pk))
-
-    @transaction.atomic
-    def post_turn(
-        self,
-        path: Path,
-        author: User,
-        text: str,
-        chat_model: ChatModel | None,
-        key: UUID | None = None,
-        attached: "Sequence[Attachment]" = (),
-    ) -> "Generation":
-        """A person speaks at the end of a path, and a reply is owed: returns the generation that will write it."""
-        self.advance()
-        said = self.add(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
-        return self.owe_reply(path.branch, said, chat_model, author)
-
-    @transaction.atomic
-    def fork_at(self, message: "Message") -> Branch:
-        """A branch that goes on where `message` did, so that another one can stand in its place."""
-        self.advance()
-        # Where the other versions now say that there is one more, they have changed too.
-        self.messages.filter(parent=message.parent_id).update(revision=self.revision)
-        before = message.parent
-        return self.branches.create(parent=before.branch if before else None, fork_after=before)
-
-    def add(
-        self, branch: Branch, after: int | None, *, attached: "Sequence[Attachment]" = (), **said: Any
-    ) -> "Message":
-        """One message more at a branch's end, inside the caller's transaction, which has called `advance`.
-
-        What is `attached` is the message's from now on; with a `text`, its blocks are put before it.
-        """
-        from conversations.models.message import Message, Role, text_block
-
-        if (text := said.pop("text", None)) is not None:
-            words = [text_block(text)] if text or not attached else []
-            said |= {"role": Role.USER, "blocks": [*(each.reference for each in attached), *words]}
-        said |= {"revision": self.revision, "shown_since": self.revision}
-        message = Message.objects.create(conversation=self, branch=branch, parent_id=after, **said)
-        for each in attached:
-            each.conversation, each.message = self, message
-            each.save()
-        return message
-
-    def owe_reply(
-        self, branch: Branch, to: "Message | None", chat_model: ChatModel | None, asked_by: User | None
-    ) -> "Generation":
-        """An empty reply after `to` and its queued generation; the branch is now the one last spoken on."""
-        from conversations.models.generation import Generation
-        from conversations.models.message import Role
-
-        reply = self.add(branch, to.pk if to else None, role=Role.ASSISTANT)
-        Conversation.objects.filter(pk=self.pk).update(branch=branch, chat_model=chat_model)
-        Participant.objects.filter(conversation=self).update(active_at=now())
-        naming = Generation.naming(chat_model)
-        return Generation.objects.create(conversation=self, message=reply, asked_by=asked_by, **naming)
-
     @transaction.atomic
     def rename(self, title: str) -> None:
-        self.advance()
-        self.title = title
-        self.save(update_fields=["title"])
+        self.advance(title=title)
 
-    def hold(self) -> None:
-        """Lets nobody else change it until the caller's transaction ends."""
+    def lock(self) -> None:
+        """Keeps others from changing the conversation until the caller's transaction ends."""
         Conversation.objects.select_for_update().values_list("pk").get(pk=self.pk)
 
-    def advance(self) -> int:
-        """Counts one more change and returns its number; holds the row until the caller's transaction ends."""
-        Conversation.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
-        self.refresh_from_db(fields=["revision"])
+    def advance(self, **changes: object) -> int:
+        """Counts one more change, saves `changes` to other fields with it, and returns the new revision.
+
+        Locks the conversation until the caller's transaction ends. A change may be an expression, such as F("title"),
+        which reads the field again.
+        """
+        for name, value in {**changes, "revision": F("revision") + 1}.items():
+            setattr(self, name, value)
+        self.save(update_fields=["revision", *changes])
         return self.revision
 
 
 class Participant(models.Model):
-    """Somebody's place in a conversation. `active_at` stands here too, so that a person's list is one index."""
+    """A person's membership. It repeats when the last turn was, so that one index sorts a person's list."""
 
     class Role(models.TextChoices):
         OWNER = "owner"

@@ -1,4 +1,4 @@
-"""How long what was deleted can be put back."""
+"""How long deleted things can be restored."""
 
 from datetime import datetime, timedelta
 
@@ -7,5 +7,5 @@ from django.utils.timezone import now
 
 
 def final_before() -> datetime:
-    """What was deleted before this moment stays deleted, and is soon gone for good."""
+    """Anything deleted before this moment can no longer be restored, and is purged soon."""
     return now() - timedelta(days=settings.DELETED_DAYS)

@@ -1,4 +1,4 @@
-"""One attempt of one model to write one message: its state, its figures, its end."""
+"""One attempt of one model to write one message: its state, usage and outcome."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,31 +23,31 @@ class State(models.TextChoices):
 
 CUT_REASONS = ("max_tokens", "length", "model_context_window_exceeded", "pause_turn")
 UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
-"""WAITING: the model wants to use a tool, and the person who asked has to say whether it may."""
+"""A generation is WAITING while the person who asked has to approve a tool."""
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def for_reading(self) -> Self:
-        """With what drawing them needs, oldest first."""
+        """With all that rendering needs, oldest first."""
         return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_calls").order_by("pk")
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
 
     def next_in_line(self) -> Self:
-        """Queued ones that nothing earlier in their conversation stands before."""
+        """Queued generations with no earlier unfinished one in their conversation."""
         earlier = Generation.objects.unfinished().filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
         return self.filter(~Exists(earlier), state=State.QUEUED)
 
 
 class Generation(UsageColumns):
-    """Names of model and provider are copied: they stay true when those are renamed or deleted."""
+    """Copies the names of model and provider, which stay correct when those are renamed or deleted."""
 
     conversation = models.ForeignKey("conversations.Conversation", models.CASCADE, related_name="generations")
     message = models.ForeignKey("conversations.Message", models.CASCADE, related_name="generations")
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, related_name="+")
     asked_by = models.ForeignKey("accounts.User", models.SET_NULL, null=True, related_name="+")
-    """Whose tools the model may use, and who is asked before it uses one."""
+    """The model may use this person's tools, and this person approves their use."""
     model_name = models.CharField("model", max_length=200, blank=True)
     provider_name = models.CharField("provider", max_length=80, blank=True)
 
@@ -63,9 +63,9 @@ class Generation(UsageColumns):
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
 
     continues = models.BooleanField(default=False)
-    """Goes on with what its message says already, instead of writing it from the start."""
+    """It continues the text that its message already has, instead of writing from the start."""
     rounds = models.PositiveSmallIntegerField(default=0)
-    """How often the model has been given the results of tools."""
+    """How often the model has received the results of tools."""
 
     queued_at = models.DateTimeField(default=now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -88,17 +88,17 @@ class Generation(UsageColumns):
         return f"{self.model_name or 'No model'}, {self.get_state_display().lower()}"
 
     @staticmethod
-    def naming(chat_model: ChatModel | None) -> dict[str, Any]:
-        """The fields that say who is to write."""
+    def model_fields(chat_model: ChatModel | None) -> dict[str, Any]:
+        """The fields that name the model."""
         if chat_model is None:
             return {"chat_model": None}
         return {"chat_model": chat_model, "model_name": chat_model.name, "provider_name": chat_model.provider.name}
 
     def claim(self) -> bool:
-        """Takes a queued generation up; False when it was taken, stopped, or is not its turn yet."""
+        """Marks a queued generation as running. False if it was claimed or stopped, or if it is not its turn yet."""
         mine = Generation.objects.filter(pk=self.pk).next_in_line()
         self.heartbeat_at = now()
-        # One that was waiting for somebody goes on; it began when it first did.
+        # A generation that waited for approval started earlier.
         self.started_at = self.started_at or self.heartbeat_at
         claimed = mine.update(state=State.RUNNING, started_at=self.started_at, heartbeat_at=self.heartbeat_at) == 1
         if claimed:
@@ -121,7 +121,7 @@ class Generation(UsageColumns):
 
     @property
     def prompt_tokens(self) -> int | None:
-        """The whole prompt, cached parts included; None when the upstream did not say."""
+        """The whole prompt, cached parts included; None if the upstream did not report it."""
         if self.input_tokens is None:
             return None
         return self.input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)

@@ -117,6 +117,11 @@ class Message(models.Model):
     def next_version(self) -> "Message | None":
         return next((version for version in self.versions if version.pk > self.pk), None)
 
+    def mark_changed(self) -> None:
+        """Gives the message a new revision. Belongs in a transaction."""
+        self.revision = self.conversation.advance()
+        self.save(update_fields=["revision"])
+
     def instead(self) -> "Message | None":
         """What there is to read in its place, when nothing follows it that would be left behind."""
         follows = self.replies.filter(deleted_at=None).exists()

@@ -1,4 +1,4 @@
-"""What people allow models to do with tools: call by call, or for a whole conversation."""
+"""What people allow models to do with tools: for one call, or for a whole conversation."""
 
 from django.db import models
 from django.utils.timezone import now
@@ -14,7 +14,7 @@ class Decision(models.TextChoices):
 
 
 class ToolCall(models.Model):
-    """A call that waits, or has waited, for the person who asked. `use_id` is that of its `tool_use` block."""
+    """A call that needs, or needed, approval by the person who asked. `use_id` is the id of its `tool_use` block."""
 
     generation = models.ForeignKey(Generation, models.CASCADE, related_name="tool_calls")
     use_id = models.CharField(max_length=200)
@@ -30,7 +30,7 @@ class ToolCall(models.Model):
 
 
 class ToolGrant(models.Model):
-    """A person lets a tool run in a conversation without being asked each time; it holds for what they ask."""
+    """A person's standing approval of a tool in a conversation, for answers to that person."""
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="tool_grants")
     person = models.ForeignKey("accounts.User", models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""What somebody has typed and not sent: kept, so that it outlives the tab it was typed in."""
+"""Text that a person has typed and not sent, kept in case the tab closes."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,7 +7,7 @@ from conversations.models.conversation import Conversation
 
 
 class Unsent(models.Model):
-    """One text a person and conversation; without a conversation, that of the first page."""
+    """One text for each person and conversation. Without a conversation, it belongs to the home page."""
 
     person = models.ForeignKey("accounts.User", models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, models.CASCADE, null=True, related_name="+")

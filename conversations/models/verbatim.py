@@ -1,4 +1,4 @@
-"""JSON that comes back just as it was put in."""
+"""JSON that comes back exactly as it was stored."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from django.db import models
 
 
 class VerbatimJSONField(models.JSONField):
-    """A JSONField that keeps the order of keys everywhere: PostgreSQL's usual type, jsonb, sorts them.
+    """A JSONField that keeps the order of keys on PostgreSQL too, where the usual type, jsonb, sorts them.
 
-    What went over a wire can so be sent again byte for byte. It cannot be compared or searched by key there.
+    Blocks can be sent upstream again byte for byte. In return, PostgreSQL cannot compare or search the field.
     """
 
     def db_type(self, connection: Any) -> str | None:
@@ -22,7 +22,7 @@ class VerbatimJSONField(models.JSONField):
         return Json(value)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        # The driver has read it already.
+        # The driver has parsed it already.
         if connection.vendor == "postgresql":
             return value
         return super().from_db_value(value, expression, connection)

@@ -87,7 +87,7 @@ def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
 
 def request_at(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
     """What would be asked at the end of a path. Nothing is said yet, which a single sign stands for."""
-    owed = Generation(conversation=path.branch.conversation, chat_model=chat_model)
+    owed = Generation(conversation=path.conversation, chat_model=chat_model)
     request = request_for(owed, Message(pk=BEYOND_ALL, branch=path.branch), tools)
     return replace(request, messages=[*request.messages, ChatMessage("user", [text_block("?")])])
 

@@ -47,9 +47,9 @@ def fill_of(
 ) -> Fill:
     """By the upstream's count, if there is one; else estimated. Queries the database."""
     told = list(path.remembered().for_reading())
-    tokens = estimate(told, path.branch.conversation, chat_model, tools) if counted is None else counted
+    tokens = estimate(told, path.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
-    return Fill(tokens, window, reserve(path.branch.conversation, window), is_counted=counted is not None)
+    return Fill(tokens, window, reserve(path.conversation, window), is_counted=counted is not None)
 
 
 def reserve(conversation: Conversation, window: int | None) -> int:

@@ -9,7 +9,6 @@ from conversations.answering import replies
 from conversations.answering.upstream_call import settle_lost_call
 from conversations.live import broadcasts
 from conversations.models import Generation, State
-from conversations.verbs.turns import mark_changed
 
 
 def recover(quiet_since: datetime | None = None) -> list[int]:
@@ -35,5 +34,5 @@ def end(generation: Generation) -> bool:
     left = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
     if not left.update(state=State.INTERRUPTED, finished_at=now()):
         return False
-    mark_changed(generation.message)
+    generation.message.mark_changed()
     return True

@@ -1,4 +1,4 @@
-"""A new conversation that begins with what an earlier one came to."""
+"""Beginning a conversation with a summary of an earlier one."""
 
 from django.db import transaction
 
@@ -6,6 +6,7 @@ from accounts.models import User
 from conversations.models import Conversation, Message, Path, Role
 from conversations.models.attachment import reference_in
 from conversations.verbs import turns
+from conversations.verbs.forking import settings_of
 from ledger.sizes import BYTES_A_TOKEN
 from upstreams.models import ChatModel
 
@@ -17,24 +18,23 @@ ASKED_FOR = (
 BEGINNING_LEFT_OUT = "[What was said at the beginning is left out here.]"
 LARGEST = 200_000
 """Bytes of the earlier conversation."""
-WITHOUT_WINDOW = 32_000
-"""Tokens that a model is taken to read where nobody has said how many."""
+USUAL_WINDOW = 32_000
+"""The assumed context window of a model whose window is not known, in tokens."""
 
 
 @transaction.atomic
 def begin_with_summary(path: Path, person: User, chat_model: ChatModel | None) -> Conversation:
-    """The model is told what was said, as far as it fits, and asked to sum it up. It has the same settings."""
-    source = path.branch.conversation
-    settings = {name: getattr(source, name) for name in turns.CARRIED_OVER} | {"chat_model": chat_model}
-    begun = turns.begin(person, title=f"{str(source)[:180]}, continued", **settings)
-    turns.post(begun.path(), person, request_in_words(path, chat_model), chat_model)
+    """Gives the model as much of the conversation as fits and asks it for a summary. The settings are the same."""
+    settings = settings_of(path.conversation) | {"chat_model": chat_model}
+    begun = turns.begin(person, title=f"{str(path.conversation)[:180]}, continued", **settings)
+    turns.post(Path.through(begun), person, request_in_words(path, chat_model), chat_model)
     return begun
 
 
 def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
     window = chat_model.context_window if chat_model else None
-    # Half of what the model reads is for going on; marks and short words make for fewer bytes a token.
-    room = min(LARGEST, (window or WITHOUT_WINDOW) // 2 * (BYTES_A_TOKEN - 1))
+    # Half of the window is for continuing. Markup and short words have fewer bytes per token than usual.
+    room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_A_TOKEN - 1))
     said: list[str] = []
     for message in path.messages.for_reading().order_by("-pk"):
         words = in_words(message)

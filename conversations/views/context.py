@@ -17,7 +17,7 @@ from conversations.models import Conversation, Path, Role
 from conversations.prompt.toolbox import definitions
 from conversations.prompt.transcript import request_at
 from conversations.prompt.window import Fill, fill_of
-from conversations.verbs import memory, summaries, turns
+from conversations.verbs import summaries, trimming, turns
 from conversations.views.turns import over_limit, to
 from conversations.views.verbs import gone_to
 from ledger.booking import entries
@@ -41,7 +41,7 @@ async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     path, model = await sync_to_async(asked_of)(request, pk)
     if model is None:
         return HttpResponse(status=204)
-    tools = await sync_to_async(definitions)(path.branch.conversation, request.user)
+    tools = await sync_to_async(definitions)(path.conversation, request.user)
     counted = await count(path, model, tools)
     return await sync_to_async(drawn)(request, path, model, counted, tools)
 
@@ -83,7 +83,7 @@ async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None)
 
 
 def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
-    conversation = path.branch.conversation
+    conversation = path.conversation
     # The settings are changed without a new revision, and tools are not the same for everybody.
     settings = [conversation.system_prompt, conversation.thinking, conversation.tool_choice, tools]
     mark = sha256(repr(settings).encode()).hexdigest()[:16]
@@ -103,7 +103,7 @@ def drawn(
     fill: Fill = fill_of(path, model, counted, tools)
     can_leave_out = path.remembered().filter(role=Role.USER).count() > 1
     context = {
-        **{"fill": fill, "model": model, "path": path, "conversation": path.branch.conversation},
+        **{"fill": fill, "model": model, "path": path, "conversation": path.conversation},
         **{
             "has_tools": bool(tools),
             "can_leave_out": can_leave_out,
@@ -118,12 +118,12 @@ def drawn(
 def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """`always` has it done without asking from now on; `retry` names the answer that failed for want of room."""
     path, model = asked_of(request, pk)
-    conversation = path.branch.conversation
+    conversation = path.conversation
     if request.POST.get("always"):
-        memory.always_leave_out(conversation)
+        trimming.trim_automatically(conversation)
         conversation.leaves_out_oldest = True
     if model:
-        memory.leave_out(path, model)
+        trimming.trim_oldest_turns(path, model)
     failed = conversation.messages.filter(deleted_at=None, role=Role.ASSISTANT).for_reading()
     message = failed.filter(pk=whole_number(request.POST.get("retry", "")) or 0).select_related("branch").first()
     if message and path.includes(message.branch_id, message.pk):
@@ -138,7 +138,7 @@ def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def remember_all(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    memory.remember_all(path)
+    trimming.include_all_turns(path)
     return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
 
 

@@ -56,7 +56,7 @@ def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnForm, status: int = 200) -> HttpResponse:
-    conversation = path.branch.conversation
+    conversation = path.conversation
     participants = list(conversation.participants.select_related("user").order_by("pk"))
     owners = [each.user_id for each in participants if each.role == Participant.Role.OWNER]
     context = {

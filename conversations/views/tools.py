@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import AuthenticatedRequest
 from conversations.access import message_or_404
 from conversations.models import ToolCall
-from conversations.verbs import turns
+from conversations.verbs import tool_decisions
 from conversations.views.turns import address
 
 ANSWERS = {
@@ -28,5 +28,5 @@ def decide(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespo
     answer = ANSWERS.get(request.POST.get("answer", ""))
     if answer is None:
         return HttpResponseBadRequest("Say “once”, “always” or “refuse”.")
-    turns.decide(call, **answer)
+    tool_decisions.decide(call, **answer)
     return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))

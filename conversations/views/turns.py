@@ -77,7 +77,7 @@ def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None
     if request.htmx:
         return render(request, "conversations/updates/over_limit.html", {"refusal": refusal}, status=429)
     return pages.render_conversation(
-        request, path, pages.fresh_form(request.user, path.branch.conversation, refusal), status=429
+        request, path, pages.fresh_form(request.user, path.conversation, refusal), status=429
     )
 
 

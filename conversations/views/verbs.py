@@ -11,7 +11,7 @@ from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404
 from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Message, Path, Role
-from conversations.verbs import turns
+from conversations.verbs import deleting, forking, turns
 from conversations.views.turns import address, over_limit, refused
 from upstreams.models import ChatModel
 
@@ -65,7 +65,7 @@ def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
 def delete(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
     demand_right_to_delete(request, message)
-    if instead := turns.delete(message):
+    if instead := deleting.delete(message):
         there = f"{address(message.conversation)}?branch={instead.branch_id}&deleted={message.pk}#m{instead.pk}"
         return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
     if request.htmx:
@@ -78,14 +78,14 @@ def restore(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResp
     deleted = conversation_or_404(request, pk).messages.restorable()
     message = get_object_or_404(deleted.select_related("conversation", "branch"), pk=message_pk)
     demand_right_to_delete(request, message)
-    turns.restore(message)
+    deleting.restore(message)
     return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
 
 
 @require_POST
 def fork(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
-    return gone_to(request, turns.fork(message, request.user))
+    return gone_to(request, forking.fork(message, request.user))
 
 
 def chosen_model(request: AuthenticatedRequest, message: Message) -> ChatModel | None:

@@ -21,9 +21,10 @@ from django.db import transaction  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from conversations.models import Conversation, Generation, Message, Participant, Role, State, Unsent  # noqa: E402
+from conversations.models import Conversation, Generation, Message, Participant, Path, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
 from conversations.verbs import turns  # noqa: E402
+from conversations.verbs.writing import add_message  # noqa: E402
 from ledger.booking import entries  # noqa: E402
 from ledger.booking.entries import Caller, Outcome  # noqa: E402
 from ledger.booking.meter import Meter  # noqa: E402
@@ -60,13 +61,13 @@ def conversation(owner: int, title: str, said: list[str], answered: list[str] = 
     """What a person said, each with the answer of the same place, if there is one."""
     made = turns.begin(User.objects.get(pk=owner), title=title)
     Participant.objects.filter(conversation=made).update(active_at=now() - timedelta(minutes=minutes_ago))
-    path = made.path()
+    path = Path.through(made)
     for place, text in enumerate(said):
-        made.add(path.branch, path.tail(), author_id=owner, text=text)
+        add_message(path.branch, path.tail(), author_id=owner, text=text)
         if place < len(answered):
-            reply = made.add(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(answered[place])])
+            reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(answered[place])])
             ended = {"state": State.COMPLETE, "started_at": now(), "finished_at": now(), "output_tokens": 5}
-            model = Generation.naming(ChatModel.objects.default())
+            model = Generation.model_fields(ChatModel.objects.default())
             Generation.objects.create(conversation=made, message=reply, **model, **ended)
     return made.pk
 
@@ -82,12 +83,12 @@ def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
     people = [User(username=f"crowd-{count + place}", name=name) for place, name in enumerate(names)]
     people = User.objects.bulk_create(people)
     made = turns.begin(User.objects.get(pk=owner), title=title)
-    model = Generation.naming(ChatModel.objects.default())
-    path = made.path()
+    model = Generation.model_fields(ChatModel.objects.default())
+    path = Path.through(made)
     with transaction.atomic():
         for person, text in zip(people, texts, strict=True):
-            made.add(path.branch, path.tail(), author=person, text=text)
-            reply = made.add(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(text)])
+            add_message(path.branch, path.tail(), author=person, text=text)
+            reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(text)])
             Generation.objects.create(conversation=made, message=reply, state=State.COMPLETE, **model)
     return made.pk
 
@@ -95,14 +96,14 @@ def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
 def long_conversation(owner: int, title: str, count: int, per_day: int) -> int:
     """Messages that count themselves, of a person and a model in turn, the last of them today."""
     made = turns.begin(User.objects.get(pk=owner), title=title)
-    path, after = made.path(), None
-    model = Generation.naming(ChatModel.objects.default())
+    path, after = Path.through(made), None
+    model = Generation.model_fields(ChatModel.objects.default())
     with transaction.atomic():
         for number in range(1, count + 1):
             on = now() - timedelta(days=(count - number) // per_day)
             said: dict[str, Any] = {"author_id": owner} if number % 2 else {"role": Role.ASSISTANT}
             blocks = [text_block(f"Message {number} of {count}.\n\n" + "Some words of it. " * (number % 7 * 12))]
-            message = made.add(path.branch, after, blocks=blocks, created_at=on, **said)
+            message = add_message(path.branch, after, blocks=blocks, created_at=on, **said)
             if not number % 2:
                 Generation.objects.create(conversation=made, message=message, state=State.COMPLETE, **model)
             after = message.pk

@@ -9,7 +9,8 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.answering import replies, runner
 from conversations.answering.relay import Relay
-from conversations.models import Conversation, Generation, State
+from conversations.models import Conversation, Generation, Path, State
+from conversations.verbs.writing import add_turn
 from tests.fakes import Hang, ModelServer
 from tests.viewers import Browser, Viewer
 from tests.wires import is_text, reply_wire
@@ -37,7 +38,7 @@ async def last_reply(conversation: Conversation) -> Generation:
 
 def posted(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
     """A turn in the database whose reply nobody has begun to write."""
-    return conversation.post_turn(conversation.path(), author, text, model)
+    return add_turn(Path.through(conversation), author, text, model)
 
 
 async def begun(conversation: Conversation, author: User, model: ChatModel) -> Relay:

@@ -6,6 +6,7 @@ from httpx import Response
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Path
 from conversations.models.message import text_block
+from conversations.verbs.writing import add_turn
 from tests.conversations.asking import last_reply
 from tests.fakes import ModelServer
 from tests.pages import Page, words
@@ -80,8 +81,7 @@ def told(server: ModelServer) -> list[str]:
 
 def exchange(path: Path, author: User, question: str, answer: str, model: ChatModel | None = None) -> Message:
     """A question and its complete answer, in the database at once; returns the answer."""
-    conversation = path.branch.conversation
-    generation = conversation.post_turn(path, author, question, model)
+    generation = add_turn(path, author, question, model)
     Generation.objects.filter(pk=generation.pk).update(state="complete")
     Message.objects.filter(pk=generation.message_id).update(blocks=[text_block(answer)])
     return Message.objects.get(pk=generation.message_id)

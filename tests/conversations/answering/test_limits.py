@@ -9,8 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Role
+from conversations.models import Conversation, Generation, Message, Path, Role
 from conversations.models.message import text_block
+from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
 from tests.conversations.asking import posted
 from tests.ledger.calling import begun, called
@@ -80,7 +81,7 @@ def test_a_turn_that_was_posted_already_is_not_refused(
     client: Client, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     turn = {"text": "Hello?", "key": "6b1f2f4e-9d0e-4a7c-8f59-0f6f5f0c9f5a"}
-    conversation.post_turn(conversation.path(), ada, "Hello?", model, turn["key"])
+    add_turn(Path.through(conversation), ada, "Hello?", model, turn["key"])
     Budget.objects.create(scope="site", period="day", unit="tokens", limit=0)
     assert client.post(f"/conversations/{conversation.pk}/turns/", turn, headers=HTMX).status_code == 201
     assert Message.objects.filter(role=Role.USER).count() == 1

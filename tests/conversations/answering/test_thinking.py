@@ -8,8 +8,9 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import User
-from conversations.models import Conversation, Thinking
-from conversations.verbs import turns
+from conversations.models import Conversation, Path, Thinking
+from conversations.verbs import forking
+from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.verbs.test_changing import HTMX, errors
 from tests.fakes import ModelServer
@@ -131,6 +132,6 @@ async def test_what_was_chosen_is_asked_for(
 def test_a_fork_thinks_as_its_source_does(ada: User, conversation: Conversation, model: ChatModel) -> None:
     Conversation.objects.update(thinking="budget", thinking_budget=2048, reasoning_effort="high")
     conversation.refresh_from_db()
-    said = conversation.post_turn(conversation.path(), ada, "Hello", model).message
-    fork = turns.fork(said, ada)
+    said = add_turn(Path.through(conversation), ada, "Hello", model).message
+    fork = forking.fork(said, ada)
     assert (fork.thinking, fork.thinking_budget, fork.reasoning_effort) == ("budget", 2048, "high")

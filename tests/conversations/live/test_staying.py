@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.live.broadcasts import CATCH_UP_LIMIT, changed
 from conversations.live.hub import Frame, conversation_topic, hub
-from conversations.models import Conversation
+from conversations.models import Conversation, Path
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import act, aexchange, answered, follow, texts, until_it_says
 from tests.fakes import ModelServer
@@ -70,7 +70,7 @@ async def test_what_comes_together_with_a_gap_is_not_taken_for_told(
 
 async def said(conversation: Conversation, person: User, number: int, model: ChatModel) -> Conversation:
     """A question and its answer that nobody was told of yet; returns the conversation as it was then."""
-    await aexchange(await sync_to_async(conversation.path)(), person, f"Q{number}", f"A{number}", model)
+    await aexchange(await sync_to_async(Path.through)(conversation), person, f"Q{number}", f"A{number}", model)
     return await Conversation.objects.aget(pk=conversation.pk)
 
 

@@ -6,11 +6,12 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Attachment, Conversation, Generation, Message, Role, State
+from conversations.models import Attachment, Conversation, Generation, Message, Path, Role, State
 from conversations.models.message import text_block
 from conversations.prompt import builtin_tools
 from conversations.prompt.builtin_tools import READ, SEARCH
-from conversations.verbs import turns
+from conversations.verbs import deleting, turns
+from conversations.verbs.writing import add_message
 from tests import files
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, last_reply
@@ -39,11 +40,11 @@ def elsewhere(ada: User) -> Conversation:
 
 
 def said(conversation: Conversation, text: str, author: User | None = None) -> Message:
-    path = conversation.path()
+    path = Path.through(conversation)
     blocks = [text_block(text)]
     if author:
-        return conversation.add(path.branch, path.tail(), role=Role.USER, author=author, blocks=blocks)
-    reply = conversation.add(path.branch, path.tail(), role=Role.ASSISTANT, blocks=blocks)
+        return add_message(path.branch, path.tail(), role=Role.USER, author=author, blocks=blocks)
+    reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=blocks)
     Generation.objects.create(conversation=conversation, message=reply, model_name="Haiku", state=State.COMPLETE)
     return reply
 
@@ -192,7 +193,7 @@ async def test_what_the_person_may_not_read_is_never_found(
     await say(deleted, "A teapot of old", ada)
     await Conversation.objects.filter(pk=deleted.pk).aupdate(deleted_at=deleted.created_at)
     withdrawn = await say(elsewhere, "No teapot after all", ada)
-    await sync_to_async(turns.delete)(withdrawn)
+    await sync_to_async(deleting.delete)(withdrawn)
     left = await begin(ben, title="Left")
     await say(left, "A teapot that Ada has left", ben)
     assert await found(context, "teapot") == NOTHING
@@ -334,7 +335,7 @@ async def test_nothing_but_what_was_sent_here_is_read(
     draft = await attached(await browser(ada), conversation, "draft.txt", b"Not sent yet")
     withdrawn = await sent(browser, ada, conversation, "withdrawn.txt", b"Taken back")
     gone = await Message.objects.select_related("conversation", "branch", "parent").aget(pk=withdrawn.message_id)
-    await sync_to_async(turns.delete)(gone)
+    await sync_to_async(deleting.delete)(gone)
     here = await sent(browser, ada, conversation, "here.txt", b"To be read")
     for file in (other, draft, withdrawn):
         for name in (file.name, str(file.uuid)):

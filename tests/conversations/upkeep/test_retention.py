@@ -51,7 +51,7 @@ def test_a_conversation_that_was_deleted_long_ago_is_gone_with_all_that_belongs_
     ada: User, ben: User, conversation: Conversation, model: ChatModel
 ) -> None:
     kept = turns.begin(ada)
-    exchange(kept.path(), ada, "Kept", "Kept, too", model)
+    exchange(Path.through(kept), ada, "Kept", "Kept, too", model)
     before = rows()
     before |= {"Branch": 1, "Conversation": 1, "Participant": 1}
     grow(conversation, ada, 3, model)
@@ -92,7 +92,7 @@ async def test_a_deleted_message_says_nothing_any_more_and_what_followed_it_stay
     said = await said_with_file(adas, conversation)
     await conversation.generations.aupdate(state="complete")
     answer = await Message.objects.aget(parent=said)
-    last = await aexchange(await sync_to_async(conversation.path)(), ada, "And then?", "Then this.")
+    last = await aexchange(await sync_to_async(Path.through)(conversation), ada, "And then?", "Then this.")
     await Message.objects.filter(pk__in=[said.pk, answer.pk]).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     for message in (said, answer):
@@ -106,14 +106,14 @@ async def test_a_deleted_message_says_nothing_any_more_and_what_followed_it_stay
     await Message.objects.filter(pk__in=[last.pk, last.parent_id]).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     assert await Message.objects.acount() == 0
-    answer_to_more = await aexchange(await sync_to_async(conversation.path)(), ada, "Hello again", "Hello.")
+    answer_to_more = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Hello again", "Hello.")
     assert (await adas.load(conversation)).page.messages == [answer_to_more.parent_id, answer_to_more.pk]
 
 
 async def test_the_place_of_a_version_goes_on_leading_to_the_others(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    first = await aexchange(await sync_to_async(conversation.path)(), ada, "Well?", "Yes.")
+    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
     branch = await sync_to_async(fork)(first, None)
     second = await branch.messages.aget()
     await conversation.generations.aupdate(state="complete")
@@ -129,7 +129,7 @@ async def test_where_branches_forked_one_still_finds_the_way(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     for number in (1, 2):
-        answer = await aexchange(await sync_to_async(conversation.path)(), ada, f"Q{number}", f"A{number}")
+        answer = await aexchange(await sync_to_async(Path.through)(conversation), ada, f"Q{number}", f"A{number}")
     other = await sync_to_async(fork)(answer, None)
     await conversation.generations.aupdate(state="complete")
     await conversation.messages.filter(pk__gte=answer.parent_id).aupdate(deleted_at=days_ago(31))
@@ -166,7 +166,7 @@ def test_whatever_is_deleted_all_that_is_not_stays_where_it_was(
 def test_after_its_time_nothing_can_be_put_back_even_if_it_is_still_there(
     browser_of: Any, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    answer = exchange(conversation.path(), ada, "Well?", "Yes.", model)
+    answer = exchange(Path.through(conversation), ada, "Well?", "Yes.", model)
     browser: Client = browser_of(ada)
     ways = (
         (Message, answer.pk, f"/conversations/{conversation.pk}/messages/{answer.pk}/restore/"),
@@ -184,7 +184,7 @@ async def test_it_goes_while_somebody_is_here_and_without_being_asked(
     browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        await aexchange(await sync_to_async(conversation.path)(), ada, "Well?", "Yes.")
+        await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at=days_ago(31))
     monkeypatch.setattr(watch, "INTERVAL", 0.01)
     other = await sync_to_async(turns.begin)(ada)
@@ -197,12 +197,12 @@ async def test_it_goes_while_somebody_is_here_and_without_being_asked(
 async def test_who_speaks_at_a_deleted_end_is_not_lost_with_it(
     browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = await aexchange(await sync_to_async(conversation.path)(), ada, "Well?", "Yes.")
+    answer = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
     await Message.objects.filter(pk=answer.pk).aupdate(deleted_at=days_ago(31))
     purge_ends = retention.purge_ends
 
     def spoken_first(messages: Any) -> None:
-        exchange(Conversation.objects.get(pk=conversation.pk).path(), ada, "Just now", "I hear.")
+        exchange(Path.through(Conversation.objects.get(pk=conversation.pk)), ada, "Just now", "I hear.")
         purge_ends(messages)
 
     monkeypatch.setattr(retention, "purge_ends", spoken_first)

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from conversations.models import Attachment, Conversation
-from conversations.verbs import turns
+from conversations.verbs import forking
 from tests.conversations.asking import Opening
 from tests.conversations.attaching import attached, refusals, send, stored, upload
 
@@ -41,7 +41,7 @@ async def test_a_file_that_is_sent_or_copied_counts_once(
     file = await attached(adas, conversation, "first.txt", b"a" * 3000)
     assert (await send(adas, conversation, "Look", file)).status_code == 201
     last = await conversation.messages.select_related("conversation", "branch").order_by("pk").alast()
-    await sync_to_async(turns.fork)(last, ada)
+    await sync_to_async(forking.fork)(last, ada)
     assert await Attachment.objects.filter(owner=ada).acount() == 2
     await attached(adas, conversation, "second.txt", b"b" * 2000)
 

@@ -6,8 +6,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Role, State
+from conversations.models import Conversation, Generation, Path, Role, State
 from conversations.models.message import text_block
+from conversations.verbs.writing import add_message
 from tests.conversations.asking import last_reply
 from tests.fakes import ModelServer
 from tests.pages import fragment, words
@@ -20,15 +21,14 @@ PAGE_OF_TEXT = "word " * 400
 
 def fill(conversation: Conversation, owner: User, model: ChatModel, turns: int, size: int = 1) -> None:
     """So many turns, and an answer to each, of so many pages."""
-    branch = conversation.path().branch
+    path = Path.through(conversation)
     for number in range(turns):
-        tail = conversation.path().tail()
-        said = conversation.add(branch, tail, author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}")
-        reply = conversation.add(
-            branch, said.pk, role=Role.ASSISTANT, blocks=[text_block(f"Answer {number}. {PAGE_OF_TEXT * size}")]
+        said = add_message(path.branch, path.tail(), author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}")
+        reply = add_message(
+            path.branch, said.pk, role=Role.ASSISTANT, blocks=[text_block(f"Answer {number}. {PAGE_OF_TEXT * size}")]
         )
-        naming = Generation.naming(model)
-        Generation.objects.create(conversation=conversation, message=reply, state=State.COMPLETE, **naming)
+        named = Generation.model_fields(model)
+        Generation.objects.create(conversation=conversation, message=reply, state=State.COMPLETE, **named)
 
 
 async def full(conversation: Conversation, owner: User, model: ChatModel, turns: int = 8, window: int = 8000) -> None:

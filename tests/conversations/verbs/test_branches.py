@@ -10,7 +10,8 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.models import Branch, Conversation, Message, Path
 from conversations.prompt.transcript import request_for
-from conversations.verbs import turns
+from conversations.verbs import deleting, turns
+from conversations.verbs.writing import add_message, add_turn, fork_branch, owe_reply
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import aexchange, answered, exchange, shown, texts, told
 from tests.fakes import ModelServer
@@ -22,19 +23,20 @@ FOREST = range(12)
 def grow(conversation: Conversation, author: User, seed: int, model: ChatModel | None = None) -> random.Random:
     """A random tree: turns at the end of any branch, edits and retries of any message."""
     chance = random.Random(seed)
-    exchange(conversation.path(), author, "Q0", "A0", model)
+    exchange(Path.through(conversation), author, "Q0", "A0", model)
     for number in range(1, chance.randrange(3, 14)):
         branch = chance.choice(list(conversation.branches.order_by("pk")))
         if chance.random() < 0.4:
-            exchange(conversation.path(branch.pk), author, f"Q{number}", f"A{number}", model)
+            exchange(Path.through(conversation, branch.pk), author, f"Q{number}", f"A{number}", model)
             continue
         message = chance.choice(list(conversation.messages.order_by("pk").select_related("parent__branch")))
-        forked = conversation.fork_at(message)
+        message.conversation = conversation
+        forked = fork_branch(message, model)
         if message.role == "user":
-            said = conversation.add(forked, message.parent_id, author=author, text=f"Q{number}, edited")
-            conversation.owe_reply(forked, said, model, None)
+            said = add_message(forked, message.parent_id, author=author, text=f"Q{number}, edited")
+            owe_reply(forked, said.pk, model, None)
         else:
-            conversation.owe_reply(forked, message.parent, model, None)
+            owe_reply(forked, message.parent_id, model, None)
         Message.objects.filter(branch=forked, role="assistant").update(blocks=[{"type": "text", "text": f"A{number}"}])
     conversation.generations.update(state="complete")
     return chance
@@ -42,9 +44,9 @@ def grow(conversation: Conversation, author: User, seed: int, model: ChatModel |
 
 def fork(answer: Message, model: ChatModel | None) -> Branch:
     """An answer asked for again, which nobody begins to write; returns its branch."""
-    conversation = Conversation.objects.get(pk=answer.conversation_id)
-    branch = conversation.fork_at(answer)
-    conversation.owe_reply(branch, answer.parent, model, None)
+    answer.conversation = Conversation.objects.get(pk=answer.conversation_id)
+    branch = fork_branch(answer, model)
+    owe_reply(branch, answer.parent_id, model, None)
     return branch
 
 
@@ -84,13 +86,13 @@ def test_what_is_deleted_is_on_no_path_and_nothing_else_goes(ada: User, conversa
     tails = {branch.pk: Path.to(branch).tail() for branch in conversation.branches.all()}
     gone = chance.sample(list(conversation.messages.all()), 2)
     for message in gone:
-        turns.delete(message)
+        deleting.delete(message)
     for branch in conversation.branches.all():
         left = [pk for pk in before[branch.pk] if pk not in {message.pk for message in gone}]
         assert [message.pk for message in Path.to(branch).messages] == left
         assert Path.to(branch).tail() == tails[branch.pk]
     for message in gone:
-        turns.restore(message)
+        deleting.restore(message)
     assert before == {
         branch.pk: [each.pk for each in Path.to(branch).messages] for branch in conversation.branches.all()
     }
@@ -118,7 +120,7 @@ def test_models_are_told_what_stands_before_the_answer_on_its_own_branch(
     grow(conversation, ada, seed, model)
     for branch in conversation.branches.all():
         expected = [message.text for message in Path.to(branch).messages]
-        generation = conversation.post_turn(conversation.path(branch.pk), ada, "And?", model)
+        generation = add_turn(Path.through(conversation, branch.pk), ada, "And?", model)
         request = request_for(generation, generation.message)
         assert [message.blocks[0]["text"] for message in request.messages] == [*expected, "And?"]
 
@@ -127,13 +129,14 @@ def test_models_are_told_what_stands_before_the_answer_on_its_own_branch(
 def test_however_deep_a_branch_lies_its_path_takes_two_queries(
     ada: User, conversation: Conversation, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    at = exchange(conversation.path(), ada, "Q", "A")
+    at = exchange(Path.through(conversation), ada, "Q", "A")
     for number in range(30):
         branch = fork(at, None)
-        path = conversation.path(branch.pk)
+        path = Path.through(conversation, branch.pk)
         at = exchange(path, ada, f"Q{number}", "A")
+    fresh = Conversation.objects.get(pk=conversation.pk)
     with django_assert_num_queries(2):
-        path = conversation.path(branch.pk)
+        path = Path.through(fresh, branch.pk)
     with django_assert_num_queries(1):
         assert len(path.messages) == 2 * 30 + 2
 
@@ -161,7 +164,7 @@ async def test_two_people_on_two_branches_speak_past_each_other(
     model: ChatModel,
 ) -> None:
     server.say("Yes.")
-    first = await aexchange(await sync_to_async(conversation.path)(), ada, "One?", "First.", model)
+    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "One?", "First.", model)
     forked = await afork(first, model)
     await conversation.generations.aupdate(state="complete")
     old, new = await (await browser(ada)).load(conversation), await (await browser(ben)).load(conversation)
@@ -180,9 +183,9 @@ async def test_two_people_on_two_branches_speak_past_each_other(
 async def test_a_conversation_opens_on_the_branch_last_spoken_on(
     transactional_db: None, browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    first = await aexchange(await sync_to_async(conversation.path)(), ada, "One?", "First.")
+    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "One?", "First.")
     await afork(first, None)
     adas = await browser(ada)
     assert texts((await adas.load(conversation)).page) == ["One?", ""]
-    await aexchange(await sync_to_async(conversation.path)(first.branch_id), ada, "Two?", "Second.")
+    await aexchange(await sync_to_async(Path.through)(conversation, first.branch_id), ada, "Two?", "Second.")
     assert texts((await adas.load(conversation)).page) == ["One?", "First.", "Two?", "Second."]

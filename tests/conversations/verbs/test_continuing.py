@@ -7,10 +7,11 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, State
+from conversations.models import Conversation, Generation, Message, Path, State
 from conversations.models.message import text_block
 from conversations.prompt.transcript import GO_ON
 from conversations.upkeep import recovery
+from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply, provider_at
 from tests.conversations.talking import act, answered, follow, offers, texts, told, until_it_says
 from tests.fakes import Abort, ModelServer, Step
@@ -349,7 +350,7 @@ async def test_no_character_is_lost_or_doubled_between_the_parts(
     ada: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel, said: str
 ) -> None:
     def crashed() -> int:
-        generation = conversation.post_turn(conversation.path(), ada, "Well?", model)
+        generation = add_turn(Path.through(conversation), ada, "Well?", model)
         Generation.objects.filter(pk=generation.pk).update(state=State.RUNNING)
         Message.objects.filter(pk=generation.message_id).update(blocks=[text_block(said)])
         recovery.recover()

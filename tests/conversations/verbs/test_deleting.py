@@ -5,7 +5,7 @@ from asgiref.sync import sync_to_async
 from lxml import html
 
 from accounts.models import User
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Message, Path
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply
 from tests.conversations.talking import (
     act,
@@ -27,7 +27,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def two_exchanges(conversation: Conversation, *people: User) -> list[int]:
     for number, person in enumerate(people, 1):
-        await aexchange(await sync_to_async(conversation.path)(), person, f"Question {number}", f"Answer {number}")
+        await aexchange(
+            await sync_to_async(Path.through)(conversation), person, f"Question {number}", f"Answer {number}"
+        )
     return [message.pk async for message in conversation.messages.order_by("pk")]
 
 

@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Participant
+from conversations.models import Conversation, Generation, Message, Participant, Path
 from conversations.models.message import text_block
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply
 from tests.conversations.talking import (
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def said(conversation: Conversation, person: User, *questions: str) -> list[int]:
     for question in questions:
-        await aexchange(await sync_to_async(conversation.path)(), person, question, f"{question}!")
+        await aexchange(await sync_to_async(Path.through)(conversation), person, question, f"{question}!")
     return [message.pk async for message in conversation.messages.order_by("pk")]
 
 

@@ -4,8 +4,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Role, State
-from conversations.verbs import memory, turns
+from conversations.models import Conversation, Generation, Message, Path, Role, State
+from conversations.verbs import forking, trimming, turns
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.verbs.remembering import ask, fill, full, gauge, told
 from tests.fakes import ModelServer
@@ -104,13 +104,13 @@ async def test_the_line_holds_on_branches_that_have_it(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
-    path = await sync_to_async(conversation.path)()
-    await sync_to_async(memory.leave_out)(path, model)
+    path = await sync_to_async(Path.through)(conversation)
+    await sync_to_async(trimming.trim_oldest_turns)(path, model)
     replies = [message async for message in conversation.messages.filter(role=Role.ASSISTANT).order_by("pk")]
 
     def remembered_after_retry(reply: Message) -> list[str]:
         again = turns.retry(Message.objects.for_reading().get(pk=reply.pk), ada, model).message
-        return [said.text[:10] for said in again.branch.conversation.path(again.branch_id).remembered()]
+        return [said.text[:10] for said in Path.to(again.branch).remembered()]
 
     assert (await sync_to_async(remembered_after_retry)(replies[-1]))[0] == "Question 5"
     assert (await sync_to_async(remembered_after_retry)(replies[2]))[0] == "Question 0"
@@ -120,10 +120,10 @@ async def test_a_copy_remembers_as_its_source_does(ada: User, conversation: Conv
     await full(conversation, ada, model)
 
     def copied() -> list[str]:
-        memory.leave_out(conversation.path(), model)
+        trimming.trim_oldest_turns(Path.through(conversation), model)
         last = conversation.messages.for_reading().last()
         assert last is not None
-        copy = turns.fork(last, ada)
+        copy = forking.fork(last, ada)
         return [message.text[:10] for message in copy.messages.filter(memory_begins=True)]
 
     assert await sync_to_async(copied)() == ["Question 5"]
@@ -133,8 +133,8 @@ async def test_an_answer_from_before_the_line_is_continued_with_what_was_said_be
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
-    path = await sync_to_async(conversation.path)()
-    await sync_to_async(memory.leave_out)(path, model)
+    path = await sync_to_async(Path.through)(conversation)
+    await sync_to_async(trimming.trim_oldest_turns)(path, model)
     early = await conversation.messages.filter(role=Role.ASSISTANT).order_by("pk").afirst()
     assert early is not None
     await Generation.objects.filter(message=early).aupdate(state=State.STOPPED)

@@ -1,0 +1,81 @@
+"""One way through a conversation, from its first message to the end of a branch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from django.db.models import Q
+
+from conversations.models.branch import Branch
+from conversations.models.conversation import Conversation
+from conversations.models.message import Message, MessageQuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What a person on a branch reads: the branch, and each of its ancestors up to the fork.
+
+    `limits` maps a branch's key to its last message on the path, or to None if the path has all of the branch.
+    """
+
+    branch: Branch
+    limits: Mapping[int, int | None]
+
+    @classmethod
+    def to(cls, branch: Branch) -> Self:
+        """Takes at most two queries, however deep the branch lies."""
+        limits: dict[int, int | None] = {branch.pk: None}
+        if branch.parent_id:
+            rows = Branch.objects.filter(conversation_id=branch.conversation_id)
+            forks = {pk: (parent, after) for pk, parent, after in rows.values_list("pk", "parent_id", "fork_after_id")}
+            at: int | None = branch.pk
+            while at is not None:
+                parent, after = forks[at]
+                if parent is not None:
+                    limits[parent] = after
+                at = parent
+        return cls(branch, limits)
+
+    @classmethod
+    def through(cls, conversation: Conversation, branch_pk: int | None = None) -> Self:
+        """The path to a branch, by default to the one last spoken on. Raises Branch.DoesNotExist."""
+        is_current = branch_pk is None or branch_pk == conversation.branch_id
+        branch = conversation.branch if is_current else conversation.branches.get(pk=branch_pk or 0)
+        if branch is None:
+            raise Branch.DoesNotExist
+        branch.conversation = conversation
+        return cls.to(branch)
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.branch.conversation
+
+    def includes(self, branch_pk: int, message_pk: int) -> bool:
+        if branch_pk not in self.limits:
+            return False
+        limit = self.limits[branch_pk]
+        return limit is None or message_pk <= limit
+
+    @property
+    def messages(self) -> MessageQuerySet:
+        """Without deleted ones, unordered."""
+        return self.all_messages.filter(deleted_at=None)
+
+    @property
+    def all_messages(self) -> MessageQuerySet:
+        """With deleted ones."""
+        on_path = Q()
+        for branch_pk, limit in self.limits.items():
+            on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
+        return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
+
+    def remembered(self, before: int | None = None) -> MessageQuerySet:
+        """The messages that models get, up to the one with the key `before`, if given."""
+        earlier = self.messages if before is None else self.messages.filter(pk__lt=before)
+        begin = earlier.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
+        return earlier if begin is None else earlier.filter(pk__gte=begin)
+
+    def tail(self) -> int | None:
+        """The key of the last message, even a deleted one: the next message follows it."""
+        on_branch = Message.objects.filter(branch=self.branch.pk).order_by("-pk").values_list("pk", flat=True)
+        return on_branch.first() or self.branch.fork_after_id

@@ -1,0 +1,43 @@
+"""Deleting a message, and restoring it."""
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from conversations.answering import replies
+from conversations.live import broadcasts
+from conversations.models import Conversation, Message
+
+
+def delete(message: Message) -> Message | None:
+    """Removes a message from what people read and models get; it can be restored.
+
+    Returns the version to read instead, if nothing follows the message on its branch.
+    """
+    instead = message.instead()
+    set_deleted(message, is_deleted=True)
+    if instead:
+        spoken_on = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)
+        spoken_on.update(branch=instead.branch_id)
+    return instead
+
+
+def restore(message: Message) -> None:
+    set_deleted(message, is_deleted=False)
+
+
+def set_deleted(message: Message, *, is_deleted: bool) -> None:
+    conversation = message.conversation
+    with transaction.atomic():
+        conversation.advance()
+        message.deleted_at = now() if is_deleted else None
+        message.revision = conversation.revision
+        if not is_deleted:
+            message.shown_since = conversation.revision
+        message.save(update_fields=["deleted_at", "revision", "shown_since"])
+        versions = conversation.messages.filter(parent=message.parent_id)
+        versions.update(revision=conversation.revision)
+        if not is_deleted:
+            # Pages show nothing in place of deleted versions if no other version was left.
+            versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
+    replies.local.apply_deletion(message)
+    broadcasts.changed(conversation)

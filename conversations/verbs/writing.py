@@ -1,0 +1,86 @@
+"""Adds messages to a conversation, and the replies that they are owed.
+
+All of it belongs in a transaction that has advanced the conversation, and nothing of it is announced.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from accounts.models import User
+from conversations.models import Attachment, Branch, Generation, Message, Participant, Path, Role
+from conversations.models.message import text_block
+from upstreams.models import ChatModel
+
+
+@transaction.atomic
+def add_turn(
+    path: Path,
+    author: User,
+    text: str,
+    chat_model: ChatModel | None,
+    key: UUID | None = None,
+    attached: Sequence[Attachment] = (),
+) -> Generation:
+    """Adds what a person says at the end of a path. Returns the generation that will write the reply."""
+    conversation = path.conversation
+    conversation.advance()
+    continue_on(path.branch, chat_model)
+    said = add_message(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
+    return owe_reply(path.branch, said.pk, chat_model, author)
+
+
+def fork_branch(message: Message, chat_model: ChatModel | None) -> Branch:
+    """Begins a branch on which another message takes this one's place, and on which the conversation continues."""
+    conversation = message.conversation
+    conversation.advance()
+    # The other versions show how many there are, so they change too.
+    conversation.messages.filter(parent=message.parent_id).update(revision=conversation.revision)
+    before = message.parent
+    branch = conversation.branches.create(parent=before.branch if before else None, fork_after=before)
+    continue_on(branch, chat_model)
+    return branch
+
+
+def continue_on(branch: Branch, chat_model: ChatModel | None) -> None:
+    """Makes this branch the one last spoken on, and this model the one that answers next."""
+    conversation = branch.conversation
+    conversation.branch, conversation.chat_model = branch, chat_model
+    conversation.save(update_fields=["branch", "chat_model"])
+
+
+def add_message(
+    branch: Branch,
+    after: int | None,
+    *,
+    text: str | None = None,
+    attached: Sequence[Attachment] = (),
+    **fields: Any,
+) -> Message:
+    """Adds a message at the end of a branch. The attachments belong to it from now on.
+
+    With a `text`, it is a person's, and its blocks are the attachments followed by the text.
+    """
+    conversation = branch.conversation
+    if text is not None:
+        words = [text_block(text)] if text or not attached else []
+        fields |= {"role": Role.USER, "blocks": [*(each.reference for each in attached), *words]}
+    fields |= {"revision": conversation.revision, "shown_since": conversation.revision}
+    message = Message.objects.create(conversation=conversation, branch=branch, parent_id=after, **fields)
+    for each in attached:
+        each.conversation, each.message = conversation, message
+        each.save()
+    return message
+
+
+def owe_reply(branch: Branch, after: int | None, chat_model: ChatModel | None, asked_by: User | None) -> Generation:
+    """Adds an empty reply and the generation that will write it. All participants' lists count this as a turn."""
+    conversation = branch.conversation
+    reply = add_message(branch, after, role=Role.ASSISTANT)
+    Participant.objects.filter(conversation=conversation).update(active_at=now())
+    return Generation.objects.create(
+        conversation=conversation, message=reply, asked_by=asked_by, **Generation.model_fields(chat_model)
+    )
