@@ -1,6 +1,6 @@
-"""Carries a growing reply to its viewers, batch by batch, and to the database about once a second."""
+"""Carries a growing reply to its viewers, batch by batch."""
 
-import itertools
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,94 +33,83 @@ class LiveBlock:
     is_open: bool = True
     is_on_page: bool = False
     use: dict[str, Any] | None = None
-    """The call of a tool, where it is one; `written` is its input as it comes."""
+    """The tool call that the block is, if it is one; `written` is its input so far."""
     written: str = ""
     progress: Progress = Progress.WRITING
     result: Mapping[str, Any] | None = None
 
 
-_keys = itertools.count(1)
-
-
 class Relay:
-    """One reply on its way. Every frame has the next `seq`; `snapshot` is what all frames so far add up to."""
+    """One reply on its way to viewers. Every frame has the next `seq`; `snapshot` equals all frames so far."""
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
-        # Not the generation's: one that waited for a person and is taken up again has another relay.
-        self.key = next(_keys)
-        said: list[dict[str, Any]] = []
-        if generation.rounds:
-            said = message.blocks
-        elif generation.continues:
-            said = continued_from(message.blocks)
-        self.draft = Draft(said, generation.usage if generation.rounds else None)
-        self._joins = bool(said) and not generation.rounds
+        # Not the generation's key: one that waited for a person is resumed by another relay, in any process.
+        self.key = secrets.randbits(62) + 1
         self.seq = 0
+        self.is_stopped = False
+        """Whether a person has asked to stop the reply."""
+        self.has_ended = False
+        blocks: list[dict[str, Any]] = []
+        if generation.rounds:
+            blocks = message.blocks
+        elif generation.continues:
+            blocks = continued_from(message.blocks)
+        self._continues_text = bool(blocks) and not generation.rounds
+        self.draft = Draft(blocks, generation.usage if generation.rounds else None)
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
         self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
-        self.stop_asked = False
         self._blocks: list[LiveBlock | None] = []
-        for content in said:
-            self._open(content, is_on_page=True)
-        for block in self.live_blocks:
-            block.is_open, block.progress = False, Progress.RUNNING
-        self._answer(said)
+        """By their place in the draft; None for those that are not shown."""
+        for block in blocks:
+            self._open(block, is_on_page=True)
+        for shown in self._live_blocks:
+            shown.is_open, shown.progress = False, Progress.RUNNING
+        self._apply_results(blocks)
 
     def start(self) -> None:
-        """The page's empty message turns into one that grows."""
-        self._send(replaced(self.message, self.shown_blocks()))
+        """Makes the page's empty message one that grows."""
+        self._send(replaced(self.message, self._shown_blocks()))
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
-        partials: list[str] = []
-        for event in joined(self._joined_on(batch)):
-            event = self.draft.told_apart(event)
+        updates: list[str] = []
+        for event in merge_growth(self._continue_text(batch)):
+            event = self.draft.with_unique_id(event)
             self.draft.apply(event)
             if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
                 self.first_token_at = now()
-            partials += self._shown(event)
-        partials += self._added()
-        if partials:
-            self._send("".join(partials))
+            updates += self._updates_for(event)
+        updates += self._new_blocks()
+        if updates:
+            self._send("".join(updates))
 
     def take_result(self, result: dict[str, Any]) -> None:
-        """A tool has run: its card shows what came back."""
-        self.draft.answer(result)
+        """Shows the result of a tool on the card of its call."""
+        self.draft.add_result(result)
         self._blocks.append(None)
-        self._send("".join(self._replaced(block) for block in self._answer([result])))
-
-    def _answer(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
-        results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}
-        answered = [block for block in self.live_blocks if block.use and block.use.get("id") in results]
-        for block in answered:
-            assert block.use
-            block.result = results[block.use["id"]]
-            block.progress = Progress.FAILED if block.result.get("is_error") else Progress.DONE
-        return answered
-
-    def _replaced(self, block: LiveBlock) -> str:
-        return partial(f"#{block.id}", "outerMorph", block_html(self._as_shown(block), self.message))
+        self._send("".join(self._replacement(block) for block in self._apply_results([result])))
 
     def end(self, booked: Message) -> None:
-        """The last frame replaces the whole message, so that even a tab that missed everything ends up right."""
-        # One of the reply's own: whoever was shown it growing after it was booked must not take this for old news.
+        """Replaces the whole message, so that even a tab that missed everything ends up right."""
+        self.has_ended = True
+        # It has a `seq` too: a viewer who got the snapshot after the booking must not skip it as a known revision.
         self.seq += 1
         frame = change_of(booked)._replace(relay=self.key, seq=self.seq)
         tell(self.generation.conversation_id, frame)
         all_is_told(self.generation.conversation_id, booked.revision)
 
     def snapshot(self, since: int | None) -> Frame:
-        """The message as it stands now, for a viewer of revision `since` who missed something or comes late."""
-        is_there = since is None or since >= self.message.shown_since
-        shown = replaced if is_there else added
-        return self._frame(shown(self.message, self.shown_blocks()))
+        """The message as it is now, for a viewer of revision `since` who comes late or has missed frames."""
+        is_on_page = since is None or since >= self.message.shown_since
+        render = replaced if is_on_page else added
+        return self._frame(render(self.message, self._shown_blocks()))
 
     @property
-    def live_blocks(self) -> list[LiveBlock]:
+    def _live_blocks(self) -> list[LiveBlock]:
         return [block for block in self._blocks if block]
 
-    def shown_blocks(self) -> list[ShownBlock]:
-        return [self._as_shown(block) for block in self.live_blocks]
+    def _shown_blocks(self) -> list[ShownBlock]:
+        return [self._as_shown(block) for block in self._live_blocks]
 
     def _send(self, html: str) -> None:
         self.seq += 1
@@ -130,24 +119,24 @@ class Relay:
         message = self.message
         return Frame(html, relay=self.key, seq=self.seq, branch=message.branch_id, message=message.pk)
 
-    def _joined_on(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-        """The first text of a continuation goes on in the text that is there.
+    def _continue_text(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
+        """Appends the first text of a continuation to the text that is there.
 
-        What the model thought before it is left out: it would stand in the middle of a sentence.
+        Drops the thinking before it, which would appear in the middle of a sentence.
         """
         for event in events:
             kind = event.block.get("type") if isinstance(event, BlockOpened) else ""
-            if self._joins and isinstance(event, BlockOpened) and kind == "text":
-                self._joins = False
+            if self._continues_text and isinstance(event, BlockOpened) and kind == "text":
+                self._continues_text = False
                 yield BlockGrew(shown_text(event.block))
-            elif self._joins and kind == "tool_use":
-                self._joins = False
+            elif self._continues_text and kind == "tool_use":
+                self._continues_text = False
                 yield event
-            elif not self._joins or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):
+            elif not self._continues_text or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):
                 yield event
 
-    def _shown(self, event: ReplyEvent) -> Iterator[str]:
-        """What an event changes in the blocks that viewers have already."""
+    def _updates_for(self, event: ReplyEvent) -> Iterator[str]:
+        """Applies an event to the blocks. Yields the updates of those that viewers have already."""
         match event:
             case BlockGrew(text) if block := self._open_block():
                 for patch in block.markdown.feed(text):
@@ -163,7 +152,7 @@ class Relay:
                 block.use |= fields
                 block.is_open, block.progress = False, Progress.RUNNING
                 if block.is_on_page:
-                    yield self._replaced(block)
+                    yield self._replacement(block)
             case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
                 block.is_open = False
                 self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
@@ -185,15 +174,29 @@ class Relay:
             block.markdown.feed(text)
         self._blocks.append(block)
 
-    def _added(self) -> Iterator[str]:
-        # htmx finds the targets of all partials of a frame before it swaps the first one: a block that is new in a
-        # frame cannot grow in it, so it comes as it stands at the end of the batch.
-        fresh = [block for block in self.live_blocks if not block.is_on_page]
-        for block in fresh:
+    def _new_blocks(self) -> Iterator[str]:
+        # htmx finds the targets of all partials of a frame before it swaps the first one, so a block that is new in a
+        # frame cannot grow in it: it is sent as it is at the end of the batch.
+        new = [block for block in self._live_blocks if not block.is_on_page]
+        for block in new:
             block.is_on_page = True
-        if fresh:
-            html = "".join(block_html(self._as_shown(block), self.message) for block in fresh)
+        if new:
+            html = "".join(block_html(self._as_shown(block), self.message) for block in new)
             yield partial(f"#m{self.message.pk}-body", "beforeend", html)
+
+    def _apply_results(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
+        """Gives each tool call its result, where `blocks` has one. Returns these calls."""
+        results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}
+        answered = []
+        for block in self._live_blocks:
+            if block.use and (result := results.get(block.use.get("id"))):
+                block.result = result
+                block.progress = Progress.FAILED if result.get("is_error") else Progress.DONE
+                answered.append(block)
+        return answered
+
+    def _replacement(self, block: LiveBlock) -> str:
+        return partial(f"#{block.id}", "outerMorph", block_html(self._as_shown(block), self.message))
 
     def _open_block(self) -> LiveBlock | None:
         return self._blocks[-1] if self._blocks else None
@@ -205,8 +208,8 @@ class Relay:
         return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown)
 
 
-def joined(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-    """The same events with the growth of a block in one piece: it is parsed and sent once.
+def merge_growth(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
+    """The same events with a block's growth in one piece, which is parsed and sent once.
 
     Usage that is reported in between comes before the growth that it interrupted.
     """

@@ -5,9 +5,10 @@ import asyncio
 from asgiref.sync import sync_to_async
 from django.tasks import task
 
-from conversations.answering import runner, saving
+from conversations.answering import saving
+from conversations.answering.claim import claim
 from conversations.answering.relay import Relay
-from conversations.answering.upstream_call import until_settled
+from conversations.answering.reply import RunningReply
 from conversations.models import Generation, Message
 
 LAST_SAVE = 5.0
@@ -15,122 +16,117 @@ LAST_SAVE = 5.0
 
 
 class Replies:
-    """Starts, finds and stops replies, and lets them end before the process does.
+    """Starts, finds, saves and stops replies, and lets them end before the process does.
 
-    The event loop on which replies run owns it. `find`, `stop`, `running` and
-    `apply_deletion` may be called from any thread.
+    One event loop owns it. `find`, `running`, `stop` and `apply_deletion` may be
+    called from any thread.
     """
 
     def __init__(self) -> None:
-        self._relays: dict[int, Relay] = {}
-        """By conversation, in which one reply is written at a time; from its first frame to its last."""
-        self._streams: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
-        """By generation, while its model or its tools are at work."""
+        self.saver = saving.Saver()
+        self._replies: dict[int, RunningReply] = {}
+        """By conversation: in each, one reply is written at a time."""
         self._lives: set[asyncio.Task[None]] = set()
-        self._is_closing = False
-
-    def find(self, conversation_pk: int) -> Relay | None:
-        """The reply that is being written in this conversation, here."""
-        return self._relays.get(conversation_pk)
-
-    def running(self) -> list[int]:
-        """The generations that are written here, until they are booked."""
-        return [relay.generation.pk for relay in list(self._relays.values())]
+        self._saving: asyncio.Task[None] | None = None
+        self._is_closing = self._is_interrupted = False
 
     async def write(self, generation_pk: int) -> None:
-        """Writes a queued generation to its end. Harmless when another call has claimed it."""
-        assignment = None if self._is_closing else await sync_to_async(runner.take_up)(generation_pk)
-        if assignment is None:
+        """Writes a queued generation to its end. Harmless when it has been claimed already."""
+        if self._is_closing:
             return
-        life = asyncio.create_task(self._live(assignment))
+        life = asyncio.create_task(self._live(generation_pk))
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
         await life
 
+    def find(self, conversation_pk: int) -> Relay | None:
+        """The reply that is being written in this conversation, until it is booked."""
+        reply = self._replies.get(conversation_pk)
+        return reply.relay if reply and not reply.relay.has_ended else None
+
+    def running(self) -> list[RunningReply]:
+        return list(self._replies.values())
+
     def stop(self, generation_pk: int) -> None:
-        """Ends a reply that is written here, as a person asked. Elsewhere it is heard of through the database."""
-        if stream := self._streams.get(generation_pk):
-            relay, streaming = stream
-            relay.stop_asked = True
-            streaming.get_loop().call_soon_threadsafe(streaming.cancel)
+        """Ends a reply that is written here, because a person asked. Other processes learn of it from the database."""
+        for reply in self.running():
+            if reply.generation.pk == generation_pk:
+                reply.stop()
 
     def apply_deletion(self, message: Message) -> None:
-        """Has a reply that is being written know that its message was deleted or restored."""
+        """Tells a running reply that its message has been deleted or restored."""
         relay = self.find(message.conversation_id)
         if relay and relay.message.pk == message.pk:
             relay.message.deleted_at, relay.message.shown_since = message.deleted_at, message.shown_since
 
     async def close(self) -> None:
-        """Starts nothing more and waits for the replies to end. Cancelled, it interrupts them; their text is kept."""
+        """Starts no more replies and waits for the running ones. Cancelled, it interrupts them."""
         self._is_closing = True
         if not self._lives:
             return
         try:
             await asyncio.wait(self._lives)
         except asyncio.CancelledError:
-            for _, streaming in self._streams.values():
-                streaming.cancel()
+            await self.interrupt()
+
+    async def interrupt(self) -> None:
+        """Starts no more replies and ends the running ones now; their text is kept."""
+        self._is_closing = self._is_interrupted = True
+        for reply in self.running():
+            reply.interrupt()
+        if self._lives:
             await asyncio.wait(self._lives, timeout=LAST_SAVE)
+        if self._saving:
+            self._saving.cancel()
 
-    def show(self, relay: Relay) -> None:
-        """The page's empty message becomes one that grows; who comes late finds it here."""
-        self._relays[relay.generation.conversation_id] = relay
-        relay.start()
+    def show(self, reply: RunningReply) -> None:
+        """Makes the page's empty message grow. Viewers who come late find the reply here."""
+        self._replies[reply.generation.conversation_id] = reply
+        reply.relay.start()
 
-    async def finish(self, relay: Relay, outcome: runner.Outcome) -> None:
-        """Books the end, however long that takes; viewers see the reply as running until it is done."""
-        conversation = relay.generation.conversation
-        try:
-            message = await saving.insisting(conversation.pk, lambda: runner.book(relay, outcome))
-        except Generation.NotUpdated:
-            runner.logger.warning("Generation %s has ended, and its conversation is gone", relay.generation.pk)
+    async def _live(self, generation_pk: int) -> None:
+        claimed = await sync_to_async(claim)(generation_pk)
+        if claimed is None:
             return
-        self.release(relay)
-        relay.end(message)
-        saving.tell(conversation.pk, is_behind=False)
-        await runner.show_in_lists(conversation)
-
-    def release(self, relay: Relay) -> None:
-        if self.find(relay.generation.conversation_id) is relay:
-            del self._relays[relay.generation.conversation_id]
-
-    async def _live(self, assignment: runner.Assignment) -> None:
-        relay = Relay(assignment.generation, assignment.message)
+        reply = RunningReply(claimed, self.saver)
+        conversation_pk = claimed.generation.conversation_id
+        if self._is_interrupted:
+            reply.interrupt()
+        self.show(reply)
+        self._ensure_saving()
         try:
-            self.show(relay)
-            await runner.show_in_lists(assignment.generation.conversation)
-            outcome = assignment.refusal or await self._stream(relay, assignment)
-            await self.finish(relay, outcome)
-            await until_settled(assignment.generation.pk)
+            await reply.run()
         finally:
-            self.release(relay)
-        await start_next(assignment.generation.conversation_id)
+            if self._replies.get(conversation_pk) is reply:
+                del self._replies[conversation_pk]
+        await start_next(conversation_pk)
 
-    async def _stream(self, relay: Relay, assignment: runner.Assignment) -> runner.Outcome:
-        pk = relay.generation.pk
-        streaming = asyncio.create_task(runner.carried(relay, assignment))
-        self._streams[pk] = relay, streaming
-        saving.keep(relay, lambda: self.stop(pk))
-        try:
-            await asyncio.wait([streaming])
-            return runner.outcome_of(relay, streaming)
-        finally:
-            saving.release(relay)
-            del self._streams[pk]
+    def _ensure_saving(self) -> None:
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._save_regularly())
+
+    async def _save_regularly(self) -> None:
+        """Saves for as long as there are replies, and stops those that another process has asked to stop."""
+        await asyncio.sleep(saving.INTERVAL)
+        while replies := self.running():
+            if growing := [reply.relay for reply in replies if reply.is_growing]:
+                for generation_pk in await self.saver.save(growing):
+                    self.stop(generation_pk)
+            await asyncio.sleep(saving.INTERVAL)
 
 
 local = Replies()
-"""This process's; a test puts one of its own in its place."""
+"""This process's replies; a test puts a fresh owner in its place."""
 
 
 @task
 async def generate(generation_pk: int) -> None:
-    """Writes one queued generation; harmless when it was claimed already."""
+    """Writes a queued generation. Harmless when it has been claimed already."""
     await local.write(generation_pk)
 
 
 async def start_next(conversation_pk: int) -> None:
-    """Begins the reply whose turn it is, if one waits."""
-    waiting = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
-    if (pk := await waiting.values_list("pk", flat=True).afirst()) is not None:
+    """Begins the reply whose turn it is in this conversation, if one is queued."""
+    queued = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
+    if (pk := await queued.values_list("pk", flat=True).afirst()) is not None:
         await generate.aenqueue(pk)

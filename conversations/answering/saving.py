@@ -1,26 +1,27 @@
-"""Saves all running replies of this process once a second, in one short transaction and a thread of its own."""
+"""Writes running replies to the database, in a thread of its own."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from channels.db import database_sync_to_async
-from django.core.exceptions import ObjectNotUpdated
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.utils.timezone import now
 
+from chatsite.retrying import retry_until_saved
 from chatsite.sql import Statement
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
 from conversations.models import Generation, Message
 
 INTERVAL = 1.0
-"""Seconds between two savings: what a crash may cost, and how soon a stop asked for elsewhere is heard."""
+"""Seconds between two savings: what a crash may cost, and how soon a stop from another process takes effect."""
 
 PATIENCE = 2.0
-"""Seconds that a saving may take before viewers are told."""
+"""Seconds that a saving may take before viewers are warned."""
 
 SAVE_BLOCKS = Statement(
     f"UPDATE {Message._meta.db_table} SET blocks = %s WHERE id = %s",  # noqa: S608
@@ -29,97 +30,64 @@ SAVE_BLOCKS = Statement(
 
 logger = logging.getLogger(__name__)
 
-_running: dict[Relay, Callable[[], None]] = {}
-_behind: set[int] = set()
-"""Conversations whose viewers were told that saving is behind."""
-_writer: asyncio.Task[None] | None = None
-_thread = ThreadPoolExecutor(1, thread_name_prefix="saving")
 
+class Saver:
+    """The one writer of running replies: its writes reach the database in the order in which they were asked for.
 
-def saving[**P, R](write: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """`write` as a coroutine: while it waits for a database that is locked, others go on asking theirs."""
-    in_its_thread: Callable[P, Awaitable[R]] = database_sync_to_async(write, thread_sensitive=False, executor=_thread)
-    return in_its_thread
+    It has a thread of its own, so that others can read while it waits for a locked database.
+    """
 
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saving")
+        self._behind: set[int] = set()
+        """Conversations whose viewers have been warned that saving is behind."""
 
-async def insisting[R](conversation_pk: int, write: Callable[[], R]) -> R:
-    """Writes what must not be lost, however long that takes; viewers are told when it does."""
-    pause = 0.5
-    while True:
+    async def write[R](self, conversation_pk: int, write: Callable[[], R]) -> R:
+        """Writes what must not be lost, however long that takes, and warns viewers when it fails."""
+        on_failure = partial(self._note_failure, conversation_pk)
+        return await retry_until_saved(partial(self._in_thread, write), on_failure=on_failure)
+
+    async def save(self, relays: Collection[Relay]) -> set[int]:
+        """Saves the replies as they are, in one transaction. Returns the generations that somebody asked to stop."""
+        drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in relays}
+        conversations = [relay.generation.conversation_id for relay in relays]
+        saving = asyncio.ensure_future(self._in_thread(partial(save, drafts)))
+        await asyncio.wait([saving], timeout=PATIENCE)
+        if not saving.done():
+            self.report(*conversations, is_behind=True)
         try:
-            written = await saving(write)()
-        except (IntegrityError, ObjectNotUpdated):
-            # What it is about is gone: trying again does not bring it back.
-            raise
+            to_stop = await saving
         except DatabaseError:
-            logger.warning("Conversation %s could not be saved; trying again", conversation_pk, exc_info=True)
-            tell(conversation_pk, is_behind=True)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 10)
-        else:
-            return written
+            logger.warning("Running replies could not be saved; trying again", exc_info=True)
+            self.report(*conversations, is_behind=True)
+            return set()
+        self.report(*conversations, is_behind=False)
+        return to_stop
 
+    def report(self, *conversations: int, is_behind: bool) -> None:
+        """Tells the viewers of each conversation once that saving is behind, and once that it has caught up."""
+        for pk in conversations:
+            if is_behind != (pk in self._behind):
+                (self._behind.add if is_behind else self._behind.discard)(pk)
+                broadcasts.saving_is_behind(pk, is_behind=is_behind)
 
-def keep(relay: Relay, stop: Callable[[], None]) -> None:
-    """Saves the reply from now on; calls `stop` when somebody asked for it through the database."""
-    global _writer
-    _running[relay] = stop
-    if _writer is None or _writer.done():
-        _writer = asyncio.get_running_loop().create_task(_write())
+    def close(self) -> None:
+        """Waits for the write that is under way, from any thread but the event loop's."""
+        self._thread.shutdown()
 
+    def _in_thread[R](self, write: Callable[[], R]) -> Awaitable[R]:
+        written: Awaitable[R] = database_sync_to_async(write, thread_sensitive=False, executor=self._thread)()
+        return written
 
-def release(relay: Relay) -> None:
-    _running.pop(relay, None)
-
-
-def tell(conversation_pk: int, *, is_behind: bool) -> None:
-    """Tells the conversation's viewers, once, that saving is behind, and once that it is not any more."""
-    if is_behind != (conversation_pk in _behind):
-        (_behind.add if is_behind else _behind.discard)(conversation_pk)
-        broadcasts.saving_is_behind(conversation_pk, is_behind=is_behind)
-
-
-async def _write() -> None:
-    await asyncio.sleep(INTERVAL)
-    while _running:
-        for pk in await _saved():
-            for relay, stop in list(_running.items()):
-                if relay.generation.pk == pk:
-                    stop()
-        await asyncio.sleep(INTERVAL)
-
-
-async def _saved() -> set[int]:
-    """Saves what there is; tells viewers when that takes long or fails. Returns whom to stop."""
-    drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in _running}
-    saved = asyncio.ensure_future(saving(save)(drafts))
-    await asyncio.wait([saved], timeout=PATIENCE)
-    if not saved.done():
-        _tell_all(is_behind=True)
-    try:
-        to_stop = await saved
-    except DatabaseError:
-        logger.warning("Running replies could not be saved; trying again", exc_info=True)
-        _tell_all(is_behind=True)
-        return set()
-    _tell_all(is_behind=False)
-    return to_stop
-
-
-def _tell_all(*, is_behind: bool) -> None:
-    for relay in _running:
-        tell(relay.generation.conversation_id, is_behind=is_behind)
+    def _note_failure(self, conversation_pk: int) -> None:
+        logger.warning("Conversation %s could not be saved; trying again", conversation_pk, exc_info=True)
+        self.report(conversation_pk, is_behind=True)
 
 
 @transaction.atomic
-def save(drafts: dict[int, tuple[int, list[dict[str, Any]]]]) -> set[int]:
-    """Writes (message key, blocks) by generation key; returns the generations that were asked to stop."""
-    save_blocks(drafts.values())
+def save(drafts: Mapping[int, tuple[int, list[dict[str, Any]]]]) -> set[int]:
+    """Writes (message key, blocks) by generation key. Returns the generations that somebody asked to stop."""
+    SAVE_BLOCKS.execute_many((blocks, pk) for pk, blocks in drafts.values())
     running = Generation.objects.filter(pk__in=drafts)
     running.update(heartbeat_at=now())
     return set(running.exclude(stop_asked_at=None).values_list("pk", flat=True))
-
-
-def save_blocks(drafts: Iterable[tuple[int, list[dict[str, Any]]]]) -> None:
-    """Writes blocks by message key."""
-    SAVE_BLOCKS.execute_many((blocks, pk) for pk, blocks in drafts)

@@ -1,4 +1,4 @@
-"""One call of the upstream for an answer: carried to its viewers, and booked whatever its end is."""
+"""The calls of the upstream that a reply takes: each is carried to its viewers and booked, however it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.timezone import now
 
-from conversations.answering import saving
 from conversations.answering.pacing import paced
 from conversations.answering.relay import Relay
+from conversations.answering.saving import Saver
 from conversations.models import Generation, GenerationCall, Message
 from ledger import sizes
 from ledger.booking import entries
@@ -29,53 +29,60 @@ from upstreams.protocols import PROTOCOLS
 LONGEST_ANSWER: Final = timedelta(hours=1)
 """An answer that uses tools makes several calls. Request limits do not interrupt it for this long."""
 
-_settling: dict[int, asyncio.Task[None]] = {}
-"""What is being booked of calls that are over, by generation; nobody who reads an answer waits for it."""
 
+class UpstreamCalls:
+    """The calls of one reply, one after another. The next begins once the one before is booked."""
 
-async def carried_by(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> None:
-    """Raises booking.CallRefused, before anything is asked, where a budget is used up."""
-    async with booked(relay, endpoint, request) as meter:
-        events = stream_reply(endpoint, request, abandoned=meter.abandon)
-        async with aclosing(paced(events)) as batches:
-            async for batch in batches:
-                meter.take(batch)
-                relay.carry(batch)
+    def __init__(self, relay: Relay, saver: Saver) -> None:
+        self._relay, self._saver = relay, saver
+        self._settling: asyncio.Task[None] | None = None
+        """The booking of the last call. Viewers see the end of the reply before it is done."""
 
+    async def carry(self, endpoint: Endpoint, request: ChatRequest) -> None:
+        """Asks the upstream and carries its events. Raises CallRefused, and asks nothing, beyond a budget."""
+        async with self._booked(endpoint, request) as meter:
+            events = stream_reply(endpoint, request, abandoned=meter.abandon)
+            async with aclosing(paced(events)) as batches:
+                async for batch in batches:
+                    meter.take(batch)
+                    self._relay.carry(batch)
 
-@asynccontextmanager
-async def booked(relay: Relay, endpoint: Endpoint, request: ChatRequest) -> AsyncIterator[Meter]:
-    """The call has a row in the ledger from here on, which says in the end how it went."""
-    await until_settled(relay.generation.pk)
-    meter = Meter(sizes.prompt_tokens(request))
-    beginning = asyncio.create_task(begun(relay.generation, meter, PROTOCOLS[endpoint.protocol].output_limit(request)))
-    outcome, error_kind = Outcome.BROKEN, "internal"
-    try:
-        # Whoever stops the answer just now does not stop the thread that writes the row.
-        await asyncio.shield(beginning)
-        yield meter
-        outcome, error_kind = Outcome.COMPLETE, ""
-    except asyncio.CancelledError:
-        outcome, error_kind = (Outcome.STOPPED if relay.stop_asked else Outcome.BROKEN), ""
-        raise
-    except UpstreamError as failure:
-        outcome, error_kind = (Outcome.BROKEN if meter.has_content else Outcome.FAILED), failure.kind
-        raise
-    finally:
-        settling = settled(relay.generation, beginning, meter, outcome, error_kind)
-        _settling[relay.generation.pk] = asyncio.create_task(settling)
+    async def until_settled(self) -> None:
+        """Waits until all calls so far are booked."""
+        if self._settling:
+            await asyncio.wait([self._settling])
+            self._settling = None
 
+    @asynccontextmanager
+    async def _booked(self, endpoint: Endpoint, request: ChatRequest) -> AsyncIterator[Meter]:
+        """Opens the call's entry in the ledger, and settles it at the end of the block."""
+        await self.until_settled()
+        meter = Meter(sizes.prompt_tokens(request))
+        opening = asyncio.create_task(self._open(meter, PROTOCOLS[endpoint.protocol].output_limit(request)))
+        outcome, error_kind = Outcome.BROKEN, "internal"
+        try:
+            # A stop must not cancel the write of the entry, which its thread finishes in any case.
+            await asyncio.shield(opening)
+            yield meter
+            outcome, error_kind = Outcome.COMPLETE, ""
+        except asyncio.CancelledError:
+            outcome, error_kind = (Outcome.STOPPED if self._relay.is_stopped else Outcome.BROKEN), ""
+            raise
+        except UpstreamError as failure:
+            outcome, error_kind = (Outcome.BROKEN if meter.has_content else Outcome.FAILED), failure.kind
+            raise
+        finally:
+            self._settling = asyncio.create_task(self._settle(opening, meter, outcome, error_kind))
 
-async def until_settled(generation_pk: int) -> None:
-    """Until all calls of the generation so far are booked."""
-    if settling := _settling.get(generation_pk):
-        await asyncio.wait([settling])
-        _settling.pop(generation_pk, None)
+    async def _open(self, meter: Meter, max_tokens: int | None) -> Entry:
+        open_entry = partial(begin_call, self._relay.generation, meter.prompt_tokens, max_tokens)
+        return await self._saver.write(self._relay.generation.conversation_id, open_entry)
 
-
-async def begun(generation: Generation, meter: Meter, max_tokens: int | None) -> Entry:
-    begin = partial(begin_call, generation, meter.prompt_tokens, max_tokens)
-    return await saving.insisting(generation.conversation_id, begin)
+    async def _settle(self, opening: asyncio.Task[Entry], meter: Meter, outcome: Outcome, error_kind: str) -> None:
+        await asyncio.wait([opening])
+        if opening.exception() is None:
+            settle = partial(entries.settle, opening.result(), meter, outcome, error_kind)
+            await self._saver.write(self._relay.generation.conversation_id, settle)
 
 
 @transaction.atomic
@@ -96,15 +103,6 @@ def begin_call(generation: Generation, prompt_tokens: int, max_tokens: int | Non
 def has_recent_call(generation: Generation) -> bool:
     recent = GenerationCall.objects.filter(generation=generation, entry__started_at__gt=now() - LONGEST_ANSWER)
     return recent.exists()
-
-
-async def settled(
-    generation: Generation, beginning: asyncio.Task[Entry], meter: Meter, outcome: Outcome, error_kind: str
-) -> None:
-    await asyncio.wait([beginning])
-    if beginning.exception() is None:
-        settle = partial(entries.settle, beginning.result(), meter, outcome, error_kind)
-        await saving.insisting(generation.conversation_id, settle)
 
 
 def settle_lost_call(generation: Generation) -> None:

@@ -17,7 +17,8 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
     After a start that is every reply; later, pass `quiet_since` to end those that were last saved before it.
     Returns the generations that are next to be written.
     """
-    running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=replies.local.running())
+    running_here = [reply.generation.pk for reply in replies.local.running()]
+    running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=running_here)
     if quiet_since is not None:
         running = running.filter(heartbeat_at__lt=quiet_since)
     for generation in running.select_related("message__conversation"):

@@ -5,11 +5,13 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import orjson
 from django.db import DatabaseError
 
+from chatsite.retrying import retry_until_saved
 from gateway.dialects import DIALECTS
 from gateway.passing.pass_through import Passed, PassThrough
 from gateway.problems import Problem
@@ -31,7 +33,7 @@ MOST_NAMED: Final = 100
 BOOKING: Final = 2.0
 """Seconds for which the end of an answer waits for its being booked."""
 BOOKINGS: Final = 6
-"""Attempts to book a call, each after twice the wait of the one before."""
+"""Attempts to book a call."""
 
 
 class ProgramCall:
@@ -141,14 +143,16 @@ def _booking_of(admitted: Admitted, outcome: entries.Outcome, kind: str) -> asyn
 
 
 async def _booked(admitted: Admitted, outcome: entries.Outcome, kind: str) -> None:
-    for attempt in range(BOOKINGS):
-        try:
-            await _book(admitted.entry, admitted.meter, outcome, kind)
-            return
-        except DatabaseError:
-            logger.warning("%s could not be booked yet", admitted.asked.request_id, exc_info=True)
-            await asyncio.sleep(0.5 * 2**attempt)
-    logger.error("%s was not booked; it will be at the next start, as an estimate", admitted.asked.request_id)
+    request_id = admitted.asked.request_id
+
+    def note_failure() -> None:
+        logger.warning("%s could not be booked yet", request_id, exc_info=True)
+
+    book = partial(_book, admitted.entry, admitted.meter, outcome, kind)
+    try:
+        await retry_until_saved(book, on_failure=note_failure, attempts=BOOKINGS)
+    except DatabaseError:
+        logger.exception("%s was not booked; it will be at the next start, as an estimate", request_id)
 
 
 async def wind_down() -> None:

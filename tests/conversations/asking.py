@@ -7,8 +7,10 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.answering import replies, runner
-from conversations.answering.relay import Relay
+from conversations.answering import replies
+from conversations.answering.claim import claim
+from conversations.answering.ending import Ending
+from conversations.answering.reply import RunningReply
 from conversations.models import Conversation, Generation, Path, State
 from conversations.verbs.writing import add_turn
 from tests.fakes import Hang, ModelServer
@@ -41,16 +43,20 @@ def posted(conversation: Conversation, author: User, text: str, model: ChatModel
     return add_turn(Path.through(conversation), author, text, model)
 
 
-async def begun(conversation: Conversation, author: User, model: ChatModel) -> Relay:
-    """A turn whose reply is ours to write: its relay, not started yet, with no upstream behind it."""
-    generation = await sync_to_async(posted)(conversation, author, "Well?", model)
-    assignment = await sync_to_async(runner.take_up)(generation.pk)
-    assert assignment is not None
-    return Relay(assignment.generation, assignment.message)
+async def claimed(generation: Generation) -> RunningReply:
+    """The generation's reply, which the test writes by hand: it is not shown yet, and asks no upstream."""
+    claimed = await sync_to_async(claim)(generation.pk)
+    assert claimed is not None
+    return RunningReply(claimed, replies.local.saver)
 
 
-async def ended(relay: Relay, state: State = State.COMPLETE) -> None:
-    await replies.local.finish(relay, runner.Outcome(state))
+async def begun(conversation: Conversation, author: User, model: ChatModel) -> RunningReply:
+    """A claimed reply to a new turn."""
+    return await claimed(await sync_to_async(posted)(conversation, author, "Well?", model))
+
+
+async def end(reply: RunningReply, state: State = State.COMPLETE) -> None:
+    await reply.finish(Ending(state))
 
 
 def begins_and_hangs(server: ModelServer, *pieces: str) -> None:

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from chatsite import tasks
-from conversations.answering import replies, saving, upstream_call
+from conversations.answering import replies
 from conversations.models import Conversation, Participant
 from conversations.upkeep import watch
 from conversations.verbs import turns
@@ -117,16 +117,13 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     monkeypatch.setattr(replies, "local", own := replies.Replies())
     yield
-    left = [*tasks._alive, *own._lives, *(streaming for _, streaming in own._streams.values())]
-    left += [task for task in (saving._writer, watch._watch) if task]
+    await own.interrupt()
+    left = [*tasks._alive, *([watch._watch] if watch._watch else [])]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.gather(*upstream_call._settling.values(), return_exceptions=True)
-    upstream_call._settling.clear()
     # A query that was under way when its task was cancelled goes on in its thread; the database must not be emptied
     # beneath it, which Postgres calls a deadlock.
-    await asyncio.gather(sync_to_async(int)(), asyncio.wrap_future(saving._thread.submit(int)))
-    saving._writer = watch._watch = None
-    saving._running.clear()
+    await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.saver.close))
+    watch._watch = None
     await close_http()

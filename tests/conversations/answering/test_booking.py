@@ -53,9 +53,7 @@ def tool(conversation: Conversation) -> Tool:
     return tool
 
 
-async def booked_entries() -> list[Entry]:
-    """All of the ledger, once what is over is booked."""
-    await asyncio.gather(*upstream_call._settling.values())
+async def all_entries() -> list[Entry]:
     return [entry async for entry in Entry.objects.order_by("pk")]
 
 
@@ -64,7 +62,7 @@ async def test_an_answer_is_booked_to_who_asked(
 ) -> None:
     either_server.say("Yes.", input_tokens=1000, output_tokens=200)
     reply = await ask(either_model)
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.person_id, entry.source, entry.request_id) == (ada.pk, "conversation", str(reply.pk))
     assert (entry.usage, entry.is_estimate) == (reply.usage, False)
     assert (entry.usage.input_tokens, entry.usage.output_tokens) == (1000, 200)
@@ -91,7 +89,7 @@ async def test_sums_are_those_of_the_upstream_to_the_token(
         either_server.say("Yes.", thinking=["Hm."], input_tokens=read, output_tokens=written)
         billed += Usage(read, written)
         assert (await ask(either_model)).state == State.COMPLETE
-    booked = await booked_entries()
+    booked = await all_entries()
     assert not any(entry.is_estimate for entry in booked)
     assert all(entry.outcome == Outcome.COMPLETE for entry in booked)
     days = usage.Range(booked[0].started_at.date(), booked[-1].started_at.date())
@@ -110,7 +108,7 @@ async def test_each_round_of_tools_is_a_call(
     either_server.stream(*calling(either_server.protocol, ("call_1", tool.wire_name, {"file": "x"})))
     either_server.say("Nothing there.", input_tokens=30, output_tokens=7)
     reply = await ask(either_model)
-    booked = await booked_entries()
+    booked = await all_entries()
     assert [(entry.input_tokens, entry.output_tokens) for entry in booked] == [(10, 20), (30, 7)]
     assert {entry.request_id for entry in booked} == {str(reply.pk)}
     assert [call.entry_id async for call in reply.calls.order_by("pk")] == [entry.pk for entry in booked]
@@ -125,7 +123,7 @@ async def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(
     server.say("Nothing there.")
     assert (await ask(model)).state == State.COMPLETE
     assert (await ask(model, "And now?")).error_kind == "rate_limited"
-    assert len(await booked_entries()) == 2
+    assert len(await all_entries()) == 2
 
 
 async def test_a_continuation_is_a_call_of_its_own(
@@ -139,7 +137,7 @@ async def test_a_continuation_is_a_call_of_its_own(
     more = await sync_to_async(turns.go_on)(message, ada)
     assert more is not None
     await asyncio.gather(*tasks._alive)
-    first, second = await booked_entries()
+    first, second = await all_entries()
     assert (first.outcome, first.is_estimate, first.error_kind) == (Outcome.BROKEN, True, "broken_stream")
     assert (second.input_tokens, second.output_tokens, second.is_estimate) == (50, 6, False)
     assert second.request_id == str(more.pk)
@@ -150,7 +148,7 @@ async def test_what_breaks_off_is_estimated_from_what_was_seen(
 ) -> None:
     server.stream(*broken_off(server, "x" * 400))
     await ask(model)
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     # The prompt was counted by the upstream before it broke off; of the answer it had said 1.
     assert (entry.input_tokens, entry.output_tokens, entry.is_estimate) == (7, 100, True)
     assert entry.cost == (7 * 3 + 100 * 15) / Decimal(1_000_000)
@@ -161,7 +159,7 @@ async def test_a_stream_without_usage_is_estimated(ask: Asking, ada: User) -> No
         model = await sync_to_async(provider_at)(server)
         server.stream(*(event for event in reply_wire(server.protocol, ["y" * 80]) if b'"usage"' not in event))
         assert (await ask(model, "w" * 400)).state == State.COMPLETE
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.COMPLETE, True, 20)
     assert entry.input_tokens is not None and 100 <= entry.input_tokens < 130
 
@@ -171,11 +169,12 @@ async def test_a_stopped_answer_is_booked_for_what_had_come(
 ) -> None:
     begins_and_hangs(either_server, "I could ", "go on")
     tab, message = await half_way(browser, ada, conversation)
-    [open_] = await booked_entries()
+    [open_] = await all_entries()
     assert open_.outcome == Outcome.OPEN and open_.reserved_tokens > 4096
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
     await tab.until_over(message)
-    [entry] = await booked_entries()
+    await replies.local.close()
+    [entry] = await all_entries()
     # "I could go on" has 13 letters.
     assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.STOPPED, True, 4)
     assert (entry.input_tokens or 0) > 0
@@ -191,7 +190,7 @@ async def test_who_stops_before_anything_came_has_sent_the_prompt_all_the_same(
     await asyncio.to_thread(gate.reached.wait, 10)
     await sync_to_async(turns.stop)(generation)
     await writing
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.outcome, entry.is_estimate, entry.output_tokens) == (Outcome.STOPPED, True, 0)
     assert (entry.input_tokens or 0) >= 100
 
@@ -201,7 +200,7 @@ async def test_what_is_turned_down_costs_nothing(
 ) -> None:
     either_server.refuse(401, "authentication_error")
     assert (await ask(either_model)).state == State.FAILED
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "authentication")
     assert (entry.tokens, entry.is_estimate, entry.cost) == (0, False, 0)
 
@@ -214,7 +213,7 @@ async def test_an_attempt_that_was_counted_and_made_again_is_paid_for(
     server.stream(start, messages_event(overloaded))
     server.say("Yes.", input_tokens=30, output_tokens=3)
     await ask(model)
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.input_tokens, entry.output_tokens) == (37, 4)
 
 
@@ -225,7 +224,7 @@ async def test_without_a_budget_left_nothing_is_asked(
     reply = await ask(either_model)
     assert (reply.state, reply.error_kind) == (State.FAILED, "over_budget")
     assert reply.error_message.startswith("Your monthly budget is used up: 0 of 0 tokens. It renews on 1 ")
-    assert either_server.requests == [] and await booked_entries() == []
+    assert either_server.requests == [] and await all_entries() == []
 
 
 async def test_a_budget_that_ends_among_tools_keeps_the_answer_so_far(
@@ -252,5 +251,5 @@ async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
         recovery.recover()
 
     await sync_to_async(crash)()
-    [entry] = await booked_entries()
+    [entry] = await all_entries()
     assert (entry.outcome, entry.usage, entry.is_estimate) == (Outcome.LOST, Usage(12, 100), True)

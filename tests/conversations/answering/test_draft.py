@@ -69,7 +69,7 @@ def test_results_stand_last_in_the_order_of_the_calls_whichever_came_first() -> 
     ids = ["t1", "t2", "t3"]
     draft = drafted(*(BlockOpened({"type": "tool_use", "id": use_id}) for use_id in ids), BlockOpened(TEXT))
     for use_id in ("t2", "t3", "t1"):
-        draft.answer({"type": "tool_result", "tool_use_id": use_id})
+        draft.add_result({"type": "tool_result", "tool_use_id": use_id})
     assert [block.get("id", block.get("tool_use_id", "")) for block in draft.blocks] == [*ids, "", *ids]
 
 

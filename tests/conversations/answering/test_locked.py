@@ -101,7 +101,8 @@ async def test_who_comes_while_the_end_of_an_answer_cannot_be_saved_reads_all_of
     with locked():
         server.release()
         await tab.until(lambda page: page.text(message) == "One two three.")
-        while replies.local._streams:
+        [reply] = replies.local.running()
+        while reply.is_growing:
             await tab.settle()
         # The upstream has said everything, and nobody could write it down.
         late = await bens.open(conversation)

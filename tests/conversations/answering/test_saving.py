@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.answering import saving
+from conversations.answering import replies, saving
 from conversations.models import Conversation, Generation, Message, State
 from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
 from tests.fakes import ModelServer
@@ -54,7 +54,5 @@ async def test_the_last_words_are_not_overwritten_by_an_earlier_saving(
     tab = await (await browser(ada)).open(conversation)
     await tab.browser.say(conversation, "Count")
     await tab.until_over((await last_reply(conversation)).message_id)
-    writer = saving._writer
-    assert writer is not None
-    await writer
+    await replies.local.close()
     assert (await last_reply(conversation)).message.text == "".join(pieces)

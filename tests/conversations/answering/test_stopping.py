@@ -146,8 +146,9 @@ async def test_a_reply_whose_conversation_is_deleted_for_good_comes_to_an_end(
     message = (await last_reply(conversation)).message_id
     server.step()
     await tab.until(lambda page: page.has(message) and page.text(message) == "One")
-    lives = list(replies.local._lives)
+    [reply] = replies.local.running()
     await conversation.adelete()
     server.release()
-    _, left = await asyncio.wait(lives, timeout=PATIENCE)
-    assert not left and replies.local.running() == []
+    async with asyncio.timeout(PATIENCE) as limit:
+        await replies.local.close()
+    assert not limit.expired() and not reply.is_growing and replies.local.running() == []

@@ -6,13 +6,13 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.answering import replies, runner
-from conversations.answering.relay import Relay
+from conversations.answering import replies
+from conversations.answering.ending import Ending, book
 from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.live.hub import Frame, conversation_topic, hub, person_topic
 from conversations.live.hub import Viewer as Queue
 from conversations.models import Conversation, State
-from tests.conversations.asking import Opening, begun, ended, last_reply, posted
+from tests.conversations.asking import Opening, begun, claimed, end, last_reply, posted
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.viewers import Viewer
@@ -167,18 +167,18 @@ async def test_an_odd_address_is_that_of_a_page_drawn_just_now(
 async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, lost: int
 ) -> None:
-    relay = await begun(conversation, ada, model)
-    message = relay.message.pk
+    reply = await begun(conversation, ada, model)
+    message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     lose(queue_of(conversation), lost)
-    replies.local.show(relay)
+    replies.local.show(reply)
     for batch in BATCHES:
         await tab.settle()
-        relay.carry(batch)
+        reply.relay.carry(batch)
     if lost < len(BATCHES):
         await tab.until(lambda _: has_grown(tab, message))
-    await ended(relay)
+    await end(reply)
     await tab.until_over(message)
     assert has_grown(tab, message)
     assert await is_as_if_fresh(tab, conversation, message)
@@ -188,16 +188,16 @@ async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
 async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, room: int
 ) -> None:
-    relay = await begun(conversation, ada, model)
-    message = relay.message.pk
+    reply = await begun(conversation, ada, model)
+    message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     queue_of(conversation)._room = room
-    replies.local.show(relay)
+    replies.local.show(reply)
     for batch in BATCHES:
-        relay.carry(batch)
+        reply.relay.carry(batch)
     await tab.until(lambda _: has_grown(tab, message))
-    await ended(relay)
+    await end(reply)
     await tab.until_over(message)
     assert await is_as_if_fresh(tab, conversation, message)
 
@@ -205,21 +205,20 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
 async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    relay = await begun(conversation, ada, model)
-    message = relay.message.pk
-    replies.local.show(relay)
+    reply = await begun(conversation, ada, model)
+    message = reply.relay.message.pk
+    replies.local.show(reply)
     for batch in BATCHES:
-        relay.carry(batch)
+        reply.relay.carry(batch)
     away = await (await browser(ada)).load(conversation)
-    booked = await sync_to_async(runner.book)(relay, runner.Outcome(State.COMPLETE))
+    booked = await sync_to_async(book)(reply.relay, Ending(State.COMPLETE))
     # Nobody was told yet: one page was drawn before, one after.
     tabs = [away, await (await browser(ada)).load(conversation)]
     assert [tab.page.state(message) for tab in tabs] == ["running", "complete"]
     for tab in tabs:
         assert await tab.connect()
         await tab.settle()
-    replies.local.release(relay)
-    relay.end(booked)
+    reply.relay.end(booked)
     for tab in tabs:
         await tab.settle()
         assert tab.page.state(message) == "complete"
@@ -229,17 +228,17 @@ async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
 async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    relay = await begun(conversation, ada, model)
-    message = relay.message.pk
+    reply = await begun(conversation, ada, model)
+    message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    replies.local.show(relay)
+    replies.local.show(reply)
     await tab.read()
     lose(queue_of(conversation), 0)
     # Nobody reads between these, so all of them are taken at once.
-    relay.carry(BATCHES[0])
+    reply.relay.carry(BATCHES[0])
     hub.publish(person_topic(ada.pk), Frame(partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
-    relay.carry(BATCHES[1])
+    reply.relay.carry(BATCHES[1])
     hub.publish(conversation_topic(conversation.pk), Frame(partial("#faces", "innerHTML", "Everybody")))
     await tab.until(lambda page: words(page.one("#faces")) == "Everybody")
     assert [words(row) for row in tab.page.find("#listed")] == ["New"]
@@ -257,42 +256,40 @@ def cuts() -> list[list[list[ReplyEvent]]]:
 async def test_the_page_is_the_same_however_the_reply_came(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, batches: list[list[ReplyEvent]]
 ) -> None:
-    relay = await begun(conversation, ada, model)
+    reply = await begun(conversation, ada, model)
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    replies.local.show(relay)
+    replies.local.show(reply)
     for batch in batches:
-        relay.carry(batch)
+        reply.relay.carry(batch)
     late = await (await browser(ada)).open(conversation)
     for each in (tab, late):
-        await each.until(lambda _, each=each: has_grown(each, relay.message.pk))
-    seen = [[words(block) for block in each.page.find(f"#m{relay.message.pk} .markdown")] for each in (tab, late)]
+        await each.until(lambda _, each=each: has_grown(each, reply.relay.message.pk))
+    seen = [[words(block) for block in each.page.find(f"#m{reply.relay.message.pk} .markdown")] for each in (tab, late)]
     assert seen[0] == seen[1]
 
 
 async def test_an_answer_that_is_taken_up_again_is_followed_again(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    relay = await begun(conversation, ada, model)
-    message = relay.message.pk
+    reply = await begun(conversation, ada, model)
+    message = reply.relay.message.pk
     tabs = [await (await browser(ada)).open(conversation) for _ in range(2)]
-    replies.local.show(relay)
+    replies.local.show(reply)
     for batch in BATCHES:
         for tab in tabs:
             await tab.settle()
-        relay.carry(batch)
-    await replies.local.finish(relay, runner.Outcome(State.WAITING))
+        reply.relay.carry(batch)
+    await end(reply, State.WAITING)
     for tab in tabs:
         await tab.until(lambda page: page.state(message) == State.WAITING)
     await conversation.generations.aupdate(state=State.QUEUED)
-    assignment = await sync_to_async(runner.take_up)(relay.generation.pk)
-    assert assignment is not None
-    again = Relay(assignment.generation, assignment.message)
+    again = await claimed(reply.generation)
     replies.local.show(again)
-    again.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
+    again.relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
     for tab in tabs:
         await tab.until(lambda page: page.text(message).endswith("And ten"))
-    await ended(again)
+    await end(again)
     for tab in tabs:
         await tab.until_over(message)
         assert await is_as_if_fresh(tab, conversation, message)

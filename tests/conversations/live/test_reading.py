@@ -14,7 +14,8 @@ from django.utils.timezone import now
 from lxml import html
 
 from accounts.models import User
-from conversations.answering import runner
+from conversations.answering.claim import claim
+from conversations.answering.ending import Ending, book
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
 from conversations.live.hub import hub, person_topic
@@ -247,7 +248,7 @@ def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, mo
 
     def watch(execute: Any, *query: Any) -> Any:
         if next(queries) == moment:
-            runner.book(relay, runner.Outcome(State.COMPLETE))
+            book(relay, Ending(State.COMPLETE))
         return execute(*query)
 
     with connection.execute_wrapper(watch):
@@ -262,9 +263,9 @@ def test_at_whatever_moment_of_the_drawing_an_answer_ends_the_page_has_its_words
     browser = browser_of(ada)
     states = []
     for moment in itertools.count():
-        assignment = runner.take_up(posted(conversation, ada, "Well?", model).pk)
-        assert assignment is not None
-        relay = Relay(assignment.generation, assignment.message)
+        claimed = claim(posted(conversation, ada, "Well?", model).pk)
+        assert claimed is not None
+        relay = Relay(claimed.generation, claimed.message)
         relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("Because.")])
         page, was_there = reads_and_ends(browser, conversation, relay, moment)
         if not was_there:

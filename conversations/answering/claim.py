@@ -1,0 +1,73 @@
+"""Claims a generation, and reads what writing it needs."""
+
+from dataclasses import dataclass
+
+from conversations.answering.ending import Ending
+from conversations.models import Generation, Message, State
+from conversations.prompt.toolbox import Toolbox
+from conversations.prompt.transcript import problems_with, request_for, takes_prefill
+from upstreams.chat import ChatRequest
+from upstreams.endpoint import Endpoint
+from upstreams.models import ChatModel
+from upstreams.protocols import PROTOCOLS
+from upstreams.sealing import SealBroken
+
+NO_MODEL = "No model is connected. An administrator can connect one: their name at the lower left, Providers."
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """A claimed generation that its model can be asked for."""
+
+    generation: Generation
+    message: Message
+    endpoint: Endpoint
+    request: ChatRequest
+    toolbox: Toolbox
+    fallback: ChatRequest | None = None
+    """Asked when the upstream refuses `request`: not every model continues its own text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """A claimed generation that ends at once, without asking a model."""
+
+    generation: Generation
+    message: Message
+    ending: Ending
+
+
+type Claimed = Answerable | Unanswerable
+
+
+def claim(generation_pk: int) -> Claimed | None:
+    """Claims a queued generation; None when it is not its turn, or another process has claimed it."""
+    generations = Generation.objects.select_related("conversation", "chat_model__provider", "asked_by")
+    generation = generations.filter(pk=generation_pk).first()
+    if generation is None or not generation.claim():
+        return None
+    message = Message.objects.for_reading().select_related("branch", "author").get(pk=generation.message_id)
+    chat_model = generation.chat_model
+    if chat_model is None:
+        return Unanswerable(generation, message, Ending(State.FAILED, "no_model", NO_MODEL))
+    try:
+        endpoint = chat_model.provider.endpoint()
+    except SealBroken as error:
+        return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", str(error)))
+    toolbox = Toolbox.of(generation, message)
+    request, fallback = requests_for(generation, message, chat_model, toolbox)
+    generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
+    if problems := problems_with(request, chat_model):
+        return Unanswerable(generation, message, Ending(State.FAILED, "invalid_request", " ".join(problems)))
+    return Answerable(generation, message, endpoint, request, toolbox, fallback)
+
+
+def requests_for(
+    generation: Generation, message: Message, chat_model: ChatModel, toolbox: Toolbox
+) -> tuple[ChatRequest, ChatRequest | None]:
+    """The request, and what to ask when the upstream refuses it."""
+    request = request_for(generation, message, toolbox.definitions)
+    if not generation.continues or generation.rounds:
+        return request, None
+    by_asking = request_for(generation, message, toolbox.definitions, by_asking=True)
+    return (request, by_asking) if takes_prefill(request, chat_model) else (by_asking, None)

@@ -1,0 +1,57 @@
+"""The end of a reply, and its booking."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from conversations.answering.relay import Relay
+from conversations.models import Message, State, ToolCall
+from ledger.booking.entries import CallRefused
+from upstreams.errors import UpstreamError
+from upstreams.models import USAGE_FIELDS
+
+BOOKED_FIELDS = (
+    *USAGE_FIELDS,
+    *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
+    *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at", "rounds"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a reply ended, or that it waits until a person decides about the calls in `needs_approval`."""
+
+    state: State
+    error_kind: str = ""
+    error_message: str = ""
+    error_detail: str = ""
+    needs_approval: tuple[str, ...] = ()
+    """Ids of tool calls."""
+
+    @classmethod
+    def of(cls, failure: UpstreamError | CallRefused, detail: str = "", *, has_content: bool) -> "Ending":
+        """A reply that fails after its first words is interrupted; one without any words has failed."""
+        state = State.INTERRUPTED if has_content else State.FAILED
+        return cls(state, failure.kind, str(failure), detail)
+
+
+@transaction.atomic
+def book(relay: Relay, ending: Ending) -> Message:
+    """Saves the reply and its figures. Raises Generation.NotUpdated when its conversation was deleted for good."""
+    generation, draft = relay.generation, relay.draft
+    generation.state = ending.state
+    generation.error_kind, generation.error_message = ending.error_kind, ending.error_message
+    generation.error_detail = ending.error_detail or draft.explanation
+    generation.stop_reason = draft.stop_reason or ""
+    generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
+    generation.usage = draft.total_usage
+    generation.cost = generation.price()
+    generation.heartbeat_at = now()
+    generation.finished_at = None if ending.needs_approval else generation.heartbeat_at
+    generation.save(update_fields=BOOKED_FIELDS)
+    ToolCall.objects.bulk_create(ToolCall(generation=generation, use_id=use_id) for use_id in ending.needs_approval)
+    revision = generation.conversation.advance()
+    blocks = draft.blocks or relay.message.blocks
+    Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)
+    return Message.objects.for_reading().get(pk=relay.message.pk)

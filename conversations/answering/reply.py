@@ -1,0 +1,154 @@
+"""The life of one reply: shown to its viewers, asked of its model with the tools that it calls, and booked."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import DatabaseError
+
+from conversations.answering.claim import Answerable, Claimed
+from conversations.answering.ending import Ending, book
+from conversations.answering.relay import Relay
+from conversations.answering.saving import Saver
+from conversations.answering.upstream_call import UpstreamCalls
+from conversations.live import broadcasts
+from conversations.models import Conversation, Generation, State
+from conversations.prompt.toolbox import TOO_MANY, error, unanswered
+from conversations.prompt.transcript import request_for
+from ledger.booking.entries import CallRefused
+from upstreams.errors import InvalidRequest, UpstreamError
+
+OUR_FAULT = "Something went wrong on our side; it has been logged. Ask again, or tell an administrator."
+
+logger = logging.getLogger(__name__)
+
+
+class ApprovalNeeded(Exception):
+    """The model calls tools that may not run until a person has allowed them."""
+
+    def __init__(self, calls: Iterable[str]) -> None:
+        super().__init__()
+        self.calls = tuple(calls)
+
+
+class RunningReply:
+    """One claimed reply. `run` has the event loop; `stop` and `interrupt` end it, from any thread."""
+
+    def __init__(self, claimed: Claimed, saver: Saver) -> None:
+        self.relay = Relay(claimed.generation, claimed.message)
+        self._claimed, self._saver = claimed, saver
+        self._calls = UpstreamCalls(self.relay, saver)
+        self._answering: asyncio.Task[None] | None = None
+        self._is_interrupted = False
+
+    @property
+    def generation(self) -> Generation:
+        return self.relay.generation
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether its model or its tools are at work."""
+        return self._answering is not None
+
+    async def run(self) -> None:
+        """Writes the reply to its end. It has been shown to viewers already."""
+        await show_in_lists(self.generation.conversation)
+        await self.finish(await self._ask())
+        await self._calls.until_settled()
+
+    def stop(self) -> None:
+        """Ends it because a person asked."""
+        self.relay.is_stopped = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+        if answering := self._answering:
+            answering.get_loop().call_soon_threadsafe(answering.cancel)
+
+    async def finish(self, ending: Ending) -> None:
+        """Books the end, however long that takes; viewers see the reply as running until it is done."""
+        conversation = self.generation.conversation
+        try:
+            message = await self._saver.write(conversation.pk, partial(book, self.relay, ending))
+        except Generation.NotUpdated:
+            logger.warning("Generation %s has ended, and its conversation is gone", self.generation.pk)
+            return
+        self.relay.end(message)
+        self._saver.report(conversation.pk, is_behind=False)
+        await show_in_lists(conversation)
+
+    async def _ask(self) -> Ending:
+        """Has the model answer, for as long as that takes."""
+        if not isinstance(self._claimed, Answerable):
+            return self._claimed.ending
+        self._answering = asyncio.create_task(self._answer(self._claimed))
+        if self._is_interrupted:
+            self._answering.cancel()
+        try:
+            await asyncio.wait([self._answering])
+            return self._ending(self._answering)
+        finally:
+            # The error of a task leads back here through its traceback: the reply would stay in memory.
+            self._answering = None
+
+    async def _answer(self, claimed: Answerable) -> None:
+        """Asks the model, runs the tools that it calls and goes on with their results, until it calls no more."""
+        relay, generation, toolbox = self.relay, self.generation, claimed.toolbox
+        if not (generation.rounds and unanswered(relay.draft.blocks)):
+            await self._begin(claimed)
+        while calls := unanswered(relay.draft.blocks):
+            if needs_approval := [call["id"] for call in calls if toolbox.must_ask(call)]:
+                raise ApprovalNeeded(needs_approval)
+            generation.rounds = max(generation.rounds, 1)
+            is_last = generation.rounds > settings.TOOL_ROUNDS
+            if is_last:
+                for call in calls:
+                    relay.take_result(error(call, TOO_MANY))
+            else:
+                await toolbox.run(calls, relay.take_result)
+            generation.rounds += 1
+            relay.message.blocks = relay.draft.blocks
+            request = await sync_to_async(request_for)(generation, relay.message, toolbox.definitions)
+            relay.draft.begin_call()
+            await self._calls.carry(claimed.endpoint, replace(request, tool_choice="none") if is_last else request)
+            if is_last:
+                return
+
+    async def _begin(self, claimed: Answerable) -> None:
+        try:
+            await self._calls.carry(claimed.endpoint, claimed.request)
+        except InvalidRequest:
+            if claimed.fallback is None or self.relay.first_token_at:
+                raise
+            await self._calls.carry(claimed.endpoint, claimed.fallback)
+
+    def _ending(self, answered: asyncio.Task[None]) -> Ending:
+        if answered.cancelled():
+            return Ending(State.STOPPED if self.relay.is_stopped else State.INTERRUPTED)
+        has_content = self.relay.draft.has_content
+        match answered.exception():
+            case None:
+                return Ending(State.COMPLETE)
+            case ApprovalNeeded(calls=calls):
+                self.generation.rounds = max(self.generation.rounds, 1)
+                return Ending(State.WAITING, needs_approval=calls)
+            case UpstreamError() as failure:
+                return Ending.of(failure, failure.detail, has_content=has_content)
+            case CallRefused() as refusal:
+                return Ending.of(refusal, has_content=has_content)
+            case bug:
+                logger.error("Generation %s failed", self.generation.pk, exc_info=bug)
+                return Ending(State.FAILED, "internal", OUR_FAULT)
+
+
+async def show_in_lists(conversation: Conversation) -> None:
+    """Shows in people's lists whether an answer is being written. A database error here must not end the reply."""
+    try:
+        await sync_to_async(broadcasts.relisted)(conversation)
+    except DatabaseError:
+        logger.warning("Lists do not show conversation %s as it is", conversation.pk, exc_info=True)
