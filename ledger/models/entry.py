@@ -93,6 +93,10 @@ class Entry(UsageColumns):
         return f"{self.model_name or 'No model'}, {self.get_outcome_display().lower()}"
 
     @property
+    def is_open(self) -> bool:
+        return self.outcome == Outcome.OPEN
+
+    @property
     def tokens(self) -> int:
         """What the call counts against a budget of tokens."""
         return sum(getattr(self, name) or 0 for name in COUNTED_FIELDS)

@@ -285,7 +285,7 @@ def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, mon
     begun(ada, model)
     answer = browser_of(root).get(EVERYBODYS, {"by": "call"})
     first, second = lines(answer)
-    assert "running" in first and "1,003" in second
+    assert "Ada Lovelace Conversations – – – – running" in first and "1,003" in second
     [older] = page(answer).xpath("//nav[@aria-label='Pages']/a[@rel='next']/@href")
     onward = browser_of(root).get(EVERYBODYS + older)
     assert ["1,002" in lines(onward)[0], "1,001" in lines(onward)[1]] == [True, True]
