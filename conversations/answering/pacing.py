@@ -1,20 +1,20 @@
-"""A fast stream as a few batches: the first at once, then one each ~50 ms."""
+"""Turns a fast stream into few batches: the first at once, then one about every 50 ms."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 INTERVAL = 0.05
-"""Seconds between two batches while the loop keeps up."""
+"""Seconds between two batches while the event loop keeps up."""
 LONGEST_INTERVAL = 0.25
 
 
 async def paced[T](batches: AsyncGenerator[T], interval: float = INTERVAL) -> AsyncGenerator[T]:
-    """Yields the same batches, and takes the next one only after an interval: it then holds all that came meanwhile.
+    """Yields the same batches with an interval between them; a batch holds everything that arrived in the interval.
 
-    When the loop keeps waking us late, the interval stretches up to LONGEST_INTERVAL:
-    load lowers the frame rate, never the correctness. Closing this generator
-    closes `batches`, even while it waits for the network.
+    When the event loop wakes it late again and again, the interval stretches up to
+    LONGEST_INTERVAL: load lowers the frame rate and nothing else. Closing this
+    generator closes `batches`, even while it waits for the network.
     """
     clock = asyncio.get_running_loop().time
     lateness = 0.0
@@ -24,5 +24,5 @@ async def paced[T](batches: AsyncGenerator[T], interval: float = INTERVAL) -> As
             pause = min(max(interval, 4 * lateness), LONGEST_INTERVAL)
             due = clock() + pause
             await asyncio.sleep(pause)
-            # Smoothed: one hiccup of the loop must not slow down every stream.
+            # Smoothed, so that one hiccup of the loop does not slow down every stream.
             lateness += 0.2 * (clock() - due - lateness)

@@ -12,17 +12,17 @@ from conversations.models import Generation, State
 
 
 def recover(quiet_since: datetime | None = None) -> list[int]:
-    """Ends all replies that no process writes any more; their text is kept and labelled interrupted.
+    """Labels the replies that no process writes any more as interrupted; their text is kept.
 
-    After a start that is every reply; later, pass `quiet_since` to end those that were last saved before it.
-    Returns the generations that are next to be written.
+    At the start of the site these are all running replies. Later, `quiet_since` limits them to those that were last
+    saved before it. Returns the queued generations whose turn it is.
     """
     running_here = [reply.generation.pk for reply in replies.local.running()]
     running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=running_here)
     if quiet_since is not None:
         running = running.filter(heartbeat_at__lt=quiet_since)
     for generation in running.select_related("message__conversation"):
-        if end(generation):
+        if interrupt(generation):
             settle_lost_call(generation)
             broadcasts.changed(generation.message.conversation)
             broadcasts.relisted(generation.message.conversation)
@@ -30,10 +30,10 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
 
 
 @transaction.atomic
-def end(generation: Generation) -> bool:
-    """Labels it interrupted. False when it has ended in the meantime."""
-    left = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
-    if not left.update(state=State.INTERRUPTED, finished_at=now()):
+def interrupt(generation: Generation) -> bool:
+    """Returns False when the generation has ended in the meantime."""
+    running = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
+    if not running.update(state=State.INTERRUPTED, finished_at=now()):
         return False
     generation.message.mark_changed()
     return True

@@ -1,4 +1,4 @@
-"""What was deleted goes for good once it cannot be put back any more, a little at a time."""
+"""Deletes for good what can no longer be restored, a little at a time."""
 
 from datetime import datetime
 
@@ -11,11 +11,11 @@ from conversations.models.deletion import final_before
 from conversations.models.generation import UNFINISHED
 
 BATCH = 100
-"""Messages that one transaction deletes: others who write wait for it."""
+"""Messages that one transaction deletes: other writers wait for it."""
 
 
 def purge() -> bool:
-    """Deletes some of what there is to delete, files included. Returns whether there may be more."""
+    """Deletes one batch, files included. Returns whether there may be more."""
     before = final_before()
     if conversation := Conversation.objects.filter(deleted_at__lt=before).order_by("pk").first():
         purge_conversation(conversation)
@@ -24,52 +24,52 @@ def purge() -> bool:
 
 
 def purge_conversation(conversation: Conversation) -> None:
-    """Its latest messages, so that none is left without what it followed; with the last of them, all of it."""
+    """Deletes the latest messages first, so that each keeps the one it follows; the last batch takes the rest."""
     latest = list(conversation.messages.order_by("-pk").values_list("pk", flat=True)[:BATCH])
-    is_all = len(latest) < BATCH
+    is_last_batch = len(latest) < BATCH
     with transaction.atomic():
         uploads.remove(conversation.attachments.filter(Q(message__in=latest) | Q(message=None)))
         Message.objects.filter(pk__in=latest).delete()
-        if is_all:
+        if is_last_batch:
             conversation.delete()
 
 
 def purge_messages(before: datetime) -> bool:
-    """Deleted ones of conversations that are still there. What others follow stays as an empty place."""
+    """Purges deleted messages of conversations that remain. A message that others follow loses only its content."""
     deleted = Message.objects.filter(deleted_at__lt=before).exclude(generations__state__in=UNFINISHED)
-    if ends := keys(ends_of(deleted)):
+    if ends := first_keys(ends_of(deleted)):
         purge_ends(deleted.filter(pk__in=ends))
         return True
-    if places := keys(still_saying(deleted)):
+    if followed := first_keys(with_content(deleted)):
         with transaction.atomic():
-            uploads.remove(Attachment.objects.filter(message__in=places))
-            Generation.objects.filter(message__in=places).delete()
-            Message.objects.filter(pk__in=places).update(blocks=[], author=None, key=None)
-    return bool(places)
+            uploads.remove(Attachment.objects.filter(message__in=followed))
+            Generation.objects.filter(message__in=followed).delete()
+            Message.objects.filter(pk__in=followed).update(blocks=[], author=None, key=None)
+    return bool(followed)
 
 
 @transaction.atomic
 def purge_ends(messages: "QuerySet[Message]") -> None:
-    # Somebody may just be speaking at the end of a branch: what they say follows its last message, deleted or not.
+    # A new turn follows the last message of its branch, deleted or not: no turn may be added while that one goes.
     list(Conversation.objects.select_for_update().filter(pk__in=messages.values("conversation")).values_list("pk"))
-    ends = keys(ends_of(messages))
+    ends = first_keys(ends_of(messages))
     uploads.remove(Attachment.objects.filter(message__in=ends))
     Message.objects.filter(pk__in=ends).delete()
 
 
 def ends_of(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
-    """Those that nothing follows, and whose place leads to no other version."""
+    """The messages that nothing follows, and from which nobody can reach another version."""
     followers = Message.objects.filter(parent=OuterRef("pk"))
     forks = Branch.objects.filter(fork_after=OuterRef("pk"))
     leading = Message.objects.with_a_place().filter(pk=OuterRef("pk"))
     return deleted.filter(~Exists(followers), ~Exists(forks), ~Exists(leading))
 
 
-def still_saying(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
+def with_content(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
     generations = Generation.objects.filter(message=OuterRef("pk"))
     attachments = Attachment.objects.filter(message=OuterRef("pk"))
     return deleted.filter(~Q(blocks=[]) | Exists(generations) | Exists(attachments))
 
 
-def keys(messages: "QuerySet[Message]") -> list[int]:
+def first_keys(messages: "QuerySet[Message]") -> list[int]:
     return list(messages.order_by("-pk").values_list("pk", flat=True)[:BATCH])

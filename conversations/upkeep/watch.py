@@ -1,4 +1,4 @@
-"""Looks, as long as somebody is here, for what was left behind: replies whose process died, turns, files, bins."""
+"""Looks regularly for what was left behind: replies of lost processes, queued turns, files, deleted conversations."""
 
 import asyncio
 import logging
@@ -16,42 +16,52 @@ from ledger.booking import entries
 from upstreams.client import LIMITS
 
 INTERVAL = 15.0
-"""Seconds between two looks."""
+"""Seconds between two rounds."""
 QUIET = timedelta(seconds=30)
-"""A running reply is saved about once a second; one that was not for so long has lost its process."""
+"""A running reply is saved about once a second; after this long without a save, its process is lost."""
 LONGEST_CALL = timedelta(seconds=2 * LIMITS.whole)
-"""A call to an upstream that is open for longer has lost its process."""
+"""A call to an upstream that has been open for longer has lost its process."""
 SWEEP_INTERVAL = 3600.0
-"""Seconds between two looks for files that belong to nothing any more, and for what was deleted long ago."""
+"""Seconds between two searches for unused files, and for what was deleted long ago."""
 
 logger = logging.getLogger(__name__)
 
-_watch: asyncio.Task[None] | None = None
+
+class UpkeepLoop:
+    """Runs on the event loop from the first tab on: servers do not agree on a start hook, but a tab always comes."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._sweep_at = self._purge_at = 0.0
+
+    def ensure_running(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self._look(asyncio.get_running_loop().time())
+            except (DatabaseError, OSError):
+                logger.warning("Could not look for what was left behind", exc_info=True)
+
+    async def _look(self, moment: float) -> None:
+        for pk in await sync_to_async(recovery.recover)(now() - QUIET):
+            await replies.generate.aenqueue(pk)
+        if moment >= self._sweep_at:
+            self._sweep_at = moment + SWEEP_INTERVAL
+            await sync_to_async(uploads.sweep)()
+            await sync_to_async(entries.recover)(before=now() - LONGEST_CALL)
+        if moment >= self._purge_at:
+            # Nobody waits for a purge, so it must not hold up those who wait for the shared thread.
+            has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
+            self._purge_at = moment + (0 if has_more else SWEEP_INTERVAL)
 
 
-def ensure_running() -> None:
-    """Has the running loop watched from now on. Servers differ in what they call at their start; a tab always comes."""
-    global _watch
-    loop = asyncio.get_running_loop()
-    if _watch is None or _watch.done() or _watch.get_loop() is not loop:
-        _watch = loop.create_task(_look())
-
-
-async def _look() -> None:
-    clock = asyncio.get_running_loop().time
-    sweep_at = purge_at = clock()
-    while True:
-        await asyncio.sleep(INTERVAL)
-        try:
-            for pk in await sync_to_async(recovery.recover)(now() - QUIET):
-                await replies.generate.aenqueue(pk)
-            if clock() >= sweep_at:
-                sweep_at = clock() + SWEEP_INTERVAL
-                await sync_to_async(uploads.sweep)()
-                await sync_to_async(entries.recover)(before=now() - LONGEST_CALL)
-            if clock() >= purge_at:
-                # In a thread of its own: nobody's question waits behind what nobody waits for.
-                has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
-                purge_at = clock() + (0 if has_more else SWEEP_INTERVAL)
-        except (DatabaseError, OSError):
-            logger.warning("Could not look for what was left behind", exc_info=True)
+local = UpkeepLoop()
+"""This process's."""

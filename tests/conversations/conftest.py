@@ -116,14 +116,15 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     monkeypatch.setattr(replies, "local", own := replies.Replies())
+    monkeypatch.setattr(watch, "local", upkeep := watch.UpkeepLoop())
     yield
+    upkeep.stop()
     await own.interrupt()
-    left = [*tasks._alive, *([watch._watch] if watch._watch else [])]
+    left = list(tasks._alive)
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     # A query that was under way when its task was cancelled goes on in its thread; the database must not be emptied
     # beneath it, which Postgres calls a deadlock.
     await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.saver.close))
-    watch._watch = None
     await close_http()

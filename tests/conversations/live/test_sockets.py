@@ -36,7 +36,7 @@ def is_listened_to(conversation: Conversation) -> bool:
     return conversation_topic(conversation.pk) in hub._viewers
 
 
-async def test_those_who_take_part_may_listen(
+async def test_those_who_take_part_can_listen(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     assert [await is_let_in(await browser(person), conversation) for person in (ada, ben)] == [True, True]
@@ -176,15 +176,15 @@ async def test_a_look_that_began_before_somebody_was_removed_does_not_vouch_for_
 ) -> None:
     tab, adas = await (await browser(ben)).open(conversation), await browser(ada)
     await tab.settle()
-    may_listen, looked, goes_on = ConversationTab.may_listen, threading.Event(), threading.Event()
+    can_listen, looked, goes_on = ConversationTab.can_listen, threading.Event(), threading.Event()
 
     def slowly(self: ConversationTab) -> bool:
-        answer = may_listen(self)
+        answer = can_listen(self)
         looked.set()
         goes_on.wait()
         return answer
 
-    monkeypatch.setattr(ConversationTab, "may_listen", slowly)
+    monkeypatch.setattr(ConversationTab, "can_listen", slowly)
     try:
         assert await tab.ping() == "pong"
         await asyncio.to_thread(looked.wait)
