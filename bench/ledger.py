@@ -144,28 +144,28 @@ def rows(plan: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
 
 def report(days: int) -> None:
     from ledger.reports import usage
-    from ledger.reports.usage import By, Only, Range
+    from ledger.reports.usage import DateRange, Dimension, UsageFilter
 
     last = FIRST + timedelta(days=days - 1)
     ranges = {
-        "a week": Range(last - timedelta(days=6), last),
-        "30 days": Range(last - timedelta(days=29), last),
-        "a calendar month": Range(FIRST.replace(month=3), FIRST.replace(month=3, day=31)),
-        "a year from the 11th": Range(FIRST + timedelta(days=10), FIRST + timedelta(days=375)),
-        "a calendar year": Range(FIRST, FIRST.replace(month=12, day=31)),
+        "a week": DateRange(last - timedelta(days=6), last),
+        "30 days": DateRange(last - timedelta(days=29), last),
+        "a calendar month": DateRange(FIRST.replace(month=3), FIRST.replace(month=3, day=31)),
+        "a year from the 11th": DateRange(FIRST + timedelta(days=10), FIRST + timedelta(days=375)),
+        "a calendar year": DateRange(FIRST, FIRST.replace(month=12, day=31)),
     }
-    questions: dict[str, Callable[[Range], object]] = {
-        "totals": usage.totals,
-        "buckets": usage.buckets,
-        **{f"by {by}": (lambda range, by=by: usage.rows(by, range)) for by in By},
-        "one person": lambda range: usage.totals(range, Only(person=3)),
+    questions: dict[str, Callable[[DateRange], object]] = {
+        "totals": usage.get_totals,
+        "buckets": usage.list_buckets,
+        **{f"by {by}": (lambda range, by=by: usage.list_rows(by, range)) for by in Dimension},
+        "one person": lambda range: usage.get_totals(range, UsageFilter(person=3)),
     }
     print(f"\nReports, ms of the clock:\n| | rows | {' | '.join(questions)} | all |")
     print("|" + " --- |" * (len(questions) + 3))
     for name, range in ranges.items():
         taken = [median(timed(lambda ask=ask, range=range: ask(range))) for ask in questions.values()]
         figures = " | ".join(f"{each * 1e3:.0f}" for each in [*taken, sum(taken)])
-        print(f"| {name} | {usage.sums(range, Only()).count():,} | {figures} |", flush=True)
+        print(f"| {name} | {usage.find_sums(range, UsageFilter()).count():,} | {figures} |", flush=True)
 
 
 def timed(ask: Callable[[], object]) -> list[float]:

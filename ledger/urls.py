@@ -1,4 +1,4 @@
-"""The addresses of the ledger's pages."""
+"""The URLs of the ledger's pages."""
 
 from django.urls import path
 
@@ -8,9 +8,9 @@ urlpatterns = [
     path("account/usage/", usage.own, name="my_usage"),
     path("account/usage/table.csv", exports.own_table, name="my_usage_table"),
     path("account/usage/calls.csv", exports.own_calls, name="my_usage_calls"),
-    path("settings/usage/", usage.everybodys, name="usage"),
-    path("settings/usage/table.csv", exports.everybodys_table, name="usage_table"),
-    path("settings/usage/calls.csv", exports.everybodys_calls, name="usage_calls"),
+    path("settings/usage/", usage.all_people, name="usage"),
+    path("settings/usage/table.csv", exports.all_table, name="usage_table"),
+    path("settings/usage/calls.csv", exports.all_calls, name="usage_calls"),
     path("settings/budgets/", budgets.index, name="budgets"),
     path("settings/budgets/add/", budgets.add, name="budget_add"),
     path("settings/budgets/<int:budget_pk>/", budgets.edit, name="budget"),

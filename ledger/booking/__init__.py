@@ -1,1 +1,1 @@
-"""Booking a call: reserved before it, settled after it."""
+"""Booking of calls: a reservation before, a settlement after."""

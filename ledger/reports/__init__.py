@@ -1,1 +1,1 @@
-"""What was used, as pages and files show it."""
+"""Usage as pages and files show it."""

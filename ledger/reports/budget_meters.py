@@ -1,4 +1,4 @@
-"""Budgets as people see them: how full each is, in words and as a meter."""
+"""Budgets as people see them: how much is used, in words and as a meter."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +18,14 @@ from ledger.payer import Payer
 
 @dataclass(frozen=True, slots=True)
 class BudgetMeter:
-    """One budget of one subject: `drawn` is at most 100 percent, `state` is "", "warning" or "full"."""
+    """One budget of one subject. `state` is "", "warning" or "full"."""
 
     name: str
     status: BudgetStatus
 
     @property
     def drawn(self) -> int:
+        """The filled part of the meter in percent, at most 100."""
         return min(100, self.status.percent)
 
     @property
@@ -43,7 +44,7 @@ class BudgetMeter:
 
     @property
     def held(self) -> str:
-        """What is reserved for calls that still run; "" for nothing."""
+        """The amount that is reserved for running calls; "" for none."""
         return refusals.format_amount(self.status.budget, self.status.reserved_amount) if self.status.reserved else ""
 
     @property
@@ -51,8 +52,8 @@ class BudgetMeter:
         return refusals.describe_renewal(self.status)
 
 
-def of_person(person: User) -> list[BudgetMeter]:
-    """Those that this person's calls count in, and those of their keys that work."""
+def list_meters(person: User) -> list[BudgetMeter]:
+    """The meters of all budgets that count the person's calls, including those of their valid keys."""
     at = now()
     found = [BudgetMeter(refusals.name_for_payer(each.budget), each) for each in list_statuses(Payer.of(person), at)]
     if not Budget.objects.filter(is_active=True, scope=Scope.KEY).exists():
@@ -68,7 +69,9 @@ def of_person(person: User) -> list[BudgetMeter]:
 
 @dataclass(frozen=True, slots=True)
 class BudgetOverview:
-    """A budget in the list of all: how full it is, or, where it is for each, how full the fullest is."""
+    """A budget in the list of all budgets. For a budget for each, `meter` is that of the subject that used most,
+    `count` the number of subjects that used any, and `used_up` the number of those with nothing left.
+    """
 
     budget: Budget
     meter: BudgetMeter | None
@@ -76,31 +79,32 @@ class BudgetOverview:
     used_up: int = 0
 
 
-def kept(budgets: list[Budget]) -> list[BudgetOverview]:
+def list_overviews(budgets: list[Budget]) -> list[BudgetOverview]:
     at = now()
-    return [overview_of_each(each, at) if each.is_for_each else overview_of_one(each, at) for each in budgets]
+    return [overview_for_each(each, at) if each.is_for_each else overview_for_one(each, at) for each in budgets]
 
 
-def overview_of_one(budget: Budget, at: datetime) -> BudgetOverview:
+def overview_for_one(budget: Budget, at: datetime) -> BudgetOverview:
     assert budget.subject_pk is not None
     return BudgetOverview(budget, BudgetMeter(budget.subject_name, get_subject_status(budget, budget.subject_pk, at)))
 
 
-def overview_of_each(budget: Budget, at: datetime) -> BudgetOverview:
-    """By the ledger's sums, which know also those who have asked for nothing since the budget was made."""
-    start, who = Period(budget.period).start(at), f"{budget.scope}_pk"
-    # Whoever has a budget of their own of this kind is not held back by this one.
-    others = Budget.objects.filter(scope=budget.scope, period=budget.period, unit=budget.unit, is_active=True)
-    with_own = others.exclude(**{budget.scope: None}).values(f"{budget.scope}_id")
-    sums = UsageSum.objects.filter(span=budget.period, start=start)
-    others_sums = sums.exclude(**{who: 0}).exclude(**{f"{who}__in": with_own}).values_list(who)
-    counted = Sum("cost") if budget.unit == Unit.MONEY else Sum(reduce(add, map(F, COUNTED_FIELDS)))
-    asked = others_sums.annotate(spent=counted).filter(spent__gt=0).order_by("-spent")
-    fullest = asked.first()
+def overview_for_each(budget: Budget, at: datetime) -> BudgetOverview:
+    """Reads the usage sums: they also know subjects that have made no call since the budget was created."""
+    start, subject = Period(budget.period).start(at), f"{budget.scope}_pk"
+    # A subject's own budget of the same kind replaces this one.
+    alike = Budget.objects.filter(scope=budget.scope, period=budget.period, unit=budget.unit, is_active=True)
+    with_own = alike.exclude(**{budget.scope: None}).values(f"{budget.scope}_id")
+    sums = UsageSum.objects.filter(span=budget.period, start=start).exclude(**{subject: 0})
+    spent = Sum("cost") if budget.unit == Unit.MONEY else Sum(reduce(add, map(F, COUNTED_FIELDS)))
+    by_subject = sums.exclude(**{f"{subject}__in": with_own}).values_list(subject).annotate(spent=spent)
+    spending = by_subject.filter(spent__gt=0).order_by("-spent")
+    fullest = spending.first()
     if fullest is None:
         return BudgetOverview(budget, None)
     model = Budget._meta.get_field(budget.scope).related_model
     assert model is not None and not isinstance(model, str)
     name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
-    used_up = asked.filter(spent__gte=budget.limit_units).count()
-    return BudgetOverview(budget, BudgetMeter(name, get_subject_status(budget, fullest[0], at)), asked.count(), used_up)
+    used_up = spending.filter(spent__gte=budget.limit_units).count()
+    status = get_subject_status(budget, fullest[0], at)
+    return BudgetOverview(budget, BudgetMeter(name, status), spending.count(), used_up)

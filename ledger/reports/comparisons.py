@@ -1,4 +1,4 @@
-"""Totals of a time, beside those of the time of the same length before it."""
+"""The totals of a range compared with those of the equally long range before it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from chatsite.money import money
 from ledger.models import Period, UsageSum
-from ledger.reports.usage import Figures, Range
+from ledger.reports.usage import DateRange, Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """`change` is against the time before, such as "+12 %"; "" where there was nothing then."""
+    """`change` is relative to the earlier range, such as "+12 %"; "" if that had none."""
 
     name: str
     said: str
@@ -20,37 +20,37 @@ class Total:
     is_estimate: bool = False
 
 
-def before(range: Range) -> Range:
-    last = range.first - timedelta(days=1)
-    return Range(last - timedelta(days=range.days - 1), last)
+def range_before(dates: DateRange) -> DateRange:
+    last = dates.first - timedelta(days=1)
+    return DateRange(last - timedelta(days=dates.days - 1), last)
 
 
-def is_known(range: Range) -> bool:
-    """Whether the ledger was kept all that time: to be compared with half of it would tell nothing."""
-    return UsageSum.objects.filter(span=Period.DAY, start__lte=range.first).exists()
+def is_covered(dates: DateRange) -> bool:
+    """Whether the ledger covers the whole range. A comparison with half of it would mislead."""
+    return UsageSum.objects.filter(span=Period.DAY, start__lte=dates.first).exists()
 
 
-def totals_shown(figures: Figures, earlier: Figures) -> list[Total]:
+def compare_totals(figures: Figures, earlier: Figures) -> list[Total]:
     has_estimates = figures.estimated_calls > 0
     return [
         Total(
             "Cost",
             money(figures.cost) if figures.cost else "–",
             money(earlier.cost),
-            change(figures.cost, earlier.cost),
+            format_change(figures.cost, earlier.cost),
             has_estimates and figures.cost > 0,
         ),
-        counted("Tokens", figures.tokens, earlier.tokens, has_estimates),
-        counted("Calls", figures.calls, earlier.calls),
-        counted("Failed", figures.failed_calls, earlier.failed_calls),
+        compare_counts("Tokens", figures.tokens, earlier.tokens, has_estimates),
+        compare_counts("Calls", figures.calls, earlier.calls),
+        compare_counts("Failed", figures.failed_calls, earlier.failed_calls),
     ]
 
 
-def counted(name: str, count: int, earlier: int, is_estimate: bool = False) -> Total:
-    return Total(name, f"{count:,}", f"{earlier:,}", change(Decimal(count), Decimal(earlier)), is_estimate)
+def compare_counts(name: str, count: int, earlier: int, is_estimate: bool = False) -> Total:
+    return Total(name, f"{count:,}", f"{earlier:,}", format_change(Decimal(count), Decimal(earlier)), is_estimate)
 
 
-def change(figure: Decimal, earlier: Decimal) -> str:
+def format_change(figure: Decimal, earlier: Decimal) -> str:
     if not earlier:
         return ""
     percent = round(100 * (figure - earlier) / earlier)

@@ -1,4 +1,4 @@
-"""Usage as CSV, line by line, for spreadsheets."""
+"""Usage as CSV for spreadsheets, line by line."""
 
 import csv
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 from django.utils.timezone import localtime
 
 from ledger.models import Entry
-from ledger.reports.usage import Row
+from ledger.reports.usage import UsageRow
 
-AT_ONCE: Final = 1000
-"""Calls that are read together: a whole year of them must not be in memory, nor hold the database."""
+BATCH: Final = 1000
+"""Calls that are read at once: a whole year of them must neither fill the memory nor keep the database busy."""
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-TABLE: Final[dict[str, Callable[[Row], Any]]] = {
+TABLE: Final[dict[str, Callable[[UsageRow], Any]]] = {
     "name": lambda row: row.name,
     "detail": lambda row: row.detail,
     "calls": lambda row: row.figures.calls,
@@ -55,43 +55,43 @@ CALLS: Final[dict[str, Callable[[Entry], Any]]] = {
 }
 
 
-class Echo:
-    """A file whose `write` gives back what it was given."""
+class _Echo:
+    """A file whose `write` returns its argument."""
 
     def write(self, line: str) -> str:
         return line
 
 
-async def table(rows: Iterable[Row]) -> AsyncIterator[str]:
-    for line in lines(TABLE, rows):
+async def stream_table(rows: Iterable[UsageRow]) -> AsyncIterator[str]:
+    for line in format_lines(TABLE, rows):
         yield line
 
 
-async def calls(entries: "QuerySet[Entry]") -> AsyncIterator[str]:
-    """The latest first, so many at a time: a slow reader keeps nothing open."""
-    yield line_of(CALLS)
+async def stream_calls(entries: "QuerySet[Entry]") -> AsyncIterator[str]:
+    """Newest first, in batches: a slow reader keeps no query open."""
+    yield format_line(CALLS)
     wanted = entries.order_by("-pk")
     while True:
-        found = [call async for call in wanted[:AT_ONCE]]
-        yield "".join(line_of(value_of(call) for value_of in CALLS.values()) for call in found)
-        if len(found) < AT_ONCE:
+        found = [call async for call in wanted[:BATCH]]
+        yield "".join(format_line(value_of(call) for value_of in CALLS.values()) for call in found)
+        if len(found) < BATCH:
             return
         wanted = wanted.filter(pk__lt=found[-1].pk)
 
 
-def lines(columns: dict[str, Callable[[Any], Any]], rows: Iterable[Any]) -> Iterator[str]:
-    yield line_of(columns)
+def format_lines(columns: dict[str, Callable[[Any], Any]], rows: Iterable[Any]) -> Iterator[str]:
+    yield format_line(columns)
     for row in rows:
-        yield line_of(value_of(row) for value_of in columns.values())
+        yield format_line(value_of(row) for value_of in columns.values())
 
 
-def line_of(values: Iterable[Any]) -> str:
-    line: str = csv.writer(Echo()).writerow([cell(value) for value in values])
+def format_line(values: Iterable[Any]) -> str:
+    line: str = csv.writer(_Echo()).writerow([format_cell(value) for value in values])
     return line
 
 
-def cell(value: Any) -> str:
-    """What a spreadsheet would take for a formula is made a text: names are other people's words."""
+def format_cell(value: Any) -> str:
+    """Quotes what a spreadsheet would run as a formula: other people choose the names."""
     if value is None:
         return ""
     if isinstance(value, Decimal):

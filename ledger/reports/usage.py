@@ -1,4 +1,4 @@
-"""What was used in a period, by whom and for what: the questions that pages ask."""
+"""What was used in a range of dates, by whom and for what: the questions that pages ask."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -19,12 +19,12 @@ from ledger.models.usage_sum import SUMMED_FIELDS
 from ledger.periods import midnight
 from upstreams.models import ChatModel
 
-MOST_DAYS: Final = 62
-"""Of a period that is read, and shown, day by day; a longer one is by months."""
+MAX_DAILY: Final = 62
+"""Days of the longest range that is shown day by day. Longer ones are shown by months."""
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class DateRange:
     """From the first day to the last, both included."""
 
     first: date
@@ -35,14 +35,19 @@ class Range:
         return (self.last - self.first).days + 1
 
     @property
+    def end(self) -> date:
+        """The day after the last."""
+        return self.last + timedelta(days=1)
+
+    @property
     def span(self) -> Period:
-        """What its buckets are."""
-        return Period.MONTH if self.days > MOST_DAYS else Period.DAY
+        """Whether its buckets are days or months."""
+        return Period.MONTH if self.days > MAX_DAILY else Period.DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
-    """What is looked at: primary keys (0: calls without any), and whence; None: all."""
+class UsageFilter:
+    """The calls to count: primary keys, where 0 means calls without any, and a source; None means all."""
 
     person: int | None = None
     model: int | None = None
@@ -50,10 +55,18 @@ class Only:
     key: int | None = None
     source: CallSource | None = None
 
+    @property
+    def active(self) -> dict[str, Any]:
+        """The values that are not None, by name."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+
+ALL: Final = UsageFilter()
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`cost` is of the calls whose prices were known."""
+    """Sums over calls. `cost` covers the calls with known prices."""
 
     calls: int = 0
     estimated_calls: int = 0
@@ -67,14 +80,14 @@ class Figures:
 
     @property
     def tokens(self) -> int:
-        """All that were read and written; thinking is part of the output."""
+        """All tokens read and written. Thinking is part of the output."""
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
-class By(StrEnum):
+class Dimension(StrEnum):
     PERSON = "person"
     MODEL = "model"
     GROUP = "group"
@@ -83,10 +96,10 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """`subject` is what `Only` takes to look at this row alone; `detail` says more: a model's provider, a key's owner.
+class UsageRow:
+    """`subject` is the filter value for this row alone; `detail` is a model's provider or a key's owner.
 
-    `is_gone`: it has been deleted since.
+    `is_gone` means that the person, model, group or key has been deleted.
     """
 
     subject: int | str
@@ -98,34 +111,42 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A day or a month, of which only what lies in the range is counted."""
+    """A day or a month. Only its days within the range count."""
 
     start: date
     figures: Figures
 
 
-NOBODY: Final = {By.PERSON: "Nobody", By.MODEL: "No model", By.GROUP: "No group", By.KEY: "No key"}
-DETAILS: Final = {By.MODEL: "provider_name", By.KEY: "person_name"}
+UNNAMED: Final = {
+    Dimension.PERSON: "Nobody",
+    Dimension.MODEL: "No model",
+    Dimension.GROUP: "No group",
+    Dimension.KEY: "No key",
+}
+DETAILS: Final = {Dimension.MODEL: "provider_name", Dimension.KEY: "person_name"}
+SUMS: Final = {f"sum_{name}": Sum(name) for name in SUMMED_FIELDS}
 
 
-def totals(range: Range, only: Only = Only()) -> Figures:  # noqa: B008 (it is frozen)
-    return figures_in(sums(range, only).aggregate(**SUMS))
+def get_totals(dates: DateRange, only: UsageFilter = ALL) -> Figures:
+    return read_figures(find_sums(dates, only).aggregate(**SUMS))
 
 
-def rows(by: By, range: Range, only: Only = Only()) -> list[Row]:  # noqa: B008
-    """Of each person, model, group, key or source, what cost most first, then what has most tokens."""
-    if by is By.SOURCE:
-        by_source = sums(range, only).values("source").annotate(**SUMS).order_by()
-        return ordered(Row(each["source"], CallSource(each["source"]).label, figures_in(each)) for each in by_source)
+def list_rows(by: Dimension, dates: DateRange, only: UsageFilter = ALL) -> list[UsageRow]:
+    """One row for each person, model, group, key or source: highest cost first, then most tokens."""
+    if by is Dimension.SOURCE:
+        by_source = find_sums(dates, only).values("source").annotate(**SUMS).order_by()
+        return sort_rows(
+            UsageRow(each["source"], CallSource(each["source"]).label, read_figures(each)) for each in by_source
+        )
     pk, name = f"{by}_pk", f"{by}_name"
     copied = {"name": Max(name)} | ({"detail": Max(DETAILS[by])} if by in DETAILS else {})
-    found: list[Any] = list(sums(range, only).values(pk).annotate(**SUMS, **copied).order_by())
-    names = present_names(by, [each[pk] for each in found])
-    return ordered(
-        Row(
+    found: list[Any] = list(find_sums(dates, only).values(pk).annotate(**SUMS, **copied).order_by())
+    names = find_current_names(by, [each[pk] for each in found])
+    return sort_rows(
+        UsageRow(
             subject=each[pk],
-            name=names.get(each[pk]) or each["name"] or NOBODY[by],
-            figures=figures_in(each),
+            name=names.get(each[pk]) or each["name"] or UNNAMED[by],
+            figures=read_figures(each),
             detail=each.get("detail", ""),
             is_gone=each[pk] not in names and each[pk] != 0,
         )
@@ -133,46 +154,45 @@ def rows(by: By, range: Range, only: Only = Only()) -> list[Row]:  # noqa: B008
     )
 
 
-def buckets(range: Range, only: Only = Only()) -> list[Bucket]:  # noqa: B008
-    """Every day or month of the range in its order, those without a call too."""
-    span = range.span
-    by_start = {start: Figures() for start in starts(range)}
-    by_day = span is Period.DAY
-    for each in sums(range, only, daily=by_day).values("start").annotate(**SUMS).order_by():
-        start = each["start"] if by_day else each["start"].replace(day=1)
-        by_start[start] += figures_in(each)
+def list_buckets(dates: DateRange, only: UsageFilter = ALL) -> list[Bucket]:
+    """Every day or month of the range in order, including those without calls."""
+    is_daily = dates.span is Period.DAY
+    by_start = {start: Figures() for start in iterate_starts(dates)}
+    for each in find_sums(dates, only, daily=is_daily).values("start").annotate(**SUMS).order_by():
+        start = each["start"] if is_daily else each["start"].replace(day=1)
+        by_start[start] += read_figures(each)
     return [Bucket(start, figures) for start, figures in by_start.items()]
 
 
-def entries(range: Range, only: Only = Only()) -> "QuerySet[Entry]":  # noqa: B008
-    """The calls themselves, the latest first, those that still run included."""
+def find_entries(dates: DateRange, only: UsageFilter = ALL) -> "QuerySet[Entry]":
+    """The calls themselves, newest first, including those that are still running."""
     names = {"person": "person_id", "model": "chat_model_id", "group": "group_id", "key": "key_id"}
-    wanted: dict[str, Any] = {names[name]: pk or None for name, pk in chosen(only).items() if name in names}
+    wanted: dict[str, Any] = {names[name]: pk or None for name, pk in only.active.items() if name in names}
     if only.source:
         wanted["source"] = only.source
-    begun = Entry.objects.filter(started_at__gte=midnight(range.first), started_at__lt=midnight(after(range)), **wanted)
-    return begun.order_by("-started_at", "-pk")
+    started = Entry.objects.filter(started_at__gte=midnight(dates.first), started_at__lt=midnight(dates.end))
+    return started.filter(**wanted).order_by("-started_at", "-pk")
 
 
-def sums(range: Range, only: Only, *, daily: bool = False) -> "QuerySet[UsageSum]":
-    """The rows that add up to the range: of the months that lie in it one each, unless every day is wanted."""
-    wanted = {"source" if name == "source" else f"{name}_pk": value for name, value in chosen(only).items()}
-    parts = [(Period.DAY, range.first, after(range))] if daily else list(stretches(range))
-    # Each a plain stretch of the index: what is put more briefly is looked for in the whole table.
-    rows = [Q(span=span, start__gte=first, start__lt=end) for span, first, end in parts]
-    return UsageSum.objects.filter(reduce(or_, rows), **wanted)
+def find_sums(dates: DateRange, only: UsageFilter, *, daily: bool = False) -> "QuerySet[UsageSum]":
+    """The rows that add up to the range: one for each whole month in it unless `daily`, and one for each other day."""
+    wanted = {"source" if name == "source" else f"{name}_pk": value for name, value in only.active.items()}
+    parts = [(Period.DAY, dates.first, dates.end)] if daily else list(split_into_spans(dates))
+    # Each condition is a plain stretch of the index. A shorter one would scan the whole table.
+    conditions = [Q(span=span, start__gte=first, start__lt=end) for span, first, end in parts]
+    return UsageSum.objects.filter(reduce(or_, conditions), **wanted)
 
 
-def stretches(range: Range) -> Iterator[tuple[Period, date, date]]:
-    """Days, months, days: each up to the start of the next."""
-    end = after(range)
-    if range.last >= Period.DAY.start(now()):
-        # Nobody has called tomorrow: what there is of this month is all of it.
-        end = Period.MONTH.after(range.last)
-    first_month = range.first if range.first.day == 1 else Period.MONTH.after(range.first)
+def split_into_spans(dates: DateRange) -> Iterator[tuple[Period, date, date]]:
+    """Splits the range into days, whole months and days; each part ends where the next begins."""
+    end = dates.end
+    if dates.last >= Period.DAY.start(now()):
+        # There are no calls after today, so the row of this month is complete.
+        end = Period.MONTH.after(dates.last)
+    first_month = dates.first if dates.first.day == 1 else Period.MONTH.after(dates.first)
     last_month = max(first_month, end.replace(day=1))
     for span, first, until in (
-        (Period.DAY, range.first, min(first_month, end)),
+        (Period.DAY, dates.first, min(first_month, end)),
         (Period.MONTH, first_month, last_month),
         (Period.DAY, last_month, end),
     ):
@@ -180,34 +200,30 @@ def stretches(range: Range) -> Iterator[tuple[Period, date, date]]:
             yield span, first, until
 
 
-def after(range: Range) -> date:
-    return range.last + timedelta(days=1)
-
-
-def starts(range: Range) -> Iterator[date]:
-    start = range.first.replace(day=1) if range.span is Period.MONTH else range.first
-    while start <= range.last:
+def iterate_starts(dates: DateRange) -> Iterator[date]:
+    """The start of each bucket."""
+    start = dates.first.replace(day=1) if dates.span is Period.MONTH else dates.first
+    while start <= dates.last:
         yield start
-        start = range.span.after(start)
+        start = dates.span.after(start)
 
 
-def chosen(only: Only) -> dict[str, Any]:
-    return {f.name: value for f in fields(only) if (value := getattr(only, f.name)) is not None}
-
-
-SUMS: Final = {f"sum_{name}": Sum(name) for name in SUMMED_FIELDS}
-
-
-def figures_in(found: Any) -> Figures:
-    figures = {name: found[f"sum_{name}"] for name in SUMMED_FIELDS}
+def read_figures(row: Any) -> Figures:
+    """Reads the sums of a row that has SUMS; those over no rows are None and count as 0."""
+    figures = {name: row[f"sum_{name}"] for name in SUMMED_FIELDS}
     return Figures(**{name: figure for name, figure in figures.items() if figure is not None})
 
 
-def ordered(rows: Iterable[Row]) -> list[Row]:
+def sort_rows(rows: Iterable[UsageRow]) -> list[UsageRow]:
     return sorted(rows, key=lambda row: (-row.figures.cost, -row.figures.tokens, row.name.casefold()))
 
 
-def present_names(by: By, pks: Iterable[int]) -> dict[int, str]:
-    """What they are called today, those that are still there."""
-    models: dict[By, Any] = {By.PERSON: User, By.MODEL: ChatModel, By.GROUP: Group, By.KEY: ApiKey}
+def find_current_names(by: Dimension, pks: Iterable[int]) -> dict[int, str]:
+    """The names of those that still exist, as they are today."""
+    models: dict[Dimension, Any] = {
+        Dimension.PERSON: User,
+        Dimension.MODEL: ChatModel,
+        Dimension.GROUP: Group,
+        Dimension.KEY: ApiKey,
+    }
     return {pk: str(each) for pk, each in models[by].objects.in_bulk(list(pks)).items()}

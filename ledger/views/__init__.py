@@ -1,1 +1,1 @@
-"""The pages of the ledger: what was used, and how much may be."""
+"""The pages of usage, budgets and rate limits."""

@@ -1,4 +1,4 @@
-"""The page of budgets and limits, and their forms; for administrators."""
+"""The page of budgets and rate limits, and their forms, for administrators."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,33 +8,33 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import AuthenticatedRequest
 from ledger.forms import BudgetForm, RateLimitForm
 from ledger.models import Budget, RateLimit
-from ledger.reports.budget_meters import kept
-from ledger.views.access import keepers_only
+from ledger.reports.budget_meters import list_overviews
+from ledger.views.access import editors_only
 
 
-@keepers_only
+@editors_only
 @require_safe
 def index(request: AuthenticatedRequest) -> HttpResponse:
     budgets = Budget.objects.select_related("group", "person", "key__person")
     limits = RateLimit.objects.select_related("person", "key__person").order_by("scope", "pk")
     order = {"site": 0, "group": 1, "person": 2, "key": 3}
     ordered = sorted(budgets, key=lambda each: (order[each.scope], not each.is_for_each, each.subject_name.casefold()))
-    return render(request, "ledger/budgets.html", {"kept": kept(ordered), "limits": limits})
+    return render(request, "ledger/budgets.html", {"kept": list_overviews(ordered), "limits": limits})
 
 
-@keepers_only
+@editors_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: AuthenticatedRequest) -> HttpResponse:
-    return budget_page(request, BudgetForm(request.POST or None))
+    return save_budget(request, BudgetForm(request.POST or None))
 
 
-@keepers_only
+@editors_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: AuthenticatedRequest, budget_pk: int) -> HttpResponse:
-    return budget_page(request, BudgetForm(request.POST or None, instance=get_object_or_404(Budget, pk=budget_pk)))
+    return save_budget(request, BudgetForm(request.POST or None, instance=get_object_or_404(Budget, pk=budget_pk)))
 
 
-@keepers_only
+@editors_only
 @require_POST
 def remove(request: AuthenticatedRequest, budget_pk: int) -> HttpResponse:
     get_object_or_404(Budget, pk=budget_pk).delete()
@@ -42,20 +42,20 @@ def remove(request: AuthenticatedRequest, budget_pk: int) -> HttpResponse:
     return redirect("budgets")
 
 
-@keepers_only
+@editors_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_limit(request: AuthenticatedRequest) -> HttpResponse:
-    return limit_page(request, RateLimitForm(request.POST or None))
+    return save_limit(request, RateLimitForm(request.POST or None))
 
 
-@keepers_only
+@editors_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_limit(request: AuthenticatedRequest, limit_pk: int) -> HttpResponse:
     limit = get_object_or_404(RateLimit, pk=limit_pk)
-    return limit_page(request, RateLimitForm(request.POST or None, instance=limit))
+    return save_limit(request, RateLimitForm(request.POST or None, instance=limit))
 
 
-@keepers_only
+@editors_only
 @require_POST
 def remove_limit(request: AuthenticatedRequest, limit_pk: int) -> HttpResponse:
     get_object_or_404(RateLimit, pk=limit_pk).delete()
@@ -63,7 +63,7 @@ def remove_limit(request: AuthenticatedRequest, limit_pk: int) -> HttpResponse:
     return redirect("budgets")
 
 
-def budget_page(request: AuthenticatedRequest, form: BudgetForm) -> HttpResponse:
+def save_budget(request: AuthenticatedRequest, form: BudgetForm) -> HttpResponse:
     if form.is_valid():
         messages.success(request, f"The budget for {form.save().subject_name} is saved.")
         return redirect("budgets")
@@ -71,7 +71,7 @@ def budget_page(request: AuthenticatedRequest, form: BudgetForm) -> HttpResponse
     return render(request, "ledger/budget_form.html", {"form": form, "stored": form.instance.pk}, status=status)
 
 
-def limit_page(request: AuthenticatedRequest, form: RateLimitForm) -> HttpResponse:
+def save_limit(request: AuthenticatedRequest, form: RateLimitForm) -> HttpResponse:
     if form.is_valid():
         form.save()
         messages.success(request, "The limit is saved.")

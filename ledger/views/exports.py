@@ -1,4 +1,4 @@
-"""The same as the pages of usage show, for spreadsheets; streamed."""
+"""The tables and calls of the usage pages as CSV, streamed."""
 
 from collections.abc import AsyncIterator
 
@@ -8,46 +8,46 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
 from ledger.reports import exports, usage
-from ledger.reports.lookups import CALL, Lookup, lookup
+from ledger.reports.queries import CALL, UsageQuery, parse_query
 from ledger.views.access import readers_only
-from ledger.views.usage import rows_of
+from ledger.views.usage import list_rows
 
 
 @require_safe
 def own_table(request: AuthenticatedRequest) -> HttpResponseBase:
-    return table(lookup(request.GET, person=request.user.pk))
+    return download_table(parse_query(request.GET, person=request.user.pk))
 
 
 @require_safe
 def own_calls(request: AuthenticatedRequest) -> HttpResponseBase:
-    return calls(lookup(request.GET, person=request.user.pk))
+    return download_calls(parse_query(request.GET, person=request.user.pk))
 
 
 @readers_only
 @require_safe
-def everybodys_table(request: AuthenticatedRequest) -> HttpResponseBase:
-    return table(lookup(request.GET))
+def all_table(request: AuthenticatedRequest) -> HttpResponseBase:
+    return download_table(parse_query(request.GET))
 
 
 @readers_only
 @require_safe
-def everybodys_calls(request: AuthenticatedRequest) -> HttpResponseBase:
-    return calls(lookup(request.GET))
+def all_calls(request: AuthenticatedRequest) -> HttpResponseBase:
+    return download_calls(parse_query(request.GET))
 
 
-def table(look: Lookup) -> HttpResponseBase:
-    if look.by == CALL:
-        return calls(look)
-    rows = rows_of(look, usage.buckets(look.range, look.only))
-    return download(exports.table(rows), f"usage-by-{look.by}", look)
+def download_table(query: UsageQuery) -> HttpResponseBase:
+    if query.by == CALL:
+        return download_calls(query)
+    rows = list_rows(query, usage.list_buckets(query.range, query.only))
+    return download(exports.stream_table(rows), f"usage-by-{query.by}", query)
 
 
-def calls(look: Lookup) -> HttpResponseBase:
-    return download(exports.calls(usage.entries(look.range, look.only)), "calls", look)
+def download_calls(query: UsageQuery) -> HttpResponseBase:
+    return download(exports.stream_calls(usage.find_entries(query.range, query.only)), "calls", query)
 
 
-def download(lines: AsyncIterator[str], name: str, look: Lookup) -> HttpResponseBase:
-    file = f"{name}-{look.range.first.isoformat()}-{look.range.last.isoformat()}.csv"
+def download(lines: AsyncIterator[str], name: str, query: UsageQuery) -> HttpResponseBase:
+    file = f"{name}-{query.range.first.isoformat()}-{query.range.last.isoformat()}.csv"
     return StreamingHttpResponse(
         lines,
         content_type="text/csv; charset=utf-8",

@@ -92,9 +92,9 @@ async def test_sums_are_those_of_the_upstream_to_the_token(
     booked = await all_entries()
     assert not any(entry.is_estimate for entry in booked)
     assert all(entry.outcome == Outcome.COMPLETE for entry in booked)
-    days = usage.Range(booked[0].started_at.date(), booked[-1].started_at.date())
-    whole = await sync_to_async(usage.totals)(days)
-    year = await sync_to_async(usage.totals)(usage.Range(days.first.replace(month=1, day=1), days.last))
+    days = usage.DateRange(booked[0].started_at.date(), booked[-1].started_at.date())
+    whole = await sync_to_async(usage.get_totals)(days)
+    year = await sync_to_async(usage.get_totals)(usage.DateRange(days.first.replace(month=1, day=1), days.last))
     for total in (whole, year):
         assert (total.input_tokens, total.output_tokens) == (billed.input_tokens, billed.output_tokens)
         assert (total.calls, total.cost) == (len(booked), sum(entry.cost or 0 for entry in booked))

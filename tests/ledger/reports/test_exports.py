@@ -43,7 +43,7 @@ def test_the_table_is_the_one_that_is_shown(ada: User, ben: User, root: User, mo
 
 
 def test_every_call_is_a_line(ada: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    monkeypatch.setattr(exports, "BATCH", 2)
     for read_tokens in (1, 2, 3, 4):
         called(ada, model, read_tokens, key=key_of(ada, "Nightly report"))
     entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)

@@ -13,13 +13,13 @@ from ledger.booking import entries
 from ledger.booking.entries import Outcome
 from ledger.models import CallSource, Entry
 from ledger.reports import usage
-from ledger.reports.usage import By, Figures, Only, Range
+from ledger.reports.usage import DateRange, Dimension, Figures, UsageFilter
 from tests.ledger.calling import at, begun, called, key_of, metered, model_with
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
 
-YEAR = Range(date(2027, 11, 23), date(2028, 11, 22))
+YEAR = DateRange(date(2027, 11, 23), date(2028, 11, 22))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def year(ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
     entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)
 
 
-def by_hand(range: Range, **wanted: Any) -> Figures:
+def by_hand(range: DateRange, **wanted: Any) -> Figures:
     total = Figures()
     for entry in Entry.objects.filter(**wanted):
         if range.first <= at(entry.started_at.isoformat()).astimezone(at("2028-01-01").tzinfo).date() <= range.last:
@@ -59,77 +59,84 @@ def by_hand(range: Range, **wanted: Any) -> Figures:
     "range",
     [
         YEAR,
-        Range(date(2028, 1, 1), date(2028, 12, 31)),
-        Range(date(2028, 1, 15), date(2028, 3, 17)),
-        Range(date(2028, 1, 1), date(2028, 3, 31)),
-        Range(date(2028, 2, 3), date(2028, 2, 10)),
-        Range(date(2028, 2, 29), date(2028, 2, 29)),
-        Range(date(2028, 2, 1), date(2028, 2, 29)),
-        Range(date(2028, 2, 20), date(2028, 3, 2)),
-        Range(date(2028, 3, 1), date(2028, 3, 20)),
-        Range(date(2020, 1, 1), date(2035, 1, 1)),
+        DateRange(date(2028, 1, 1), date(2028, 12, 31)),
+        DateRange(date(2028, 1, 15), date(2028, 3, 17)),
+        DateRange(date(2028, 1, 1), date(2028, 3, 31)),
+        DateRange(date(2028, 2, 3), date(2028, 2, 10)),
+        DateRange(date(2028, 2, 29), date(2028, 2, 29)),
+        DateRange(date(2028, 2, 1), date(2028, 2, 29)),
+        DateRange(date(2028, 2, 20), date(2028, 3, 2)),
+        DateRange(date(2028, 3, 1), date(2028, 3, 20)),
+        DateRange(date(2020, 1, 1), date(2035, 1, 1)),
     ],
     ids=lambda range: f"{range.first}-{range.last}",
 )
-def test_whatever_the_period_the_sums_are_those_of_its_entries(year: None, ada: User, ben: User, range: Range) -> None:
+def test_whatever_the_period_the_sums_are_those_of_its_entries(
+    year: None, ada: User, ben: User, range: DateRange
+) -> None:
     whole = by_hand(range)
-    assert usage.totals(range) == whole
-    for by in By:
-        assert sum((row.figures for row in usage.rows(by, range)), Figures()) == whole
-    assert sum((bucket.figures for bucket in usage.buckets(range)), Figures()) == whole
-    assert usage.totals(range, Only(person=ada.pk)) == by_hand(range, person=ada)
-    assert usage.totals(range, Only(person=ben.pk, source=CallSource.GATEWAY)) == by_hand(
+    assert usage.get_totals(range) == whole
+    for by in Dimension:
+        assert sum((row.figures for row in usage.list_rows(by, range)), Figures()) == whole
+    assert sum((bucket.figures for bucket in usage.list_buckets(range)), Figures()) == whole
+    assert usage.get_totals(range, UsageFilter(person=ada.pk)) == by_hand(range, person=ada)
+    assert usage.get_totals(range, UsageFilter(person=ben.pk, source=CallSource.GATEWAY)) == by_hand(
         range, person=ben, source="gateway"
     )
-    assert usage.totals(range, Only(key=0)) == by_hand(range, key=None)
-    assert usage.entries(range).count() == whole.calls
-    assert usage.entries(range, Only(person=ada.pk, key=0)).count() == by_hand(range, person=ada, key=None).calls
+    assert usage.get_totals(range, UsageFilter(key=0)) == by_hand(range, key=None)
+    assert usage.find_entries(range).count() == whole.calls
+    assert (
+        usage.find_entries(range, UsageFilter(person=ada.pk, key=0)).count()
+        == by_hand(range, person=ada, key=None).calls
+    )
 
 
 def test_a_long_period_is_by_months_and_has_them_all(year: None) -> None:
-    starts = [bucket.start for bucket in usage.buckets(YEAR)]
+    starts = [bucket.start for bucket in usage.list_buckets(YEAR)]
     assert starts == [date(2027, 11, 1), date(2027, 12, 1), *(date(2028, month, 1) for month in range(1, 12))]
-    week = usage.buckets(Range(date(2028, 2, 26), date(2028, 3, 3)))
+    week = usage.list_buckets(DateRange(date(2028, 2, 26), date(2028, 3, 3)))
     assert [bucket.start for bucket in week] == [date(2028, 2, 26) + timedelta(days=day) for day in range(7)]
 
 
 def test_a_long_period_reads_few_rows(year: None) -> None:
-    days = usage.sums(YEAR, Only()).filter(span="day")
+    days = usage.find_sums(YEAR, UsageFilter()).filter(span="day")
     assert {(start.year, start.month) for start in days.values_list("start", flat=True)} <= {(2027, 11), (2028, 11)}
-    assert not usage.sums(Range(date(2028, 1, 1), date(2028, 12, 31)), Only()).filter(span="day").exists()
+    assert (
+        not usage.find_sums(DateRange(date(2028, 1, 1), date(2028, 12, 31)), UsageFilter()).filter(span="day").exists()
+    )
 
 
 def test_a_month_that_is_not_over_is_read_as_one(year: None, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     latest = Entry.objects.latest("started_at").started_at.date()
     monkeypatch.setattr(usage, "now", lambda: at(f"{latest}T23:59:00"))
-    until_today = Range(latest.replace(day=1) - timedelta(days=300), latest)
-    assert not usage.sums(until_today, Only()).filter(span="day", start__gte=latest.replace(day=1)).exists()
-    assert usage.totals(until_today) == by_hand(until_today)
-    assert sum((bucket.figures for bucket in usage.buckets(until_today)), Figures()) == by_hand(until_today)
+    until_today = DateRange(latest.replace(day=1) - timedelta(days=300), latest)
+    assert not usage.find_sums(until_today, UsageFilter()).filter(span="day", start__gte=latest.replace(day=1)).exists()
+    assert usage.get_totals(until_today) == by_hand(until_today)
+    assert sum((bucket.figures for bucket in usage.list_buckets(until_today)), Figures()) == by_hand(until_today)
 
 
 def test_a_row_says_what_it_is_called_today_and_leads_to_itself(year: None, ada: User, model: ChatModel) -> None:
     User.objects.filter(pk=ada.pk).update(name="Ada King")
     ChatModel.objects.filter(pk=model.pk).delete()
-    people = {row.subject: row for row in usage.rows(By.PERSON, YEAR)}
+    people = {row.subject: row for row in usage.list_rows(Dimension.PERSON, YEAR)}
     assert people[ada.pk].name == "Ada King"
-    assert usage.totals(YEAR, Only(person=ada.pk)) == people[ada.pk].figures
-    models = {row.name: row for row in usage.rows(By.MODEL, YEAR)}
+    assert usage.get_totals(YEAR, UsageFilter(person=ada.pk)) == people[ada.pk].figures
+    models = {row.name: row for row in usage.list_rows(Dimension.MODEL, YEAR)}
     assert (models["Clever"].is_gone, models["Other"].is_gone) == (True, False)
     assert models["Clever"].detail == "House"
-    groups = {row.name: row.subject for row in usage.rows(By.GROUP, YEAR)}
+    groups = {row.name: row.subject for row in usage.list_rows(Dimension.GROUP, YEAR)}
     assert set(groups) == {"Engineers", "No group"} and groups["No group"] == 0
-    keys = {(row.name, row.detail) for row in usage.rows(By.KEY, YEAR)}
+    keys = {(row.name, row.detail) for row in usage.list_rows(Dimension.KEY, YEAR)}
     assert {("ci", "Ada Lovelace"), ("ci", "Ben Okri")} < keys
-    assert {row.name for row in usage.rows(By.SOURCE, YEAR)} == {"Conversations", "API"}
+    assert {row.name for row in usage.list_rows(Dimension.SOURCE, YEAR)} == {"Conversations", "API"}
 
 
 def test_what_cost_most_comes_first(year: None) -> None:
-    costs = [row.figures.cost for row in usage.rows(By.MODEL, YEAR)]
+    costs = [row.figures.cost for row in usage.list_rows(Dimension.MODEL, YEAR)]
     assert costs == sorted(costs, reverse=True)
 
 
 def test_where_nothing_was_used_there_are_zeros(ada: User) -> None:
-    assert usage.totals(YEAR) == Figures()
-    assert usage.rows(By.PERSON, YEAR) == []
-    assert {bucket.figures for bucket in usage.buckets(YEAR)} == {Figures()}
+    assert usage.get_totals(YEAR) == Figures()
+    assert usage.list_rows(Dimension.PERSON, YEAR) == []
+    assert {bucket.figures for bucket in usage.list_buckets(YEAR)} == {Figures()}

@@ -11,8 +11,8 @@ from django.utils.timezone import localdate
 
 from ledger.booking import entries
 from ledger.booking.entries import Outcome
-from ledger.reports.charts import ceiling
-from ledger.reports.lookups import STRETCHES
+from ledger.reports.charts import round_up
+from ledger.reports.queries import STRETCHES
 from tests.accounts.pages import offences_against_csp, page
 from tests.ledger.calling import at, begun, budget, called, key_of, metered, model_with
 from tests.pages import words
@@ -229,7 +229,7 @@ def test_bars_are_as_high_as_what_they_stand_for(browser_of, ada, root, model, m
     ("highest", "top"), [("0", "1"), ("0.003", "0.003"), ("7", "8"), ("10.05", "12"), ("99", "100")]
 )
 def test_the_scale_ends_at_a_round_figure(highest, top):
-    assert ceiling(Decimal(highest)) == Decimal(top)
+    assert round_up(Decimal(highest)) == Decimal(top)
 
 
 # Estimates, what is gone, what is unknown
