@@ -1,6 +1,7 @@
 """Everything that viewers are ever told: rendered once, the same for all who listen."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.template.loader import render_to_string
 
@@ -14,17 +15,22 @@ CATCH_UP_LIMIT = 60
 """Changed messages that are sent one by one; a page further behind loads the latest anew."""
 
 
+def element(template: str, context: dict[str, Any]) -> str:
+    """Renders one element without whitespace around it, which each morph would add to the page again."""
+    return render_to_string(template, context).strip()
+
+
 def article(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     """A message as HTML; `blocks` stand for those of the row while a reply grows."""
     if message.deleted_at:
-        return render_to_string("conversations/_message_deleted.html", {"message": message})
+        return element("conversations/_message_deleted.html", {"message": message})
     if blocks is None:
         blocks = shown_blocks(message)
-    return render_to_string("conversations/_message.html", {"message": message, "blocks": blocks})
+    return element("conversations/_message.html", {"message": message, "blocks": blocks})
 
 
 def block_html(block: ShownBlock, message: Message) -> str:
-    return render_to_string("conversations/_block.html", {"block": block, "message": message})
+    return element("conversations/_block.html", {"block": block, "message": message})
 
 
 def partial(target: str, swap: str, html: str = "") -> str:
@@ -136,9 +142,7 @@ def members_changed(conversation: Conversation) -> None:
     """The faces in the header."""
     participants = conversation.participants.select_related("user").order_by("pk")
     context = {"conversation": conversation, "participants": participants}
-    tell(
-        conversation.pk, Frame(partial("#faces", "outerMorph", render_to_string("conversations/_faces.html", context)))
-    )
+    tell(conversation.pk, Frame(partial("#faces", "outerMorph", element("conversations/_faces.html", context))))
 
 
 def tools_chosen(conversation: Conversation) -> None:
@@ -149,7 +153,7 @@ def tools_chosen(conversation: Conversation) -> None:
         tools = AtHand.of(conversation, participant.user)
         if tools.offered:
             context = {"conversation": conversation, "tools": tools}
-            button = render_to_string("conversations/_tools_button.html", context)
+            button = element("conversations/_tools_button.html", context)
             hub.publish(person_topic(participant.user_id), Frame(partial(target, "outerMorph", button)))
 
 
@@ -175,7 +179,7 @@ def shut_out(conversation: Conversation, person_pk: int) -> None:
 
 
 def list_row(conversation: Conversation) -> str:
-    return render_to_string("conversations/_conversation.html", {"place": place_of(conversation)})
+    return element("conversations/_conversation.html", {"place": place_of(conversation)})
 
 
 def people_in(conversation: Conversation) -> list[int]:

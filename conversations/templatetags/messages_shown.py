@@ -33,12 +33,28 @@ def attached(message: Message) -> list[AttachedFile]:
 
 
 @register.filter
+def speaker(message: Message) -> str:
+    """The name of the person or the model."""
+    if message.role == Role.USER:
+        return str(message.author or "Somebody who left")
+    return (message.generation and message.generation.model_name) or "Model"
+
+
+@register.filter
+def speaker_initials(message: Message) -> str:
+    """The letters of the speaker's mark: a person's own, or those of the model's provider."""
+    if message.role == Role.USER:
+        return initials(message.author or "")
+    return initials(message.generation.provider_name if message.generation else "")
+
+
+@register.filter
 def answering(messages: Iterable[Message]) -> bool:
     return any(message.generation and message.generation.is_unfinished for message in messages)
 
 
 @register.filter
-def initials(name: str) -> str:
+def initials(name: object) -> str:
     """Up to two letters that stand for a person."""
     words = [word for word in str(name).split() if word[:1].isalnum()]
     letters = words[0][0] + (words[-1][0] if len(words) > 1 else "") if words else "?"

@@ -187,7 +187,7 @@ function warn() {
   const option = document.getElementById("model")?.selectedOptions[0];
   const isBlind = option?.hasAttribute("data-blind") && list.querySelector('[data-kind="image"]');
   warning.hidden = !isBlind;
-  if (isBlind) warning.querySelector("span").textContent = `${option.textContent} cannot see images. Choose another model, or remove them.`;
+  if (isBlind) warning.querySelector("span").textContent = `${option.text} cannot see images. Choose another model, or remove them.`;
 }
 
 function refuse(words) {

@@ -109,7 +109,7 @@ async def shows_everything(tab: Tab) -> None:
     await expect(tab.answer.get_by_role("checkbox").first).to_be_checked()
     await expect(tab.answer.locator("math")).to_be_visible()
     await expect(tab.answer.locator(".meta > summary")).to_have_text(
-        re.compile(r"^Test model · 1,234 tokens · [\d.]+\ss")
+        re.compile(r"^\s*Test model\s+· 1,234 tokens\s+· [\d.]+\ss")
     )
 
 
