@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from conversations.models import Conversation, Message, Path, Role, Thinking
-from ledger.sizes import message_size, size_of
+from ledger.sizes import estimate_message, estimate_text
 from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
 
@@ -74,7 +74,7 @@ def estimate(
                 break
             said = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
             return said + sum(map(tokens_in, told[place + 1 :]))
-    before = size_of(conversation.system_prompt) + sum(size_of(str(tool)) for tool in tools)
+    before = estimate_text(conversation.system_prompt) + sum(estimate_text(str(tool)) for tool in tools)
     return before + sum(map(tokens_in, told))
 
 
@@ -93,4 +93,4 @@ def kept_from(told: Sequence[Message], tokens: int, window: int | None) -> Messa
 
 
 def tokens_in(message: Message) -> int:
-    return message_size(message.blocks)
+    return estimate_message(message.blocks)

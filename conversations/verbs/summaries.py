@@ -7,7 +7,7 @@ from conversations.models import Conversation, Message, Path, Role
 from conversations.models.attachment import reference_in
 from conversations.verbs import turns
 from conversations.verbs.forking import settings_of
-from ledger.sizes import BYTES_A_TOKEN
+from ledger.sizes import BYTES_PER_TOKEN
 from upstreams.models import ChatModel
 
 ASKED_FOR = (
@@ -34,7 +34,7 @@ def begin_with_summary(path: Path, person: User, chat_model: ChatModel | None) -
 def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
     window = chat_model.context_window if chat_model else None
     # Half of the window is for continuing. Markup and short words have fewer bytes per token than usual.
-    room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_A_TOKEN - 1))
+    room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_PER_TOKEN - 1))
     said: list[str] = []
     for message in path.messages.for_reading().order_by("-pk"):
         words = in_words(message)

@@ -16,7 +16,7 @@ from gateway.translation import translated
 from ledger.booking import entries
 from ledger.booking.meter import Meter
 from ledger.models import Entry
-from ledger.sizes import prompt_tokens
+from ledger.sizes import estimate_prompt
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
@@ -74,7 +74,7 @@ def admit(asked: Asked) -> Admitted:
     else:
         told = translated(asked.body, asked.protocol, endpoint, chat_model.model_id, chat_model.limits)
         payload, dropped = told.body, told.dropped
-    size = prompt_tokens(asked.body)
+    size = estimate_prompt(asked.body)
     caller = entries.Caller(key.person, entries.CallSource.GATEWAY, asked.request_id, key)
     try:
         entry = entries.begin(caller, chat_model, prompt_tokens=size, max_tokens=most_tokens(payload))

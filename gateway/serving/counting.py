@@ -6,7 +6,7 @@ from typing import Final
 from gateway.problems import Problem
 from gateway.serving.admission import Asked
 from gateway.serving.payloads import verbatim
-from ledger.sizes import prompt_tokens
+from ledger.sizes import estimate_prompt
 from upstreams.client import LIMITS
 from upstreams.client.counting import PATH, count_in
 from upstreams.client.exchange import Exchange
@@ -27,7 +27,7 @@ async def counted(asked: Asked, model_id: str, endpoint: Endpoint) -> tuple[int,
         except UpstreamError as failure:
             if failure.status not in _UNKNOWN_THERE:
                 raise Problem.of(failure) from None
-    return prompt_tokens(asked.body), True
+    return estimate_prompt(asked.body), True
 
 
 async def _upstreams_count(asked: Asked, model_id: str, endpoint: Endpoint) -> int | None:

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.ledger.calling import model_with
+from tests.ledger.calling import make_model
 from upstreams.models import ChatModel
 
 
 @pytest.fixture
 def model(db: None) -> ChatModel:
-    """A token read costs a millionth, one written ten: a thousand of each are 0.011."""
-    return model_with(input_price=Decimal(1), output_price=Decimal(10))
+    """Input costs a millionth a token and output ten: a thousand tokens of each cost 0.011."""
+    return make_model(input_price=Decimal(1), output_price=Decimal(10))

@@ -35,7 +35,7 @@ PIXEL = "iVBORw0KGgo" * 40_000
     ],
 )
 def test_a_block_has_about_so_many_tokens(block: dict[str, Any], tokens: int) -> None:
-    assert sizes.content_size(block) == tokens
+    assert sizes.estimate_content(block) == tokens
 
 
 TOOL = {"name": "look_up", "description": "d" * 400, "input_schema": {"type": "object", "properties": {}}}
@@ -59,23 +59,23 @@ TEXT = "a" * 400
     ],
 )
 def test_a_request_has_what_is_in_it(body: Any) -> None:
-    assert 300 < sizes.prompt_tokens(body) < 340
+    assert 300 < sizes.estimate_prompt(body) < 340
 
 
 def test_results_of_tools_count_with_their_images() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": TEXT}, {"type": "image"}]}
-    assert 1434 <= sizes.prompt_tokens({"messages": [{"role": "user", "content": [result]}]}) < 1460
+    assert 1434 <= sizes.estimate_prompt({"messages": [{"role": "user", "content": [result]}]}) < 1460
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": "?"}, {"messages": [None, 1, {"content": 5}]}, {"tools": {"a": 1}}]
 )
 def test_what_makes_no_sense_is_estimated_all_the_same(body: Any) -> None:
-    assert 0 <= sizes.prompt_tokens(body) < 10
+    assert 0 <= sizes.estimate_prompt(body) < 10
 
 
 def test_what_is_nested_deeply_is_no_trouble() -> None:
     content: Any = TEXT
     for _ in range(50_000):
         content = [content]
-    assert sizes.content_size(content) == 100
+    assert sizes.estimate_content(content) == 100

@@ -14,7 +14,7 @@ from conversations.models.message import text_block
 from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
 from tests.conversations.asking import posted
-from tests.ledger.calling import begun, called
+from tests.ledger.calling import begin_call, make_call
 from tests.pages import Page
 from upstreams.models import ChatModel
 
@@ -34,7 +34,7 @@ def client(ada: User, browser_of: SignedIn) -> Client:
 @pytest.fixture
 def over(ada: User, model: ChatModel) -> Budget:
     """Ada's money is spent."""
-    called(ada, model, 0, 1000)
+    make_call(ada, model, 0, 1000)
     return Budget.objects.create(scope="person", period="month", unit="money", limit=Decimal("0.01"))
 
 
@@ -115,7 +115,7 @@ def test_it_warns_before_and_near_the_gauge(
     budget = Budget.objects.create(scope="person", period="month", unit="money", limit=10)
     page = f"/conversations/{conversation.pk}/"
     assert Page(client.get(page).content.decode()).one("#budget-note").text_content().strip() == ""
-    called(ada, model, 0, 553_334)
+    make_call(ada, model, 0, 553_334)
     words = re.compile(r"83\xa0% of your monthly budget is used: \$8\.30 of \$10\.00\. It renews on 1 [A-Z][a-z]+\.")
     for address in (page, "/"):
         assert words.search(Page(client.get(address).content.decode()).one("#budget-note").text_content())
@@ -136,7 +136,7 @@ def test_a_limit_of_requests_says_when_to_try_again(
     client: Client, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=1)
-    begun(ada, model)
+    begin_call(ada, model)
     refused = client.post(f"/conversations/{conversation.pk}/turns/", {"text": "Hello?"}, headers=HTMX)
     assert refused.status_code == 429
     assert re.search(r"You have made 1 request within a minute.*Try again in \d+ second", refused.content.decode())

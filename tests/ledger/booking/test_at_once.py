@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from ledger.booking.entries import CallRefused
 from ledger.models import Entry, RateLimit, UsageSum
-from tests.ledger.calling import begun, budget, called, key_of, settled, sums_of
+from tests.ledger.calling import begin_call, make_budget, make_call, make_key, read_spendings, settle_call
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,49 +43,49 @@ def at_once[R](act: Callable[[int], R], count: int = 20) -> list[R]:
 
 def tried(*args: Any, **fields: Any) -> Entry | None:
     try:
-        return begun(*args, **fields)
+        return begin_call(*args, **fields)
     except CallRefused:
         return None
 
 
 def test_twenty_calls_at_a_nearly_spent_budget_overspend_by_one_reservation(ada: User, model: ChatModel) -> None:
-    site, mine = budget(1000), budget(5000, scope="person", period="day")
-    called(ada, model, 700, 50)
+    site, mine = make_budget(1000), make_budget(5000, scope="person", period="day")
+    make_call(ada, model, 700, 50)
     entries = [each for each in at_once(lambda _: tried(ada, model, prompt=60, answer=40)) if each]
     # 750 are spent, and each holds 100: the third is the last that finds less than 1000 taken.
     assert len(entries) == 3
-    assert sums_of(site) == [(750, 300)] and sums_of(mine) == [(750, 300)]
-    at_once(lambda number: settled(entries[number], 60, 40), count=3)
-    assert sums_of(site) == [(1050, 0)]
+    assert read_spendings(site) == [(750, 300)] and read_spendings(mine) == [(750, 300)]
+    at_once(lambda number: settle_call(entries[number], 60, 40), count=3)
+    assert read_spendings(site) == [(1050, 0)]
     assert Entry.objects.count() == 4
 
 
 def test_the_first_calls_of_a_period_are_all_counted(ada: User, ben: User, model: ChatModel) -> None:
     people = [ada, ben]
-    site, each = budget(10**9), budget(10**9, scope="person")
-    at_once(lambda number: called(people[number % 2], model, 10, 5))
-    assert sums_of(site) == [(300, 0)] and sums_of(each) == [(150, 0), (150, 0)]
+    site, each = make_budget(10**9), make_budget(10**9, scope="person")
+    at_once(lambda number: make_call(people[number % 2], model, 10, 5))
+    assert read_spendings(site) == [(300, 0)] and read_spendings(each) == [(150, 0), (150, 0)]
     assert set(UsageSum.objects.values_list("calls", "input_tokens", "output_tokens")) == {(10, 100, 50)}
 
 
 def test_an_entry_that_is_settled_from_everywhere_is_settled_once(ada: User, model: ChatModel) -> None:
-    site = budget(1000)
-    entry = begun(ada, model)
-    at_once(lambda _: settled(Entry.objects.select_related("chat_model").get(pk=entry.pk), 10, 5), count=8)
-    assert sums_of(site) == [(15, 0)]
+    site = make_budget(1000)
+    entry = begin_call(ada, model)
+    at_once(lambda _: settle_call(Entry.objects.select_related("chat_model").get(pk=entry.pk), 10, 5), count=8)
+    assert read_spendings(site) == [(15, 0)]
 
 
 @pytest.mark.parametrize("scope", ["person", "key"])
 def test_no_more_answers_at_the_same_time_than_allowed(ada: User, model: ChatModel, scope: str) -> None:
-    key = key_of(ada)
+    key = make_key(ada)
     RateLimit.objects.create(scope=scope, streams=3)
     entries = [each for each in at_once(lambda _: tried(ada, model, key=key), count=8) if each]
     assert len(entries) == 3
     with pytest.raises(CallRefused, match="3 answers being written") as refused:
-        begun(ada, model, key=key)
+        begin_call(ada, model, key=key)
     assert (refused.value.kind, refused.value.retry_after) == ("rate_limited", 2.0)
-    settled(entries[0])
-    begun(ada, model, key=key)
+    settle_call(entries[0])
+    begin_call(ada, model, key=key)
 
 
 def test_so_many_requests_a_minute_and_then_again(ada: User, ben: User, model: ChatModel) -> None:
@@ -93,15 +93,15 @@ def test_so_many_requests_a_minute_and_then_again(ada: User, ben: User, model: C
     RateLimit.objects.create(scope="person", person=ben, requests_a_minute=6)
     assert sum(1 for each in at_once(lambda _: tried(ada, model), count=8) if each) == 5
     with pytest.raises(CallRefused, match="You have made 5 requests within a minute") as refused:
-        begun(ada, model)
+        begin_call(ada, model)
     assert refused.value.retry_after is not None and 0 < refused.value.retry_after <= 60
     for _ in range(6):
-        begun(ben, model)
+        begin_call(ben, model)
     with pytest.raises(CallRefused):
-        begun(ben, model)
+        begin_call(ben, model)
     first = Entry.objects.filter(person=ada).earliest("started_at")
     Entry.objects.filter(pk=first.pk).update(started_at=F("started_at") - timedelta(seconds=61))
-    begun(ada, model)
+    begin_call(ada, model)
     with pytest.raises(CallRefused):
-        begun(ada, model)
+        begin_call(ada, model)
     assert Entry.objects.filter(person=ada, started_at__gt=now() - timedelta(minutes=1)).count() == 5

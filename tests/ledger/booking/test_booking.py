@@ -10,7 +10,7 @@ from accounts.models import User
 from ledger.booking import entries
 from ledger.booking.entries import Caller, CallRefused, CallSource, Outcome
 from ledger.models import Entry, RateLimit, UsageSum
-from tests.ledger.calling import begun, called, key_of, metered, model_with, settled, whole
+from tests.ledger.calling import begin_call, full_meter, make_call, make_key, make_meter, make_model, settle_call
 from upstreams.events import BlockGrew, ReplyStarted, Usage, UsageReported
 from upstreams.models import ChatModel
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.django_db
 
 def test_a_call_says_who_for_what_and_what_it_came_to(ada: User, model: ChatModel) -> None:
     ada.groups.add(Group.objects.create(name="Sales"), Group.objects.create(name="Engineers"))
-    key = key_of(ada)
+    key = make_key(ada)
     entry = entries.begin(Caller(ada, CallSource.GATEWAY, "req_1", key), model, prompt_tokens=90, max_tokens=500)
     assert (entry.reserved_tokens, entry.reserved_cost) == (590, Decimal("0.00509"))
-    entries.settle(entry, whole(Usage(80, 20, cache_read_tokens=10, thinking_tokens=5)), Outcome.COMPLETE)
+    entries.settle(entry, full_meter(Usage(80, 20, cache_read_tokens=10, thinking_tokens=5)), Outcome.COMPLETE)
     booked = Entry.objects.get()
     assert (booked.person, booked.key, booked.chat_model) == (ada, key, model)
     names = (booked.person_name, booked.key_name, booked.group_name, booked.model_name, booked.provider_name)
@@ -35,11 +35,11 @@ def test_a_call_says_who_for_what_and_what_it_came_to(ada: User, model: ChatMode
 
 
 def test_what_it_was_of_may_be_deleted_and_is_still_known(ada: User, model: ChatModel) -> None:
-    key = key_of(ada)
-    entry = begun(ada, model, key=key)
+    key = make_key(ada)
+    entry = begin_call(ada, model, key=key)
     ChatModel.objects.all().delete()
     User.objects.all().delete()
-    settled(entry)
+    settle_call(entry)
     booked = Entry.objects.get()
     assert (booked.person, booked.key, booked.chat_model) == (None, None, None)
     assert (booked.person_name, booked.key_name, booked.model_name) == ("Ada Lovelace", "ci", "Clever")
@@ -47,61 +47,61 @@ def test_what_it_was_of_may_be_deleted_and_is_still_known(ada: User, model: Chat
 
 
 def test_it_is_settled_once(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
+    entry = begin_call(ada, model)
     again = Entry.objects.get()
-    settled(entry, 100, 50)
-    settled(again, 1, 1)
-    settled(entry, 2, 2)
+    settle_call(entry, 100, 50)
+    settle_call(again, 1, 1)
+    settle_call(entry, 2, 2)
     assert Entry.objects.get().tokens == 150
     assert set(UsageSum.objects.values_list("calls", "input_tokens")) == {(1, 100)}
 
 
 def test_the_price_is_that_of_the_beginning(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
+    entry = begin_call(ada, model)
     ChatModel.objects.update(input_price=1000)
-    assert settled(entry, 1000, 0).cost == Decimal("0.001")
+    assert settle_call(entry, 1000, 0).cost == Decimal("0.001")
 
 
 def test_without_prices_a_cost_is_not_known(ada: User) -> None:
-    called(ada, model_with("Free"))
+    make_call(ada, make_model("Free"))
     assert Entry.objects.get().cost is None
 
 
 def test_a_call_that_was_turned_down_at_the_door_costs_nothing(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
-    entries.settle(entry, metered([]), Outcome.FAILED, "overloaded")
+    entry = begin_call(ada, model)
+    entries.settle(entry, make_meter([]), Outcome.FAILED, "overloaded")
     assert (entry.tokens, entry.is_estimate, entry.error_kind) == (0, False, "overloaded")
 
 
 def test_a_failure_keeps_what_the_upstream_has_counted(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
+    entry = begin_call(ada, model)
     events = [ReplyStarted("msg_2", "clever"), UsageReported(Usage(25, 1))]
-    entries.settle(entry, metered(events), Outcome.FAILED, "overloaded")
+    entries.settle(entry, make_meter(events), Outcome.FAILED, "overloaded")
     assert (entry.usage, entry.upstream_id) == (Usage(25, 1), "msg_2")
 
 
 def test_a_prompt_that_was_read_in_vain_is_counted(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
-    entries.settle(entry, metered([], prompt=100), Outcome.FAILED, "stalled")
+    entry = begin_call(ada, model)
+    entries.settle(entry, make_meter([], prompt=100), Outcome.FAILED, "stalled")
     assert (entry.tokens, entry.is_estimate) == (100, True)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.BROKEN])
 def test_what_was_cut_is_a_marked_estimate(ada: User, model: ChatModel, outcome: Outcome) -> None:
-    entry = begun(ada, model)
-    entries.settle(entry, metered([BlockGrew("x" * 40)], prompt=100), outcome)
+    entry = begin_call(ada, model)
+    entries.settle(entry, make_meter([BlockGrew("x" * 40)], prompt=100), outcome)
     assert (entry.usage, entry.is_estimate) == (Usage(100, 10), True)
 
 
 def test_what_was_stopped_before_anything_came_is_not_nothing(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model)
-    entries.settle(entry, metered([], prompt=100), Outcome.STOPPED)
+    entry = begin_call(ada, model)
+    entries.settle(entry, make_meter([], prompt=100), Outcome.STOPPED)
     assert (entry.usage, entry.is_estimate) == (Usage(100, 0), True)
 
 
 def test_a_crash_leaves_marked_estimates(ada: User, ben: User, model: ChatModel) -> None:
-    lost = begun(ada, model, prompt=70)
-    settled(begun(ben, model), 10, 10)
+    lost = begin_call(ada, model, prompt=70)
+    settle_call(begin_call(ben, model), 10, 10)
     entries.recover()
     entries.recover()
     booked = Entry.objects.get(pk=lost.pk)
@@ -111,7 +111,7 @@ def test_a_crash_leaves_marked_estimates(ada: User, ben: User, model: ChatModel)
 
 
 def test_a_crash_counts_what_is_known_to_have_been_written(ada: User, model: ChatModel) -> None:
-    other = begun(ada, model)
+    other = begin_call(ada, model)
     entry = entries.begin(Caller(ada, CallSource.CONVERSATION), model, prompt_tokens=70, max_tokens=None)
     entries.recover(written={entry.pk: 30})
     assert [each.pk for each in Entry.objects.open()] == [other.pk]
@@ -119,15 +119,15 @@ def test_a_crash_counts_what_is_known_to_have_been_written(ada: User, model: Cha
 
 
 def test_a_key_was_last_used_about_then(ada: User, model: ChatModel) -> None:
-    key = key_of(ada)
-    first = called(ada, model, key=key)
-    called(ada, model, key=key)
+    key = make_key(ada)
+    first = make_call(ada, model, key=key)
+    make_call(ada, model, key=key)
     key.refresh_from_db()
     assert key.last_used_at == first.started_at
 
 
 def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model: ChatModel) -> None:
-    left, running = begun(ada, model), begun(ada, model)
+    left, running = begin_call(ada, model), begin_call(ada, model)
     Entry.objects.filter(pk=left.pk).update(started_at=left.started_at - timedelta(hours=2))
     entries.recover(before=running.started_at - timedelta(hours=1))
     assert [entry.pk for entry in Entry.objects.open()] == [running.pk]
@@ -135,10 +135,10 @@ def test_what_is_open_for_too_long_is_settled_and_nothing_else(ada: User, model:
 
 def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(ada: User, model: ChatModel) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=1)
-    begun(ada, model)
+    begin_call(ada, model)
     answer = Caller(ada, CallSource.CONVERSATION)
     for _ in range(2):
-        settled(entries.begin(answer, model, prompt_tokens=1, max_tokens=1, is_follow_up=lambda: True))
+        settle_call(entries.begin(answer, model, prompt_tokens=1, max_tokens=1, is_follow_up=lambda: True))
     for source in CallSource:
         with pytest.raises(CallRefused):
             entries.begin(Caller(ada, source), model, prompt_tokens=1, max_tokens=1)

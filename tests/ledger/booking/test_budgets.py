@@ -12,7 +12,17 @@ from ledger.booking import budgets, entries
 from ledger.booking.entries import CallRefused, Outcome
 from ledger.models import Budget, Entry, Spending
 from ledger.payer import Payer
-from tests.ledger.calling import at, begun, budget, called, key_of, metered, model_with, settled, sums_of
+from tests.ledger.calling import (
+    at,
+    begin_call,
+    make_budget,
+    make_call,
+    make_key,
+    make_meter,
+    make_model,
+    read_spendings,
+    settle_call,
+)
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
@@ -20,54 +30,54 @@ pytestmark = pytest.mark.django_db
 
 def refusal(person: User, model: ChatModel, **fields: Any) -> CallRefused:
     with pytest.raises(CallRefused) as refused:
-        begun(person, model, **fields)
+        begin_call(person, model, **fields)
     return refused.value
 
 
 def test_it_is_reserved_before_and_settled_after(ada: User, model: ChatModel) -> None:
-    site = budget(1000)
-    entry = begun(ada, model, prompt=100, answer=300)
-    assert sums_of(site) == [(0, 400)]
-    settled(entry, 90, 20)
-    assert sums_of(site) == [(110, 0)]
+    site = make_budget(1000)
+    entry = begin_call(ada, model, prompt=100, answer=300)
+    assert read_spendings(site) == [(0, 400)]
+    settle_call(entry, 90, 20)
+    assert read_spendings(site) == [(110, 0)]
 
 
 def test_the_last_call_goes_through_whole_and_the_next_does_not(ada: User, model: ChatModel) -> None:
-    budget(1000)
-    called(ada, model, 900, 99)
-    last = begun(ada, model, prompt=500, answer=500)
+    make_budget(1000)
+    make_call(ada, model, 900, 99)
+    last = begin_call(ada, model, prompt=500, answer=500)
     error = refusal(ada, model)
     assert (error.kind, error.retry_after) == ("over_budget", entries.RESERVED_RETRY)
     assert "999 of 1,000 tokens is used, and 1,000 tokens is held" in str(error)
-    settled(last, 500, 500)
+    settle_call(last, 500, 500)
     assert str(refusal(ada, model)).startswith(
         "The site's monthly budget is used up: 1,999 of 1,000 tokens. It renews on 1 "
     )
 
 
 def test_a_refused_call_leaves_nothing(ada: User, model: ChatModel) -> None:
-    generous, tight = budget(10_000), budget(0)
-    key = key_of(ada)
+    generous, tight = make_budget(10_000), make_budget(0)
+    key = make_key(ada)
     refusal(ada, model, key=key)
     key.refresh_from_db()
     assert not Entry.objects.exists() and key.last_used_at is None
-    assert sums_of(generous) in ([], [(0, 0)]) and sums_of(tight) in ([], [(0, 0)])
+    assert read_spendings(generous) in ([], [(0, 0)]) and read_spendings(tight) in ([], [(0, 0)])
 
 
 def test_money_is_counted_exactly(ada: User, model: ChatModel) -> None:
-    mine = budget("0.01", scope="person", person=ada, unit="money")
+    mine = make_budget("0.01", scope="person", person=ada, unit="money")
     for _ in range(3):
-        called(ada, model, 1, 3)
+        make_call(ada, model, 1, 3)
     assert budgets.get_status(mine, Payer.of(ada), now()).spent_amount == Decimal("0.000093")
-    called(ada, model, 0, 1000)
+    make_call(ada, model, 0, 1000)
     assert "$0.01 of $0.01" in str(refusal(ada, model))
 
 
 def test_money_is_not_spent_where_no_price_is_known(ada: User) -> None:
-    free = model_with("Free")
-    mine = budget("0.01", scope="person", person=ada, unit="money")
-    called(ada, free, 1_000_000, 1_000_000)
-    assert sums_of(mine) == [(0, 0)]
+    free = make_model("Free")
+    mine = make_budget("0.01", scope="person", person=ada, unit="money")
+    make_call(ada, free, 1_000_000, 1_000_000)
+    assert read_spendings(mine) == [(0, 0)]
 
 
 @pytest.mark.parametrize("scope", ["person", "group", "key"])
@@ -75,156 +85,156 @@ def test_what_is_for_each_is_counted_for_each(ada: User, ben: User, model: ChatM
     keys = {}
     for person in (ada, ben):
         person.groups.add(Group.objects.create(name=f"Group of {person}"))
-        keys[person] = key_of(person)
-    each = budget(100, scope=scope)
-    called(ada, model, 100, 0, key=keys[ada])
+        keys[person] = make_key(person)
+    each = make_budget(100, scope=scope)
+    make_call(ada, model, 100, 0, key=keys[ada])
     refusal(ada, model, key=keys[ada])
-    called(ben, model, 10, 0, key=keys[ben])
-    assert sorted(sums_of(each)) == [(10, 0), (100, 0)]
+    make_call(ben, model, 10, 0, key=keys[ben])
+    assert sorted(read_spendings(each)) == [(10, 0), (100, 0)]
 
 
 def test_ones_own_stands_in_the_place_of_what_is_for_each(ada: User, ben: User, model: ChatModel) -> None:
-    each = budget(100, scope="person")
-    own = budget(1000, scope="person", person=ada)
-    called(ada, model, 300, 0)
-    called(ben, model, 300, 0)
-    begun(ada, model)
+    each = make_budget(100, scope="person")
+    own = make_budget(1000, scope="person", person=ada)
+    make_call(ada, model, 300, 0)
+    make_call(ben, model, 300, 0)
+    begin_call(ada, model)
     refusal(ben, model)
     own.delete()
     refusal(ada, model)
-    assert sums_of(each) == [(300, 200), (300, 0)]
+    assert read_spendings(each) == [(300, 200), (300, 0)]
 
 
 def test_it_holds_for_nobody_else(ada: User, ben: User, model: ChatModel) -> None:
-    budget(0, scope="person", person=ada)
-    budget(0, scope="group", group=Group.objects.create(name="Sales"))
-    budget(0, scope="key", key=key_of(ada))
-    begun(ben, model)
-    begun(ben, model, key=key_of(ben))
+    make_budget(0, scope="person", person=ada)
+    make_budget(0, scope="group", group=Group.objects.create(name="Sales"))
+    make_budget(0, scope="key", key=make_key(ada))
+    begin_call(ben, model)
+    begin_call(ben, model, key=make_key(ben))
     refusal(ada, model)
 
 
 def test_who_is_in_several_groups_is_counted_in_the_first_by_name(ada: User, model: ChatModel) -> None:
     sales, engineers = (Group.objects.create(name=name) for name in ("Sales", "Engineers"))
     ada.groups.add(sales, engineers)
-    budget(0, scope="group", group=sales)
-    called(ada, model)
-    budget(100, scope="group", group=engineers)
+    make_budget(0, scope="group", group=sales)
+    make_call(ada, model)
+    make_budget(100, scope="group", group=engineers)
     assert str(refusal(ada, model)).startswith("Your group's monthly budget is used up")
 
 
 def test_what_is_made_in_mid_period_starts_from_the_ledger(ada: User, ben: User, model: ChatModel) -> None:
-    called(ada, model, 100, 50)
-    called(ben, model, 1000, 0)
-    open_ = begun(ada, model, prompt=10, answer=20)
-    mine = budget(180, scope="person", person=ada)
+    make_call(ada, model, 100, 50)
+    make_call(ben, model, 1000, 0)
+    open_ = begin_call(ada, model, prompt=10, answer=20)
+    mine = make_budget(180, scope="person", person=ada)
     assert budgets.get_status(mine, Payer.of(ada), now()) == budgets.BudgetStatus(
         mine, ada.pk, now().date().replace(day=1), 150, 30
     )
     refusal(ada, model)
-    settled(open_, 10, 10)
-    assert sums_of(mine) == [(170, 0)]
+    settle_call(open_, 10, 10)
+    assert read_spendings(mine) == [(170, 0)]
 
 
 def test_a_call_that_is_settled_before_a_new_budget_was_asked_counts_once(ada: User, model: ChatModel) -> None:
-    entry = begun(ada, model, prompt=10, answer=20)
-    site = budget(1000)
-    settled(entry, 10, 10)
-    called(ada, model, 5, 0)
-    assert sums_of(site) == [(25, 0)]
+    entry = begin_call(ada, model, prompt=10, answer=20)
+    site = make_budget(1000)
+    settle_call(entry, 10, 10)
+    make_call(ada, model, 5, 0)
+    assert read_spendings(site) == [(25, 0)]
 
 
 def test_a_limit_that_is_raised_lets_people_on(ada: User, model: ChatModel) -> None:
-    site = budget(100)
-    called(ada, model, 100, 0)
+    site = make_budget(100)
+    make_call(ada, model, 100, 0)
     refusal(ada, model)
     site.limit = Decimal(200)
     site.save(update_fields=["limit"])
-    assert sums_of(site) == [(100, 0)]
-    begun(ada, model)
+    assert read_spendings(site) == [(100, 0)]
+    begin_call(ada, model)
 
 
 @pytest.mark.parametrize("change", [{"unit": "money", "limit": 1}, {"period": "day"}, {"scope": "person"}])
 def test_on_other_terms_it_starts_from_the_ledger_again(ada: User, model: ChatModel, change: dict[str, Any]) -> None:
-    changing = budget(1000)
-    called(ada, model, 100, 10)
-    open_ = begun(ada, model)
+    changing = make_budget(1000)
+    make_call(ada, model, 100, 10)
+    open_ = begin_call(ada, model)
     for name, value in change.items():
         setattr(changing, name, value)
     changing.save()
-    settled(open_, 100, 10)
-    called(ada, model, 100, 10)
+    settle_call(open_, 100, 10)
+    make_call(ada, model, 100, 10)
     spent = 3 * (20_000 if changing.unit == "money" else 110)
-    assert sums_of(changing) == [(spent, 0)]
+    assert read_spendings(changing) == [(spent, 0)]
 
 
 def test_what_is_not_in_force_counts_nothing_and_later_all(ada: User, model: ChatModel) -> None:
-    site = budget(150)
-    open_ = begun(ada, model)
+    site = make_budget(150)
+    open_ = begin_call(ada, model)
     site.is_active = False
     site.save(update_fields=["is_active"])
-    settled(open_, 100, 0)
-    called(ada, model, 100, 0)
+    settle_call(open_, 100, 0)
+    make_call(ada, model, 100, 0)
     site.is_active = True
     site.save(update_fields=["is_active"])
     refusal(ada, model)
 
 
 def test_a_budget_that_is_deleted_is_gone_while_a_call_runs(ada: User, model: ChatModel) -> None:
-    site = budget(150)
-    entry = begun(ada, model)
+    site = make_budget(150)
+    entry = begin_call(ada, model)
     site.delete()
-    settled(entry)
+    settle_call(entry)
     assert not Spending.objects.exists() and not Entry.objects.open().exists()
 
 
 def test_what_came_to_nothing_gives_back_what_was_held(ada: User, model: ChatModel) -> None:
-    site = budget(150)
-    entries.settle(begun(ada, model), metered([]), Outcome.FAILED, "overloaded")
-    assert sums_of(site) == [(0, 0)]
-    begun(ada, model)
+    site = make_budget(150)
+    entries.settle(begin_call(ada, model), make_meter([]), Outcome.FAILED, "overloaded")
+    assert read_spendings(site) == [(0, 0)]
+    begin_call(ada, model)
     refusal(ada, model)
     entries.recover()
-    assert sums_of(site) == [(100, 0)]
+    assert read_spendings(site) == [(100, 0)]
 
 
 def test_a_month_ends_where_the_site_is(
     ada: User, model: ChatModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    monthly, daily = budget(100), budget(100, period="day")
+    monthly, daily = make_budget(100), make_budget(100, period="day")
     moments = ["2028-02-28T23:30:00", "2028-02-29T00:10:00", "2028-02-29T23:59:59", "2028-03-01T00:00:00"]
     for moment in moments:
         monkeypatch.setattr(entries, "now", lambda moment=moment: at(moment))
-        called(ada, model, 10, 0)
-    assert sums_of(monthly) == [(30, 0), (10, 0)]
-    assert sums_of(daily) == [(10, 0), (20, 0), (10, 0)]
+        make_call(ada, model, 10, 0)
+    assert read_spendings(monthly) == [(30, 0), (10, 0)]
+    assert read_spendings(daily) == [(10, 0), (20, 0), (10, 0)]
 
 
 def test_a_call_counts_in_the_period_in_which_it_began(
     ada: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daily = budget(100, period="day")
+    daily = make_budget(100, period="day")
     monkeypatch.setattr(entries, "now", lambda: at("2028-12-31T23:59:00"))
-    entry = begun(ada, model, prompt=50, answer=50)
+    entry = begin_call(ada, model, prompt=50, answer=50)
     error = refusal(ada, model)
     assert error.renews_at == at("2029-01-01T00:00:00")
     assert str(error).endswith("It renews on 1 January.")
     monkeypatch.setattr(entries, "now", lambda: at("2029-01-01T00:01:00"))
-    called(ada, model, 10, 0)
-    settled(entry, 70, 0)
-    assert sums_of(daily) == [(70, 0), (10, 0)]
+    make_call(ada, model, 10, 0)
+    settle_call(entry, 70, 0)
+    assert read_spendings(daily) == [(70, 0), (10, 0)]
 
 
 def test_it_warns_at_its_share_and_refuses_at_its_end(ada: User, ben: User, model: ChatModel) -> None:
-    budget("0.01", scope="person", unit="money", warn_share=80)
-    called(ada, model, 0, 799)
+    make_budget("0.01", scope="person", unit="money", warn_share=80)
+    make_call(ada, model, 0, 799)
     assert entries.list_warnings(ada) == []
-    called(ada, model, 0, 31)
+    make_call(ada, model, 0, 31)
     (warning,) = entries.list_warnings(ada)
     assert warning.startswith("83\N{NO-BREAK SPACE}% of your monthly budget is used: $0.0083 of $0.01. It renews on 1 ")
     assert entries.find_refusal(ada) is None
-    called(ada, model, 0, 200)
+    make_call(ada, model, 0, 200)
     refused = entries.find_refusal(ada)
     assert refused is not None and refused.kind == "over_budget" and refused.renews_at is not None
     assert entries.find_refusal(ben) is None and entries.list_warnings(ben) == []

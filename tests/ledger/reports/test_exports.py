@@ -13,7 +13,7 @@ from accounts.models import User
 from ledger.booking import entries
 from ledger.booking.entries import Outcome
 from ledger.reports import exports
-from tests.ledger.calling import begun, called, key_of, metered, model_with
+from tests.ledger.calling import begin_call, make_call, make_key, make_meter, make_model
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
@@ -32,8 +32,8 @@ async def read(person: User, address: str) -> list[dict[str, str]]:
 
 
 def test_the_table_is_the_one_that_is_shown(ada: User, ben: User, root: User, model: ChatModel) -> None:
-    called(ada, model, 1000, 100)
-    called(ben, model, 7000, 700)
+    make_call(ada, model, 1000, 100)
+    make_call(ben, model, 7000, 700)
     first, second = read(root, "/settings/usage/table.csv?by=person")
     assert (first["name"], first["input tokens"], first["output tokens"]) == ("Ben Okri", "7000", "700")
     assert (second["name"], Decimal(second["cost"]), second["currency"]) == ("Ada Lovelace", Decimal("0.002"), "USD")
@@ -45,9 +45,9 @@ def test_the_table_is_the_one_that_is_shown(ada: User, ben: User, root: User, mo
 def test_every_call_is_a_line(ada: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "BATCH", 2)
     for read_tokens in (1, 2, 3, 4):
-        called(ada, model, read_tokens, key=key_of(ada, "Nightly report"))
-    entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)
-    begun(ada, model)
+        make_call(ada, model, read_tokens, key=make_key(ada, "Nightly report"))
+    entries.settle(begin_call(ada, model), make_meter([]), Outcome.STOPPED)
+    begin_call(ada, model)
     lines = read(ada, "/account/usage/calls.csv")
     assert [line["outcome"] for line in lines] == ["open", "stopped", *["complete"] * 4]
     assert [line["input tokens"] for line in lines[2:]] == ["4", "3", "2", "1"]
@@ -60,7 +60,7 @@ def test_every_call_is_a_line(ada: User, model: ChatModel, monkeypatch: pytest.M
 def test_nobody_is_given_what_others_used(
     browser_of: Callable[[User], Client], ada: User, ben: User, model: ChatModel
 ) -> None:
-    called(ben, model)
+    make_call(ben, model)
     for address in ("/account/usage/calls.csv", f"/account/usage/calls.csv?person={ben.pk}"):
         assert read(ada, address) == []
     assert read(ada, "/account/usage/table.csv?by=person") == []
@@ -70,7 +70,7 @@ def test_nobody_is_given_what_others_used(
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,"b"\n=1'])
 def test_no_name_is_a_formula(name: str, ada: User, root: User) -> None:
-    called(ada, model_with(name))
+    make_call(ada, make_model(name))
     for address in ("/settings/usage/table.csv", "/settings/usage/calls.csv"):
         [line] = read(root, address)
         said = line.get("name") or line["model"]

@@ -14,7 +14,7 @@ from ledger.booking.entries import Outcome
 from ledger.models import CallSource, Entry
 from ledger.reports import usage
 from ledger.reports.usage import DateRange, Dimension, Figures, UsageFilter
-from tests.ledger.calling import at, begun, called, key_of, metered, model_with
+from tests.ledger.calling import at, begin_call, make_call, make_key, make_meter, make_model
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +27,8 @@ def year(ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
     """Calls of two people, with and without keys, scattered over more than a year."""
     settings.TIME_ZONE = "America/New_York"
     ada.groups.add(Group.objects.create(name="Engineers"))
-    keys = {ada: key_of(ada), ben: key_of(ben)}
-    other = model_with("Other", input_price=Decimal("0.1234"), output_price=Decimal("0.7"))
+    keys = {ada: make_key(ada), ben: make_key(ben)}
+    other = make_model("Other", input_price=Decimal("0.1234"), output_price=Decimal("0.7"))
     monkeypatch.setattr(usage, "now", lambda: at("2029-06-01T12:00:00"))
     chance = random.Random(7)
     for day in range(-20, 390, 15):
@@ -37,8 +37,8 @@ def year(ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
         for person in (ada, ben):
             for chosen in (model, other):
                 key = chance.choice([None, keys[person]])
-                called(person, chosen, chance.randint(1, 999), chance.randint(1, 999), key=key)
-    entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)
+                make_call(person, chosen, chance.randint(1, 999), chance.randint(1, 999), key=key)
+    entries.settle(begin_call(ada, model), make_meter([]), Outcome.STOPPED)
 
 
 def by_hand(range: DateRange, **wanted: Any) -> Figures:

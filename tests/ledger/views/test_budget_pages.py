@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 
 from ledger.models import Budget, RateLimit
 from tests.accounts.pages import labels, offences_against_csp, page
-from tests.ledger.calling import budget, called, key_of
+from tests.ledger.calling import make_budget, make_call, make_key
 from tests.pages import words
 
 BUDGETS = "/settings/budgets/"
@@ -48,7 +48,7 @@ def test_a_budget_is_added_changed_and_removed(admin):
 
 
 def test_a_budget_is_for_one_or_for_each(admin, ada):
-    group, key = Group.objects.create(name="Editors"), key_of(ada, "Nightly report")
+    group, key = Group.objects.create(name="Editors"), make_key(ada, "Nightly report")
     subjects = {"person": ada.pk, "group": group.pk, "key": key.pk}
     for whose in ("person", "group", "key", "each-person", "each-group", "each-key"):
         # What is not chosen may be filled in: it was, before another was chosen.
@@ -87,21 +87,21 @@ def test_what_is_wrong_is_told_at_its_field(admin, fields, label, told):
 
 
 def test_how_full_it_is_stands_in_words(admin, ada, ben, model):
-    called(ben, model, 1100, 100)
-    budget(10_000)
-    budget(1000, scope="person")
+    make_call(ben, model, 1100, 100)
+    make_budget(10_000)
+    make_budget(1000, scope="person")
     for _ in range(2):
-        called(ada, model, 400, 60)
+        make_call(ada, model, 400, 60)
     site, each = rows(admin.get(BUDGETS))
     assert site == "The whole site 10,000 tokens every month 2,120 tokens · 21 % 80 %"
     assert "1,200 tokens · 120 % used up Ben Okri, the fullest of 2" in each
-    budget(5000, scope="person", person=ben)
+    make_budget(5000, scope="person", person=ben)
     assert "920 tokens · 92 % nearly Ada Lovelace, the fullest of 1" in rows(admin.get(BUDGETS))[1]
 
 
 def test_a_budget_of_a_key_that_is_revoked_can_still_be_changed(admin, ada):
-    key = key_of(ada)
-    made = budget(1000, scope="key", key=key)
+    key = make_key(ada)
+    made = make_budget(1000, scope="key", key=key)
     key.revoke()
     fields = FIELDS | {"whose": "key", "key": key.pk, "limit": "7", "unit": "tokens"}
     assert admin.post(f"{BUDGETS}{made.pk}/", fields).status_code == 302
@@ -121,7 +121,7 @@ def test_a_limit_is_added_changed_and_removed(admin, ada):
 
 
 def test_there_is_one_limit_for_each_and_one_for_everybody(admin, ada):
-    key = key_of(ada)
+    key = make_key(ada)
     for whose in ({"whose": "each-key"}, {"whose": "key", "key": key.pk}, {"whose": "person", "person": ada.pk}):
         assert admin.post("/settings/limits/add/", LIMITS | whose).status_code == 302
         again = admin.post("/settings/limits/add/", LIMITS | whose)

@@ -14,7 +14,7 @@ from ledger.booking.entries import Outcome
 from ledger.reports.charts import round_up
 from ledger.reports.queries import STRETCHES
 from tests.accounts.pages import offences_against_csp, page
-from tests.ledger.calling import at, begun, budget, called, key_of, metered, model_with
+from tests.ledger.calling import at, begin_call, make_budget, make_call, make_key, make_meter, make_model
 from tests.pages import words
 
 OWN, EVERYBODYS = "/account/usage/", "/settings/usage/"
@@ -48,10 +48,10 @@ def row(answer, name):
 @pytest.fixture
 def used(ada, ben, model):
     """Ada has asked two models, one of them by a key; Ben one."""
-    other = model_with("Other")
-    called(ada, model, 1000, 100)
-    called(ada, other, 500, 50, key=key_of(ada, "Nightly report"))
-    called(ben, model, 7000, 700)
+    other = make_model("Other")
+    make_call(ada, model, 1000, 100)
+    make_call(ada, other, 500, 50, key=make_key(ada, "Nightly report"))
+    make_call(ben, model, 7000, 700)
     return other
 
 
@@ -63,7 +63,7 @@ def test_ada_sees_what_she_used_herself(browser_of, ada, used):
 
 
 def test_nothing_in_an_address_shows_what_others_used(browser_of, ada, ben, root, used):
-    key = key_of(ben, "Ben's secret program")
+    key = make_key(ben, "Ben's secret program")
     for query in (f"person={ben.pk}", "by=person", f"key={key.pk}", "by=group", f"person={ben.pk}&by=call", "by=call"):
         answer = browser_of(ada).get(f"{OWN}?{query}")
         assert answer.status_code == 200 and "Ben" not in answer.text and "7,000" not in answer.text
@@ -90,14 +90,14 @@ def test_everybodys_usage_is_for_those_who_may_read_it(browser_of, ada, mallory,
 )
 def test_usage_is_told_by(browser_of, ada, ben, root, model, by, names):
     ben.groups.add(Group.objects.create(name="Editors"))
-    called(ben, model, 7000, 700)
-    called(ada, model_with("Other"), 500, 50, key=key_of(ada, "Nightly report"))
+    make_call(ben, model, 7000, 700)
+    make_call(ada, make_model("Other"), 500, 50, key=make_key(ada, "Nightly report"))
     answer = browser_of(root).get(EVERYBODYS, {"by": by})
     assert [line[: len(name)] for line, name in zip(lines(answer), names, strict=True)] == names
 
 
 def test_a_day_is_a_row_and_leads_to_what_was_used_on_it(browser_of, root, ada, model):
-    called(ada, model, 1000, 100)
+    make_call(ada, model, 1000, 100)
     answer = browser_of(root).get(EVERYBODYS, {"by": "day"})
     today = localdate()
     name = f"{today:%a} {today.day} {today:%B %Y}"
@@ -177,10 +177,10 @@ def test_periods_are_those_of_the_calendar(stretch, today, first, last):
 
 
 def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatch):
-    called(ada, model)
+    make_call(ada, model)
     last = localdate().replace(day=1) - timedelta(days=40)
     monkeypatch.setattr(entries, "now", lambda: at(f"{last.isoformat()}T12:00:00"))
-    called(ada, model)
+    make_call(ada, model)
     answer = browser_of(root).get(EVERYBODYS, {"period": "12-months", "by": "day"})
     assert [line.split(" 1 ")[0] for line in lines(answer)] == [f"{localdate():%B %Y}", f"{last:%B %Y}"]
     month = browser_of(root).get(EVERYBODYS + row(answer, f"{last:%B %Y}"))
@@ -190,7 +190,7 @@ def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatc
 def test_totals_are_compared_with_the_time_before(browser_of, root, ada, model, monkeypatch):
     for days, read in ((0, 3000), (7, 2000), (14, 9000)):
         monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
-        called(ada, model, read, 0)
+        make_call(ada, model, read, 0)
     answer = browser_of(root).get(EVERYBODYS, {"period": "7-days"})
     assert totals(answer)["Tokens"] == "3,000 +50 % against 2,000 in the 7 days before"
     # There is no ledger of all the 30 days before those.
@@ -215,7 +215,7 @@ def test_the_chart_is_a_table_too(browser_of, root, used):
 def test_bars_are_as_high_as_what_they_stand_for(browser_of, ada, root, model, monkeypatch):
     for days, read in ((0, 4000), (1, 1000)):
         monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
-        called(ada, model, read, 0)
+        make_call(ada, model, read, 0)
     answer = browser_of(root).get(EVERYBODYS, {"measure": "tokens", "period": "7-days"})
     bars = page(answer).xpath("//svg//rect[starts-with(@class, 'bar kind')]")
     assert [(bar.get("height"), bar.get("y")) for bar in bars] == [("25.0", "75.0"), ("100.0", "0.0")]
@@ -236,9 +236,9 @@ def test_the_scale_ends_at_a_round_figure(highest, top):
 
 
 def test_estimates_are_marked(browser_of, ada, model):
-    called(ada, model, 1000, 100)
+    make_call(ada, model, 1000, 100)
     assert "≈" not in browser_of(ada).get(OWN).text
-    entries.settle(begun(ada, model), metered([]), Outcome.STOPPED)
+    entries.settle(begin_call(ada, model), make_meter([]), Outcome.STOPPED)
     answer = browser_of(ada).get(OWN)
     assert totals(answer)["Tokens"].startswith("≈") and "of 1 call the server told no usage" in answer.text
     assert "≈" in lines(answer)[0]
@@ -247,7 +247,7 @@ def test_estimates_are_marked(browser_of, ada, model):
 
 
 def test_what_was_deleted_keeps_its_figures_and_its_name(browser_of, ada, root, model):
-    called(ada, model, 1000, 100)
+    make_call(ada, model, 1000, 100)
     model.delete()
     answer = browser_of(root).get(EVERYBODYS)
     assert lines(answer)[0].startswith("Clever House gone 1 – 1,000 100")
@@ -255,14 +255,14 @@ def test_what_was_deleted_keeps_its_figures_and_its_name(browser_of, ada, root, 
 
 
 def test_a_model_without_prices_costs_nothing_that_is_known(browser_of, ada):
-    called(ada, model_with("Free"), 1000, 100)
+    make_call(ada, make_model("Free"), 1000, 100)
     answer = browser_of(ada).get(OWN)
     assert totals(answer)["Cost"] == "–" and " – " in lines(answer)[0] and "Share of tokens" in answer.text
     assert "where a model has no prices" in answer.text
 
 
 def test_what_a_name_holds_is_text(browser_of, ada, root):
-    called(ada, model_with("<b>x</b>"), 1000, 100)
+    make_call(ada, make_model("<b>x</b>"), 1000, 100)
     for query in ({}, {"by": "call"}):
         answer = browser_of(root).get(EVERYBODYS, query)
         assert "&lt;b&gt;" in answer.text and not page(answer).xpath("//main//b")
@@ -281,8 +281,8 @@ def test_without_a_call_the_page_says_so(browser_of, ada, root):
 def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, monkeypatch):
     monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
     for read in (1001, 1002, 1003):
-        called(ada, model, read)
-    begun(ada, model)
+        make_call(ada, model, read)
+    begin_call(ada, model)
     answer = browser_of(root).get(EVERYBODYS, {"by": "call"})
     first, second = lines(answer)
     assert "Ada Lovelace Conversations – – – – running" in first and "1,003" in second
@@ -296,7 +296,7 @@ def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, mon
 def test_many_people_have_pages(browser_of, ada, root, model, monkeypatch):
     monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
     for number in range(3):
-        called(type(ada).objects.create_user(f"p{number}"), model, 100 * number + 100)
+        make_call(type(ada).objects.create_user(f"p{number}"), model, 100 * number + 100)
     answer = browser_of(root).get(EVERYBODYS, {"by": "person"})
     assert len(lines(answer)) == 2 and "1–2 of 3" in answer.text
     [onward] = page(answer).xpath("//nav[@aria-label='Pages']/a[@rel='next']/@href")
@@ -307,7 +307,7 @@ def test_the_page_asks_the_database_as_often_for_many_as_for_few(browser_of, ada
     browser, asked = browser_of(root), []
     for count in (2, 20):
         for number in range(count):
-            called(type(ada).objects.create_user(f"p{count}-{number}"), model)
+            make_call(type(ada).objects.create_user(f"p{count}-{number}"), model)
         with CaptureQueriesContext(connection) as queries:
             browser.get(EVERYBODYS, {"by": "person"})
         asked.append(len(queries))
@@ -322,13 +322,13 @@ def meters(answer):
 
 
 def test_a_person_sees_the_budgets_that_hold_for_them(browser_of, ada, ben, model):
-    budget(1000)
-    budget(2000, scope="person")
-    budget(400, scope="person", person=ada)
-    budget(100, scope="person", person=ben)
-    budget(300, scope="key", period="day")
-    key = key_of(ada, "Nightly report")
-    called(ada, model, 300, 30, key=key)
+    make_budget(1000)
+    make_budget(2000, scope="person")
+    make_budget(400, scope="person", person=ada)
+    make_budget(100, scope="person", person=ben)
+    make_budget(300, scope="key", period="day")
+    key = make_key(ada, "Nightly report")
+    make_call(ada, model, 300, 30, key=key)
     site, own, program = meters(browser_of(ada).get(OWN))
     assert site.startswith("The site's monthly budget 330 tokens of 1,000 tokens · 33 % It renews on 1 ")
     assert own.startswith("Your monthly budget nearly used up 330 tokens of 400 tokens · 82 %")
@@ -337,12 +337,12 @@ def test_a_person_sees_the_budgets_that_hold_for_them(browser_of, ada, ben, mode
 
 
 def test_what_runs_is_held(browser_of, ada, model):
-    budget(1000)
-    begun(ada, model, prompt=200, answer=100)
+    make_budget(1000)
+    begin_call(ada, model, prompt=200, answer=100)
     [site] = meters(browser_of(ada).get(OWN))
     assert "0 tokens of 1,000 tokens · 0 % " in site and "300 tokens held for running calls." in site
 
 
 def test_failed_calls_are_counted_apart(browser_of, ada, model):
-    entries.settle(begun(ada, model), metered([]), Outcome.FAILED)
+    entries.settle(begin_call(ada, model), make_meter([]), Outcome.FAILED)
     assert totals(browser_of(ada).get(OWN))["Failed"] == "1"
