@@ -104,6 +104,8 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         for task in (self.following, self.checking):
             if task and task is not asyncio.current_task():
                 task.cancel()
+        # They refer back to the tab, which would stay in memory until the next garbage collection.
+        self.following = self.checking = self.next_check = None
 
     def check_access(self) -> None:
         """Checks access in a task of its own, so that a slow database delays no updates."""
