@@ -1,4 +1,4 @@
-"""About how many tokens a request has, in whichever protocol, before anybody has counted them."""
+"""Token estimates of requests in either protocol."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ledger import sizes
 from upstreams.chat import ChatMessage, ChatRequest
 
 PIXEL = "iVBORw0KGgo" * 40_000
-"""Base64 of a large image: its letters are no tokens."""
+"""Base64 of a large image: its characters are not tokens."""
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ PIXEL = "iVBORw0KGgo" * 40_000
         ({"type": "input_audio", "input_audio": {"data": "a" * 10}}, 1500),
     ],
 )
-def test_a_block_has_about_so_many_tokens(block: dict[str, Any], tokens: int) -> None:
+def test_a_block_is_estimated(block: dict[str, Any], tokens: int) -> None:
     assert sizes.estimate_content(block) == tokens
 
 
@@ -58,11 +58,11 @@ TEXT = "a" * 400
         },
     ],
 )
-def test_a_request_has_what_is_in_it(body: Any) -> None:
+def test_a_request_adds_up_its_parts(body: Any) -> None:
     assert 300 < sizes.estimate_prompt(body) < 340
 
 
-def test_results_of_tools_count_with_their_images() -> None:
+def test_tool_results_count_with_their_images() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": TEXT}, {"type": "image"}]}
     assert 1434 <= sizes.estimate_prompt({"messages": [{"role": "user", "content": [result]}]}) < 1460
 
@@ -70,11 +70,11 @@ def test_results_of_tools_count_with_their_images() -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": "?"}, {"messages": [None, 1, {"content": 5}]}, {"tools": {"a": 1}}]
 )
-def test_what_makes_no_sense_is_estimated_all_the_same(body: Any) -> None:
+def test_invalid_bodies_are_estimated_too(body: Any) -> None:
     assert 0 <= sizes.estimate_prompt(body) < 10
 
 
-def test_what_is_nested_deeply_is_no_trouble() -> None:
+def test_deep_nesting_is_harmless() -> None:
     content: Any = TEXT
     for _ in range(50_000):
         content = [content]

@@ -1,4 +1,4 @@
-"""Many calls at the same moment: nobody gets past a budget or a limit by being quick."""
+"""Concurrent calls cannot get past a budget or a limit."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once[R](act: Callable[[int], R], count: int = 20) -> list[R]:
-    """What each of so many threads came to, all of which begin together."""
+    """The results of `count` threads that start together."""
     results: list[R] = []
     start = threading.Barrier(count)
 
@@ -48,11 +48,11 @@ def tried(*args: Any, **fields: Any) -> Entry | None:
         return None
 
 
-def test_twenty_calls_at_a_nearly_spent_budget_overspend_by_one_reservation(ada: User, model: ChatModel) -> None:
+def test_twenty_calls_overspend_a_budget_by_at_most_one_reservation(ada: User, model: ChatModel) -> None:
     site, mine = make_budget(1000), make_budget(5000, scope="person", period="day")
     make_call(ada, model, 700, 50)
     entries = [each for each in at_once(lambda _: tried(ada, model, prompt=60, answer=40)) if each]
-    # 750 are spent, and each holds 100: the third is the last that finds less than 1000 taken.
+    # 750 are spent and each call reserves 100: the third is the last to find less than 1,000 used.
     assert len(entries) == 3
     assert read_spendings(site) == [(750, 300)] and read_spendings(mine) == [(750, 300)]
     at_once(lambda number: settle_call(entries[number], 60, 40), count=3)
@@ -68,7 +68,7 @@ def test_the_first_calls_of_a_period_are_all_counted(ada: User, ben: User, model
     assert set(UsageSum.objects.values_list("calls", "input_tokens", "output_tokens")) == {(10, 100, 50)}
 
 
-def test_an_entry_that_is_settled_from_everywhere_is_settled_once(ada: User, model: ChatModel) -> None:
+def test_concurrent_settlements_settle_an_entry_once(ada: User, model: ChatModel) -> None:
     site = make_budget(1000)
     entry = begin_call(ada, model)
     at_once(lambda _: settle_call(Entry.objects.select_related("chat_model").get(pk=entry.pk), 10, 5), count=8)
@@ -76,7 +76,7 @@ def test_an_entry_that_is_settled_from_everywhere_is_settled_once(ada: User, mod
 
 
 @pytest.mark.parametrize("scope", ["person", "key"])
-def test_no_more_answers_at_the_same_time_than_allowed(ada: User, model: ChatModel, scope: str) -> None:
+def test_concurrent_calls_keep_the_limit_of_simultaneous_answers(ada: User, model: ChatModel, scope: str) -> None:
     key = make_key(ada)
     RateLimit.objects.create(scope=scope, streams=3)
     entries = [each for each in at_once(lambda _: tried(ada, model, key=key), count=8) if each]
@@ -88,7 +88,7 @@ def test_no_more_answers_at_the_same_time_than_allowed(ada: User, model: ChatMod
     begin_call(ada, model, key=key)
 
 
-def test_so_many_requests_a_minute_and_then_again(ada: User, ben: User, model: ChatModel) -> None:
+def test_concurrent_calls_keep_the_limit_of_requests_a_minute(ada: User, ben: User, model: ChatModel) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=5)
     RateLimit.objects.create(scope="person", person=ben, requests_a_minute=6)
     assert sum(1 for each in at_once(lambda _: tried(ada, model), count=8) if each) == 5

@@ -1,4 +1,4 @@
-"""Budgets: who they hold for, what they count, and that nobody gets past them."""
+"""Budgets: to whom they apply, what they count, and that they hold."""
 
 from decimal import Decimal
 from typing import Any
@@ -34,7 +34,7 @@ def refusal(person: User, model: ChatModel, **fields: Any) -> CallRefused:
     return refused.value
 
 
-def test_it_is_reserved_before_and_settled_after(ada: User, model: ChatModel) -> None:
+def test_a_call_is_reserved_before_and_settled_after(ada: User, model: ChatModel) -> None:
     site = make_budget(1000)
     entry = begin_call(ada, model, prompt=100, answer=300)
     assert read_spendings(site) == [(0, 400)]
@@ -42,7 +42,7 @@ def test_it_is_reserved_before_and_settled_after(ada: User, model: ChatModel) ->
     assert read_spendings(site) == [(110, 0)]
 
 
-def test_the_last_call_goes_through_whole_and_the_next_does_not(ada: User, model: ChatModel) -> None:
+def test_the_last_call_may_exceed_the_budget_and_the_next_is_refused(ada: User, model: ChatModel) -> None:
     make_budget(1000)
     make_call(ada, model, 900, 99)
     last = begin_call(ada, model, prompt=500, answer=500)
@@ -64,7 +64,7 @@ def test_a_refused_call_leaves_nothing(ada: User, model: ChatModel) -> None:
     assert read_spendings(generous) in ([], [(0, 0)]) and read_spendings(tight) in ([], [(0, 0)])
 
 
-def test_money_is_counted_exactly(ada: User, model: ChatModel) -> None:
+def test_money_is_exact(ada: User, model: ChatModel) -> None:
     mine = make_budget("0.01", scope="person", person=ada, unit="money")
     for _ in range(3):
         make_call(ada, model, 1, 3)
@@ -73,7 +73,7 @@ def test_money_is_counted_exactly(ada: User, model: ChatModel) -> None:
     assert "$0.01 of $0.01" in str(refusal(ada, model))
 
 
-def test_money_is_not_spent_where_no_price_is_known(ada: User) -> None:
+def test_calls_without_prices_spend_no_money(ada: User) -> None:
     free = make_model("Free")
     mine = make_budget("0.01", scope="person", person=ada, unit="money")
     make_call(ada, free, 1_000_000, 1_000_000)
@@ -81,7 +81,7 @@ def test_money_is_not_spent_where_no_price_is_known(ada: User) -> None:
 
 
 @pytest.mark.parametrize("scope", ["person", "group", "key"])
-def test_what_is_for_each_is_counted_for_each(ada: User, ben: User, model: ChatModel, scope: str) -> None:
+def test_a_budget_for_each_counts_each_subject_separately(ada: User, ben: User, model: ChatModel, scope: str) -> None:
     keys = {}
     for person in (ada, ben):
         person.groups.add(Group.objects.create(name=f"Group of {person}"))
@@ -93,7 +93,7 @@ def test_what_is_for_each_is_counted_for_each(ada: User, ben: User, model: ChatM
     assert sorted(read_spendings(each)) == [(10, 0), (100, 0)]
 
 
-def test_ones_own_stands_in_the_place_of_what_is_for_each(ada: User, ben: User, model: ChatModel) -> None:
+def test_an_own_budget_replaces_the_one_for_each(ada: User, ben: User, model: ChatModel) -> None:
     each = make_budget(100, scope="person")
     own = make_budget(1000, scope="person", person=ada)
     make_call(ada, model, 300, 0)
@@ -105,7 +105,7 @@ def test_ones_own_stands_in_the_place_of_what_is_for_each(ada: User, ben: User, 
     assert read_spendings(each) == [(300, 200), (300, 0)]
 
 
-def test_it_holds_for_nobody_else(ada: User, ben: User, model: ChatModel) -> None:
+def test_a_budget_applies_to_nobody_else(ada: User, ben: User, model: ChatModel) -> None:
     make_budget(0, scope="person", person=ada)
     make_budget(0, scope="group", group=Group.objects.create(name="Sales"))
     make_budget(0, scope="key", key=make_key(ada))
@@ -114,7 +114,7 @@ def test_it_holds_for_nobody_else(ada: User, ben: User, model: ChatModel) -> Non
     refusal(ada, model)
 
 
-def test_who_is_in_several_groups_is_counted_in_the_first_by_name(ada: User, model: ChatModel) -> None:
+def test_a_member_of_several_groups_counts_in_the_first_by_name(ada: User, model: ChatModel) -> None:
     sales, engineers = (Group.objects.create(name=name) for name in ("Sales", "Engineers"))
     ada.groups.add(sales, engineers)
     make_budget(0, scope="group", group=sales)
@@ -123,7 +123,7 @@ def test_who_is_in_several_groups_is_counted_in_the_first_by_name(ada: User, mod
     assert str(refusal(ada, model)).startswith("Your group's monthly budget is used up")
 
 
-def test_what_is_made_in_mid_period_starts_from_the_ledger(ada: User, ben: User, model: ChatModel) -> None:
+def test_a_budget_created_in_mid_period_starts_from_the_ledger(ada: User, ben: User, model: ChatModel) -> None:
     make_call(ada, model, 100, 50)
     make_call(ben, model, 1000, 0)
     open_ = begin_call(ada, model, prompt=10, answer=20)
@@ -136,7 +136,7 @@ def test_what_is_made_in_mid_period_starts_from_the_ledger(ada: User, ben: User,
     assert read_spendings(mine) == [(170, 0)]
 
 
-def test_a_call_that_is_settled_before_a_new_budget_was_asked_counts_once(ada: User, model: ChatModel) -> None:
+def test_a_call_settled_before_the_first_use_of_a_budget_counts_once(ada: User, model: ChatModel) -> None:
     entry = begin_call(ada, model, prompt=10, answer=20)
     site = make_budget(1000)
     settle_call(entry, 10, 10)
@@ -144,7 +144,7 @@ def test_a_call_that_is_settled_before_a_new_budget_was_asked_counts_once(ada: U
     assert read_spendings(site) == [(25, 0)]
 
 
-def test_a_limit_that_is_raised_lets_people_on(ada: User, model: ChatModel) -> None:
+def test_raising_the_limit_allows_calls_again(ada: User, model: ChatModel) -> None:
     site = make_budget(100)
     make_call(ada, model, 100, 0)
     refusal(ada, model)
@@ -155,7 +155,9 @@ def test_a_limit_that_is_raised_lets_people_on(ada: User, model: ChatModel) -> N
 
 
 @pytest.mark.parametrize("change", [{"unit": "money", "limit": 1}, {"period": "day"}, {"scope": "person"}])
-def test_on_other_terms_it_starts_from_the_ledger_again(ada: User, model: ChatModel, change: dict[str, Any]) -> None:
+def test_a_budget_with_changed_terms_starts_from_the_ledger_again(
+    ada: User, model: ChatModel, change: dict[str, Any]
+) -> None:
     changing = make_budget(1000)
     make_call(ada, model, 100, 10)
     open_ = begin_call(ada, model)
@@ -168,7 +170,7 @@ def test_on_other_terms_it_starts_from_the_ledger_again(ada: User, model: ChatMo
     assert read_spendings(changing) == [(spent, 0)]
 
 
-def test_what_is_not_in_force_counts_nothing_and_later_all(ada: User, model: ChatModel) -> None:
+def test_an_inactive_budget_counts_all_calls_once_it_is_active_again(ada: User, model: ChatModel) -> None:
     site = make_budget(150)
     open_ = begin_call(ada, model)
     site.is_active = False
@@ -180,7 +182,7 @@ def test_what_is_not_in_force_counts_nothing_and_later_all(ada: User, model: Cha
     refusal(ada, model)
 
 
-def test_a_budget_that_is_deleted_is_gone_while_a_call_runs(ada: User, model: ChatModel) -> None:
+def test_a_budget_can_be_deleted_while_a_call_runs(ada: User, model: ChatModel) -> None:
     site = make_budget(150)
     entry = begin_call(ada, model)
     site.delete()
@@ -188,7 +190,7 @@ def test_a_budget_that_is_deleted_is_gone_while_a_call_runs(ada: User, model: Ch
     assert not Spending.objects.exists() and not Entry.objects.open().exists()
 
 
-def test_what_came_to_nothing_gives_back_what_was_held(ada: User, model: ChatModel) -> None:
+def test_a_failed_call_releases_its_reservation(ada: User, model: ChatModel) -> None:
     site = make_budget(150)
     entries.settle(begin_call(ada, model), make_meter([]), Outcome.FAILED, "overloaded")
     assert read_spendings(site) == [(0, 0)]
@@ -198,7 +200,7 @@ def test_what_came_to_nothing_gives_back_what_was_held(ada: User, model: ChatMod
     assert read_spendings(site) == [(100, 0)]
 
 
-def test_a_month_ends_where_the_site_is(
+def test_months_end_in_the_time_zone_of_the_site(
     ada: User, model: ChatModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
@@ -226,7 +228,7 @@ def test_a_call_counts_in_the_period_in_which_it_began(
     assert read_spendings(daily) == [(70, 0), (10, 0)]
 
 
-def test_it_warns_at_its_share_and_refuses_at_its_end(ada: User, ben: User, model: ChatModel) -> None:
+def test_a_budget_warns_at_its_share_and_refuses_at_its_limit(ada: User, ben: User, model: ChatModel) -> None:
     make_budget("0.01", scope="person", unit="money", warn_share=80)
     make_call(ada, model, 0, 799)
     assert entries.list_warnings(ada) == []

@@ -1,4 +1,4 @@
-"""What a call comes to, read off its events."""
+"""The usage of a call, read from its events."""
 
 from collections.abc import Sequence
 
@@ -33,28 +33,28 @@ def read(*events: ReplyEvent, prompt: int = 50) -> tuple[Usage, bool]:
 @pytest.mark.parametrize(
     ("events", "usage", "is_estimate"),
     [
-        # What was reported to the end is taken as it is, wherever in the stream it stood.
+        # Final reports are taken as they are, wherever they are in the stream.
         ([STARTED, UsageReported(Usage(7, 1)), TEXT, UsageReported(Usage(7, 90)), ENDED], Usage(7, 90), False),
         ([STARTED, UsageReported(Usage(7, 90, 3, 2, 40)), TEXT, ENDED], Usage(7, 90, 3, 2, 40), False),
-        # The first figures of a stream that broke off say nothing of its output.
+        # An early report of a stream that broke off does not cover its output.
         ([STARTED, UsageReported(Usage(7, 1)), TEXT], Usage(7, 100), True),
         ([STARTED, UsageReported(Usage(7, 1))], Usage(7, 1), True),
-        # Figures that came last, before the stream broke off, may be more than the text alone.
+        # A late report of a stream that broke off may count more than the text.
         ([STARTED, TEXT, UsageReported(Usage(7, 300))], Usage(7, 300), True),
-        # Nothing reported, or not all.
+        # Reports that are missing or incomplete.
         ([STARTED, OPENED, TEXT, CLOSED, ENDED], Usage(50, 100), True),
         ([STARTED, TEXT, UsageReported(Usage(output_tokens=90)), ENDED], Usage(50, 90), True),
         ([STARTED, TEXT, UsageReported(Usage(7)), ENDED], Usage(7, 100), True),
         ([STARTED, TEXT, UsageReported(Usage(output_tokens=9, cache_read_tokens=30))], Usage(20, 100, 30), True),
-        # Nobody writes 400 letters in 1 token.
+        # 400 characters are never one token.
         ([STARTED, UsageReported(Usage(7, 1)), TEXT, ENDED], Usage(7, 100), True),
-        # A tool's input is written too; so is a block that comes whole.
+        # A tool's input is output too, and so is a block that comes whole.
         ([BlockOpened({"type": "tool_use", "input": {}}), InputGrew("y" * 80)], Usage(50, 20), True),
         ([BlockOpened({"type": "text", "text": "z" * 44})], Usage(50, 11), True),
         ([], Usage(50, 0), True),
     ],
 )
-def test_a_call_comes_to_what_its_events_say(events: Sequence[ReplyEvent], usage: Usage, is_estimate: bool) -> None:
+def test_usage_follows_from_the_events(events: Sequence[ReplyEvent], usage: Usage, is_estimate: bool) -> None:
     assert read(*events) == (usage, is_estimate)
 
 
@@ -66,7 +66,7 @@ events = st.lists(
 
 
 @given(events, st.data())
-def test_it_is_the_same_however_the_events_are_cut_into_batches(events: list[ReplyEvent], data: st.DataObject) -> None:
+def test_usage_does_not_depend_on_the_batches(events: list[ReplyEvent], data: st.DataObject) -> None:
     meter, rest = Meter(50), list(events)
     while rest:
         cut = data.draw(st.integers(1, len(rest)))
@@ -76,14 +76,14 @@ def test_it_is_the_same_however_the_events_are_cut_into_batches(events: list[Rep
 
 
 @given(events)
-def test_whatever_comes_input_and_output_are_known_and_no_text_is_nothing(events: list[ReplyEvent]) -> None:
+def test_input_and_output_are_always_known_and_text_always_counts(events: list[ReplyEvent]) -> None:
     usage, _ = read(*events)
     assert usage.input_tokens is not None and usage.output_tokens is not None
     if any(isinstance(event, BlockGrew) and event.text for event in events):
         assert usage.output_tokens > 0
 
 
-def test_an_attempt_that_came_to_nothing_is_added() -> None:
+def test_an_abandoned_attempt_is_added() -> None:
     meter = Meter(50)
     meter.abandon([STARTED, UsageReported(Usage(25, 1))])
     meter.take([STARTED, UsageReported(Usage(25, 10)), TEXT, ENDED])

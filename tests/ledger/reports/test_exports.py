@@ -1,4 +1,4 @@
-"""Usage as CSV: the table that is shown and every call, one's own or everybody's."""
+"""Usage as CSV: the table on the page and every call, of one person or of all."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @async_to_sync
 async def read(person: User, address: str) -> list[dict[str, str]]:
-    """The lines of a file, as a spreadsheet reads them. A server streams to an asynchronous client."""
+    """The rows of a CSV file. Only an asynchronous client gets the stream as a server sends it."""
     client = AsyncClient()
     await client.aforce_login(person)
     answer = await client.get(address)
@@ -31,7 +31,7 @@ async def read(person: User, address: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_the_table_is_the_one_that_is_shown(ada: User, ben: User, root: User, model: ChatModel) -> None:
+def test_the_table_equals_the_one_on_the_page(ada: User, ben: User, root: User, model: ChatModel) -> None:
     make_call(ada, model, 1000, 100)
     make_call(ben, model, 7000, 700)
     first, second = read(root, "/settings/usage/table.csv?by=person")
@@ -57,7 +57,7 @@ def test_every_call_is_a_line(ada: User, model: ChatModel, monkeypatch: pytest.M
     assert Decimal(last["cost"]) == Decimal("0.000501") and last["source"] == "gateway"
 
 
-def test_nobody_is_given_what_others_used(
+def test_nobody_can_export_the_usage_of_others(
     browser_of: Callable[[User], Client], ada: User, ben: User, model: ChatModel
 ) -> None:
     make_call(ben, model)
@@ -69,7 +69,7 @@ def test_nobody_is_given_what_others_used(
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,"b"\n=1'])
-def test_no_name_is_a_formula(name: str, ada: User, root: User) -> None:
+def test_names_are_never_formulas(name: str, ada: User, root: User) -> None:
     make_call(ada, make_model(name))
     for address in ("/settings/usage/table.csv", "/settings/usage/calls.csv"):
         [line] = read(root, address)

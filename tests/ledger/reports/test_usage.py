@@ -71,9 +71,7 @@ def by_hand(range: DateRange, **wanted: Any) -> Figures:
     ],
     ids=lambda range: f"{range.first}-{range.last}",
 )
-def test_whatever_the_period_the_sums_are_those_of_its_entries(
-    year: None, ada: User, ben: User, range: DateRange
-) -> None:
+def test_the_sums_of_any_range_equal_its_entries(year: None, ada: User, ben: User, range: DateRange) -> None:
     whole = by_hand(range)
     assert usage.get_totals(range) == whole
     for by in Dimension:
@@ -91,14 +89,14 @@ def test_whatever_the_period_the_sums_are_those_of_its_entries(
     )
 
 
-def test_a_long_period_is_by_months_and_has_them_all(year: None) -> None:
+def test_a_long_range_has_a_bucket_for_every_month(year: None) -> None:
     starts = [bucket.start for bucket in usage.list_buckets(YEAR)]
     assert starts == [date(2027, 11, 1), date(2027, 12, 1), *(date(2028, month, 1) for month in range(1, 12))]
     week = usage.list_buckets(DateRange(date(2028, 2, 26), date(2028, 3, 3)))
     assert [bucket.start for bucket in week] == [date(2028, 2, 26) + timedelta(days=day) for day in range(7)]
 
 
-def test_a_long_period_reads_few_rows(year: None) -> None:
+def test_a_long_range_reads_few_rows(year: None) -> None:
     days = usage.find_sums(YEAR, UsageFilter()).filter(span="day")
     assert {(start.year, start.month) for start in days.values_list("start", flat=True)} <= {(2027, 11), (2028, 11)}
     assert (
@@ -106,7 +104,7 @@ def test_a_long_period_reads_few_rows(year: None) -> None:
     )
 
 
-def test_a_month_that_is_not_over_is_read_as_one(year: None, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_month_is_read_as_one_row(year: None, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     latest = Entry.objects.latest("started_at").started_at.date()
     monkeypatch.setattr(usage, "now", lambda: at(f"{latest}T23:59:00"))
     until_today = DateRange(latest.replace(day=1) - timedelta(days=300), latest)
@@ -115,7 +113,7 @@ def test_a_month_that_is_not_over_is_read_as_one(year: None, ada: User, monkeypa
     assert sum((bucket.figures for bucket in usage.list_buckets(until_today)), Figures()) == by_hand(until_today)
 
 
-def test_a_row_says_what_it_is_called_today_and_leads_to_itself(year: None, ada: User, model: ChatModel) -> None:
+def test_rows_have_current_names_and_can_be_filtered_by(year: None, ada: User, model: ChatModel) -> None:
     User.objects.filter(pk=ada.pk).update(name="Ada King")
     ChatModel.objects.filter(pk=model.pk).delete()
     people = {row.subject: row for row in usage.list_rows(Dimension.PERSON, YEAR)}
@@ -131,12 +129,12 @@ def test_a_row_says_what_it_is_called_today_and_leads_to_itself(year: None, ada:
     assert {row.name for row in usage.list_rows(Dimension.SOURCE, YEAR)} == {"Conversations", "API"}
 
 
-def test_what_cost_most_comes_first(year: None) -> None:
+def test_the_highest_cost_comes_first(year: None) -> None:
     costs = [row.figures.cost for row in usage.list_rows(Dimension.MODEL, YEAR)]
     assert costs == sorted(costs, reverse=True)
 
 
-def test_where_nothing_was_used_there_are_zeros(ada: User) -> None:
+def test_a_range_without_calls_is_all_zeros(ada: User) -> None:
     assert usage.get_totals(YEAR) == Figures()
     assert usage.list_rows(Dimension.PERSON, YEAR) == []
     assert {bucket.figures for bucket in usage.list_buckets(YEAR)} == {Figures()}

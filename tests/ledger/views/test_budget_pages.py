@@ -1,4 +1,4 @@
-"""The pages on which administrators set budgets and limits, and see how full they are."""
+"""The pages where administrators set budgets and limits and see their usage."""
 
 from decimal import Decimal
 
@@ -26,7 +26,7 @@ def rows(answer):
     return [words(row) for row in page(answer).xpath("//table[contains(@class, 'budgets-table')]/tbody/tr")]
 
 
-def test_without_budgets_the_page_says_what_they_are_for(admin):
+def test_without_budgets_the_page_explains_them(admin):
     answer = admin.get(BUDGETS)
     assert "Nothing is limited." in answer.text and "as they like" in answer.text and not offences_against_csp(answer)
 
@@ -51,7 +51,7 @@ def test_a_budget_is_for_one_or_for_each(admin, ada):
     group, key = Group.objects.create(name="Editors"), make_key(ada, "Nightly report")
     subjects = {"person": ada.pk, "group": group.pk, "key": key.pk}
     for whose in ("person", "group", "key", "each-person", "each-group", "each-key"):
-        # What is not chosen may be filled in: it was, before another was chosen.
+        # Fields that are not chosen may have values from an earlier choice.
         assert admin.post(f"{BUDGETS}add/", FIELDS | subjects | {"whose": whose}).status_code == 302
     assert [(each.scope, each.subject_name) for each in Budget.objects.order_by("pk")] == [
         *(("person", "Ada Lovelace"), ("group", "Editors"), ("key", "Nightly report")),
@@ -79,14 +79,14 @@ def test_a_budget_is_for_one_or_for_each(admin, ada):
         ({"period": "year"}, "Renews", "Select a valid choice."),
     ],
 )
-def test_what_is_wrong_is_told_at_its_field(admin, fields, label, told):
+def test_errors_are_shown_at_their_fields(admin, fields, label, told):
     answer = admin.post(f"{BUDGETS}add/", FIELDS | fields)
     assert answer.status_code == 422 and not Budget.objects.exists()
     field = labels(answer)[label]
     assert field.get("aria-invalid") == "true" and told in words(field.getparent())
 
 
-def test_how_full_it_is_stands_in_words(admin, ada, ben, model):
+def test_usage_of_a_budget_is_shown_in_words(admin, ada, ben, model):
     make_call(ben, model, 1100, 100)
     make_budget(10_000)
     make_budget(1000, scope="person")
@@ -99,7 +99,7 @@ def test_how_full_it_is_stands_in_words(admin, ada, ben, model):
     assert "920 tokens · 92 % nearly Ada Lovelace, the fullest of 1" in rows(admin.get(BUDGETS))[1]
 
 
-def test_a_budget_of_a_key_that_is_revoked_can_still_be_changed(admin, ada):
+def test_the_budget_of_a_revoked_key_can_be_changed(admin, ada):
     key = make_key(ada)
     made = make_budget(1000, scope="key", key=key)
     key.revoke()
@@ -120,7 +120,7 @@ def test_a_limit_is_added_changed_and_removed(admin, ada):
     assert not RateLimit.objects.exists()
 
 
-def test_there_is_one_limit_for_each_and_one_for_everybody(admin, ada):
+def test_a_subject_has_at_most_one_limit(admin, ada):
     key = make_key(ada)
     for whose in ({"whose": "each-key"}, {"whose": "key", "key": key.pk}, {"whose": "person", "person": ada.pk}):
         assert admin.post("/settings/limits/add/", LIMITS | whose).status_code == 302
@@ -129,14 +129,14 @@ def test_there_is_one_limit_for_each_and_one_for_everybody(admin, ada):
     assert RateLimit.objects.count() == 3
 
 
-def test_a_limit_limits_something(admin):
+def test_a_limit_must_limit_something(admin):
     answer = admin.post("/settings/limits/add/", LIMITS | {"requests_a_minute": "", "streams": ""})
     assert answer.status_code == 422 and "Limit the requests" in answer.text
     zero = admin.post("/settings/limits/add/", LIMITS | {"streams": "0"})
     assert zero.status_code == 422 and "greater than or equal to 1" in zero.text
 
 
-def test_budgets_are_for_those_who_may_change_them(browser_of, mallory):
+def test_budgets_need_a_permission(browser_of, mallory):
     assert browser_of(mallory).get(BUDGETS).status_code == 403
     mallory.user_permissions.add(Permission.objects.get(codename="change_budget"))
     answer = browser_of(mallory).get(BUDGETS)
@@ -144,7 +144,7 @@ def test_budgets_are_for_those_who_may_change_them(browser_of, mallory):
     assert page(answer).xpath("//nav[@aria-label='Settings']/a/@href") == [BUDGETS]
 
 
-def test_a_key_is_made_with_a_budget_of_its_own(browser_of, ada):
+def test_a_key_can_be_created_with_a_budget(browser_of, ada):
     fields = {"name": "Nightly report", "expires": "never", "scope": "every"}
     browser = browser_of(ada)
     wrong = browser.post("/account/keys/", fields | {"budget": "1.5", "unit": "tokens"})

@@ -1,4 +1,4 @@
-"""The pages of usage: one's own, and everybody's for administrators; figures, charts, narrowing, drill-down."""
+"""The usage pages: figures, charts, filters and drill-down, for a person and for administrators."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -32,7 +32,7 @@ def lines(answer):
 
 
 def links(answer, label):
-    """What a choice offers, by its words."""
+    """The URLs of a choice, by label."""
     return {words(link): link.get("href") for link in page(answer).xpath(f"//nav[@aria-label='{label}']/a")}
 
 
@@ -47,7 +47,7 @@ def row(answer, name):
 
 @pytest.fixture
 def used(ada, ben, model):
-    """Ada has asked two models, one of them by a key; Ben one."""
+    """Ada has called two models, one of them with a key, and Ben one."""
     other = make_model("Other")
     make_call(ada, model, 1000, 100)
     make_call(ada, other, 500, 50, key=make_key(ada, "Nightly report"))
@@ -55,23 +55,23 @@ def used(ada, ben, model):
     return other
 
 
-def test_ada_sees_what_she_used_herself(browser_of, ada, used):
+def test_people_see_their_own_usage(browser_of, ada, used):
     answer = browser_of(ada).get(OWN)
     assert totals(answer) == {"Cost": "$0.0020", "Tokens": "1,650", "Calls": "2", "Failed": "0"}
     assert [line.split(" ")[0] for line in lines(answer)] == ["Clever", "Other"]
     assert "Ben" not in answer.text and not offences_against_csp(answer)
 
 
-def test_nothing_in_an_address_shows_what_others_used(browser_of, ada, ben, root, used):
+def test_no_url_shows_the_usage_of_others(browser_of, ada, ben, root, used):
     key = make_key(ben, "Ben's secret program")
     for query in (f"person={ben.pk}", "by=person", f"key={key.pk}", "by=group", f"person={ben.pk}&by=call", "by=call"):
         answer = browser_of(ada).get(f"{OWN}?{query}")
         assert answer.status_code == 200 and "Ben" not in answer.text and "7,000" not in answer.text
-    # An administrator's own page is their own, too.
+    # The own page of an administrator shows their own usage as well.
     assert totals(browser_of(root).get(f"{OWN}?person={ada.pk}"))["Calls"] == "0"
 
 
-def test_everybodys_usage_is_for_those_who_may_read_it(browser_of, ada, mallory, root, used):
+def test_all_usage_needs_a_permission(browser_of, ada, mallory, root, used):
     assert browser_of(ada).get(EVERYBODYS).status_code == 403
     mallory.user_permissions.add(Permission.objects.get(codename="view_usagesum"))
     for reader in (mallory, root):
@@ -88,7 +88,7 @@ def test_everybodys_usage_is_for_those_who_may_read_it(browser_of, ada, mallory,
         ("source", ["Conversations", "API"]),
     ],
 )
-def test_usage_is_told_by(browser_of, ada, ben, root, model, by, names):
+def test_usage_is_grouped_by_a_dimension(browser_of, ada, ben, root, model, by, names):
     ben.groups.add(Group.objects.create(name="Editors"))
     make_call(ben, model, 7000, 700)
     make_call(ada, make_model("Other"), 500, 50, key=make_key(ada, "Nightly report"))
@@ -96,7 +96,7 @@ def test_usage_is_told_by(browser_of, ada, ben, root, model, by, names):
     assert [line[: len(name)] for line, name in zip(lines(answer), names, strict=True)] == names
 
 
-def test_a_day_is_a_row_and_leads_to_what_was_used_on_it(browser_of, root, ada, model):
+def test_a_day_is_a_row_that_links_to_its_usage(browser_of, root, ada, model):
     make_call(ada, model, 1000, 100)
     answer = browser_of(root).get(EVERYBODYS, {"by": "day"})
     today = localdate()
@@ -108,7 +108,7 @@ def test_a_day_is_a_row_and_leads_to_what_was_used_on_it(browser_of, root, ada, 
     assert lines(onward)[0].startswith("Clever House 1") and not page(onward).xpath("//figure")
 
 
-def test_a_row_leads_to_what_it_is_made_of_and_a_chip_leads_back(browser_of, root, used):
+def test_a_row_links_to_its_details_and_a_chip_links_back(browser_of, root, used):
     browser = browser_of(root)
     people = browser.get(EVERYBODYS, {"by": "person", "period": "7-days"})
     models = browser.get(EVERYBODYS + row(people, "Ada Lovelace"))
@@ -121,7 +121,7 @@ def test_a_row_leads_to_what_it_is_made_of_and_a_chip_leads_back(browser_of, roo
     assert list(chips(back)) == ["Model Other – remove"]
 
 
-def test_every_row_leads_on_however_much_is_fixed(browser_of, root, used):
+def test_every_row_links_on_under_any_filters(browser_of, root, used):
     browser, where = browser_of(root), f"{EVERYBODYS}?by=group"
     for _ in range(6):
         answer = browser.get(where)
@@ -130,7 +130,7 @@ def test_every_row_leads_on_however_much_is_fixed(browser_of, root, used):
         where = EVERYBODYS + found[0]
 
 
-def test_every_choice_of_the_page_answers(browser_of, root, used):
+def test_every_choice_on_the_page_has_a_page(browser_of, root, used):
     browser = browser_of(root)
     first = browser.get(EVERYBODYS)
     for label in ("Period", "Told by", "What the chart shows", "How it is shown"):
@@ -155,7 +155,7 @@ def test_every_choice_of_the_page_answers(browser_of, root, used):
     ]
     + ["measure=x", "as=x", "page=99", "page=x", "before=x", "by=call&before=1", "model=0", "key=0&by=person"],
 )
-def test_what_an_address_should_not_say_is_left_out(browser_of, root, ada, used, query):
+def test_invalid_parameters_are_ignored(browser_of, root, ada, used, query):
     assert browser_of(root).get(f"{EVERYBODYS}?{query}").status_code == 200
     assert browser_of(ada).get(f"{OWN}?{query}").status_code == 200
 
@@ -171,12 +171,12 @@ def test_what_an_address_should_not_say_is_left_out(browser_of, root, ada, used,
         ("12-months", date(2026, 12, 5), date(2026, 1, 1), date(2026, 12, 5)),
     ],
 )
-def test_periods_are_those_of_the_calendar(stretch, today, first, last):
+def test_periods_follow_the_calendar(stretch, today, first, last):
     found = STRETCHES[stretch][1](today)
     assert (found.first, found.last) == (first, last)
 
 
-def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatch):
+def test_a_long_range_is_shown_by_months(browser_of, root, ada, model, monkeypatch):
     make_call(ada, model)
     last = localdate().replace(day=1) - timedelta(days=40)
     monkeypatch.setattr(entries, "now", lambda: at(f"{last.isoformat()}T12:00:00"))
@@ -187,13 +187,13 @@ def test_a_long_time_is_shown_by_months(browser_of, root, ada, model, monkeypatc
     assert totals(month)["Calls"] == "1" and page(month).xpath("//figure")
 
 
-def test_totals_are_compared_with_the_time_before(browser_of, root, ada, model, monkeypatch):
+def test_totals_are_compared_with_the_range_before(browser_of, root, ada, model, monkeypatch):
     for days, read in ((0, 3000), (7, 2000), (14, 9000)):
         monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
         make_call(ada, model, read, 0)
     answer = browser_of(root).get(EVERYBODYS, {"period": "7-days"})
     assert totals(answer)["Tokens"] == "3,000 +50 % against 2,000 in the 7 days before"
-    # There is no ledger of all the 30 days before those.
+    # The ledger does not cover all of the 30 days before.
     assert totals(browser_of(root).get(EVERYBODYS, {"period": "30-days"}))["Tokens"] == "14,000"
 
 
@@ -212,7 +212,7 @@ def test_the_chart_is_a_table_too(browser_of, root, used):
         assert cells[1:] == ["3", "8,500", "850", "0", "$0.02"] and len(each.xpath(".//tbody/tr")) == 30
 
 
-def test_bars_are_as_high_as_what_they_stand_for(browser_of, ada, root, model, monkeypatch):
+def test_bars_are_as_high_as_their_figures(browser_of, ada, root, model, monkeypatch):
     for days, read in ((0, 4000), (1, 1000)):
         monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
         make_call(ada, model, read, 0)
@@ -232,7 +232,7 @@ def test_the_scale_ends_at_a_round_figure(highest, top):
     assert round_up(Decimal(highest)) == Decimal(top)
 
 
-# Estimates, what is gone, what is unknown
+# Estimates, deleted subjects and unknown costs
 
 
 def test_estimates_are_marked(browser_of, ada, model):
@@ -246,7 +246,7 @@ def test_estimates_are_marked(browser_of, ada, model):
     assert "≈" in first and "stopped" in first and "≈" not in second
 
 
-def test_what_was_deleted_keeps_its_figures_and_its_name(browser_of, ada, root, model):
+def test_deleted_subjects_keep_their_figures_and_names(browser_of, ada, root, model):
     make_call(ada, model, 1000, 100)
     model.delete()
     answer = browser_of(root).get(EVERYBODYS)
@@ -254,21 +254,21 @@ def test_what_was_deleted_keeps_its_figures_and_its_name(browser_of, ada, root, 
     assert list(chips(browser_of(root).get(EVERYBODYS + row(answer, "Clever")))) == ["Model Clever – remove"]
 
 
-def test_a_model_without_prices_costs_nothing_that_is_known(browser_of, ada):
+def test_a_model_without_prices_has_no_known_cost(browser_of, ada):
     make_call(ada, make_model("Free"), 1000, 100)
     answer = browser_of(ada).get(OWN)
     assert totals(answer)["Cost"] == "–" and " – " in lines(answer)[0] and "Share of tokens" in answer.text
     assert "where a model has no prices" in answer.text
 
 
-def test_what_a_name_holds_is_text(browser_of, ada, root):
+def test_names_are_escaped(browser_of, ada, root):
     make_call(ada, make_model("<b>x</b>"), 1000, 100)
     for query in ({}, {"by": "call"}):
         answer = browser_of(root).get(EVERYBODYS, query)
         assert "&lt;b&gt;" in answer.text and not page(answer).xpath("//main//b")
 
 
-def test_without_a_call_the_page_says_so(browser_of, ada, root):
+def test_a_page_without_calls_says_so(browser_of, ada, root):
     for answer in (browser_of(ada).get(OWN), browser_of(root).get(EVERYBODYS)):
         assert "Nothing was used in this time." in answer.text and not page(answer).xpath("//figure")
     assert "No call was made in this time." in browser_of(ada).get(OWN, {"by": "call"}).text
@@ -278,7 +278,7 @@ def test_without_a_call_the_page_says_so(browser_of, ada, root):
 # The calls
 
 
-def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, monkeypatch):
+def test_calls_are_listed_newest_first(browser_of, ada, root, model, monkeypatch):
     monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
     for read in (1001, 1002, 1003):
         make_call(ada, model, read)
@@ -293,7 +293,7 @@ def test_the_calls_are_listed_the_latest_first(browser_of, ada, root, model, mon
     assert lines(browser_of(root).get(EVERYBODYS + latest)) == [first, second]
 
 
-def test_many_people_have_pages(browser_of, ada, root, model, monkeypatch):
+def test_many_rows_are_paginated(browser_of, ada, root, model, monkeypatch):
     monkeypatch.setattr("ledger.views.usage.PER_PAGE", 2)
     for number in range(3):
         make_call(type(ada).objects.create_user(f"p{number}"), model, 100 * number + 100)
@@ -303,7 +303,7 @@ def test_many_people_have_pages(browser_of, ada, root, model, monkeypatch):
     assert [line.split(" ")[0] for line in lines(browser_of(root).get(EVERYBODYS + onward))] == ["p0"]
 
 
-def test_the_page_asks_the_database_as_often_for_many_as_for_few(browser_of, ada, root, model):
+def test_the_number_of_queries_does_not_grow_with_the_rows(browser_of, ada, root, model):
     browser, asked = browser_of(root), []
     for count in (2, 20):
         for number in range(count):
@@ -314,14 +314,14 @@ def test_the_page_asks_the_database_as_often_for_many_as_for_few(browser_of, ada
     assert asked[0] == asked[1]
 
 
-# Budgets, as a person sees them
+# A person's own budgets
 
 
 def meters(answer):
     return [words(meter) for meter in page(answer).xpath("//div[starts-with(@class, 'meter')]")]
 
 
-def test_a_person_sees_the_budgets_that_hold_for_them(browser_of, ada, ben, model):
+def test_people_see_the_budgets_that_apply_to_them(browser_of, ada, ben, model):
     make_budget(1000)
     make_budget(2000, scope="person")
     make_budget(400, scope="person", person=ada)
@@ -336,13 +336,13 @@ def test_a_person_sees_the_budgets_that_hold_for_them(browser_of, ada, ben, mode
     assert len(meters(browser_of(ben).get(OWN))) == 2
 
 
-def test_what_runs_is_held(browser_of, ada, model):
+def test_running_calls_show_as_reserved(browser_of, ada, model):
     make_budget(1000)
     begin_call(ada, model, prompt=200, answer=100)
     [site] = meters(browser_of(ada).get(OWN))
     assert "0 tokens of 1,000 tokens · 0 % " in site and "300 tokens held for running calls." in site
 
 
-def test_failed_calls_are_counted_apart(browser_of, ada, model):
+def test_failed_calls_are_counted_separately(browser_of, ada, model):
     entries.settle(begin_call(ada, model), make_meter([]), Outcome.FAILED)
     assert totals(browser_of(ada).get(OWN))["Failed"] == "1"
