@@ -1,4 +1,4 @@
-"""Every call for an answer is in the ledger, with the upstream's own figures or with marked estimates."""
+"""Every call for an answer is in the ledger, with the upstream's figures or with marked estimates."""
 
 import asyncio
 import random
@@ -57,7 +57,7 @@ async def all_entries() -> list[Entry]:
     return [entry async for entry in Entry.objects.order_by("pk")]
 
 
-async def test_an_answer_is_booked_to_who_asked(
+async def test_an_answer_is_booked_to_the_person_who_asked(
     ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.say("Yes.", input_tokens=1000, output_tokens=200)
@@ -72,7 +72,7 @@ async def test_an_answer_is_booked_to_who_asked(
     assert entry.seconds is not None and entry.seconds_to_first is not None
 
 
-async def test_sums_are_those_of_the_upstream_to_the_token(
+async def test_sums_match_the_upstream_to_the_token(
     ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel, tool: Tool
 ) -> None:
     """Whatever is asked: plain answers, rounds of tools, thinking, attempts that are turned down and made again."""
@@ -115,7 +115,7 @@ async def test_each_round_of_tools_is_a_call(
     assert (reply.input_tokens, reply.output_tokens) == (40, 27)
 
 
-async def test_a_limit_of_requests_does_not_break_off_an_answer_that_uses_tools(
+async def test_a_request_limit_does_not_interrupt_an_answer_that_uses_tools(
     ask: Asking, server: ModelServer, model: ChatModel, tool: Tool
 ) -> None:
     await RateLimit.objects.acreate(scope="person", requests_a_minute=1)
@@ -143,7 +143,7 @@ async def test_a_continuation_is_a_call_of_its_own(
     assert second.request_id == str(more.pk)
 
 
-async def test_what_breaks_off_is_estimated_from_what_was_seen(
+async def test_an_interrupted_answer_is_estimated_from_its_text(
     ask: Asking, server: ModelServer, model: ChatModel
 ) -> None:
     server.stream(*broken_off(server, "x" * 400))
@@ -164,7 +164,7 @@ async def test_a_stream_without_usage_is_estimated(ask: Asking, ada: User) -> No
     assert entry.input_tokens is not None and 100 <= entry.input_tokens < 130
 
 
-async def test_a_stopped_answer_is_booked_for_what_had_come(
+async def test_a_stopped_answer_is_booked_for_the_text_it_has(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     begins_and_hangs(either_server, "I could ", "go on")
@@ -180,7 +180,7 @@ async def test_a_stopped_answer_is_booked_for_what_had_come(
     assert (entry.input_tokens or 0) > 0
 
 
-async def test_who_stops_before_anything_came_has_sent_the_prompt_all_the_same(
+async def test_a_stop_before_the_first_word_is_booked_for_the_prompt(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     gate = Gate()
@@ -195,9 +195,7 @@ async def test_who_stops_before_anything_came_has_sent_the_prompt_all_the_same(
     assert (entry.input_tokens or 0) >= 100
 
 
-async def test_what_is_turned_down_costs_nothing(
-    ask: Asking, either_server: ModelServer, either_model: ChatModel
-) -> None:
+async def test_a_refused_call_costs_nothing(ask: Asking, either_server: ModelServer, either_model: ChatModel) -> None:
     either_server.refuse(401, "authentication_error")
     assert (await ask(either_model)).state == State.FAILED
     [entry] = await all_entries()
@@ -205,7 +203,7 @@ async def test_what_is_turned_down_costs_nothing(
     assert (entry.tokens, entry.is_estimate, entry.cost) == (0, False, 0)
 
 
-async def test_an_attempt_that_was_counted_and_made_again_is_paid_for(
+async def test_an_attempt_that_was_counted_and_repeated_is_booked_too(
     ask: Asking, server: ModelServer, model: ChatModel
 ) -> None:
     start = reply_wire(server.protocol, ["Yes."])[0]
@@ -217,7 +215,7 @@ async def test_an_attempt_that_was_counted_and_made_again_is_paid_for(
     assert (entry.input_tokens, entry.output_tokens) == (37, 4)
 
 
-async def test_without_a_budget_left_nothing_is_asked(
+async def test_nothing_is_asked_once_the_budget_is_used_up(
     ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     await Budget.objects.acreate(scope="person", person=ada, period="month", unit="tokens", limit=0)
@@ -227,7 +225,7 @@ async def test_without_a_budget_left_nothing_is_asked(
     assert either_server.requests == [] and await all_entries() == []
 
 
-async def test_a_budget_that_ends_among_tools_keeps_the_answer_so_far(
+async def test_a_budget_that_runs_out_between_tools_keeps_the_answer_so_far(
     ask: Asking, ada: User, server: ModelServer, model: ChatModel, tool: Tool
 ) -> None:
     await Budget.objects.acreate(scope="person", period="day", unit="tokens", limit=25)
@@ -240,7 +238,7 @@ async def test_a_budget_that_ends_among_tools_keeps_the_answer_so_far(
     assert (spending.spent, spending.reserved) == (30, 0)
 
 
-async def test_the_call_that_a_crash_has_ended_is_counted_with_what_was_saved(
+async def test_a_call_that_a_crash_ended_is_estimated_from_the_saved_text(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def crash() -> None:

@@ -1,4 +1,4 @@
-"""What came from the cache, and what went into it, stands under the answer and in its cost."""
+"""Tokens read from the cache and written to it are shown under the answer and priced."""
 
 from decimal import Decimal
 
@@ -32,7 +32,7 @@ async def test_cached_and_written_tokens_are_shown_and_priced(
 
 
 @pytest.mark.parametrize("caches", [True, False])
-async def test_marks_are_sent_where_the_provider_takes_them(
+async def test_cache_marks_are_sent_to_providers_that_take_them(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel, caches: bool
 ) -> None:
     await Provider.objects.aupdate(caches_prompts=caches)

@@ -1,4 +1,4 @@
-"""A reply as it grows: the blocks are those the upstream wrote, however its words were cut."""
+"""A growing reply has the blocks that the upstream wrote, however its text was cut."""
 
 from typing import Any
 
@@ -30,12 +30,12 @@ def drafted(*events: ReplyEvent) -> Draft:
     return draft
 
 
-def test_words_add_up_to_a_text() -> None:
+def test_pieces_add_up_to_a_text() -> None:
     draft = drafted(BlockOpened(TEXT), BlockGrew("Hel"), BlockGrew("lo"), BlockClosed({}))
     assert draft.blocks == [{"type": "text", "text": "Hello"}]
 
 
-def test_words_that_came_with_the_opening_stay_in_front() -> None:
+def test_text_in_the_opening_event_comes_first() -> None:
     assert (
         drafted(BlockOpened({"type": "text", "text": "Well, "}), BlockGrew("hello")).blocks[0]["text"] == "Well, hello"
     )
@@ -54,7 +54,7 @@ def test_a_tool_call_gets_its_input_when_it_is_complete() -> None:
     assert called["input"] == {}
 
 
-def test_a_tool_call_that_is_cut_in_its_input_is_told_from_one_without_input() -> None:
+def test_a_tool_call_with_incomplete_input_differs_from_one_without_input() -> None:
     called: dict[str, Any] = {"type": "tool_use", "id": "t1", "name": "weather", "input": {}}
     assert drafted(BlockOpened(called)).blocks == [{**called, "raw_input": ""}]
     cut = drafted(BlockOpened(called), InputGrew('{"city": '), InputGrew('"Pa'))
@@ -65,7 +65,7 @@ def test_a_tool_call_that_is_cut_in_its_input_is_told_from_one_without_input() -
     assert drafted(BlockOpened(called), InputGrew(""), BlockClosed({})).blocks == [called]
 
 
-def test_results_stand_last_in_the_order_of_the_calls_whichever_came_first() -> None:
+def test_results_come_last_in_the_order_of_the_calls() -> None:
     ids = ["t1", "t2", "t3"]
     draft = drafted(*(BlockOpened({"type": "tool_use", "id": use_id}) for use_id in ids), BlockOpened(TEXT))
     for use_id in ("t2", "t3", "t1"):
@@ -73,17 +73,17 @@ def test_results_stand_last_in_the_order_of_the_calls_whichever_came_first() -> 
     assert [block.get("id", block.get("tool_use_id", "")) for block in draft.blocks] == [*ids, "", *ids]
 
 
-def test_the_input_of_a_call_that_the_server_makes_itself_comes_when_it_is_complete() -> None:
+def test_a_server_tool_gets_its_input_when_it_is_complete() -> None:
     called = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
     assert drafted(BlockOpened(called), InputGrew('{"query"')).blocks == [called]
 
 
-def test_a_block_nobody_knows_is_kept_as_it_came() -> None:
+def test_an_unknown_block_is_kept_unchanged() -> None:
     unknown = {"type": "server_tool_result", "content": [{"deep": {"er": None}}], "é": 1.5}
     assert drafted(BlockOpened(unknown), BlockClosed({})).blocks == [unknown]
 
 
-def test_blocks_stand_in_the_order_in_which_they_were_opened() -> None:
+def test_blocks_keep_the_order_in_which_they_opened() -> None:
     draft = drafted(
         *(BlockOpened(THINKING), BlockGrew("a"), BlockClosed({"signature": "s"})),
         *(BlockOpened(TEXT), BlockGrew("b"), BlockClosed({})),
@@ -98,25 +98,25 @@ def test_blocks_stand_in_the_order_in_which_they_were_opened() -> None:
     ]
 
 
-def test_a_block_that_was_never_closed_keeps_what_it_had() -> None:
+def test_a_block_that_was_never_closed_keeps_its_text() -> None:
     draft = drafted(BlockOpened(TEXT), BlockGrew("a"), BlockOpened(TEXT), BlockGrew("b"))
     assert [block["text"] for block in draft.blocks] == ["a", "b"]
 
 
-def test_words_before_any_block_are_text() -> None:
+def test_growth_before_any_block_is_text() -> None:
     assert drafted(BlockGrew("Hel"), BlockGrew("lo")).blocks == [{"type": "text", "text": "Hello"}]
 
 
-def test_the_end_of_a_block_that_never_began_is_no_accident() -> None:
+def test_closing_a_block_that_never_opened_is_harmless() -> None:
     assert drafted(BlockClosed({"signature": "s"})).blocks == []
 
 
-def test_later_usage_replaces_earlier_usage_and_keeps_what_it_does_not_mention() -> None:
+def test_later_usage_replaces_only_the_fields_that_it_has() -> None:
     draft = drafted(UsageReported(Usage(input_tokens=7, output_tokens=1)), UsageReported(Usage(output_tokens=5)))
     assert draft.usage == Usage(input_tokens=7, output_tokens=5)
 
 
-def test_the_reason_for_the_end_and_the_models_own_name_are_known() -> None:
+def test_the_draft_knows_the_stop_reason_and_the_models_name() -> None:
     draft = drafted(ReplyStarted("msg_1", "some-model-2026"), ReplyEnded("max_tokens"))
     assert (draft.model, draft.stop_reason) == ("some-model-2026", "max_tokens")
 
@@ -125,7 +125,7 @@ def test_the_reason_for_the_end_and_the_models_own_name_are_known() -> None:
     "events",
     [(), (ReplyStarted("m", "m"),), (BlockOpened(TEXT),), (BlockOpened(THINKING), BlockClosed({"signature": "s"}))],
 )
-def test_a_reply_without_a_word_has_no_content(events: tuple[ReplyEvent, ...]) -> None:
+def test_a_reply_without_text_has_no_content(events: tuple[ReplyEvent, ...]) -> None:
     assert not drafted(*events).has_content
 
 
@@ -138,7 +138,7 @@ def test_a_tool_call_is_content() -> None:
     assert drafted(BlockOpened({"type": "tool_use", "input": {}})).has_content
 
 
-def test_what_was_read_from_a_draft_does_not_change_when_it_grows() -> None:
+def test_blocks_that_were_read_do_not_change_when_the_draft_grows() -> None:
     draft = drafted(BlockOpened(TEXT), BlockGrew("a"))
     saved = draft.blocks
     draft.apply(BlockGrew("b"))
@@ -161,7 +161,7 @@ def test_a_long_reply_is_not_copied_at_every_piece() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["text", "thinking"]), st.lists(st.text(min_size=1)))))
-def test_a_reply_is_the_same_wherever_its_words_are_cut(blocks: list[tuple[str, list[str]]]) -> None:
+def test_a_reply_is_the_same_however_its_text_is_cut(blocks: list[tuple[str, list[str]]]) -> None:
     cut, whole = Draft(), Draft()
     for kind, pieces in blocks:
         for draft, growth in ((cut, pieces), (whole, ["".join(pieces)])):

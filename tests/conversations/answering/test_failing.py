@@ -1,4 +1,4 @@
-"""Replies that do not come to their end: what arrived is kept, and everybody reads in words why it ended."""
+"""Replies that fail: the text that arrived is kept, and everyone can read why the reply ended."""
 
 import socket
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ async def asked(browser: Opening, person: User, conversation: Conversation) -> t
     return tab, await last_reply(conversation)
 
 
-async def test_a_stream_that_breaks_keeps_what_had_arrived(
+async def test_a_broken_stream_keeps_the_text_that_arrived(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.stream(*cut_off_after(either_server, 2))
@@ -49,7 +49,7 @@ async def test_a_stream_that_breaks_keeps_what_had_arrived(
     assert len(either_server.requests) == 1
 
 
-async def test_a_stream_that_breaks_before_its_first_word_is_asked_again(
+async def test_a_stream_that_breaks_before_its_first_word_is_retried(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.stream(*cut_off_after(either_server, 0))
@@ -59,7 +59,7 @@ async def test_a_stream_that_breaks_before_its_first_word_is_asked_again(
     assert tab.page.text(reply.message_id) == "Here I am."
 
 
-async def test_a_stream_that_never_says_a_word_has_failed(
+async def test_a_stream_without_a_word_has_failed(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.stream(*cut_off_after(either_server, 0))
@@ -81,7 +81,7 @@ REFUSALS: list[tuple[int, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("status", "kind", "expected", "words"), REFUSALS)
-async def test_a_refusal_is_told_in_words(
+async def test_an_upstreams_refusal_is_explained(
     browser: Opening,
     ada: User,
     conversation: Conversation,
@@ -102,7 +102,7 @@ async def test_a_refusal_is_told_in_words(
     assert reply.message.blocks == []
 
 
-async def test_no_server_at_the_address_is_told_in_words(
+async def test_a_missing_server_is_explained(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
@@ -113,7 +113,7 @@ async def test_no_server_at_the_address_is_told_in_words(
     assert "No server answers at the address of Testing" in tab.page.article(reply.message_id)
 
 
-async def test_a_web_page_at_the_address_is_told_in_words(
+async def test_a_web_page_at_the_address_is_explained(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.body(b"<html>Welcome</html>", headers={"content-type": "text/html"})
@@ -122,15 +122,13 @@ async def test_a_web_page_at_the_address_is_told_in_words(
     assert "is not a model server" in tab.page.article(reply.message_id)
 
 
-async def test_without_a_model_people_learn_what_is_missing(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_a_missing_model_is_explained(browser: Opening, ada: User, conversation: Conversation) -> None:
     tab, reply = await asked(browser, ada, conversation)
     assert (reply.state, reply.error_kind) == (State.FAILED, "no_model")
     assert "No model is connected." in tab.page.article(reply.message_id)
 
 
-async def test_a_key_that_cannot_be_read_is_told_in_words(
+async def test_an_unreadable_key_is_explained(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel, settings: Any
 ) -> None:
     settings.SEALING_KEY = "another sealing key than the one it was sealed with"
@@ -140,7 +138,7 @@ async def test_a_key_that_cannot_be_read_is_told_in_words(
     assert server.requests == []
 
 
-async def test_settings_that_the_model_does_not_allow_are_not_even_sent(
+async def test_settings_that_the_model_does_not_allow_are_not_sent(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await Conversation.objects.filter(pk=conversation.pk).aupdate(temperature=1.5)
@@ -150,7 +148,7 @@ async def test_settings_that_the_model_does_not_allow_are_not_even_sent(
     assert server.requests == []
 
 
-async def test_a_model_that_was_deleted_while_the_turn_waited_is_told_in_words(
+async def test_a_model_that_was_deleted_while_the_turn_was_queued_is_explained(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     gate = Gate()

@@ -1,4 +1,4 @@
-"""Every way an upstream fails: an honest state, exactly the text that came, words, and a way on."""
+"""Every fault of an upstream: the state is true, the text is complete so far, and people learn what they can do."""
 
 import json
 import random
@@ -101,7 +101,7 @@ async def retry_works(tab: Viewer, conversation: Conversation, server: ModelServ
 
 
 @pytest.mark.parametrize("fault", AFTER_TEXT)
-async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_go_on(
+async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_be_continued(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
 ) -> None:
     either_server.answer(AFTER_TEXT[fault](either_server))
@@ -126,7 +126,7 @@ async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_go_on
 
 
 @pytest.mark.parametrize("fault", BEFORE_TEXT)
-async def test_a_fault_before_the_first_word_is_told_in_words_and_can_be_tried_again(
+async def test_a_fault_before_the_first_word_is_explained_and_can_be_retried(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
 ) -> None:
     either_server.answer(BEFORE_TEXT[fault](either_server))
@@ -139,7 +139,7 @@ async def test_a_fault_before_the_first_word_is_told_in_words_and_can_be_tried_a
     await retry_works(tab, conversation, either_server, message)
 
 
-async def test_an_upstream_that_never_answers_is_given_up(
+async def test_an_upstream_that_never_answers_times_out(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     await type(either_model.provider).objects.aupdate(first_byte_timeout=1)
@@ -183,7 +183,7 @@ ODDITIES: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("oddity", ODDITIES)
-async def test_what_is_only_odd_changes_nothing(
+async def test_harmless_oddities_change_nothing(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, oddity: str
 ) -> None:
     either_server.answer(ODDITIES[oddity](either_server))
@@ -194,7 +194,7 @@ async def test_what_is_only_odd_changes_nothing(
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "529", "the connection is dropped at once", "the stream is empty"])
-async def test_what_passes_is_tried_again_and_nobody_notices(
+async def test_a_temporary_fault_is_retried_unnoticed(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
 ) -> None:
     either_server.answer(BEFORE_TEXT[fault](either_server))
@@ -211,7 +211,7 @@ PIECES = [
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_however_frames_are_lost_and_lines_break_everybody_ends_with_the_right_text(
+async def test_lost_frames_and_broken_connections_leave_everyone_with_the_right_text(
     browser: Opening,
     ada: User,
     ben: User,

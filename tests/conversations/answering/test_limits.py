@@ -1,4 +1,4 @@
-"""A budget that is used up: people are told which, how much and until when, and nothing that they typed is lost."""
+"""A used-up budget: people learn which one, how much and until when, and nothing that they typed is lost."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def answer(ada: User, conversation: Conversation, model: ChatModel) -> Message:
     return generation.message
 
 
-def test_a_turn_is_refused_in_words_and_the_text_stays(
+def test_a_refused_turn_is_explained_and_its_text_stays(
     client: Client, conversation: Conversation, over: Budget
 ) -> None:
     refused = client.post(f"/conversations/{conversation.pk}/turns/", {"text": "Hello?"}, headers=HTMX)
@@ -89,7 +89,7 @@ def test_a_turn_that_was_posted_already_is_not_refused(
 
 @pytest.mark.parametrize("verb", ["retries", "continuations", "edits"])
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
-def test_what_asks_for_one_more_answer_is_refused_in_words(
+def test_asking_for_another_answer_is_refused_with_an_explanation(
     client: Client, conversation: Conversation, answer: Message, over: Budget, verb: str, headers: dict[str, str]
 ) -> None:
     message = answer.parent_id if verb == "edits" else answer.pk
@@ -103,7 +103,7 @@ def test_what_asks_for_one_more_answer_is_refused_in_words(
         assert "Said otherwise" in refused.content.decode()
 
 
-def test_a_summary_is_an_answer_too(client: Client, conversation: Conversation, answer: Message, over: Budget) -> None:
+def test_a_summary_is_refused_too(client: Client, conversation: Conversation, answer: Message, over: Budget) -> None:
     refused = client.post(f"/conversations/{conversation.pk}/summaries/", headers=HTMX)
     assert refused.status_code == 429 and USED_UP.search(refused.content.decode())
     assert Conversation.objects.count() == 1
@@ -132,7 +132,7 @@ def test_other_peoples_budgets_are_their_own(
     assert answered.status_code == 201
 
 
-def test_a_limit_of_requests_says_when_to_try_again(
+def test_a_request_limit_says_when_to_try_again(
     client: Client, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     RateLimit.objects.create(scope="person", requests_a_minute=1)

@@ -1,4 +1,4 @@
-"""A database that somebody else holds on to: no word is lost, and viewers are told for as long as it lasts."""
+"""A locked database: no text is lost, and viewers see that saving is behind for as long as it lasts."""
 
 import asyncio
 import sqlite3
@@ -38,7 +38,7 @@ def is_behind(page: Page) -> bool:
     return BEHIND in page.one("#saving").text_content()
 
 
-async def test_tokens_go_on_and_viewers_are_told_that_saving_is_behind_and_then_that_it_is_not(
+async def test_tokens_keep_coming_and_viewers_see_that_saving_is_behind_until_it_has_caught_up(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     pieces = [f"word{number} " for number in range(12)]
@@ -68,7 +68,7 @@ async def test_tokens_go_on_and_viewers_are_told_that_saving_is_behind_and_then_
     assert (await Message.objects.aget(pk=message)).text == "".join(pieces)
 
 
-async def test_an_answer_that_ends_while_nothing_can_be_saved_is_saved_in_the_end(
+async def test_an_answer_that_ends_while_nothing_can_be_saved_is_saved_later(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One ", "two ", "three.")
@@ -88,7 +88,7 @@ async def test_an_answer_that_ends_while_nothing_can_be_saved_is_saved_in_the_en
     assert (await Message.objects.aget(pk=message)).text == "One two three."
 
 
-async def test_who_comes_while_the_end_of_an_answer_cannot_be_saved_reads_all_of_it(
+async def test_a_late_viewer_reads_all_of_an_answer_whose_end_cannot_be_saved(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One ", "two ", "three.")
@@ -114,7 +114,7 @@ async def test_who_comes_while_the_end_of_an_answer_cannot_be_saved_reads_all_of
         assert (each.page.state(message), each.page.text(message)) == ("complete", "One two three.")
 
 
-async def test_what_is_posted_while_nothing_can_be_saved_arrives_once_it_can(
+async def test_a_turn_posted_while_nothing_can_be_saved_arrives_later(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Here I am.")

@@ -1,4 +1,4 @@
-"""A fast stream as a few batches: soon, whole, in order, and ended with whoever reads it."""
+"""A paced stream starts at once, loses nothing, keeps its order and ends with its reader."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -57,7 +57,7 @@ async def test_the_first_words_do_not_wait() -> None:
         assert await anext(batches) == [1]
 
 
-async def test_what_comes_in_the_meantime_comes_together() -> None:
+async def test_pieces_of_one_interval_come_together() -> None:
     source = Source()
     source.say(1)
     async with aclosing(paced(source.read(), interval=0.01)) as batches:
@@ -70,7 +70,7 @@ async def test_what_comes_in_the_meantime_comes_together() -> None:
 
 
 @pytest.mark.parametrize("interval", [0, 0.001])
-async def test_nothing_is_lost_or_changes_places(interval: float) -> None:
+async def test_nothing_is_lost_or_reordered(interval: float) -> None:
     source = Source()
 
     async def speak() -> None:
@@ -94,7 +94,7 @@ async def test_a_slow_stream_is_passed_on_as_it_comes() -> None:
             assert await anext(batches) == [event]
 
 
-async def test_a_failure_comes_after_everything_that_came_before_it() -> None:
+async def test_a_failure_comes_after_all_earlier_pieces() -> None:
     source = Source()
     source.say(1, 2, 3)
     source.end(ConnectionError("cut"))
@@ -105,13 +105,13 @@ async def test_a_failure_comes_after_everything_that_came_before_it() -> None:
     assert seen == [1, 2, 3]
 
 
-async def test_a_stream_of_nothing_is_no_batch() -> None:
+async def test_an_empty_stream_yields_no_batch() -> None:
     source = Source()
     source.end()
     assert [batch async for batch in paced(source.read())] == []
 
 
-async def test_who_stops_reading_closes_the_stream() -> None:
+async def test_a_reader_that_stops_closes_the_stream() -> None:
     source = Source()
     source.say(1)
     batches = paced(source.read())
@@ -120,7 +120,7 @@ async def test_who_stops_reading_closes_the_stream() -> None:
     assert source.closed.is_set()
 
 
-async def test_a_reader_who_is_cancelled_between_two_batches_closes_the_stream() -> None:
+async def test_a_reader_that_is_cancelled_between_two_batches_closes_the_stream() -> None:
     source = Source()
     passed_on = asyncio.Event()
 
@@ -138,7 +138,7 @@ async def test_a_reader_who_is_cancelled_between_two_batches_closes_the_stream()
     assert source.closed.is_set()
 
 
-async def test_who_stops_before_the_first_word_closes_the_stream_too() -> None:
+async def test_a_reader_that_stops_before_the_first_word_closes_the_stream_too() -> None:
     source = Source()
     reader = asyncio.create_task(anext(paced(source.read())))
     await source.waiting.wait()

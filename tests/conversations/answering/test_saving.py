@@ -1,4 +1,4 @@
-"""A reply that grows is in the database too, about a second old at most."""
+"""A growing reply is saved about once a second."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_growing_reply_is_saved_and_a_stop_from_elsewhere_is_heard(
+async def test_a_growing_reply_is_saved_and_another_process_can_stop_it(
     browser: Opening,
     ada: User,
     conversation: Conversation,
@@ -40,7 +40,7 @@ async def test_a_growing_reply_is_saved_and_a_stop_from_elsewhere_is_heard(
     assert await server.until_disconnected()
 
 
-async def test_the_last_words_are_not_overwritten_by_an_earlier_saving(
+async def test_an_earlier_save_does_not_overwrite_the_last_words(
     browser: Opening,
     ada: User,
     conversation: Conversation,

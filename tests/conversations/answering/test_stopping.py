@@ -1,4 +1,4 @@
-"""Stop: the model stops at once, and what it had written stays."""
+"""Stop ends the model's work at once and keeps its text."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_stop_keeps_the_text_and_closes_the_line_to_the_model(
+async def test_stop_keeps_the_text_and_closes_the_connection_to_the_model(
     browser: Opening,
     ada: User,
     ben: User,
@@ -42,7 +42,7 @@ async def test_stop_keeps_the_text_and_closes_the_line_to_the_model(
     assert reply.stop_asked_at is not None and reply.finished_at is not None
 
 
-async def test_a_member_may_stop_what_somebody_else_asked(
+async def test_a_member_can_stop_an_answer_to_somebody_else(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
@@ -67,7 +67,7 @@ async def test_stop_before_the_first_word_ends_it_too(
     assert await server.until_disconnected()
 
 
-async def test_stop_ends_what_waits_in_the_queue_as_well(
+async def test_stop_ends_queued_replies_too(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
@@ -81,7 +81,7 @@ async def test_stop_ends_what_waits_in_the_queue_as_well(
     assert len(server.requests) == 1
 
 
-async def test_who_stops_one_that_waits_lets_the_others_go_on(
+async def test_stopping_one_queued_reply_leaves_the_others(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     gate = Gate()
@@ -136,7 +136,7 @@ async def test_without_scripts_stop_leads_back_to_the_conversation(
     assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
 
 
-async def test_a_reply_whose_conversation_is_deleted_for_good_comes_to_an_end(
+async def test_a_reply_ends_when_its_conversation_is_deleted_for_good(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One ", "two")

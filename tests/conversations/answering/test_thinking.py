@@ -1,4 +1,4 @@
-"""Choosing how a model thinks: what the settings offer, and what its server is asked for."""
+"""Choosing how a model thinks: what the settings offer, and what the upstream is asked for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ def offered(browser: Client, conversation: Conversation, field: str) -> list[str
         ({"supports_thinking": False}, [""]),
     ],
 )
-def test_the_kinds_that_the_model_has_are_offered(
+def test_only_the_kinds_that_the_model_has_are_offered(
     browser_of: SignedIn,
     ada: User,
     conversation: Conversation,
@@ -81,7 +81,7 @@ def test_chat_completions_are_offered_an_effort_where_the_provider_takes_it(
     ("budget", "words"),
     [("10", "1024 tokens or more"), ("", "Say how many tokens"), ("9999", "below the output limit")],
 )
-def test_a_budget_that_cannot_be_is_refused_at_its_field(
+def test_an_impossible_budget_is_refused_at_its_field(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, budget: str, words: str
 ) -> None:
     asked = {"thinking": "budget", "thinking_budget": budget, "max_tokens": "8000"}
@@ -107,7 +107,7 @@ def test_a_budget_that_cannot_be_is_refused_at_its_field(
         ({"thinking": "", "thinking_budget": 2048}, {}),
     ],
 )
-async def test_what_was_chosen_is_asked_for(
+async def test_the_upstream_is_asked_for_the_chosen_thinking(
     browser: Opening,
     ada: User,
     conversation: Conversation,

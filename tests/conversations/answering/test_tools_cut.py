@@ -1,4 +1,4 @@
-"""An answer that is cut while it uses tools keeps what was done, and goes on from there."""
+"""An answer that is cut while it uses tools keeps its results and can be continued from there."""
 
 import pytest
 
@@ -25,7 +25,7 @@ async def test_stop_in_the_middle_of_a_call_ends_the_call(desk: Desk) -> None:
     assert (desk.progress, kinds(await last_reply(desk.conversation))) == (["dropped"], ["text", "tool_use"])
 
 
-async def test_an_upstream_that_fails_after_a_tool_has_run_keeps_what_it_did(desk: Desk) -> None:
+async def test_a_failure_after_a_tool_has_run_keeps_its_result(desk: Desk) -> None:
     await desk.use("echo")
     desk.calls(HELLO, text="Let me see.")
     desk.server.refuse(401)
@@ -33,7 +33,7 @@ async def test_an_upstream_that_fails_after_a_tool_has_run_keeps_what_it_did(des
     assert (reply.state, desk.progress) == (State.INTERRUPTED, ["done"])
 
 
-async def test_an_answer_that_failed_after_a_call_goes_on_with_its_result(desk: Desk) -> None:
+async def test_an_answer_that_failed_after_a_call_continues_with_its_result(desk: Desk) -> None:
     await desk.use("echo")
     desk.calls(HELLO, text="Let me see.")
     desk.server.refuse(401)
@@ -45,7 +45,7 @@ async def test_an_answer_that_failed_after_a_call_goes_on_with_its_result(desk: 
     assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
 
 
-async def test_an_answer_that_was_stopped_during_a_call_goes_on_by_making_it(desk: Desk) -> None:
+async def test_an_answer_that_was_stopped_during_a_call_continues_by_making_it(desk: Desk) -> None:
     await desk.use("slow")
     desk.calls(("toolu_1", "drawer__slow", {"name": "cut"}), text="Let me see.")
     desk.server.say("It is done.")
@@ -60,7 +60,7 @@ async def test_an_answer_that_was_stopped_during_a_call_goes_on_by_making_it(des
     assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
 
 
-async def test_what_a_call_has_brought_before_a_stop_is_kept_and_that_call_not_made_again(desk: Desk) -> None:
+async def test_a_result_from_before_a_stop_is_kept_and_its_call_is_not_repeated(desk: Desk) -> None:
     await desk.use("slow")
     await desk.use("echo")
     calls = ("toolu_1", "drawer__slow", {"name": "half"}), ("toolu_2", "drawer__echo", {"text": "quick"})
@@ -82,7 +82,7 @@ async def test_what_a_call_has_brought_before_a_stop_is_kept_and_that_call_not_m
     assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
 
 
-async def test_a_call_that_was_cut_while_it_was_written_is_not_made(desk: Desk) -> None:
+async def test_a_call_with_incomplete_input_is_not_made(desk: Desk) -> None:
     await desk.use("slow")
     wire = calling(desk.server.protocol, ("toolu_1", "drawer__slow", {"name": "never"}), text="Let me see.")
     half = next(place for place, event in enumerate(wire) if b'{\\"name' in event) + 1

@@ -1,4 +1,4 @@
-"""Models use tools: the calls run, their results are seen and told, and the answer goes on."""
+"""Models use tools: calls run, viewers and the model get the results, and the answer continues."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from upstreams.endpoint import ProtocolName
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_tool_runs_and_the_answer_goes_on_with_its_result(either_desk: Desk) -> None:
+async def test_a_tool_runs_and_the_answer_continues_with_its_result(either_desk: Desk) -> None:
     desk = either_desk
     await desk.use("echo")
     desk.calls(("call_1", "drawer__echo", {"text": "hello"}), text="Let me see.")
@@ -31,7 +31,7 @@ async def test_a_tool_runs_and_the_answer_goes_on_with_its_result(either_desk: D
     assert (reply.input_tokens, reply.output_tokens) == (17, 25)
 
 
-async def test_messages_upstreams_get_back_exactly_what_they_said(desk: Desk) -> None:
+async def test_messages_upstreams_get_back_their_own_blocks_unchanged(desk: Desk) -> None:
     await desk.use("echo")
     desk.calls(("toolu_1", "drawer__echo", {"text": "hello"}), text="Let me see.", thinking="Hm.")
     desk.server.say("Done.")
@@ -50,7 +50,7 @@ async def test_messages_upstreams_get_back_exactly_what_they_said(desk: Desk) ->
 
 
 @pytest.mark.parametrize("either_server", [ProtocolName.OPENAI], indirect=True)
-async def test_chat_upstreams_get_calls_and_results_in_their_own_shape(either_desk: Desk) -> None:
+async def test_chat_upstreams_get_calls_and_results_in_their_own_format(either_desk: Desk) -> None:
     desk = either_desk
     await desk.use("echo")
     desk.calls(("call_1", "drawer__echo", {"text": "hello"}))
@@ -67,7 +67,7 @@ async def test_chat_upstreams_get_calls_and_results_in_their_own_shape(either_de
     assert desk.server.requests[0].json["tool_choice"] == "auto"
 
 
-async def test_of_parallel_calls_each_is_seen_to_end_and_the_model_is_told_in_order(desk: Desk) -> None:
+async def test_parallel_calls_end_one_by_one_on_the_page_and_the_model_gets_results_in_order(desk: Desk) -> None:
     await desk.use("slow")
     await desk.use("echo")
     desk.calls(("toolu_1", "drawer__slow", {"name": "parallel"}), ("toolu_2", "drawer__echo", {"text": "quick"}))
@@ -88,7 +88,7 @@ async def test_of_parallel_calls_each_is_seen_to_end_and_the_model_is_told_in_or
     assert kept == ["tool_use", "tool_use", "tool_result", "tool_result", "text"]
 
 
-async def test_a_tool_that_fails_says_so_to_the_model_and_on_its_card(desk: Desk) -> None:
+async def test_a_failed_tool_is_shown_on_its_card_and_to_the_model(desk: Desk) -> None:
     await desk.use("failing")
     desk.calls(("toolu_1", "drawer__failing", {}), ("toolu_2", "no_such_tool", {}))
     desk.server.say("Too bad.")
@@ -97,7 +97,7 @@ async def test_a_tool_that_fails_says_so_to_the_model_and_on_its_card(desk: Desk
     assert [result["is_error"] for result in desk.sent()[-1]["content"]] == [True, True]
 
 
-async def test_an_image_that_a_tool_draws_is_kept_as_a_file_and_sent_as_an_image(desk: Desk) -> None:
+async def test_an_image_from_a_tool_is_kept_as_a_file_and_sent_as_an_image(desk: Desk) -> None:
     await desk.use("picture")
     desk.model.sees_images = True
     await desk.model.asave()
@@ -112,7 +112,7 @@ async def test_an_image_that_a_tool_draws_is_kept_as_a_file_and_sent_as_an_image
     assert [block["source"]["type"] for block in result["content"] if block["type"] == "image"] == ["base64"]
 
 
-async def test_the_input_is_seen_as_it_is_written(either_desk: Desk) -> None:
+async def test_viewers_see_the_input_as_it_is_written(either_desk: Desk) -> None:
     desk = either_desk
     await desk.use("echo")
     wire = calling(desk.server.protocol, ("toolu_1", "drawer__echo", {"text": "<b>hello</b> & good bye"}))
@@ -138,7 +138,7 @@ async def test_calls_of_different_rounds_may_have_the_same_id(either_desk: Desk)
     assert results == ["one", "two"]
 
 
-async def test_a_model_that_never_stops_calling_has_to_answer_in_the_end(desk: Desk, settings: Any) -> None:
+async def test_a_model_that_never_stops_calling_has_to_answer_after_the_last_round(desk: Desk, settings: Any) -> None:
     settings.TOOL_ROUNDS = 2
     await desk.use("echo")
     for number in range(3):

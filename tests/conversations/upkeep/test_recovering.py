@@ -1,4 +1,4 @@
-"""The server stops, on purpose or not, and is started again: nothing that was written is lost."""
+"""The server stops, on purpose or not, and starts again: no text is lost."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_a_server_that_stops_lets_replies_end_by_themselves(
+async def test_a_server_that_stops_waits_for_its_replies(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Nearly ", "done")
@@ -53,11 +53,11 @@ async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text
     assert await server.until_disconnected()
 
 
-async def test_a_server_with_nothing_to_do_stops_at_once() -> None:
+async def test_a_server_without_replies_stops_at_once() -> None:
     await replies.local.close()
 
 
-async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
+async def test_recovery_labels_lost_replies_and_names_the_queued_ones(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def crash() -> tuple[Generation, Generation]:
@@ -77,7 +77,7 @@ async def test_what_a_crash_left_running_is_labelled_and_what_waits_is_named(
     assert await sync_to_async(recovery.recover)() == [second.pk]
 
 
-async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_watch(
+async def test_viewers_see_the_end_of_a_reply_whose_process_is_lost(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def left_behind() -> Generation:
@@ -96,7 +96,7 @@ async def test_a_reply_whose_process_gave_no_sign_of_life_is_ended_while_people_
     assert "Interrupted." in tab.page.article(lost.message_id)
 
 
-async def test_a_person_comes_back_to_a_server_that_was_started_again(
+async def test_a_person_returns_after_a_restart(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Two.")
@@ -121,7 +121,7 @@ async def test_a_person_comes_back_to_a_server_that_was_started_again(
     assert tab.page.text(second) == "Two."
 
 
-async def test_a_reply_is_written_once_however_often_it_is_asked_for(
+async def test_a_reply_is_written_once_however_often_it_is_enqueued(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Once.")

@@ -1,4 +1,4 @@
-"""What was deleted: it can be put back for a while, and then goes for good, a little at a time."""
+"""What was deleted can be restored for a while; then it is purged, a little at a time."""
 
 from datetime import timedelta
 from pathlib import Path as Directory
@@ -47,7 +47,7 @@ def rows() -> dict[str, int]:
     return {table.__name__: table._default_manager.count() for table in tables if table._default_manager.exists()}
 
 
-def test_a_conversation_that_was_deleted_long_ago_is_gone_with_all_that_belongs_to_it(
+def test_a_conversation_deleted_long_ago_is_purged_with_everything_in_it(
     ada: User, ben: User, conversation: Conversation, model: ChatModel
 ) -> None:
     kept = turns.begin(ada)
@@ -66,9 +66,7 @@ def test_a_conversation_that_was_deleted_long_ago_is_gone_with_all_that_belongs_
     assert {row.conversation_id for row in (*Message.objects.all(), *Participant.objects.all())} == {kept.pk}
 
 
-async def test_its_files_are_gone_as_well(
-    browser: Opening, ada: User, conversation: Conversation, settings: Any
-) -> None:
+async def test_its_files_are_purged_too(browser: Opening, ada: User, conversation: Conversation, settings: Any) -> None:
     adas = await browser(ada)
     other = await sync_to_async(turns.begin)(ada)
     kept = await attached(adas, other, "kept.md", b"Words")
@@ -85,7 +83,7 @@ async def said_with_file(browser: Browser, conversation: Conversation) -> Messag
     return await Message.objects.aget(attachments=file)
 
 
-async def test_a_deleted_message_says_nothing_any_more_and_what_followed_it_stays(
+async def test_a_purged_message_is_empty_and_the_messages_after_it_stay(
     browser: Opening, ada: User, conversation: Conversation, settings: Any, model: ChatModel
 ) -> None:
     adas = await browser(ada)
@@ -110,7 +108,7 @@ async def test_a_deleted_message_says_nothing_any_more_and_what_followed_it_stay
     assert (await adas.load(conversation)).page.messages == [answer_to_more.parent_id, answer_to_more.pk]
 
 
-async def test_the_place_of_a_version_goes_on_leading_to_the_others(
+async def test_a_purged_version_still_leads_to_the_others(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
@@ -125,7 +123,7 @@ async def test_the_place_of_a_version_goes_on_leading_to_the_others(
     assert place_of(there.page, second.pk) == "1 left"
 
 
-async def test_where_branches_forked_one_still_finds_the_way(
+async def test_a_purged_fork_still_leads_to_its_branches(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     for number in (1, 2):
@@ -140,7 +138,7 @@ async def test_where_branches_forked_one_still_finds_the_way(
 
 
 @pytest.mark.parametrize("seed", FOREST)
-def test_whatever_is_deleted_all_that_is_not_stays_where_it_was(
+def test_messages_that_are_not_deleted_keep_their_places(
     ada: User, conversation: Conversation, model: ChatModel, seed: int
 ) -> None:
     chance = grow(conversation, ada, seed, model)
@@ -163,7 +161,7 @@ def test_whatever_is_deleted_all_that_is_not_stays_where_it_was(
     assert purge_all() == 0
 
 
-def test_after_its_time_nothing_can_be_put_back_even_if_it_is_still_there(
+def test_nothing_can_be_restored_after_its_time_even_before_the_purge(
     browser_of: Any, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     answer = exchange(Path.through(conversation), ada, "Well?", "Yes.", model)
@@ -180,7 +178,7 @@ def test_after_its_time_nothing_can_be_put_back_even_if_it_is_still_there(
         assert table.objects.get(pk=pk).deleted_at is None
 
 
-async def test_it_goes_while_somebody_is_here_and_without_being_asked(
+async def test_the_purge_runs_by_itself_while_a_tab_is_open(
     browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
@@ -194,7 +192,7 @@ async def test_it_goes_while_somebody_is_here_and_without_being_asked(
     assert await Message.objects.acount() == 0
 
 
-async def test_who_speaks_at_a_deleted_end_is_not_lost_with_it(
+async def test_a_turn_after_a_deleted_message_survives_its_purge(
     browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")

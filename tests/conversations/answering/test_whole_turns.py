@@ -1,4 +1,4 @@
-"""A turn's whole way, from one person's composer to everybody's page."""
+"""A turn's whole way, from one person's composer to everyone's page."""
 
 from decimal import Decimal
 
@@ -48,7 +48,7 @@ async def test_every_viewer_ends_with_exactly_what_the_model_wrote(
     assert source.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-async def test_the_answer_grows_before_everybodys_eyes(
+async def test_every_viewer_sees_the_answer_grow(
     browser: Opening,
     ada: User,
     ben: User,
@@ -72,7 +72,7 @@ async def test_the_answer_grows_before_everybodys_eyes(
         assert tab.page.state(message) == "complete"
 
 
-async def test_code_is_there_with_its_first_word(
+async def test_code_appears_with_its_first_word(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("```py\nprint(", "1)\n", "```")
@@ -85,7 +85,7 @@ async def test_code_is_there_with_its_first_word(
         await tab.until(lambda page, so_far=so_far: page.has(message) and page.text(message).endswith(so_far))
 
 
-async def test_both_people_see_who_said_what_in_its_order(
+async def test_both_people_see_all_messages_and_authors_in_order(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -102,7 +102,7 @@ async def test_both_people_see_who_said_what_in_its_order(
         assert all("Test model" in text and "Yes." in text for text in texts[1::2])
 
 
-async def test_thinking_is_seen_and_its_time_is_told(
+async def test_viewers_see_the_thinking_and_its_time(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.say("Forty-two.", thinking=["Let me ", "see."])
@@ -119,7 +119,7 @@ async def test_thinking_is_seen_and_its_time_is_told(
     assert "Thought for" in tab.page.text(message) and "Let me see." in tab.page.text(message)
 
 
-async def test_a_reply_is_booked_with_what_it_used_and_cost(
+async def test_a_reply_is_saved_with_its_usage_and_cost(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     either_server.say("Hello", input_tokens=1000, output_tokens=200)
@@ -137,7 +137,7 @@ async def test_a_reply_is_booked_with_what_it_used_and_cost(
     assert "200 tokens" in tab.page.article(message) and "$0.0060" in tab.page.article(message)
 
 
-async def test_an_answer_that_was_cut_at_its_limit_says_so(
+async def test_an_answer_that_was_cut_at_its_limit_shows_it(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("And then", stop="max_tokens")
@@ -149,7 +149,7 @@ async def test_an_answer_that_was_cut_at_its_limit_says_so(
     assert "Cut at the longest answer allowed" in tab.page.article(message)
 
 
-async def test_the_model_is_told_everything_that_was_said_before(
+async def test_the_model_gets_all_earlier_messages(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Hello Ada.")
