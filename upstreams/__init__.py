@@ -1,1 +1,1 @@
-"""What we talk to: model servers, over the Messages and Chat Completions protocols."""
+"""Model servers, over the Messages and the Chat Completions protocol."""

@@ -1,4 +1,4 @@
-"""What we ask of a model, in no dialect."""
+"""Requests to a model, independent of the protocol."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ type Role = Literal["user", "assistant"]
 
 
 class Effort(StrEnum):
-    """How much a model is to reason; not every model knows each, and the Messages API none below "low"."""
+    """How much a model should reason. Models support some of these, and the Messages API none below "low"."""
 
     NONE = "none"
     MINIMAL = "minimal"
@@ -22,14 +22,14 @@ class Effort(StrEnum):
 
 
 DEFAULT_MAX_TOKENS: Final = 4096
-"""The length of an answer, in tokens, where nobody has set a limit."""
+"""The output limit, in tokens, when nobody has set one."""
 MESSAGES_EFFORTS: Final = (Effort.LOW, Effort.MEDIUM, Effort.HIGH, Effort.XHIGH, Effort.MAX)
-"""Those that the Messages API knows."""
+"""The efforts that the Messages API supports."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message; `blocks` have the shapes of the Messages API."""
+    """One message. Its blocks have the shapes of the Messages API."""
 
     role: Role
     blocks: Sequence[Block]
@@ -37,7 +37,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request for one reply. None means "not set": the field is left out of the payload."""
+    """A request for one reply. A field that is None is left out of the payload."""
 
     model: str
     messages: Sequence[ChatMessage]
@@ -50,21 +50,21 @@ class ChatRequest:
     frequency_penalty: float | None = None
     stop_sequences: Sequence[str] = field(default_factory=tuple)
     thinking_budget: int | None = None
-    """Tokens the model may think, ≥ 1024; None: no thinking on a budget."""
+    """The maximum of thinking tokens, at least 1024; None for no thinking with a budget."""
     thinks_adaptively: bool = False
-    """Thinking is on, and how much is left to the model."""
+    """The model decides how much it thinks."""
     reasoning_effort: Effort | None = None
     takes_effort: bool = False
-    """The model knows an effort. Behind the Messages API not every one does, and the others refuse it."""
+    """Whether the model accepts an effort. Not all models behind the Messages API do."""
     tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    """Definitions, as the Messages API has them: name, description, input_schema."""
+    """Definitions in the shape of the Messages API: name, description, input_schema."""
     tool_choice: str = "auto"
-    """"auto", "any", "none", or the name of the one tool to be called; it says nothing without tools."""
+    """"auto", "any", "none", or the name of the tool to call. It has no effect without tools."""
     stream: bool = True
     remarks: Sequence[str] = field(default_factory=tuple)
-    """What of the conversation is not in it as it stands there, a sentence each; for people, never sent."""
+    """A sentence, for people, for each part of the conversation that is left out or changed. Never sent."""
 
     @property
     def thinks(self) -> bool:
-        """Whether thinking is asked for, of a kind that the Messages API knows."""
+        """Whether the request asks for thinking in a way that the Messages API supports."""
         return self.thinks_adaptively or self.thinking_budget is not None

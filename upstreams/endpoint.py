@@ -1,4 +1,4 @@
-"""Where a request goes and how it is let in: a provider's settings without its database row."""
+"""A provider's settings without its database row: where a request goes and how it authenticates."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ class ProtocolName(StrEnum):
 
 
 class AuthHeader(StrEnum):
-    """The header that carries the key; with an empty key none is sent."""
+    """The header with the key. An empty key is not sent."""
 
     BEARER = "bearer"
     X_API_KEY = "x-api-key"
@@ -20,8 +20,8 @@ class AuthHeader(StrEnum):
 class Endpoint:
     """One upstream server.
 
-    `base_url` has the meaning that the protocol's SDK gives it: without `/v1`
-    for Anthropic, with it for OpenAI. Times are seconds.
+    `base_url` is what the protocol's SDK expects: without `/v1` for Anthropic, with it for OpenAI. Times are in
+    seconds.
     """
 
     name: str
@@ -30,15 +30,15 @@ class Endpoint:
     key: str = field(default="", repr=False)
     auth_header: AuthHeader = AuthHeader.BEARER
     beta: str = ""
-    """Comma list for `anthropic-beta`; sent only when not empty."""
+    """The comma-separated `anthropic-beta` header. Sent only if not empty."""
     caches_prompts: bool = True
-    """Anthropic only: the stable beginning of a request is marked to be cached."""
+    """Anthropic only: whether requests mark their stable beginning for the cache."""
     max_tokens_field: str = "max_tokens"
     """OpenAI only: `max_tokens` or `max_completion_tokens`."""
     accepts_top_k: bool = False
-    """OpenAI only: some local servers take `top_k`."""
+    """OpenAI only: whether the server accepts `top_k`, as some local servers do."""
     reasoning_effort: bool = False
-    """OpenAI only: a thinking budget is sent as `reasoning_effort`."""
+    """OpenAI only: whether a thinking budget is sent as `reasoning_effort`."""
     splits_think_tags: bool = True
-    """OpenAI only: `<think>…</think>` at the start of the text is thinking."""
+    """OpenAI only: whether `<think>…</think>` at the start of the text is thinking."""
     first_byte_timeout: float = 120.0

@@ -1,4 +1,4 @@
-"""What a reply is made of: small frozen events, the same for every protocol."""
+"""The events that a reply consists of: small, frozen, and the same for every protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -9,8 +9,8 @@ from typing import Any, Final
 class Usage:
     """Tokens of one call; None means that the upstream did not report the figure.
 
-    `input_tokens` excludes what was read from or written to a prompt cache
-    (the Messages API's meaning); `output_tokens` includes thinking.
+    `input_tokens` excludes tokens read from and written to a prompt cache, as in the Messages API. `output_tokens`
+    includes thinking.
     """
 
     input_tokens: int | None = None
@@ -20,7 +20,7 @@ class Usage:
     thinking_tokens: int | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Of several calls; what none of them reported stays unknown."""
+        """The usage of several calls. A figure that none of them reported stays unknown."""
         sums = {}
         for f in fields(self):
             figures = [value for each in (self, other) if (value := getattr(each, f.name)) is not None]
@@ -28,7 +28,7 @@ class Usage:
         return Usage(**sums)
 
     def updated(self, later: "Usage") -> "Usage":
-        """Figures reported later replace earlier ones: both protocols report running totals."""
+        """Later figures replace earlier ones, since both protocols report running totals."""
         known = {f.name: value for f in fields(later) if (value := getattr(later, f.name)) is not None}
         return replace(self, **known)
 
@@ -43,9 +43,9 @@ class ReplyStarted:
 
 @dataclass(frozen=True, slots=True)
 class BlockOpened:
-    """A content block begins: `block` in the shape of the Messages API, e.g. {"type": "text", "text": ""}.
+    """A content block begins: `block` has the shape of the Messages API, e.g. {"type": "text", "text": ""}.
 
-    It may already hold content. Unknown types are carried as they came.
+    It may already have content. Unknown types are passed on unchanged.
     """
 
     block: Mapping[str, Any]
@@ -53,21 +53,21 @@ class BlockOpened:
 
 @dataclass(frozen=True, slots=True)
 class BlockGrew:
-    """The open block's text (or thinking, by its type) goes on."""
+    """The open block gets more text or, by its type, more thinking."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class InputGrew:
-    """The open tool call's input goes on, as JSON text; what it comes to is told when the block closes."""
+    """The open tool call gets more input, as JSON text. BlockClosed has the parsed input."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class BlockClosed:
-    """The open block is complete. `fields` are those known only now: signature, input, citations."""
+    """The open block is complete. `fields` are those known only now, such as signature, input and citations."""
 
     fields: Mapping[str, Any]
 
@@ -79,11 +79,10 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """The upstream said why it stopped.
+    """The upstream has ended the reply properly.
 
-    `stop_reason` is in the Messages API's words where it has one, else the raw
-    value; None when the upstream ended properly without giving a reason.
-    `explanation` is the upstream's own account of a refusal, mostly "".
+    `stop_reason` is the Messages API's word if there is one, else the upstream's; None if it gave no reason.
+    `explanation` is the upstream's explanation of a refusal, mostly "".
     """
 
     stop_reason: str | None
@@ -94,4 +93,4 @@ class ReplyEnded:
 type ReplyEvent = ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | UsageReported | ReplyEnded
 
 CONTENT: Final = (BlockGrew, InputGrew, BlockClosed, ReplyEnded)
-"""What shows that a reply is under way, or over: from then on no other attempt is made."""
+"""Events that show that the reply has begun. After one of them the request is not repeated."""

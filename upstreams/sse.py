@@ -1,4 +1,4 @@
-"""Server-sent events: bytes in, events out, after the WHATWG standard (HTML, 9.2.6)."""
+"""Decodes server-sent events as in the WHATWG standard (HTML, 9.2.6)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
-    """One event; a named tuple because it is made per token, and a frozen dataclass costs four times as much."""
+    """One event. There is one for each token, and a frozen dataclass costs four times as much as a named tuple."""
 
     type: str
     data: str
@@ -16,21 +16,20 @@ class ServerSentEvent(NamedTuple):
 
 
 class EventTooLarge(ValueError):
-    """A line or the data of one event passed the limit."""
+    """A line or the data of one event exceeded the limit."""
 
 
 class SSEDecoder:
-    """Cuts a stream into events, the same wherever its bytes are cut.
+    """Splits a stream into events, which do not depend on how the stream is cut into chunks.
 
-    Lines are cut as bytes and decoded whole: CR and LF cannot occur inside a UTF-8
-    sequence, while `str.splitlines` also cuts at U+2028, which may stand unescaped in
-    a JSON string. One thing goes beyond the standard: a bare line `error: {…}`, which
-    some servers write into a failing stream, is an event of type "error".
+    Lines are split as bytes and then decoded: CR and LF cannot occur inside a UTF-8 sequence, while `str.splitlines`
+    also splits at U+2028, which a JSON string may contain unescaped. Beyond the standard, a bare line `error: {…}`,
+    which some servers write into a failing stream, is an event of type "error".
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.retry: int | None = None
-        """Milliseconds to wait before reconnecting, as the server wished."""
+        """Milliseconds that the server asked clients to wait before they reconnect."""
         self._limit = max_event_bytes
         self._unfinished: list[bytes] = []
         self._unfinished_size = 0
@@ -43,16 +42,16 @@ class SSEDecoder:
 
     @property
     def is_between_events(self) -> bool:
-        """Whether all that came so far is told: what comes next begins an event."""
+        """Whether the last byte completed an event, so that the next one begins another."""
         return not (self._unfinished or self._data or self._type or self._after_cr or self._at_start)
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
-        """The events that `chunk` completes. Exhaust the iterator before feeding again."""
+        """The events that `chunk` completes. Exhaust the iterator before you feed the next chunk."""
         if self._after_cr and chunk:
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
         if b"\r" in chunk:
-            # The CR of a CRLF that is cut in two ends the line at once; the LF to come is then skipped.
+            # If a CRLF is cut in two, its CR ends the line at once and its LF is skipped later.
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if b"\n" not in chunk:

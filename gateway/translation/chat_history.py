@@ -5,22 +5,22 @@ from typing import Any
 
 from gateway.problems import Problem
 from upstreams.chat import Block
-from upstreams.protocols.openai_contents import Message, Unsendable, assistant_messages, blocks_of, user_messages
+from upstreams.protocols.openai_contents import Message, Unsendable, as_blocks, to_assistant_messages, to_user_messages
 
 
 def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     """What a model of another provider's thought, or did with that provider's tools, is left out."""
-    sent = list(_system(blocks_of(system)))
+    sent = list(_system(as_blocks(system)))
     for place, message in enumerate(messages):
-        blocks = [block for block in blocks_of(message["content"]) if block.get("text") != ""]
+        blocks = [block for block in as_blocks(message["content"]) if block.get("text") != ""]
         try:
             match message["role"]:
                 case "system":
                     sent += _system(blocks)
                 case "assistant":
-                    sent += assistant_messages([block for block in blocks if _is_said(block)])
+                    sent += to_assistant_messages([block for block in blocks if _is_said(block)])
                 case _:
-                    sent += user_messages(blocks)
+                    sent += to_user_messages(blocks)
         except Unsendable as unsendable:
             path = _path(unsendable.block, message["content"], f"messages.{place}.content")
             kind = unsendable.block.get("type")

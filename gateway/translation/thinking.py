@@ -8,7 +8,7 @@ from upstreams.chat import DEFAULT_MAX_TOKENS, Effort
 from upstreams.endpoint import Endpoint
 from upstreams.parameters import MIN_THINKING_BUDGET, ModelLimits
 from upstreams.protocols.anthropic import ADAPTIVE_MAX_TOKENS
-from upstreams.protocols.openai import effort_of
+from upstreams.protocols.openai import effort_for_budget
 
 BUDGETS: Final = {
     Effort.LOW: 2048,
@@ -31,7 +31,7 @@ def chat_effort(asked: Asked, config: Asked, endpoint: Endpoint) -> str | None:
     if thinking["type"] == "disabled":
         return Effort.NONE
     if thinking["type"] == "enabled" and not effort:
-        return effort_of(thinking["budget_tokens"])
+        return effort_for_budget(thinking["budget_tokens"])
     return None if effort is None else str(effort)
 
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.problems import Problem
 from upstreams import errors
 from upstreams.endpoint import Endpoint, ProtocolName
-from upstreams.protocols.refusals import refusal
+from upstreams.protocols.refusals import read_refusal
 
 AT = Endpoint("Our provider", ProtocolName.OPENAI, "http://10.0.0.7:8000/v1", "sk-very-secret")
 
@@ -58,7 +58,7 @@ def test_a_failure_is_told_by_its_kind(
 )
 def test_an_upstreams_status_is_kept_where_the_client_can_do_something(answered: int, status: int, kind: str) -> None:
     problem = Problem.of(
-        refusal(AT, answered, {"retry-after": "7"}, b'{"error":{"message":"sk-very-secret is wrong"}}')
+        read_refusal(AT, answered, {"retry-after": "7"}, b'{"error":{"message":"sk-very-secret is wrong"}}')
     )
     assert (problem.status, problem.kind, problem.retry_after) == (status, kind, 7)
     assert "secret" not in problem.message

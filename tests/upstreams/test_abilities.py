@@ -8,7 +8,7 @@ import pytest
 from upstreams import abilities
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.models import ChatModel
-from upstreams.protocols.listings import read_listing
+from upstreams.protocols.listings import read_models
 
 TO = Endpoint("Testing", ProtocolName.OPENAI, "http://localhost")
 
@@ -30,7 +30,7 @@ TO = Endpoint("Testing", ProtocolName.OPENAI, "http://localhost")
     ],
 )
 def test_a_listing_may_say_so(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
-    [listed] = read_listing(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
+    [listed] = read_models(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
     assert (listed.sees_images, listed.reads_pdf) == expected
 
 
@@ -52,7 +52,7 @@ def types(enabled: bool, adaptive: bool) -> dict[str, Any]:
     ],
 )
 def test_a_listing_may_say_how_a_model_thinks(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
-    [listed] = read_listing(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
+    [listed] = read_models(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
     assert (listed.supports_thinking, listed.thinks_adaptively) == expected
 
 

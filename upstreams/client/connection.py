@@ -26,7 +26,7 @@ from upstreams.errors import (
 )
 from upstreams.protocols import PROTOCOLS
 from upstreams.protocols.listings import ModelListing
-from upstreams.protocols.refusals import refusal
+from upstreams.protocols.refusals import read_refusal
 
 _PAGE: Final = 1000
 _MOST_PAGES: Final = 50
@@ -97,7 +97,7 @@ async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: L
     except UpstreamError as failure:
         return _failed(failure)
     if status not in (400, 422):
-        answer = refusal(endpoint, status, headers, body)
+        answer = read_refusal(endpoint, status, headers, body)
         is_elsewhere = status < 400 or isinstance(answer, UnknownModel | InvalidRequest)
         return _failed(NotAModelServer.at(endpoint.name, detail=missing.detail) if is_elsewhere else answer)
     message = f"{endpoint.name} answers, but does not list its models. Enter their names by hand."
@@ -120,7 +120,7 @@ def _failed(failure: UpstreamError) -> ConnectionReport:
 async def _get(endpoint: Endpoint, path: str, until: float, limits: Limits) -> bytes:
     status, headers, body = await _answer(endpoint, "GET", path, until, limits.body_size)
     if not 200 <= status < 300:
-        raise refusal(endpoint, status, headers, body)
+        raise read_refusal(endpoint, status, headers, body)
     return body
 
 

@@ -12,7 +12,7 @@ from upstreams.client.patience import Patience
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
-from upstreams.protocols.refusals import refusal
+from upstreams.protocols.refusals import read_refusal
 
 _refuses_stream_options: Final[set[str]] = set()
 """Base URLs of servers that do not know `stream_options`; each process finds out for itself."""
@@ -52,7 +52,7 @@ class Exchange:
             await self.close()
             await self.ask(path, headers, body)
             return
-        raise refusal(self._endpoint, response.status_code, response.headers, answer)
+        raise read_refusal(self._endpoint, response.status_code, response.headers, answer)
 
     async def chunk(self, *, has_grown: bool) -> bytes | None:
         """The bytes that came next; None at the end of the stream, whether it is a clean one or not.

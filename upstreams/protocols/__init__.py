@@ -1,4 +1,4 @@
-"""The wire protocols: pure translation between our words and a server's, with no I/O."""
+"""The wire protocols: pure translation between our types and those of a server, without I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -15,11 +15,11 @@ class ReplyDecoder(Protocol):
     """Reads one streamed reply. It raises an UpstreamError when the upstream reports a failure."""
 
     done: bool
-    """The protocol's own end was seen: nothing more needs to be read."""
+    """True after the protocol's own end. Nothing more needs to be read."""
 
     @property
     def size(self) -> int:
-        """Characters of content so far; it grows with every piece, also with those that make no event yet."""
+        """Characters of content so far. It grows with every piece, even before the piece becomes an event."""
         ...
 
     @property
@@ -30,12 +30,12 @@ class ReplyDecoder(Protocol):
     def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...
 
     def end(self) -> Sequence[ReplyEvent]:
-        """The bytes are over: what was still held back, or BrokenStream when no proper end was seen."""
+        """Returns the last events when the bytes end. Raises BrokenStream without a proper end."""
         ...
 
 
 class WireProtocol(Protocol):
-    """What a protocol's module offers."""
+    """The interface of a protocol's module."""
 
     @property
     def PATH(self) -> str: ...
@@ -50,7 +50,7 @@ class WireProtocol(Protocol):
     def notes(self, request: ChatRequest, endpoint: Endpoint) -> list[str]: ...
 
     def output_limit(self, request: ChatRequest) -> int | None:
-        """Tokens that the upstream is told it may write at most, thinking included; None: it is told nothing."""
+        """The limit of output tokens in the payload, including thinking; None without one."""
         ...
 
     def read_whole(self, body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]: ...

@@ -1,4 +1,4 @@
-"""The Messages API as a client speaks it: addresses, headers and the request body."""
+"""The client's side of the Messages API: paths, headers and the request body."""
 
 from typing import Any, Final
 
@@ -6,18 +6,18 @@ from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatRequ
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.protocols.anthropic_reply import MessagesDecoder as Decoder
 from upstreams.protocols.anthropic_reply import read_whole
-from upstreams.protocols.caching import marked
-from upstreams.protocols.history import has_text, turns
-from upstreams.protocols.listings import read_listing as read_models
+from upstreams.protocols.caching import mark_stable_parts
+from upstreams.protocols.history import alternate_turns, has_text
+from upstreams.protocols.listings import read_models
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
 PATH: Final = "/v1/messages"
 MODELS_PATH: Final = "/v1/models"
 VERSION: Final = "2023-06-01"
-"""The later version refuses temperature, top_p and top_k; in all else that we use they are equal."""
+"""The later version refuses temperature, top_p and top_k. Apart from that, both are equal for us."""
 ADAPTIVE_MAX_TOKENS: Final = 16384
-"""Thinking counts as output, and nobody has said how much of it there will be."""
+"""Thinking counts as output, and its length is unknown."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
 _TOOL_USE_FIELDS: Final = ("type", "id", "name", "input", "caller", "cache_control")
 
@@ -38,21 +38,21 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The request body. What the protocol cannot express is left out; `notes` says what that was."""
-    body = _translated(request)[0]
-    return marked(body) if endpoint.caches_prompts else body
+    """The request body without what the protocol cannot express, which `notes` lists."""
+    body = _translate(request)[0]
+    return mark_stable_parts(body) if endpoint.caches_prompts else body
 
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
-    """What of the request is not sent as asked, a sentence each."""
-    return [*request.remarks, *_translated(request)[1]]
+    """A sentence for each part of the request that is left out or changed."""
+    return [*request.remarks, *_translate(request)[1]]
 
 
 def output_limit(request: ChatRequest) -> int:
-    return request.max_tokens or _room(_thinking(request))
+    return request.max_tokens or _default_output_limit(_thinking(request))
 
 
-def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
+def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
     messages = _messages(request)
     thinking = _thinking(request)
@@ -61,7 +61,7 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         said.append("Thinking is off for this reply: a reply that is continued cannot be thought over again.")
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": request.max_tokens or _room(thinking),
+        "max_tokens": request.max_tokens or _default_output_limit(thinking),
         "messages": messages,
         "stream": request.stream,
     }
@@ -72,7 +72,7 @@ def _translated(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     if thinking:
         body["thinking"] = thinking
     body |= _effort(request, said)
-    # A forced tool goes with adaptive thinking, but not with a budget.
+    # A forced tool is allowed with adaptive thinking, but not with a budget.
     body |= _tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
     body |= _sampling(request, thinking=thinking is not None, said=said)
     return body, said
@@ -99,8 +99,8 @@ def _effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
     return {"output_config": {"effort": effort}}
 
 
-def _room(thinking: dict[str, Any] | None) -> int:
-    """The output limit where nobody has set one."""
+def _default_output_limit(thinking: dict[str, Any] | None) -> int:
+    """The output limit when nobody has set one."""
     if thinking and thinking["type"] == "adaptive":
         return ADAPTIVE_MAX_TOKENS
     return DEFAULT_MAX_TOKENS + (thinking["budget_tokens"] if thinking else 0)
@@ -118,7 +118,7 @@ def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str
 
 
 def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
-    """Only what was set: newer models refuse these fields, and each further rule below is a refusal too."""
+    """Only fields that are set: newer models refuse them, and servers refuse what breaks a rule below."""
     sent: dict[str, Any] = {}
     if request.temperature is not None:
         sent["temperature"] = min(request.temperature, 1)
@@ -146,9 +146,10 @@ def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
-    sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns(request.messages, _kept)]
+    turns = alternate_turns(request.messages, _keep)
+    sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns]
     if sent and sent[-1]["role"] == "assistant" and sent[-1]["content"][-1].get("type") in ("text", *_THOUGHTS):
-        # A reply that is continued may hold no thinking and must not end in white space.
+        # A continued reply must not contain thinking and must not end in white space.
         content = [block for block in sent.pop()["content"] if block.get("type") not in _THOUGHTS]
         if content and content[-1].get("type") == "text":
             content[-1] = {**content[-1], "text": content[-1]["text"].rstrip()}
@@ -158,16 +159,16 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
 
 
 def _is_continued(messages: list[dict[str, Any]]) -> bool:
-    """Whether the last message is the beginning of the reply that is asked for."""
+    """Whether the last message is the beginning of the requested reply."""
     return bool(messages) and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1].get("type") == "text"
 
 
-def _kept(block: Block) -> Block | None:
+def _keep(block: Block) -> Block | None:
     match block.get("type"):
         case "text":
             return block if has_text(block) else None
         case "thinking":
-            # Only its maker's signature makes thinking acceptable; without one it came from elsewhere.
+            # Thinking is accepted only with its server's signature. Without one it came from another server.
             return block if block.get("signature") else None
         case "redacted_thinking":
             return block if block.get("data") else None

@@ -1,4 +1,4 @@
-"""Replies of the Messages API, streamed and whole, as reply events."""
+"""Replies of the Messages API as reply events, streamed and whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -18,7 +18,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.protocols.refusals import failure_within, readable
+from upstreams.protocols.refusals import find_failure, redact
 from upstreams.sse import ServerSentEvent
 
 _NO_BLOCK: Final = -1
@@ -31,8 +31,8 @@ _FRESH_BLOCKS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def usage_of(reported: object) -> Usage:
-    """The Messages API's `usage` object; what is absent or null stays unknown."""
+def read_usage(reported: object) -> Usage:
+    """Reads the `usage` object of the Messages API. Absent and null figures stay unknown."""
     if not isinstance(reported, dict):
         return Usage()
     details = reported.get("output_tokens_details")
@@ -46,7 +46,7 @@ def usage_of(reported: object) -> Usage:
 
 
 def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
-    """The events of a reply that came in one piece; those before a failure are genuine."""
+    """The events of an unstreamed reply. Those before a failure are valid."""
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -62,12 +62,12 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
                     yield from decoder.close()
             yield from decoder.finish()
             return
-    detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
-    raise failure_within(endpoint, message) or NotAModelServer.at(endpoint.name, detail=detail)
+    detail = redact(body[:4096].decode("utf-8", "replace"), endpoint)
+    raise find_failure(endpoint, message) or NotAModelServer.at(endpoint.name, detail=detail)
 
 
 class MessagesDecoder:
-    """Reads the events of one streamed reply (Messages API, streaming)."""
+    """Decodes one streamed reply of the Messages API."""
 
     passes_text = True
 
@@ -91,7 +91,7 @@ class MessagesDecoder:
             kind = event["type"]
         except (orjson.JSONDecodeError, TypeError, KeyError):
             return self._without_type(sse)
-        # Almost every event is this one, and tests are cheaper than patterns.
+        # Almost every event is of this type, and comparisons are cheaper than patterns.
         if kind == "content_block_delta":
             delta = event.get("delta")
             if isinstance(delta, dict):
@@ -107,18 +107,18 @@ class MessagesDecoder:
         return [*self.close(), *self.finish()]
 
     def _without_type(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
-        """Data that is no event of ours: an error in another shape, a stray [DONE], or damage."""
+        """Handles data without a type: an error in another shape, a stray [DONE], or damage."""
         if sse.data.strip() in ("[DONE]", ""):
             return ()
         try:
             event = orjson.loads(sse.data)
         except orjson.JSONDecodeError:
             event = {"error": sse.data} if sse.type == "error" else None
-        if failure := failure_within(self._endpoint, event):
+        if failure := find_failure(self._endpoint, event):
             raise failure
         if isinstance(event, dict):
             return ()
-        detail = "malformed chunk: " + readable(sse.data[:4096], self._endpoint)
+        detail = "malformed chunk: " + redact(sse.data[:4096], self._endpoint)
         raise BrokenStream.at(self._endpoint.name, detail=detail)
 
     def _event(self, kind: str, event: dict[str, Any]) -> Sequence[ReplyEvent]:
@@ -138,7 +138,7 @@ class MessagesDecoder:
                 return [*self.close(), *self.finish()]
             case "error":
                 error = event.get("error") or event.get("message") or "error"
-                failure = failure_within(self._endpoint, {"error": error})
+                failure = find_failure(self._endpoint, {"error": error})
                 raise failure or BrokenStream.at(self._endpoint.name)
         return ()
 
@@ -149,44 +149,44 @@ class MessagesDecoder:
     def open(self, index: int, block: Mapping[str, Any]) -> list[ReplyEvent]:
         self._index, self._type, self._json = index, _text(block.get("type")), []
         self._closing = {}
-        held = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
+        content = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
         if self._type not in ("text", "thinking"):
             self._has_content = True
             self.size += len(orjson.dumps(block))
-        elif held:
-            self._grew(held)
+        elif content:
+            self._count_text(content)
         if self._type == "text" and isinstance(block.get("citations"), list):
             self._closing["citations"] = list(block["citations"])
         return [BlockOpened(block)]
 
     def _delta(self, index: int, delta: dict[str, Any]) -> Sequence[ReplyEvent]:
         kind = delta.get("type", "")
-        before: list[ReplyEvent] = []
+        events: list[ReplyEvent] = []
         if index != self._index:
             if kind not in _FRESH_BLOCKS:
                 return ()
-            before = [*self.close(), *self.open(index, dict(_FRESH_BLOCKS[kind]))]
+            events = [*self.close(), *self.open(index, dict(_FRESH_BLOCKS[kind]))]
         if kind == "text_delta" or kind == "thinking_delta":
             text = delta.get("text" if kind == "text_delta" else "thinking")
             if not text or not isinstance(text, str):
-                return before
-            self._grew(text)
-            return [*before, BlockGrew(text)] if before else (BlockGrew(text),)
+                return events
+            self._count_text(text)
+            return [*events, BlockGrew(text)] if events else (BlockGrew(text),)
         match delta:
             case {"type": "input_json_delta", "partial_json": str(piece)}:
                 self._json.append(piece)
                 self.size += len(piece)
                 if piece:
-                    return [*before, InputGrew(piece)]
+                    return [*events, InputGrew(piece)]
             case {"type": "signature_delta", "signature": str(signature)}:
                 self._closing["signature"] = signature
                 self.size += len(signature)
             case {"type": "citations_delta", "citation": citation}:
                 self._closing.setdefault("citations", []).append(citation)
                 self.size += 1
-        return before
+        return events
 
-    def _grew(self, text: str) -> None:
+    def _count_text(self, text: str) -> None:
         self.size += len(text)
         self._has_content = True
 
@@ -196,11 +196,11 @@ class MessagesDecoder:
         closing, pieces = self._closing, "".join(self._json)
         self._index, self._closing, self._json = _NO_BLOCK, {}, []
         if pieces.strip():
-            closing |= parsed_input(pieces)
+            closing |= parse_input(pieces)
         return [BlockClosed(closing)]
 
     def finish(self) -> list[ReplyEvent]:
-        """The proper end. A reply of nothing at all is a failure, unless the upstream gave a reason for it."""
+        """The proper end. A reply without content is a failure, unless the upstream gave a reason for it."""
         self.done = True
         reason = self.stop.get("stop_reason") or None
         if not self._has_content and reason in (None, "end_turn"):
@@ -215,15 +215,15 @@ class MessagesDecoder:
         ]
 
     def _report(self, reported: object) -> list[ReplyEvent]:
-        later = self._usage.updated(usage_of(reported))
+        later = self._usage.updated(read_usage(reported))
         if later == self._usage:
             return []
         self._usage = later
         return [UsageReported(later)]
 
 
-def parsed_input(pieces: str) -> dict[str, Any]:
-    """A tool call's closing fields; an input that is no JSON object is kept as it came, beside an empty one."""
+def parse_input(pieces: str) -> dict[str, Any]:
+    """The closing fields of a tool call. Input that is not a JSON object is kept as `raw_input`."""
     try:
         value = orjson.loads(pieces)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Marks for the Messages API's prompt cache: up to where a request begins as the next one will."""
+"""Cache marks for the Messages API: they end the part of a request that the next request will repeat."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -9,38 +9,37 @@ MARK: Final = {"cache_control": {"type": "ephemeral"}}
 _MARKABLE: Final = ("text", "image", "document", "tool_use", "tool_result")
 
 
-def marked(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with marks on what stays: the tools, the system prompt, and all that was settled before this turn.
+def mark_stable_parts(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Marks the tools, the system prompt and the history before this turn. That is three marks of four allowed.
 
-    The server caches what stands before a mark in the order tools, system, messages; that they
-    stand last, and in this order, makes the bytes of a request begin like those of the one before.
-    At most three marks; four are allowed.
+    The server caches everything before a mark, in the order tools, system, messages. They are last in the body and in
+    this order, so that a request begins with the same bytes as the one before.
     """
     stable = {name: body[name] for name in ("tools", "system", "messages") if name in body}
     if stable.get("tools"):
-        stable["tools"] = _with_last_marked(stable["tools"])
+        stable["tools"] = _mark_last(stable["tools"])
     if isinstance(system := stable.get("system"), str):
         stable["system"] = [{"type": "text", "text": system, **MARK}]
-    stable["messages"] = _with_settled_marked(stable["messages"])
+    stable["messages"] = _mark_history(stable["messages"])
     return {name: value for name, value in body.items() if name not in stable} | stable
 
 
-def _with_settled_marked(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What was settled ends before the newest message of a person's; what follows it is being written now."""
-    newest = max((place for place, message in enumerate(messages) if message["role"] == "user"), default=0)
+def _mark_history(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The history ends before the newest user message. What follows is still being written."""
+    newest = max((position for position, message in enumerate(messages) if message["role"] == "user"), default=0)
     marked = list(messages)
     if newest:
-        settled = marked[newest - 1]
-        marked[newest - 1] = {**settled, "content": _with_last_marked(settled["content"])}
+        last = marked[newest - 1]
+        marked[newest - 1] = {**last, "content": _mark_last(last["content"])}
     return marked
 
 
-def _with_last_marked(blocks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Tools, or the blocks of a message: thinking, empty text and unknown kinds take no mark."""
+def _mark_last(blocks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Marks the last of some tools or blocks that can take a mark: thinking, empty text and unknown types cannot."""
     marked = list(blocks)
-    for place in reversed(range(len(marked))):
-        if _can_be_marked(marked[place]):
-            marked[place] = {**marked[place], **MARK}
+    for position in reversed(range(len(marked))):
+        if _can_be_marked(marked[position]):
+            marked[position] = {**marked[position], **MARK}
             break
     return marked
 

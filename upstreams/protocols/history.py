@@ -1,4 +1,4 @@
-"""A conversation made acceptable to a model server: roles in turn, nothing empty, tools answered."""
+"""Makes a conversation acceptable to model servers: alternating roles, nothing empty, every tool call answered."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -7,17 +7,16 @@ from upstreams.chat import Block, ChatMessage, Role
 type Turn = tuple[Role, list[Block]]
 
 
-def turns(messages: Sequence[ChatMessage], kept: Callable[[Block], Block | None]) -> list[Turn]:
-    """The messages as alternating turns that begin with the user.
+def alternate_turns(messages: Sequence[ChatMessage], keep: Callable[[Block], Block | None]) -> list[Turn]:
+    """Turns the messages into alternating turns that begin with the user.
 
-    `kept` gives the block to send, or None to leave it out. Empty messages go, those
-    of one role that then stand together become one, and a tool call without its
-    result, or a result without its call, is left out: servers refuse both.
+    `keep` returns the block to send, or None to leave it out. Empty messages are dropped, and adjacent ones of the
+    same role are merged. Tool calls without results and results without calls are left out: servers refuse both.
     """
-    sent = _merged((message.role, [block for raw in message.blocks if (block := kept(raw))]) for message in messages)
+    sent = _merge((message.role, [block for raw in message.blocks if (block := keep(raw))]) for message in messages)
     if sent and sent[0][0] == "assistant":
         sent = sent[1:]
-    return _merged(_with_paired_tools(sent))
+    return _merge(_pair_tools(sent))
 
 
 def has_text(block: Block) -> bool:
@@ -26,7 +25,7 @@ def has_text(block: Block) -> bool:
     return isinstance(text, str) and not text.isspace() and text != ""
 
 
-def _merged(messages: Iterable[Turn]) -> list[Turn]:
+def _merge(messages: Iterable[Turn]) -> list[Turn]:
     merged: list[Turn] = []
     for role, blocks in messages:
         if not blocks:
@@ -38,7 +37,7 @@ def _merged(messages: Iterable[Turn]) -> list[Turn]:
     return merged
 
 
-def _with_paired_tools(sent: list[Turn]) -> Iterable[Turn]:
+def _pair_tools(sent: list[Turn]) -> Iterable[Turn]:
     for position, (role, blocks) in enumerate(sent):
         if role == "assistant":
             following = sent[position + 1][1] if position + 1 < len(sent) else []

@@ -1,4 +1,4 @@
-"""A server's list of models, read from every shape that servers give it."""
+"""Reads a server's list of models in every shape that servers use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import orjson
 
 from upstreams.endpoint import Endpoint
 from upstreams.errors import NotAModelServer
-from upstreams.protocols.refusals import failure_within, readable
+from upstreams.protocols.refusals import find_failure, redact
 
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """One model that a server offers; sizes are tokens, None when the server does not say."""
+    """One model that a server offers. Sizes are in tokens. None means that the server does not say."""
 
     id: str
     display_name: str
@@ -24,12 +24,11 @@ class ModelListing:
     supports_thinking: bool | None = None
     """On a budget."""
     thinks_adaptively: bool | None = None
-    """None where the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """One page of models; `next_after` is the id to ask the next page with, "" on the last one."""
+    """One page of models. `next_after` is the id that asks for the next page, "" on the last page."""
 
     models: list[ModelListing]
     next_after: str = ""
@@ -39,27 +38,27 @@ _CONTEXT_WINDOW: Final = ("max_input_tokens", "context_length", "context_window"
 _MAX_OUTPUT: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
-def read_listing(body: bytes, endpoint: Endpoint) -> ModelPage:
-    """Reads {"data": […]} as both protocols have it, and ⟨{"models": […]}, a bare array⟩ as some servers do."""
+def read_models(body: bytes, endpoint: Endpoint) -> ModelPage:
+    """Reads {"data": […]}, which both protocols use, and {"models": […]} or a bare array, which some servers use."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
     match answer:
         case {"data": list(entries)} | {"models": list(entries)} | list(entries):
-            models = [model for entry in entries if (model := _model(entry))]
+            models = [model for entry in entries if (model := _read_model(entry))]
         case {"data": None} | {"models": None}:
             models = []
         case _:
-            detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
-            raise failure_within(endpoint, answer) or NotAModelServer.at(endpoint.name, detail=detail)
+            detail = redact(body[:4096].decode("utf-8", "replace"), endpoint)
+            raise find_failure(endpoint, answer) or NotAModelServer.at(endpoint.name, detail=detail)
     match answer:
         case {"has_more": True, "last_id": str(last)}:
             return ModelPage(models, next_after=last)
     return ModelPage(models)
 
 
-def _model(entry: object) -> ModelListing | None:
+def _read_model(entry: object) -> ModelListing | None:
     match entry:
         case str(name) if name:
             return ModelListing(name, name)
@@ -79,23 +78,23 @@ def _model(entry: object) -> ModelListing | None:
 
 
 def _takes(entry: Mapping[str, Any], *words: str) -> bool | None:
-    """Whether one of these words stands among the model's inputs or abilities; None when it names neither.
+    """Whether the entry names one of these words among its inputs or abilities; None when it does not say.
 
-    A list of inputs is complete, a list of abilities is not: what it leaves out may still be there.
+    A list of inputs is complete. A list of abilities is not: it may leave some out.
     """
     match entry:
         case {"architecture": {"input_modalities": list(inputs)}} | {"input_modalities": list(inputs)}:
             return any(word in inputs for word in words)
         case {"capabilities": dict(abilities)}:
-            said = [_is_supported(abilities[word]) for word in words if word in abilities]
-            return any(said) if said else None
+            answers = [_is_supported(abilities[word]) for word in words if word in abilities]
+            return any(answers) if answers else None
         case {"capabilities": list(abilities)} if any(word in abilities for word in words):
             return True
     return None
 
 
 def _thinks(entry: Mapping[str, Any], kind: str) -> bool | None:
-    """Whether the model has this kind of thinking; None when the server does not say."""
+    """Whether the model supports this kind of thinking; None when the server does not say."""
     match entry:
         case {"capabilities": {"thinking": {"types": dict(kinds)}}}:
             return _is_supported(kinds.get(kind))

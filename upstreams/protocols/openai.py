@@ -1,4 +1,4 @@
-"""The Chat Completions API as a client speaks it: addresses, headers and the request body."""
+"""The client's side of the Chat Completions API: paths, headers and the request body."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,8 +6,8 @@ from typing import Any, Final
 from upstreams.chat import ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.errors import InvalidRequest
-from upstreams.protocols.listings import read_listing as read_models
-from upstreams.protocols.openai_messages import chat_messages
+from upstreams.protocols.listings import read_models
+from upstreams.protocols.openai_messages import to_chat_messages
 from upstreams.protocols.openai_reply import ChatDecoder as Decoder
 from upstreams.protocols.openai_reply import read_whole
 
@@ -31,13 +31,13 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The request body. What the protocol cannot express is left out; `notes` says what that was.
+    """The request body without what the protocol cannot express, which `notes` lists.
 
-    What cannot be left out without changing the question raises InvalidRequest.
+    Raises InvalidRequest for what cannot be left out without changing the question.
     """
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": chat_messages(request, endpoint),
+        "messages": to_chat_messages(request, endpoint),
         "stream": request.stream,
     }
     if request.stream:
@@ -66,15 +66,15 @@ def output_limit(request: ChatRequest) -> int | None:
 
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
-    """What of the request is not sent as asked, a sentence each."""
+    """A sentence for each part of the request that is left out or changed."""
     said = list(request.remarks)
     if request.top_k is not None and not endpoint.accepts_top_k:
         said.append("Top-k is left out: this provider is not marked as taking it.")
     return said + _notes_on_thinking(request, endpoint)
 
 
-def effort_of(budget: int) -> Effort:
-    """What a thinking budget, in tokens, comes to."""
+def effort_for_budget(budget: int) -> Effort:
+    """The effort that corresponds to a thinking budget in tokens."""
     return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
 
 
@@ -102,7 +102,7 @@ def _notes_on_thinking(request: ChatRequest, endpoint: Endpoint) -> list[str]:
 
 
 def _effort(request: ChatRequest) -> Effort | None:
-    """What was asked for in so many words, else what a budget comes to."""
+    """The requested effort, or else the one for the thinking budget."""
     if request.reasoning_effort or request.thinking_budget is None:
         return request.reasoning_effort
-    return effort_of(request.thinking_budget)
+    return effort_for_budget(request.thinking_budget)

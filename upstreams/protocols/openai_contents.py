@@ -1,4 +1,4 @@
-"""The Messages API's blocks as messages and parts of the Chat Completions API."""
+"""Translates blocks of the Messages API into messages and parts of the Chat Completions API."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -15,15 +15,15 @@ _WORDS: Final = ("text", "search_result")
 
 
 class Unsendable(ValueError):
-    """`block` has no equivalent here, and without it the question would be another one."""
+    """`block` has no equivalent in this protocol, and leaving it out would change the question."""
 
     def __init__(self, block: Block) -> None:
         super().__init__(f"{block.get('type')} has no equivalent")
         self.block = block
 
 
-def assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
-    """One message of the text and the tool calls, or none; other blocks are left out."""
+def to_assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
+    """At most one message, with the text and the tool calls. Other blocks are left out."""
     text = "".join(block["text"] for block in blocks if block.get("type") == "text")
     message: Message = {"role": "assistant", "content": text or None}
     if calls := [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
@@ -32,12 +32,12 @@ def assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
         yield message
 
 
-def user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
-    """Tool results become messages of their own, which must stand before what the person says."""
+def to_user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
+    """Tool results become separate messages, which must precede what the person says."""
     parts: list[Part] = []
     for block in blocks:
         if block.get("type") == "tool_result":
-            inner = blocks_of(block.get("content"))
+            inner = as_blocks(block.get("content"))
             text = "\n\n".join(part["text"] for b in inner if b.get("type") in _WORDS for part in _parts(b))
             content = f"Error: {text}" if block.get("is_error") else text
             yield {"role": "tool", "tool_call_id": block.get("tool_use_id", ""), "content": content}
@@ -48,13 +48,13 @@ def user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
         yield {"role": "user", "content": _content(parts)}
 
 
-def blocks_of(content: str | Sequence[Block] | None) -> Sequence[Block]:
-    """A string stands for one block of text."""
+def as_blocks(content: str | Sequence[Block] | None) -> Sequence[Block]:
+    """Turns a string into one block of text."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
 
 
 def _tool_call(block: Block) -> dict[str, Any]:
-    # A call goes back with whatever its maker hung on it; some servers sign their calls there.
+    # A call keeps the extra fields that its server added: some servers sign their calls in them.
     extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS and value is not None}
     raw = block.get("raw_input")
     arguments = raw if isinstance(raw, str) and raw else orjson.dumps(block.get("input") or {}).decode()
@@ -63,7 +63,7 @@ def _tool_call(block: Block) -> dict[str, Any]:
 
 
 def _content(parts: list[Part]) -> str | list[Part]:
-    # Some servers take nothing but a string, so one is sent whenever it can be.
+    # Some servers accept only a string, so a string is sent whenever possible.
     if all(part["type"] == "text" for part in parts):
         return "\n\n".join(part["text"] for part in parts)
     return parts
@@ -91,7 +91,7 @@ def _parts(block: Block) -> list[Part]:
 
 def _joined(content: str | Sequence[Block]) -> str:
     texts = []
-    for block in blocks_of(content):
+    for block in as_blocks(content):
         if block.get("type") != "text":
             raise Unsendable(block)
         texts.append(block["text"])

@@ -1,24 +1,24 @@
-"""A conversation in the roles and parts of the Chat Completions API."""
+"""Translates a conversation into the roles and parts of the Chat Completions API."""
 
 from typing import Any, Final
 
 from upstreams.chat import Block, ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest
-from upstreams.protocols.history import has_text, turns
-from upstreams.protocols.openai_contents import Unsendable, assistant_messages, user_messages
+from upstreams.protocols.history import alternate_turns, has_text
+from upstreams.protocols.openai_contents import Unsendable, to_assistant_messages, to_user_messages
 
 _SENT_BLOCKS: Final = ("image", "document", "tool_use", "tool_result")
 
 
-def chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Thinking and server tools are left out silently; an attachment that cannot be sent raises InvalidRequest."""
+def to_chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Leaves out thinking and server tools silently. Raises InvalidRequest for an attachment that cannot be sent."""
     sent: list[dict[str, Any]] = []
     if request.system.strip():
         sent.append({"role": "system", "content": request.system})
     try:
-        for role, blocks in turns(request.messages, _kept):
-            sent += assistant_messages(blocks) if role == "assistant" else user_messages(blocks)
+        for role, blocks in alternate_turns(request.messages, _keep):
+            sent += to_assistant_messages(blocks) if role == "assistant" else to_user_messages(blocks)
     except Unsendable as unsendable:
         kind = "an image" if unsendable.block.get("type") == "image" else "a document"
         raise InvalidRequest(
@@ -28,7 +28,7 @@ def chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, An
     return sent
 
 
-def _kept(block: Block) -> Block | None:
+def _keep(block: Block) -> Block | None:
     if block.get("type") == "text":
         return block if has_text(block) else None
     return block if block.get("type") in _SENT_BLOCKS else None

@@ -1,6 +1,6 @@
-"""Replies of the Chat Completions API, streamed and whole, as reply events.
+"""Replies of the Chat Completions API as reply events, streamed and whole.
 
-Compatible servers differ in many small ways; what each branch copes with is named beside it.
+Compatible servers differ in many small ways. A comment names the difference that a branch handles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ import orjson
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
-from upstreams.protocols.openai_blocks import Blocks
-from upstreams.protocols.openai_usage import usage_of
-from upstreams.protocols.refusals import failure_within, readable
+from upstreams.protocols.openai_blocks import BlockQueue
+from upstreams.protocols.openai_usage import read_usage
+from upstreams.protocols.refusals import find_failure, redact
 from upstreams.protocols.think_tags import Piece, ThinkTagSplitter
 from upstreams.sse import ServerSentEvent
 
@@ -29,7 +29,7 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
 
 
 def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
-    """The events of a reply that came in one piece; those before a failure are genuine."""
+    """The events of an unstreamed reply. Those before a failure are valid."""
     try:
         completion = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -40,16 +40,16 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
             yield from decoder.read({**completion, "choices": [{**choice, "index": 0, "delta": message}]})
             yield from decoder.finish()
         case _:
-            detail = readable(body[:4096].decode("utf-8", "replace"), endpoint)
-            raise failure_within(endpoint, completion) or NotAModelServer.at(endpoint.name, detail=detail)
+            detail = redact(body[:4096].decode("utf-8", "replace"), endpoint)
+            raise find_failure(endpoint, completion) or NotAModelServer.at(endpoint.name, detail=detail)
 
 
 class ChatDecoder:
-    """Reads the chunks of one streamed reply (Chat Completions, streaming)."""
+    """Decodes one streamed reply of the Chat Completions API."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.done = False
-        self._blocks = Blocks()
+        self._blocks = BlockQueue()
         self._endpoint = endpoint
         self._started = False
         self._usage: object = None
@@ -74,7 +74,7 @@ class ChatDecoder:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise self._malformed(data) from None
-        # Nearly every chunk adds a little to the text block that is open.
+        # Nearly every chunk adds a little text to the open block.
         if self._blocks.open_kind == "text" and self._splitter is None and (text := _only_text(chunk)):
             self._blocks.size += len(text)
             return (BlockGrew(text),)
@@ -101,18 +101,18 @@ class ChatDecoder:
             answer = {"error": data}
         if sse.type == "error" and not (isinstance(answer, dict) and "error" in answer):
             answer = {"error": answer}
-        if failure := failure_within(self._endpoint, answer):
+        if failure := find_failure(self._endpoint, answer):
             raise failure
         if isinstance(answer, dict):
             return list(self.read(answer))
         raise self._malformed(data)
 
     def _malformed(self, data: str) -> UpstreamError:
-        detail = "malformed chunk: " + readable(data[:4096], self._endpoint)
+        detail = "malformed chunk: " + redact(data[:4096], self._endpoint)
         return BrokenStream.at(self._endpoint.name, detail=detail)
 
     def read(self, chunk: dict[str, Any]) -> Iterator[ReplyEvent]:
-        """One chunk, with a `delta` in its choice."""
+        """Reads one chunk, which has a `delta` in its choice."""
         if not self._started and (chunk.get("id") or chunk.get("model") or chunk.get("choices")):
             self._started = True
             yield ReplyStarted(id=_text(chunk.get("id")), model=_text(chunk.get("model")))
@@ -122,7 +122,7 @@ class ChatDecoder:
             yield from self._delta(delta)
         # Some servers put the usage into the choice.
         yield from self._report(chunk.get("usage") or choice.get("usage"))
-        if failure := failure_within(self._endpoint, chunk):
+        if failure := find_failure(self._endpoint, chunk):
             raise failure
         if reason := choice.get("finish_reason"):
             if reason == "error":
@@ -131,7 +131,7 @@ class ChatDecoder:
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[ReplyEvent]:
         text, inline_thinking = _content(delta.get("content"))
-        # One of these, never two: some servers send the same thinking under more than one name.
+        # Only one of these: some servers send the same thinking under several names.
         thinking = (
             _text(delta.get("reasoning_content"))
             or _text(delta.get("reasoning"))
@@ -159,7 +159,7 @@ class ChatDecoder:
         return pieces
 
     def _stop_splitting(self) -> Iterator[ReplyEvent]:
-        """Thinking came in a field of its own, or a tool is called: a tag in the text is only text."""
+        """After thinking in its own field or a tool call, a tag in the text is plain text."""
         splitter, self._splitter = self._splitter, None
         for kind, piece in splitter.give_up() if splitter else ():
             yield from self._blocks.grow(kind, piece)
@@ -167,22 +167,22 @@ class ChatDecoder:
     def _report(self, reported: object) -> Iterator[ReplyEvent]:
         if isinstance(reported, dict) and reported and reported != self._usage:
             self._usage = reported
-            yield UsageReported(usage_of(reported))
+            yield UsageReported(read_usage(reported))
 
     def finish(self) -> Iterator[ReplyEvent]:
-        """The proper end. A reply of nothing at all is a failure, unless the upstream gave a reason for it."""
+        """The proper end. A reply without content is a failure, unless the upstream gave a reason for it."""
         self.done = True
         yield from self._stop_splitting()
         yield from self._blocks.end()
-        # Some servers say "stop" although tools are called: that there are calls decides.
-        reason = "tool_use" if self._blocks.have_calls else _STOP_REASONS.get(self._reason or "", self._reason)
+        # Some servers report "stop" although they call tools, so the calls decide.
+        reason = "tool_use" if self._blocks.has_calls else _STOP_REASONS.get(self._reason or "", self._reason)
         if not self.size and reason in (None, "end_turn"):
             raise EmptyReply.at(self._endpoint.name)
         yield ReplyEnded(stop_reason=reason)
 
 
 def _only_text(chunk: dict[str, Any]) -> str:
-    """The text of a chunk that carries nothing else; "" sends it the long way."""
+    """The text of a chunk with nothing else in it; "" for any other chunk, which is then read in full."""
     try:
         if len(choices := chunk["choices"]) != 1 or chunk.get("usage") or "error" in chunk:
             return ""
@@ -197,7 +197,7 @@ def _only_text(chunk: dict[str, Any]) -> str:
 
 
 def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
-    """The choice with index 0; chunks without choices carry usage, or the results of a filter."""
+    """The choice with index 0. Chunks without choices carry usage, or the results of a filter."""
     choices = chunk.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and not choice.get("index"):

@@ -1,4 +1,4 @@
-"""Error answers, in the shapes of both protocols and of what stands in front of them, as UpstreamErrors.
+"""Reads error answers of both protocols, and of proxies in front of servers, as UpstreamErrors.
 
 Sources: the Messages API's errors page, the Chat Completions error object, and the
 variants that compatible servers and proxies send instead.
@@ -49,7 +49,7 @@ _BY_STATUS: Final[Mapping[int, type[errors.UpstreamError]]] = {
     529: errors.Overloaded,
 }
 _SPEND_LIMIT: Final = re.compile(r"\bspend(ing)?\b.{0,20}\blimit", re.IGNORECASE)
-# Many servers say it in words alone.
+# Many servers report it only in words.
 _TOO_LONG: Final = re.compile(
     r"(prompt|input|request|conversation|message)s? (is|are|was|were) too (long|large)|too many (input )?tokens"
     r"|(maximum|available|model'?s?) context (length|window|size)|context[ _](length|window|size|limit)s?[ _]exceeded"
@@ -59,8 +59,8 @@ _TOO_LONG: Final = re.compile(
 _LIKE_A_KEY: Final = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{6,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
-def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> errors.UpstreamError:
-    """The failure that an answer other than 2xx stands for. `headers` has lower-case names."""
+def read_refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> errors.UpstreamError:
+    """The failure that a non-2xx answer reports. The names in `headers` are in lower case."""
     error = _error_object(_json(body))
     message, words = (body.decode("utf-8", "replace"), []) if error is None else _message_and_words(error)
     wait = retry_after(headers)
@@ -73,13 +73,13 @@ def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: b
         endpoint.name,
         status=status,
         retry_after=wait,
-        detail=readable(message, endpoint),
+        detail=redact(message, endpoint),
         retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
     )
 
 
-def failure_within(endpoint: Endpoint, answer: object) -> errors.UpstreamError | None:
-    """The failure that a body or an event with status 200 reports; None when it is none."""
+def find_failure(endpoint: Endpoint, answer: object) -> errors.UpstreamError | None:
+    """The failure that a body or an event with status 200 reports, if any."""
     error = _error_object(answer)
     if error is None:
         return None
@@ -89,11 +89,11 @@ def failure_within(endpoint: Endpoint, answer: object) -> errors.UpstreamError |
     kind = _kind(status, words) if status else _word_kind(words) or otherwise
     if kind in (errors.InvalidRequest, errors.ServerFailed) and _TOO_LONG.search(message):
         kind = errors.RequestTooLarge
-    return kind.at(endpoint.name, status=status, detail=readable(message, endpoint))
+    return kind.at(endpoint.name, status=status, detail=redact(message, endpoint))
 
 
-def readable(words: str, endpoint: Endpoint) -> str:
-    """An upstream's own words on one line, cut short, and without anything that looks like a key."""
+def redact(words: str, endpoint: Endpoint) -> str:
+    """An upstream's own words on one line, cut short and without anything like a key."""
     if endpoint.key:
         words = words.replace(endpoint.key, "…")
     words = " ".join(_LIKE_A_KEY.sub("…", words[: 8 * DETAIL_CHARACTERS]).split())
@@ -134,7 +134,7 @@ def _json(body: bytes) -> object:
 
 
 def _error_object(answer: object) -> dict[str, Any] | None:
-    """The error of an answer, whichever shape it has: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
+    """The error in an answer of any shape: {"error": {…}}, {"error": "…"}, {"message": …} or {"detail": …}."""
     if not isinstance(answer, dict):
         return None
     is_reply = any(name in answer for name in ("choices", "content", "role"))
@@ -155,7 +155,7 @@ def _error_object(answer: object) -> dict[str, Any] | None:
 
 
 def _message_and_words(error: dict[str, Any]) -> tuple[str, list[str]]:
-    """What it says, and its code and type: the words by which kinds are told apart, the more exact one first."""
+    """The message, and the code and type that identify the kind, the more specific one first."""
     message = error.get("message") or error.get("error") or ""
     text = message if isinstance(message, str) else orjson.dumps(message).decode()
     return text, [str(error[name]).lower() for name in ("code", "type") if isinstance(error.get(name), str | int)]

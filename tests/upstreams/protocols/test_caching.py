@@ -10,7 +10,7 @@ from tests.upstreams.protocols.reading import endpoint
 from upstreams.chat import ChatMessage, ChatRequest
 from upstreams.endpoint import ProtocolName
 from upstreams.protocols import anthropic, openai
-from upstreams.protocols.caching import MARK, marked
+from upstreams.protocols.caching import MARK, mark_stable_parts
 
 TO = endpoint(ProtocolName.ANTHROPIC)
 TEXT = {"type": "text", "text": "hi"}
@@ -34,7 +34,7 @@ CONVERSATION = [
 
 def body(messages: Sequence[ChatMessage], tools: bool = True, **settings: Any) -> dict[str, Any]:
     sent = anthropic.payload(ChatRequest("m", messages, **{"system": "Be kind.", **settings}), TO)
-    return marked({**sent, "tools": TOOLS}) if tools else sent
+    return mark_stable_parts({**sent, "tools": TOOLS}) if tools else sent
 
 
 def without_marks(value: Any) -> Any:
@@ -114,9 +114,13 @@ def test_only_marks_are_added() -> None:
 def test_neither_thinking_nor_empty_text_is_marked() -> None:
     empty = {"type": "text", "text": " "}
     content = [TEXT, THOUGHT, empty, {"type": "from_the_future", "text": "x"}]
-    sent = marked({"messages": [{"role": "assistant", "content": content}, {"role": "user", "content": [TEXT]}]})
+    sent = mark_stable_parts(
+        {"messages": [{"role": "assistant", "content": content}, {"role": "user", "content": [TEXT]}]}
+    )
     assert [("cache_control" in block) for block in sent["messages"][0]["content"]] == [True, False, False, False]
-    alone = marked({"messages": [{"role": "assistant", "content": [THOUGHT]}, {"role": "user", "content": [TEXT]}]})
+    alone = mark_stable_parts(
+        {"messages": [{"role": "assistant", "content": [THOUGHT]}, {"role": "user", "content": [TEXT]}]}
+    )
     assert marks(alone) == 0
 
 

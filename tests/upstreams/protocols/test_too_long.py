@@ -6,7 +6,7 @@ import pytest
 
 from tests.upstreams.protocols.reading import endpoint
 from upstreams.endpoint import ProtocolName
-from upstreams.protocols.refusals import failure_within, refusal
+from upstreams.protocols.refusals import find_failure, read_refusal
 
 TO = endpoint(ProtocolName.OPENAI)
 
@@ -27,8 +27,8 @@ TO = endpoint(ProtocolName.OPENAI)
 )
 def test_the_words_of_many_servers_are_known(words: str) -> None:
     error = {"error": {"type": "invalid_request_error", "message": words}}
-    assert refusal(TO, 400, {}, json.dumps(error).encode()).kind == "request_too_large"
-    assert failure_within(TO, error).kind == "request_too_large"  # type: ignore[union-attr]
+    assert read_refusal(TO, 400, {}, json.dumps(error).encode()).kind == "request_too_large"
+    assert find_failure(TO, error).kind == "request_too_large"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_the_words_of_many_servers_are_known(words: str) -> None:
 )
 def test_other_refusals_stay_what_they_are(words: str) -> None:
     error = {"error": {"type": "invalid_request_error", "message": words}}
-    assert refusal(TO, 400, {}, json.dumps(error).encode()).kind == "invalid_request"
+    assert read_refusal(TO, 400, {}, json.dumps(error).encode()).kind == "invalid_request"
 
 
 def test_a_fault_of_the_server_is_not_taken_for_it() -> None:
     error = {"error": {"type": "api_error", "message": "prompt is too long"}}
-    assert refusal(TO, 500, {}, json.dumps(error).encode()).kind == "server_failed"
+    assert read_refusal(TO, 500, {}, json.dumps(error).encode()).kind == "server_failed"
