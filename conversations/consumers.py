@@ -222,7 +222,7 @@ class ConversationTab(Tab):
         """
         assert self.path is not None
         since = self.revision
-        changes, self.revision = await sync_to_async(broadcasts.changes_since)(self.path, since)
+        changes, self.revision = await sync_to_async(broadcasts.updates_since)(self.path, since)
         self.later_revisions = {revision for revision in self.later_revisions if revision > self.revision}
         growing = replies.local.find(self.pk)
         saved = ""
@@ -236,7 +236,7 @@ class ConversationTab(Tab):
             await self.send(saved)
         # No await from here to the last line: the snapshot and its `seq` belong to one moment.
         growing = replies.local.find(self.pk)
-        if growing and broadcasts.includes(self.path, growing.message):
+        if growing and self.path.includes(growing.message.branch_id, growing.message.pk):
             snapshot = growing.snapshot(since)
             self.last_seq[snapshot.relay] = snapshot.seq
             if not growing.message.deleted_at:

@@ -76,17 +76,21 @@ class TurnForm(forms.Form):
         self.person, self.conversation, self.keeps = person, conversation, keeps
         attached = self.fields["attached"]
         assert isinstance(attached, forms.TypedMultipleChoiceField)
-        attached.choices = [(str(each.uuid), each.name) for each in self.drafts]
+        attached.choices = lambda: [(str(each.uuid), each.name) for each in self.drafts]
         field = self.fields["chat_model"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = ChatModel.objects.offered()
-        self.speaking = conversation.speaking_model() if conversation else ChatModel.objects.default()
-        field.initial = self.speaking.pk if self.speaking else None
+        field.initial = lambda: self.speaking.pk if self.speaking else None
 
     @property
     def status(self) -> int:
         """Of the answer to a turn that cannot be taken: wrong in itself, or just too much."""
         return 429 if self.refusal else 422
+
+    @cached_property
+    def speaking(self) -> ChatModel | None:
+        """The model that answers unless another one is chosen."""
+        return self.conversation.speaking_model() if self.conversation else ChatModel.objects.default()
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -115,16 +119,17 @@ class TurnForm(forms.Form):
             # What came with this turn was sent with it: there is nothing wrong, and nothing more to do.
             del self.errors["attached"]
             cleaned["attached"] = []
-        files = [*(self.keeps or ()), *(each for each in self.drafts if each.uuid in cleaned.get("attached", []))]
+        files = list(self.keeps or ())
+        if attached := cleaned.get("attached"):
+            files += [each for each in self.drafts if each.uuid in attached]
         if not (files or self.errors or cleaned["text"] or self.is_posted):
             self.add_error("text", "Write a message first.")
         model = cleaned.get("chat_model")
         if model and not model.can_see and any(each.is_image for each in files):
             self.add_error("chat_model", f"{model} cannot see images. Choose another model, or remove them.")
-        if not (self.errors or self.is_posted):
-            self.refusal = entries.find_refusal(self.person)
-        if self.refusal:
-            raise forms.ValidationError(str(self.refusal))
+        if not self.errors and (refusal := entries.find_refusal(self.person)) and not self.is_posted:
+            self.refusal = refusal
+            raise forms.ValidationError(str(refusal))
         return cleaned
 
     @cached_property

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from chatsite.figures import thought
 from conversations.answering.draft import Draft
 from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
-from conversations.live.broadcasts import added, all_is_told, block_html, change_of, partial, replaced, tell
+from conversations.live.broadcasts import close_revision, frame_for, insertion, partial, render_block, replacement, send
 from conversations.live.hub import Frame
 from conversations.live.tool_cards import Progress, card
 from conversations.markdown import StreamingMarkdown
@@ -69,7 +69,7 @@ class Relay:
 
     def start(self) -> None:
         """Makes the page's empty message one that grows."""
-        self._send(replaced(self.message, self._shown_blocks()))
+        self._send(replacement(self.message, self._shown_blocks()))
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
         updates: list[str] = []
@@ -94,14 +94,14 @@ class Relay:
         self.has_ended = True
         # It has a `seq` too: a viewer who got the snapshot after the booking must not skip it as a known revision.
         self.seq += 1
-        frame = change_of(booked)._replace(relay=self.key, seq=self.seq)
-        tell(self.generation.conversation_id, frame)
-        all_is_told(self.generation.conversation_id, booked.revision)
+        frame = frame_for(booked)._replace(relay=self.key, seq=self.seq)
+        send(self.generation.conversation_id, frame)
+        close_revision(self.generation.conversation_id, booked.revision)
 
     def snapshot(self, since: int | None) -> Frame:
         """The message as it is now, for a viewer of revision `since` who comes late or has missed frames."""
         is_on_page = since is None or since >= self.message.shown_since
-        render = replaced if is_on_page else added
+        render = replacement if is_on_page else insertion
         return self._frame(render(self.message, self._shown_blocks()))
 
     @property
@@ -113,7 +113,7 @@ class Relay:
 
     def _send(self, html: str) -> None:
         self.seq += 1
-        tell(self.generation.conversation_id, self._frame(html))
+        send(self.generation.conversation_id, self._frame(html))
 
     def _frame(self, html: str) -> Frame:
         message = self.message
@@ -181,7 +181,7 @@ class Relay:
         for block in new:
             block.is_on_page = True
         if new:
-            html = "".join(block_html(self._as_shown(block), self.message) for block in new)
+            html = "".join(render_block(self._as_shown(block), self.message) for block in new)
             yield partial(f"#m{self.message.pk}-body", "beforeend", html)
 
     def _apply_results(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
@@ -196,7 +196,7 @@ class Relay:
         return answered
 
     def _replacement(self, block: LiveBlock) -> str:
-        return partial(f"#{block.id}", "outerMorph", block_html(self._as_shown(block), self.message))
+        return partial(f"#{block.id}", "outerMorph", render_block(self._as_shown(block), self.message))
 
     def _open_block(self) -> LiveBlock | None:
         return self._blocks[-1] if self._blocks else None

@@ -149,6 +149,6 @@ class RunningReply:
 async def show_in_lists(conversation: Conversation) -> None:
     """Shows in people's lists whether an answer is being written. A database error here must not end the reply."""
     try:
-        await sync_to_async(broadcasts.relisted)(conversation)
+        await sync_to_async(broadcasts.refresh_row)(conversation)
     except DatabaseError:
         logger.warning("Lists do not show conversation %s as it is", conversation.pk, exc_info=True)

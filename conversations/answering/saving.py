@@ -69,7 +69,7 @@ class Saver:
         for pk in conversations:
             if is_behind != (pk in self._behind):
                 (self._behind.add if is_behind else self._behind.discard)(pk)
-                broadcasts.saving_is_behind(pk, is_behind=is_behind)
+                broadcasts.announce_saving_delay(pk, is_behind=is_behind)
 
     def close(self) -> None:
         """Waits for the write that is under way, from any thread but the event loop's."""

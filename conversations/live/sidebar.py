@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from django.db.models import Exists, OuterRef
 from django.utils.dateparse import parse_datetime
@@ -14,40 +15,42 @@ PAGE_SIZE = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A conversation's line in a list; the same for everybody who has it."""
+class SidebarRow:
+    """A conversation in a list. The row is the same for all its participants."""
 
     conversation: Conversation
     is_running: bool
 
+    @classmethod
+    def of(cls, conversation: Conversation) -> Self:
+        """Reads the conversation again: the one in hand may be minutes old."""
+        running = Generation.objects.unfinished().filter(conversation=OuterRef("pk"))
+        fresh: Any = Conversation.objects.annotate(is_running=Exists(running)).get(pk=conversation.pk)
+        return cls(fresh, fresh.is_running)
+
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """`after` is the place to go on from; empty when there is no more."""
+class SidebarPage:
+    """`after` is the cursor of the next page, "" on the last one."""
 
-    places: list[Place]
+    rows: list[SidebarRow]
     after: str
 
 
-def page_of(person: User, after: str = "") -> Page:
-    """Pages by key, not by number: new turns neither repeat nor hide a conversation. One query."""
+def load_page(person: User, after: str = "") -> SidebarPage:
+    """Pages by key and not by number, so that new turns neither repeat nor hide a conversation. Takes one query."""
     found = Participant.objects.filter(user=person, conversation__deleted_at=None)
     running = Generation.objects.unfinished().filter(conversation=OuterRef("conversation"))
     found = found.select_related("conversation").annotate(is_running=Exists(running)).order_by("-active_at", "-pk")
-    if key := parsed(after):
+    if key := parse_cursor(after):
         found = found.filter(active_at__lte=key[0]).exclude(active_at=key[0], pk__gte=key[1])
     page = list(found[: PAGE_SIZE + 1])
     last = page[PAGE_SIZE - 1] if len(page) > PAGE_SIZE else None
-    places = [Place(each.conversation, each.is_running) for each in page[:PAGE_SIZE]]
-    return Page(places, f"{last.active_at.isoformat()}/{last.pk}" if last else "")
+    rows = [SidebarRow(each.conversation, each.is_running) for each in page[:PAGE_SIZE]]
+    return SidebarPage(rows, f"{last.active_at.isoformat()}/{last.pk}" if last else "")
 
 
-def place_of(conversation: Conversation) -> Place:
-    fresh = Conversation.objects.get(pk=conversation.pk)
-    return Place(fresh, conversation.generations.unfinished().exists())
-
-
-def parsed(after: str) -> tuple[datetime, int] | None:
+def parse_cursor(after: str) -> tuple[datetime, int] | None:
     moment, _, key = after.partition("/")
     pk = whole_number(key)
     try:

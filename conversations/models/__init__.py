@@ -5,7 +5,7 @@ from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation, Participant, Thinking
 from conversations.models.generation import Generation, State
 from conversations.models.generation_call import GenerationCall
-from conversations.models.message import Message, Role
+from conversations.models.message import Message, MessageQuerySet, Role
 from conversations.models.path import Path
 from conversations.models.tool_call import Decision, ToolCall, ToolGrant
 from conversations.models.unsent import Unsent
@@ -18,6 +18,7 @@ __all__ = [
     "Generation",
     "GenerationCall",
     "Message",
+    "MessageQuerySet",
     "Participant",
     "Path",
     "Role",

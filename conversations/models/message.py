@@ -98,11 +98,11 @@ class Message(models.Model):
 
     @cached_property
     def versions(self) -> "list[Message]":
-        """It, unless it is deleted, and what stands in its place on other branches, oldest first."""
-        if self.parent:
+        """All that take this place on one branch or another, itself included, without deleted ones, oldest first."""
+        if self.parent_id and Message.parent.is_cached(self) and self.parent:
             return list(self.parent.replies.all())
-        firsts = Message.objects.filter(conversation=self.conversation_id, parent=None, deleted_at=None)
-        return list(firsts.only("pk", "parent", "branch").order_by("pk"))
+        versions = Message.objects.filter(conversation=self.conversation_id, parent=self.parent_id, deleted_at=None)
+        return list(versions.only("pk", "parent", "branch").order_by("pk"))
 
     @property
     def number(self) -> int:

@@ -98,14 +98,14 @@ class Toolbox:
 
 
 @dataclass(frozen=True, slots=True)
-class AtHand:
+class ToolCounts:
     """How many tools a person could have a conversation use, and how many of them it does."""
 
     offered: int
     chosen: int
 
     @classmethod
-    def of(cls, conversation: Conversation, person: User) -> AtHand:
+    def of(cls, conversation: Conversation, person: User) -> ToolCounts:
         usable = Tool.objects.usable_by(person)
         return cls(usable.count(), chosen(conversation).usable_by(person).count())
 

@@ -3,7 +3,7 @@
 from django import template
 from django.template.context import RequestContext
 
-from conversations.live.sidebar import page_of
+from conversations.live.sidebar import load_page
 
 register = template.Library()
 
@@ -12,7 +12,7 @@ register = template.Library()
 def sidebar(context: RequestContext) -> dict[str, object]:
     request = context["request"]
     return {
-        "page": page_of(request.user),
+        "page": load_page(request.user),
         "current": context.get("conversation"),
         "user": request.user,
         "perms": context.get("perms"),

@@ -24,8 +24,8 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
     for generation in running.select_related("message__conversation"):
         if interrupt(generation):
             settle_lost_call(generation)
-            broadcasts.changed(generation.message.conversation)
-            broadcasts.relisted(generation.message.conversation)
+            broadcasts.announce_revision(generation.message.conversation)
+            broadcasts.refresh_row(generation.message.conversation)
     return list(Generation.objects.next_in_line().values_list("pk", flat=True))
 
 

@@ -40,4 +40,4 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
             # Pages show nothing in place of deleted versions if no other version was left.
             versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
     replies.local.apply_deletion(message)
-    broadcasts.changed(conversation)
+    broadcasts.announce_revision(conversation)

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from conversations.live import broadcasts
+from conversations.live.sidebar import SidebarRow
 from conversations.models import Attachment, Conversation, Generation, Message, Path, State
 from conversations.verbs.turns import begin
 from conversations.verbs.writing import add_message
@@ -33,7 +34,7 @@ def fork(last: Message, owner: User) -> Conversation:
         if message.generation:
             copy_generation(message.generation, copied)
         after = copied.pk
-    transaction.on_commit(lambda: broadcasts.listed(copy))
+    transaction.on_commit(lambda: broadcasts.move_to_top(SidebarRow.of(copy)))
     return copy
 
 

@@ -2,6 +2,7 @@
 
 from accounts.models import User
 from conversations.live import broadcasts
+from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation, Participant
 
 
@@ -20,8 +21,8 @@ def add(conversation: Conversation, name: str) -> str:
     if not is_new:
         return f"{found[0]} is in this conversation already."
     Participant.objects.filter(pk=place.pk).update(active_at=active_at(conversation))
-    broadcasts.listed_for(conversation, found[0].pk)
-    broadcasts.members_changed(conversation)
+    broadcasts.add_to_list(SidebarRow.of(conversation), found[0].pk)
+    broadcasts.announce_members(conversation)
     return ""
 
 
@@ -31,8 +32,8 @@ def remove(conversation: Conversation, person: User) -> str:
     if place.filter(role=Participant.Role.OWNER).exists():
         return "The owner stays in the conversation; delete it instead."
     place.delete()
-    broadcasts.shut_out(conversation, person.pk)
-    broadcasts.members_changed(conversation)
+    broadcasts.end_access(conversation, person.pk)
+    broadcasts.announce_members(conversation)
     return ""
 
 

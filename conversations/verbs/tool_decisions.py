@@ -29,7 +29,7 @@ def decide(call: ToolCall, *, is_allowed: bool, for_good: bool = False) -> None:
         if is_next:
             Generation.objects.filter(pk=generation.pk, state=State.WAITING).update(state=State.QUEUED)
         Message.objects.filter(pk=generation.message_id).update(revision=conversation.revision)
-    broadcasts.changed(conversation)
+    broadcasts.announce_revision(conversation)
     if is_next:
         replies.generate.enqueue(generation.pk)
 

@@ -19,7 +19,7 @@ def trim_oldest_turns(path: Path, chat_model: ChatModel) -> Message | None:
         path.conversation.advance()
         first = move_start(path, chat_model)
     if first:
-        broadcasts.changed(path.conversation)
+        broadcasts.announce_revision(path.conversation)
     return first
 
 
@@ -47,7 +47,7 @@ def include_all_turns(path: Path) -> None:
     with transaction.atomic():
         path.conversation.advance()
         clear_starts(path)
-    broadcasts.changed(path.conversation)
+    broadcasts.announce_revision(path.conversation)
 
 
 def clear_starts(path: Path) -> None:

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations.answering import replies
 from conversations.live import broadcasts
+from conversations.live.sidebar import SidebarRow
 from conversations.markdown import title_from
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
 from conversations.verbs.trimming import trim_if_full
@@ -70,20 +71,40 @@ def post(
     `attached` names the drafts to send with it. Returns None if the turn with this key was posted before.
     """
     conversation = path.conversation
-    with transaction.atomic():
-        conversation.lock()
+    try:
+        with transaction.atomic():
+            files = drafts_named(attached, author, conversation)
+            generation = add_turn(path, author, text, chat_model, key, files)
+            trimmed = trim_if_full(path, chat_model, author)
+            if not conversation.title:
+                conversation.title = title_from(text or ", ".join(map(str, files)))
+                conversation.save(update_fields=["title"])
+            Unsent.objects.filter(person=author, conversation=conversation).delete()
+    except IntegrityError:
         if posted_with(author, key):
             return None
-        drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=attached)
-        files = sorted(drafts, key=lambda each: attached.index(each.uuid))
-        generation = add_turn(path, author, text, chat_model, key, files)
-        trim_if_full(path, chat_model, author)
-        if not conversation.title:
-            title = title_from(text or ", ".join(map(str, files)))
-            Conversation.objects.filter(pk=conversation.pk).update(title=title)
-        Unsent.objects.filter(person=author, conversation=conversation).delete()
-    announce(conversation, generation)
+        raise
+    transaction.on_commit(lambda: announce_turn(conversation, generation, is_in_hand=trimmed is None))
     return generation
+
+
+def drafts_named(keys: Sequence[UUID], author: User, conversation: Conversation) -> list[Attachment]:
+    if not keys:
+        return []
+    drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=keys)
+    return sorted(drafts, key=lambda each: keys.index(each.uuid))
+
+
+def announce_turn(conversation: Conversation, generation: Generation, *, is_in_hand: bool) -> None:
+    """Shows the turn to everybody and starts its reply, which is harmless if the one before it has started it."""
+    reply = generation.message
+    assert reply.parent is not None
+    relay = replies.local.find(conversation.pk)
+    if relay and relay.message.pk == reply.pk:
+        is_in_hand = False
+    broadcasts.announce_revision(conversation, [reply.parent, reply] if is_in_hand else None)
+    broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
+    replies.generate.enqueue(generation.pk)
 
 
 def retry(message: Message, person: User, chat_model: ChatModel | None) -> Generation:
@@ -137,8 +158,8 @@ def announce(conversation: Conversation, generation: Generation) -> None:
     """Shows viewers everything with the conversation's new revision, then starts the reply."""
 
     def tell() -> None:
-        broadcasts.changed(conversation)
-        broadcasts.listed(conversation)
+        broadcasts.announce_revision(conversation)
+        broadcasts.move_to_top(SidebarRow.of(conversation))
         replies.generate.enqueue(generation.pk)
 
     transaction.on_commit(tell)
@@ -154,7 +175,7 @@ def stop(generation: Generation) -> None:
         if was_idle:
             generation.message.mark_changed()
     if was_idle:
-        broadcasts.changed(generation.message.conversation)
+        broadcasts.announce_revision(generation.message.conversation)
         async_to_sync(replies.start_next)(generation.conversation_id)
     else:
         replies.local.stop(generation.pk)

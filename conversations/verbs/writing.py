@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -16,7 +16,6 @@ from conversations.models.message import text_block
 from upstreams.models import ChatModel
 
 
-@transaction.atomic
 def add_turn(
     path: Path,
     author: User,
@@ -25,12 +24,17 @@ def add_turn(
     key: UUID | None = None,
     attached: Sequence[Attachment] = (),
 ) -> Generation:
-    """Adds what a person says at the end of a path. Returns the generation that will write the reply."""
-    conversation = path.conversation
-    conversation.advance()
-    continue_on(path.branch, chat_model)
+    """Adds what a person says at the end of a path. Returns the generation of the reply, whose parent it is.
+
+    The title of the conversation is read again.
+    """
+    path.conversation.advance(branch=path.branch, chat_model=chat_model, title=F("title"))
     said = add_message(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
-    return owe_reply(path.branch, said.pk, chat_model, author)
+    generation = owe_reply(path.branch, said.pk, chat_model, author)
+    # Known without a query, as nothing else can follow a message that is new.
+    reply = generation.message
+    reply.parent, reply.versions = said, [reply]
+    return generation
 
 
 def fork_branch(message: Message, chat_model: ChatModel | None) -> Branch:
@@ -40,16 +44,10 @@ def fork_branch(message: Message, chat_model: ChatModel | None) -> Branch:
     # The other versions show how many there are, so they change too.
     conversation.messages.filter(parent=message.parent_id).update(revision=conversation.revision)
     before = message.parent
-    branch = conversation.branches.create(parent=before.branch if before else None, fork_after=before)
-    continue_on(branch, chat_model)
-    return branch
-
-
-def continue_on(branch: Branch, chat_model: ChatModel | None) -> None:
-    """Makes this branch the one last spoken on, and this model the one that answers next."""
-    conversation = branch.conversation
-    conversation.branch, conversation.chat_model = branch, chat_model
+    conversation.branch = conversation.branches.create(parent=before.branch if before else None, fork_after=before)
+    conversation.chat_model = chat_model
     conversation.save(update_fields=["branch", "chat_model"])
+    return conversation.branch
 
 
 def add_message(
@@ -73,6 +71,7 @@ def add_message(
     for each in attached:
         each.conversation, each.message = conversation, message
         each.save()
+    message.generation = None
     return message
 
 
@@ -81,6 +80,8 @@ def owe_reply(branch: Branch, after: int | None, chat_model: ChatModel | None, a
     conversation = branch.conversation
     reply = add_message(branch, after, role=Role.ASSISTANT)
     Participant.objects.filter(conversation=conversation).update(active_at=now())
-    return Generation.objects.create(
+    generation = Generation.objects.create(
         conversation=conversation, message=reply, asked_by=asked_by, **Generation.model_fields(chat_model)
     )
+    reply.generation = generation
+    return generation

@@ -11,8 +11,9 @@ from accounts.models import AuthenticatedRequest
 from conversations.access import conversation_or_404, owned_conversation_or_404
 from conversations.forms import RenameForm, SettingsForm
 from conversations.live import broadcasts
+from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation
-from conversations.prompt.toolbox import AtHand
+from conversations.prompt.toolbox import ToolCounts
 
 
 @require_http_methods(["GET", "POST"])
@@ -21,7 +22,7 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     form = RenameForm(request.POST or None, instance=conversation)
     if request.method == "POST" and form.is_valid():
         conversation.rename(form.cleaned_data["title"])
-        broadcasts.renamed(conversation)
+        broadcasts.announce_title(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
         return closing(render(request, "conversations/updates/titles.html", {"conversation": conversation}))
@@ -36,10 +37,10 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.keep()
         if "tools" in form.changed_data:
-            broadcasts.tools_chosen(conversation)
+            broadcasts.announce_tools(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
-        kept = {"conversation": conversation, "tools": AtHand.of(conversation, request.user)}
+        kept = {"conversation": conversation, "tools": ToolCounts.of(conversation, request.user)}
         return closing(render(request, "conversations/updates/settings_kept.html", kept))
     context: dict[str, object] = {
         "form": form,
@@ -65,8 +66,8 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Only its owner deletes a conversation; it can be undone."""
     conversation = owned_conversation_or_404(request, pk)
     Conversation.objects.filter(pk=pk).update(deleted_at=now())
-    for person_pk in broadcasts.people_in(conversation):
-        broadcasts.shut_out(conversation, person_pk)
+    for person_pk in broadcasts.participant_keys(conversation):
+        broadcasts.end_access(conversation, person_pk)
     is_open = f"/conversations/{pk}/" in (request.htmx.current_url or "")
     if request.htmx and not is_open:
         return render(request, "conversations/updates/deleted.html", {"conversation": conversation})
@@ -78,6 +79,6 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def restore(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = get_object_or_404(Conversation.objects.restorable_by(request.user), pk=pk)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=None)
-    broadcasts.listed(conversation)
+    broadcasts.move_to_top(SidebarRow.of(conversation))
     address = reverse("conversation", args=[pk])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

@@ -15,7 +15,7 @@ from conversations.access import conversation_or_404, message_or_404, path_or_40
 from conversations.forms import TurnForm
 from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
-from conversations.prompt.toolbox import AtHand
+from conversations.prompt.toolbox import ToolCounts
 from ledger.booking.entries import CallRefused
 from upstreams.models import ChatModel
 
@@ -44,7 +44,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
 @require_GET
 def conversations(request: AuthenticatedRequest) -> HttpResponse:
     """The next part of the list, after `?after=<place>`."""
-    page = sidebar.page_of(request.user, after=request.GET.get("after", ""))
+    page = sidebar.load_page(request.user, after=request.GET.get("after", ""))
     return render(request, "conversations/_conversations.html", {"page": page})
 
 
@@ -66,7 +66,7 @@ def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnFor
         "is_owner": request.user.pk in owners,
         "deleted": deleted_by_name(request, path, is_owner=request.user.pk in owners),
         "form": form,
-        "tools": AtHand.of(conversation, request.user),
+        "tools": ToolCounts.of(conversation, request.user),
         **part_of(request, path),
     }
     return render(request, "conversations/show.html", context, status=status)

@@ -19,6 +19,7 @@ from conversations.answering.ending import Ending, book
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
 from conversations.live.hub import hub, person_topic
+from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation, Message, Participant, State
 from conversations.verbs import turns
 from tests.conftest import PASSWORD
@@ -221,7 +222,7 @@ async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
 
     async def told() -> list[str]:
         listening = hub.join(person_topic(ada.pk))
-        await sync_to_async(broadcasts.listed)(conversation)
+        await sync_to_async(broadcasts.move_to_top)(SidebarRow(conversation, is_running=False))
         hub.leave(listening)
         return [frame.html for frame in await listening.take()]
 

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.live.broadcasts import CATCH_UP_LIMIT, changed
+from conversations.live.broadcasts import CATCH_UP_LIMIT, announce_revision
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation, Path
 from tests.conversations.asking import Opening, last_reply
@@ -74,7 +74,7 @@ async def said(conversation: Conversation, person: User, number: int, model: Cha
     return await Conversation.objects.aget(pk=conversation.pk)
 
 
-tell = sync_to_async(changed)
+tell = sync_to_async(announce_revision)
 
 
 async def test_whatever_people_do_is_known_afterwards_on_other_branches_too(
