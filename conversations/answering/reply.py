@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -89,12 +90,11 @@ class RunningReply:
         self._answering = asyncio.create_task(self._answer(self._claimed))
         if self._is_interrupted:
             self._answering.cancel()
-        try:
-            await asyncio.wait([self._answering])
-            return self._ending(self._answering)
-        finally:
-            # The error of a task leads back here through its traceback: the reply would stay in memory.
-            self._answering = None
+        [answered], _ = await asyncio.wait([self._answering])
+        self._answering = None
+        ending = self._ending(answered)
+        clear_frames(answered)
+        return ending
 
     async def _answer(self, claimed: Answerable) -> None:
         """Asks the model, runs the tools that it calls and goes on with their results, until it calls no more."""
@@ -144,6 +144,17 @@ class RunningReply:
             case bug:
                 logger.error("Generation %s failed", self.generation.pk, exc_info=bug)
                 return Ending(State.FAILED, "internal", OUR_FAULT)
+
+
+def clear_frames(ended: asyncio.Task[None]) -> None:
+    """Clears the variables in the traceback of a task's error: they refer to the error and to the whole reply.
+
+    Without this, the reply would stay in memory until the next garbage collection.
+    """
+    error = None if ended.cancelled() else ended.exception()
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 async def show_in_lists(conversation: Conversation) -> None:

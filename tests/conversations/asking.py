@@ -22,7 +22,7 @@ type Opening = Callable[[User], Awaitable[Browser]]
 
 
 def provider_at(server: ModelServer, provider_name: str = "Testing", **fields: Any) -> ChatModel:
-    """A model that this server answers for: 3 and 15 a million tokens."""
+    """A model that this server answers for. It costs 3 and 15 per million tokens."""
     provider = Provider(name=provider_name, protocol=server.protocol, base_url=server.url)
     provider.set_key("key-of-the-test")
     provider.save()
@@ -34,12 +34,12 @@ def provider_at(server: ModelServer, provider_name: str = "Testing", **fields: A
 
 
 async def last_reply(conversation: Conversation) -> Generation:
-    """The latest generation as the database has it, its message with it."""
+    """The latest generation as saved, with its message."""
     return await conversation.generations.select_related("message").alatest("pk")
 
 
 def posted(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
-    """A turn in the database whose reply nobody has begun to write."""
+    """A turn in the database whose reply is queued and not enqueued as a task."""
     return add_turn(Path.through(conversation), author, text, model)
 
 
@@ -60,14 +60,14 @@ async def end(reply: RunningReply, state: State = State.COMPLETE) -> None:
 
 
 def begins_and_hangs(server: ModelServer, *pieces: str) -> None:
-    """The next reply is these pieces of text, and then silence."""
+    """The server's next reply is these pieces of text and then silence."""
     wire = reply_wire(server.protocol, pieces)
     last = max(index for index, event in enumerate(wire) if is_text(event))
     server.stream(*wire[: last + 1], Hang())
 
 
 async def half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
-    """A tab on a reply that has begun and will never end by itself."""
+    """A tab with a reply that has begun and does not end by itself, and the reply's message."""
     tab = await (await browser(person)).open(conversation)
     await tab.browser.say(conversation, "Go on for ever")
     message = (await last_reply(conversation)).message_id

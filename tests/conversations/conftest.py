@@ -1,4 +1,4 @@
-"""A conversation of Ada's and Ben's, a model that answers in it, and a loop that is left as it was found."""
+"""A conversation of Ada and Ben, a model that answers in it, and an event loop that every test leaves clean."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,7 @@ from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 
 PAGE = 40
-"""Lines of a list, and messages on a page, that come at once."""
+"""Rows of a list, and messages of a page, that are loaded at once."""
 QUICK = {"backoff": 0.001, "longest_wait": 0.01}
 
 
@@ -34,7 +34,7 @@ def nobody_is_known_not_to_count() -> None:
 
 @pytest.fixture
 def conversation(ada: User, ben: User) -> Conversation:
-    """Ada's, with Ben as a member."""
+    """Ada's conversation, with Ben as a member."""
     conversation = turns.begin(ada)
     conversation.participants.create(user=ben, role=Participant.Role.MEMBER)
     return conversation
@@ -78,7 +78,7 @@ async def desk(
     model: ChatModel,
     drawer_process: Drawer,
 ) -> Desk:
-    """Ada's, with a model behind the Messages API."""
+    """Ada's desk, with a model behind the Messages API."""
     return Desk(await (await browser(ada)).open(conversation), conversation, model, server, drawer_process)
 
 
@@ -91,7 +91,7 @@ async def either_desk(
     either_model: ChatModel,
     drawer_process: Drawer,
 ) -> Desk:
-    """Ada's, with a model behind each protocol in turn."""
+    """Ada's desk, with a model behind each protocol in turn."""
     tab = await (await browser(ada)).open(conversation)
     return Desk(tab, conversation, either_model, either_server, drawer_process)
 
@@ -112,7 +112,7 @@ async def browser(loop_left_clean: None) -> AsyncIterator[Opening]:
 
 @pytest.fixture
 async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Ends what a test left running; failed calls are made again at once."""
+    """Gives the test its own replies and upkeep, and ends them afterwards. Failed calls are retried at once."""
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", replace(LIMITS, **QUICK))
     monkeypatch.setattr(replies, "local", own := replies.Replies())
@@ -124,7 +124,7 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    # A query that was under way when its task was cancelled goes on in its thread; the database must not be emptied
-    # beneath it, which Postgres calls a deadlock.
+    # A cancelled task's query continues in its thread. The database must not be emptied meanwhile: Postgres would
+    # report a deadlock.
     await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.saver.close))
     await close_http()

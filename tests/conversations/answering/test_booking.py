@@ -34,7 +34,7 @@ type Asking = Callable[..., Awaitable[Generation]]
 
 @pytest.fixture
 def ask(ada: User, conversation: Conversation) -> Asking:
-    """`await ask(model)` is a turn of Ada's that has been answered, or was not."""
+    """`await ask(model)` posts a turn of Ada's and returns its generation at the end."""
 
     async def asked(model: ChatModel, text: str = "Well?") -> Generation:
         generation = await sync_to_async(posted)(conversation, ada, text, model)
@@ -46,7 +46,7 @@ def ask(ada: User, conversation: Conversation) -> Asking:
 
 @pytest.fixture
 def tool(conversation: Conversation) -> Tool:
-    """One that is built in, and open to all."""
+    """A built-in tool that everyone may use."""
     sync_builtin_tools()
     tool = Tool.objects.get(name="read_attached_file")
     conversation.tools.add(tool)
@@ -75,7 +75,7 @@ async def test_an_answer_is_booked_to_the_person_who_asked(
 async def test_sums_match_the_upstream_to_the_token(
     ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel, tool: Tool
 ) -> None:
-    """Whatever is asked: plain answers, rounds of tools, thinking, attempts that are turned down and made again."""
+    """A mix of plain answers, tool rounds, thinking and attempts that are refused and repeated."""
     chance, billed = random.Random(5), Usage(0, 0)
     protocol = either_server.protocol
     for _ in range(8):
@@ -149,7 +149,7 @@ async def test_an_interrupted_answer_is_estimated_from_its_text(
     server.stream(*broken_off(server, "x" * 400))
     await ask(model)
     [entry] = await all_entries()
-    # The prompt was counted by the upstream before it broke off; of the answer it had said 1.
+    # The upstream had counted the prompt before the stream broke, and one token of the answer.
     assert (entry.input_tokens, entry.output_tokens, entry.is_estimate) == (7, 100, True)
     assert entry.cost == (7 * 3 + 100 * 15) / Decimal(1_000_000)
 

@@ -146,7 +146,7 @@ def test_blocks_that_were_read_do_not_change_when_the_draft_grows() -> None:
 
 
 class Piece(str):
-    """A piece of text that cannot be added to another: growth has to be joined, not copied each time it grows."""
+    """A piece of text that cannot be added to another one: growth must be joined once, not copied each time."""
 
     def __add__(self, other: str) -> str:
         raise AssertionError("A long reply is copied at every piece.")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def cut_off_after(server: ModelServer, count: int) -> Iterable[Step]:
-    """A reply of so many words, after which the connection is cut."""
+    """A reply of these pieces, after which the connection is cut."""
     for event in reply_wire(server.protocol, ["Half ", "an ", "answer"]):
         if is_text(event):
             count -= 1
@@ -29,7 +29,7 @@ def cut_off_after(server: ModelServer, count: int) -> Iterable[Step]:
 
 
 async def asked(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, Generation]:
-    """Somebody asks, and watches until the reply is over."""
+    """A person asks and watches until the reply is over."""
     tab = await (await browser(person)).open(conversation)
     await tab.browser.say(conversation, "Well?")
     await tab.until_over((await last_reply(conversation)).message_id)

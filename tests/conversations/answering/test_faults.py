@@ -86,7 +86,7 @@ BEFORE_TEXT: dict[str, Script] = {
 
 @pytest.fixture
 async def tab(browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch) -> Viewer:
-    """Ada's, on a site that is quick to lose its patience."""
+    """Ada's, on a site with short timeouts."""
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", QUICK)
     return await (await browser(ada)).open(conversation)
@@ -112,7 +112,7 @@ async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_be_co
     article = tab.page.article(message)
     assert f"Interrupted. {reply.error_message} What had arrived is kept." in article
     assert "Testing" in reply.error_message
-    # What was begun is not asked for again behind one's back: that would say it twice.
+    # An answer that has begun is not retried: viewers would read its beginning twice.
     assert len(either_server.requests) == 1
     assert {"Continue", "Retry"} <= offers(tab.page, message)
     either_server.forget()
@@ -155,7 +155,7 @@ def whole(server: ModelServer) -> list[bytes]:
 
 
 def in_pieces(server: ModelServer, seed: int) -> list[Step]:
-    """The same bytes, cut anywhere: in characters, in line ends, in names."""
+    """The same bytes, cut anywhere: in characters, line ends and names."""
     rest, chance = b"".join(whole(server)), random.Random(seed)
     steps: list[Step] = []
     while rest:
@@ -250,7 +250,7 @@ async def test_lost_frames_and_broken_connections_leave_everyone_with_the_right_
 
 
 def lose_some(queue: object, chance: random.Random) -> None:
-    """Lets frames of the growing reply get lost from now on, more or less every other one."""
+    """Drops about every other frame of the growing reply from now on."""
     offer = type(queue).offer
 
     def lossy(frame: Frame) -> None:

@@ -33,14 +33,14 @@ def client(ada: User, browser_of: SignedIn) -> Client:
 
 @pytest.fixture
 def over(ada: User, model: ChatModel) -> Budget:
-    """Ada's money is spent."""
+    """Ada's budget is used up."""
     make_call(ada, model, 0, 1000)
     return Budget.objects.create(scope="person", period="month", unit="money", limit=Decimal("0.01"))
 
 
 @pytest.fixture
 def answer(ada: User, conversation: Conversation, model: ChatModel) -> Message:
-    """Of a turn that was answered, and cut."""
+    """The answer to a turn, which was cut."""
     generation = posted(conversation, ada, "Well?", model)
     Generation.objects.update(state="interrupted")
     Message.objects.filter(pk=generation.message_id).update(blocks=[text_block("Half")])
@@ -53,7 +53,7 @@ def test_a_refused_turn_is_explained_and_its_text_stays(
     refused = client.post(f"/conversations/{conversation.pk}/turns/", {"text": "Hello?"}, headers=HTMX)
     assert refused.status_code == 429
     assert USED_UP.search(refused.content.decode())
-    # Only the words: the page keeps the field, with what is typed in it, and the files.
+    # The response has only the error: the page keeps the field with its text, and the files.
     assert "textarea" not in refused.content.decode()
     assert not Message.objects.exists()
 

@@ -23,7 +23,7 @@ BEHIND = "Saving is behind"
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Nobody can write for as long as this lasts."""
+    """Locks the database against all other writers."""
     if connection.vendor != "sqlite":
         pytest.fail("This is about SQLite.")
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, timeout=10)) as other:
@@ -104,7 +104,7 @@ async def test_a_late_viewer_reads_all_of_an_answer_whose_end_cannot_be_saved(
         [reply] = replies.local.running()
         while reply.is_growing:
             await tab.settle()
-        # The upstream has said everything, and nobody could write it down.
+        # The upstream has sent everything, and nothing could be saved.
         late = await bens.open(conversation)
         assert "three" not in late.page.text(message)
         await late.settle()
@@ -121,7 +121,7 @@ async def test_a_turn_posted_while_nothing_can_be_saved_arrives_later(
     tab = await (await browser(ada)).open(conversation)
     with locked():
         posting = asyncio.create_task(tab.browser.say(conversation, "Well?"))
-        # People can go on reading meanwhile.
+        # Meanwhile, people can still read.
         assert (await tab.browser.load(conversation)).page.messages == []
         assert not posting.done()
     assert (await posting).status_code == 201

@@ -9,13 +9,13 @@ import pytest
 from conversations.answering.pacing import paced
 
 LONG = 3600.0
-"""Longer than a test may take: a batch that waited for it never comes."""
+"""Longer than a test may take: a batch that waited for it would never come."""
 
 
 class Source:
-    """Events that come when the test says so, a batch of all that are there at each reading.
+    """Events that come when the test says so. Each read takes all of them that have come.
 
-    `closed` is set when nobody reads them any more.
+    `closed` is set once its reader has closed it.
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ async def test_a_growing_reply_is_saved_and_another_process_can_stop_it(
     reply = await last_reply(conversation)
     assert reply.state == State.RUNNING
     assert reply.heartbeat_at is not None and started is not None and reply.heartbeat_at > started
-    # As another process would ask: through the database alone.
+    # Another process would ask in this way, through the database alone.
     await Generation.objects.filter(pk=reply.pk).aupdate(stop_asked_at=now())
     await tab.until_over(message)
     assert (await last_reply(conversation)).state == State.STOPPED

@@ -20,7 +20,7 @@ type SignedIn = Callable[[User], Client]
 
 
 def offered(browser: Client, conversation: Conversation, field: str) -> list[str] | None:
-    """The choices of a field of the settings; None when it is not there."""
+    """The choices of a settings field; None when the field is absent."""
     page = html.document_fromstring(browser.get(f"/conversations/{conversation.pk}/settings/").content.decode())
     [*found] = page.cssselect(f"select[name={field}]")
     return [option.get("value") for option in found[0].cssselect("option")] if found else None

@@ -77,7 +77,7 @@ async def test_a_result_from_before_a_stop_is_kept_and_its_call_is_not_repeated(
     desk.drawer.end("half")
     await desk.go_on(reply)
     await desk.until(reply, State.COMPLETE)
-    # The one that had ended could not have been made a second time.
+    # The finished call was not repeated: its tool is no longer allowed and would have failed.
     assert desk.progress == ["done", "done"]
     assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
 

@@ -27,7 +27,7 @@ async def test_a_tool_runs_and_the_answer_continues_with_its_result(either_desk:
     assert "echo" in card.text_content() and "hello" in card.text_content()
     assert "It said hello." in desk.tab.page.text(reply.message_id)
     assert [each.json["tools"] != [] for each in desk.server.requests] == [True, True]
-    # Both calls of the upstream are paid for.
+    # The figures add up both calls of the upstream.
     assert (reply.input_tokens, reply.output_tokens) == (17, 25)
 
 

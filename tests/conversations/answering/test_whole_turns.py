@@ -22,7 +22,7 @@ STORY = [
 
 
 def drawn(viewer: Viewer, message: int) -> str:
-    """A message as HTML, without white space that nobody sees."""
+    """A message as HTML, without insignificant white space."""
     return " ".join(html.tostring(viewer.page.one(f"#m{message}"), encoding="unicode", with_tail=False).split())
 
 
@@ -130,7 +130,7 @@ async def test_a_reply_is_saved_with_its_usage_and_cost(
     reply = await last_reply(conversation)
     assert (reply.state, reply.stop_reason) == (State.COMPLETE, "end_turn")
     assert (reply.input_tokens, reply.output_tokens) == (1000, 200)
-    # A thousand at 3 a million, and two hundred at 15 a million.
+    # 1,000 tokens at 3 per million, and 200 at 15 per million.
     assert reply.cost == Decimal("0.006")
     assert (reply.model_name, reply.provider_name) == ("Test model", "Testing")
     assert reply.queued_at <= reply.started_at <= reply.first_token_at <= reply.finished_at
@@ -178,7 +178,7 @@ async def test_replies_of_one_conversation_are_written_one_after_another(
     gate.open()
     await tab.until_over(second)
     assert (tab.page.text(first), tab.page.text(second)) == ("First.", "Second.")
-    # The second was asked only when the first was known.
+    # The second was asked only once the first was complete.
     asked = [[message["content"][-1]["text"] for message in request.json["messages"]] for request in server.requests]
     assert asked == [["One?"], ["Ada Lovelace: One?", "First.", "Ben Okri: Two?"]]
 
@@ -196,7 +196,7 @@ async def test_two_conversations_do_not_wait_for_each_other(
     other = await Conversation.objects.aget(pk=int(begun.headers["location"].split("/")[2]))
     quick = await adas.open(other)
     message = (await last_reply(other)).message_id
-    # The page may have been drawn at the very moment of the end; what it lacks then comes over the socket.
+    # The page may have been rendered at the moment of the end; the socket brings what it lacks then.
     await quick.until(lambda page: page.has(message) and page.text(message) == "Quick.")
     gate.open()
     message = (await last_reply(conversation)).message_id

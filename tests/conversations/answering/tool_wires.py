@@ -12,7 +12,7 @@ type Call = tuple[str, str, dict[str, Any]]
 
 
 def calling(protocol: ProtocolName, *calls: Call, text: str = "", thinking: str = "") -> list[bytes]:
-    """The events of a reply that ends in calls of tools, one entry each."""
+    """The events of a reply that ends with tool calls, one entry each."""
     if protocol is ProtocolName.ANTHROPIC:
         return _messages(calls, text, thinking)
     return _chat(calls, text)

@@ -33,7 +33,7 @@ async def test_a_server_that_stops_waits_for_its_replies(
     await winding_down
     await tab.until_over(message)
     assert tab.page.text(message) == "Nearly done"
-    # What came too late waits for the next start.
+    # A turn that came too late waits for the next start.
     assert (await last_reply(conversation)).state == State.QUEUED
 
 
@@ -72,7 +72,7 @@ async def test_recovery_labels_lost_replies_and_names_the_queued_ones(
     left = await Generation.objects.select_related("message").aget(pk=first.pk)
     assert (left.state, left.message.text) == (State.INTERRUPTED, "Half")
     assert left.finished_at is not None
-    # Tabs that come back after the start hear of it.
+    # Tabs that reconnect after the start catch up on it.
     assert left.message.revision > revision
     assert await sync_to_async(recovery.recover)() == [second.pk]
 

@@ -34,7 +34,7 @@ def days_ago(days: float) -> Any:
 
 
 def purge_all() -> int:
-    """Returns how many steps it took."""
+    """Returns the number of steps."""
     for step in range(200):
         if not retention.purge():
             return step
@@ -42,7 +42,7 @@ def purge_all() -> int:
 
 
 def rows() -> dict[str, int]:
-    """How many there are of everything that belongs to conversations."""
+    """The number of rows in each table of conversations, unless it is empty."""
     tables = apps.get_app_config("conversations").get_models()
     return {table.__name__: table._default_manager.count() for table in tables if table._default_manager.exists()}
 
@@ -100,7 +100,7 @@ async def test_a_purged_message_is_empty_and_the_messages_after_it_stay(
     assert await Attachment.objects.acount() == 0 and list(stored(settings)) == []
     page = (await adas.load(conversation)).page
     assert texts(page) == ["And then?", "Then this."]
-    # With the last that follows them, the empty places go as well.
+    # The empty messages go together with the last message that follows them.
     await Message.objects.filter(pk__in=[last.pk, last.parent_id]).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     assert await Message.objects.acount() == 0
