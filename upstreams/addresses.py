@@ -1,4 +1,4 @@
-"""Base URLs of model servers: their one spelling, what is wrong with them, and whose server they name (pure)."""
+"""Base URLs of model servers: their stored form, what is wrong with them, and their origin (pure)."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def tidied(url: str) -> str:
-    """The address as it is stored: no blanks around it, no slash at its end."""
+    """The address in its stored form, without surrounding white space or a trailing slash."""
     return url.strip().rstrip("/")
 
 
@@ -38,7 +38,7 @@ def fault(
 
 
 def origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port: whom a key sent to this address is shown to. None when it cannot be told."""
+    """Scheme, host and port, or None if the address is not valid. A key may only be sent to the origin it is for."""
     try:
         parts = urlsplit(tidied(url))
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
@@ -48,19 +48,12 @@ def origin(url: str) -> tuple[str, str, int] | None:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether both name one server; an address that cannot be read is like no other."""
+    """Whether both addresses are at one origin. An invalid address never is."""
     return origin(one) is not None and origin(one) == origin(other)
 
 
-def host_and_port(url: str) -> str:
-    """For people: "localhost:11434", and only the host where the port is the scheme's own."""
-    parts = urlsplit(tidied(url))
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    return f"{host}:{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else host
-
-
 def doubt(protocol: str, url: str) -> str:
-    """A likely slip in the path, which some servers nevertheless want; "" when there is none."""
+    """A warning about a path that is probably wrong, although some servers need it; "" if there is none."""
     last = urlsplit(tidied(url)).path.rpartition("/")[2]
     if protocol == ProtocolName.ANTHROPIC and last == "v1":
         return "Anthropic base URLs usually do not end in /v1, because every request adds it."

@@ -7,7 +7,7 @@ class UpstreamError(Exception):
     """The base of all. `str(error)` says what happened and what to do; `kind` is stored and shown."""
 
     kind: ClassVar[str] = "upstream_error"
-    words: ClassVar[str] = "{name} could not answer. Try again later."
+    words: ClassVar[str] = "{name} could not respond. Try again later."
     retryable: bool = False
     """Whether asking again at once, with nothing changed, may help. A header of the upstream may overrule the kind."""
 
@@ -48,43 +48,41 @@ class UpstreamError(Exception):
 
 class AuthenticationFailed(UpstreamError):
     kind = "authentication"
-    words = "{name} did not accept the API key. An administrator can check it under Providers."
+    words = "{name} rejected the API key. An administrator can check it under Providers."
 
 
 class PermissionRefused(UpstreamError):
     kind = "permission"
-    words = "The API key may not use this model at {name}. An administrator can check the key's rights there."
+    words = "The API key for {name} has no access to this model. An administrator can check its permissions there."
 
 
 class UnknownModel(UpstreamError):
     kind = "unknown_model"
-    words = (
-        "{name} does not know this model or this address. An administrator can check the model's name and the base URL."
-    )
+    words = "{name} did not find this model. An administrator can check the model ID and the base URL."
 
 
 class InvalidRequest(UpstreamError):
     kind = "invalid_request"
-    words = "{name} refused the request as invalid. Check the model's settings, or try another model."
+    words = "{name} rejected the request as invalid. Check the model's settings, or choose another model."
 
 
 class RequestTooLarge(UpstreamError):
     kind = "request_too_large"
     words = (
         "The conversation is too long for this model at {name}. "
-        "Leave out the oldest turns, or go on in a new conversation."
+        "Drop the oldest messages from context, or start a new conversation."
     )
 
 
 class RateLimited(UpstreamError):
     kind = "rate_limited"
-    words = "{name} received too many requests from here. Try again in a minute."
+    words = "{name} is limiting requests from this server. Try again in a minute."
     retryable = True
 
 
 class QuotaExhausted(UpstreamError):
     kind = "quota_exhausted"
-    words = "The credit or spend limit at {name} is used up. An administrator can raise it there."
+    words = "The credit or spending limit at {name} is used up. An administrator can raise it there."
 
 
 class Overloaded(UpstreamError):
@@ -95,7 +93,7 @@ class Overloaded(UpstreamError):
 
 class ServerFailed(UpstreamError):
     kind = "server_failed"
-    words = "{name} had a fault of its own. Try again in a moment."
+    words = "{name} reported an internal error. Try again in a moment."
     retryable = True
 
 
@@ -103,7 +101,7 @@ class Unreachable(UpstreamError):
     """No answer came at all. `step` names where it ended: address, name, connect, tls, timeout or dropped."""
 
     kind = "unreachable"
-    words = "{name} cannot be reached. An administrator can check the address and the network."
+    words = "Could not reach {name}. An administrator can check the address and the network."
     retryable = True
     step: str = "connect"
 
@@ -112,27 +110,30 @@ class NotAModelServer(UpstreamError):
     """Something answered that does not speak the protocol: a web page, a redirect, other JSON."""
 
     kind = "not_a_model_server"
-    words = "What answered for {name} is not a model server. An administrator can check the base URL under Providers."
+    words = (
+        "The server at {name}’s address did not respond like a model server. "
+        "An administrator can check the base URL under Providers."
+    )
 
 
 class BrokenStream(UpstreamError):
     """The reply was cut off, or could not be read on; what came before it is genuine."""
 
     kind = "broken_stream"
-    words = "The connection to {name} broke off before the reply was complete. Continue the reply, or retry."
+    words = "The connection to {name} was lost before the answer was complete. Continue, or try again."
     retryable = True
 
 
 class Stalled(UpstreamError):
     kind = "stalled"
-    words = "{name} stopped answering. Try again, or stop and choose another model."
+    words = "{name} stopped responding. Continue, retry, or choose another model."
 
 
 class EmptyReply(UpstreamError):
     kind = "empty_reply"
-    words = "{name} sent a reply with no content. Try again, or rephrase the question."
+    words = "{name} sent an empty answer. Try again, or rephrase your message."
 
 
 class ReplyTooLarge(UpstreamError):
     kind = "reply_too_large"
-    words = "The reply from {name} grew too large and was cut off. Ask for a shorter one."
+    words = "The answer from {name} was too long and was cut off. Ask for a shorter one."

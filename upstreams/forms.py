@@ -12,6 +12,13 @@ from upstreams.catalogue.environment import is_named
 from upstreams.endpoint import Endpoint
 from upstreams.models import ChatModel, Provider, ProviderSource
 
+# The page hides these fields until somebody opens "More settings".
+_MORE_SETTINGS: Final = frozenset(
+    {
+        *("auth_header", "beta", "caches_prompts", "max_tokens_field", "accepts_top_k", "reasoning_effort"),
+        *("splits_think_tags", "first_byte_timeout"),
+    }
+)
 _OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")
 
 
@@ -29,7 +36,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=4000,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-reveal": ""}),
-        help_text="Stored sealed, and never shown again. Leave empty for a server that wants none.",
+        help_text="Encrypted and never shown again. Leave empty if the server needs no key.",
     )
     remove_key = forms.BooleanField(label="Remove the key", required=False)
 
@@ -50,26 +57,27 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "first_byte_timeout",
         ]
         labels = {
-            "is_enabled": "Offer its models",
-            "auth_header": "Send the key as",
+            "is_enabled": "Enabled",
+            "auth_header": "Key header",
             "beta": "Beta features",
             "caches_prompts": "Prompt caching",
-            "max_tokens_field": "Name of the output limit",
-            "accepts_top_k": "Takes top_k",
-            "reasoning_effort": "Takes reasoning_effort",
-            "splits_think_tags": "Read <think> tags as thinking",
-            "first_byte_timeout": "Seconds to wait for an answer to begin",
+            "max_tokens_field": "Field for the output limit",
+            "accepts_top_k": "Accepts top_k",
+            "reasoning_effort": "Accepts reasoning_effort",
+            "splits_think_tags": "Treat <think> tags as thinking",
+            "first_byte_timeout": "Time limit for the first byte (seconds)",
         }
         help_texts = {
-            "name": "What people see beside its models.",
-            "protocol": "The interface that the server speaks.",
-            "beta": "A comma list, sent as anthropic-beta. Mostly empty.",
-            "caches_prompts": "What is the same in every turn is read once. Switch it off where the server refuses it.",
-            "max_tokens_field": "Newer OpenAI models want max_completion_tokens, most other servers max_tokens.",
-            "accepts_top_k": "vLLM and llama.cpp do, OpenAI does not.",
-            "reasoning_effort": "A thinking budget is then sent as low, medium or high.",
-            "splits_think_tags": "For servers that leave a model's thinking in its text.",
-            "first_byte_timeout": "A large model on a slow machine may need minutes before its first word.",
+            "name": "Shown to people next to its models.",
+            "protocol": "The API that the server implements.",
+            "is_enabled": "People can only use models of enabled providers.",
+            "beta": "Comma-separated, sent as anthropic-beta. Usually empty.",
+            "caches_prompts": "Reads earlier messages from a cheaper cache. Turn it off if the server rejects it.",
+            "max_tokens_field": "Newer OpenAI models need max_completion_tokens; most other servers need max_tokens.",
+            "accepts_top_k": "vLLM and llama.cpp accept it; OpenAI does not.",
+            "reasoning_effort": "Sends a thinking budget as low, medium or high.",
+            "splits_think_tags": "For servers that include a model's thinking in its text.",
+            "first_byte_timeout": "A large model on a slow machine may need minutes to start an answer.",
         }
         widgets = {
             "base_url": forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"})
@@ -89,12 +97,16 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         else:
             self.fields["key"].help_text = "A key is set. Leave empty to keep it."
         if "base_url" in self.fields:
-            self.fields["base_url"].help_text = "Anthropic: without /v1. OpenAI-compatible: mostly with /v1."
+            self.fields["base_url"].help_text = "Anthropic: without /v1. OpenAI-compatible: usually with /v1."
+
+    @property
+    def has_errors_in_more_settings(self) -> bool:
+        return not _MORE_SETTINGS.isdisjoint(self.errors)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Provider.objects.exclude(pk=self.instance.pk).filter(name__iexact=name).exists():
-            raise ValidationError("Another provider has this name.", code="unique")
+            raise ValidationError("Another provider already has this name.", code="unique")
         return name
 
     def clean_base_url(self) -> str:
@@ -103,7 +115,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
         if not (key.isascii() and key.isprintable()) or " " in key:
-            raise ValidationError("A key has only letters, digits and signs, without blanks. Copy it again.")
+            raise ValidationError("A key can only contain printable ASCII characters, without spaces. Copy it again.")
         return key
 
     def clean(self) -> dict[str, Any] | None:
@@ -111,8 +123,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         if cleaned.get("key") and cleaned.get("remove_key"):
             self.add_error("remove_key", "Either enter a new key or remove the old one.")
         elif self._would_send_key_elsewhere(cleaned):
-            words = "The address names another server now. Enter the key for it"
-            self.add_error("key", f"{words}, or tick “Remove the key” if it wants none.")
+            words = "The address is on another server now. Enter its key"
+            self.add_error("key", f"{words}, or select “Remove the key” if it needs none.")
         return cleaned
 
     def save(self, commit: bool = True) -> Provider:
@@ -182,13 +194,13 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "cache_write_price",
         ]
         labels = {
-            "model_id": "Model id",
-            "name": "Shown as",
-            "is_enabled": "Offer it to people",
-            "supports_thinking": "Thinks on a budget",
-            "thinks_adaptively": "Thinks adaptively",
-            "sees_images": "Sees images",
-            "reads_pdf": "Reads PDF files",
+            "model_id": "Model ID",
+            "name": "Display name",
+            "is_enabled": "Offer to people",
+            "supports_thinking": "Supports thinking budget",
+            "thinks_adaptively": "Supports adaptive thinking",
+            "sees_images": "Accepts images",
+            "reads_pdf": "Accepts PDF files",
             "context_window": "Context window",
             "max_output_tokens": "Output limit",
             "input_price": "Input",
@@ -197,16 +209,16 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "cache_write_price": "Cache write",
         }
         help_texts = {
-            "model_id": "Exactly as the server knows it.",
-            "name": "Empty: the server's own name.",
-            "supports_thinking": "People may then switch thinking on and say how many tokens it may take.",
-            "thinks_adaptively": "People may then leave it to the model how much it thinks, or choose an effort.",
-            "sees_images": "People who attach an image are told when it does not.",
-            "reads_pdf": "If not, it is sent the text of a PDF.",
-            "context_window": "Tokens, question and answer together.",
+            "model_id": "Exactly as the server spells it.",
+            "name": "Leave empty to use the server's name.",
+            "supports_thinking": "People can turn thinking on and set its maximum number of tokens.",
+            "thinks_adaptively": "People can let the model decide how much to think, or choose an effort.",
+            "sees_images": "If not, people who attach an image see a warning.",
+            "reads_pdf": "If not, the model gets the text of a PDF.",
+            "context_window": "Tokens of input and output together.",
             "max_output_tokens": "Tokens in one answer.",
-            "cache_read_price": "Empty: as input.",
-            "cache_write_price": "Empty: as input.",
+            "cache_read_price": "Leave empty to use the input price.",
+            "cache_write_price": "Leave empty to use the input price.",
         }
         widgets = {"model_id": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
 
@@ -218,11 +230,8 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.initial[name] = f"{price.normalize():f}"
         said = {"sees_images": self.instance.can_see, "reads_pdf": self.instance.can_read_pdf}
         for name, is_able in said.items():
-            otherwise = (
-                f"Not said: taken for {'yes' if is_able else 'no'}"
-                if getattr(self.instance, name) is None
-                else "Not said"
-            )
+            is_unknown = getattr(self.instance, name) is None
+            otherwise = f"Unknown (assume {'yes' if is_able else 'no'})" if is_unknown else "Unknown"
             field = self.fields[name]
             assert isinstance(field.widget, forms.Select)
             field.widget.choices = [("unknown", otherwise), ("true", "Yes"), ("false", "No")]
@@ -234,7 +243,7 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
         model_id: str = self.cleaned_data["model_id"]
         others = self.instance.provider.chat_models.exclude(pk=self.instance.pk)
         if others.filter(model_id=model_id).exists():
-            raise ValidationError(f"{self.instance.provider} has a model of this id already.", code="unique")
+            raise ValidationError(f"{self.instance.provider} already has a model with this ID.", code="unique")
         return model_id
 
     def save(self, commit: bool = True) -> ChatModel:

@@ -90,41 +90,45 @@ def _range(field: str, label: str, value: float | None, least: float, most: floa
 
 def _stop_sequences(sequences: Sequence[str], protocol: ProtocolName) -> Iterator[Violation]:
     if protocol is ProtocolName.OPENAI and len(sequences) > MAX_STOP_SEQUENCES:
-        yield Violation("stop_sequences", f"This model takes at most {MAX_STOP_SEQUENCES} stop sequences.")
+        yield Violation("stop_sequences", f"This model accepts at most {MAX_STOP_SEQUENCES} stop sequences.")
     if any(not sequence.strip() for sequence in sequences):
-        yield Violation("stop_sequences", "A stop sequence must hold something other than white space.")
+        yield Violation("stop_sequences", "A stop sequence must contain more than white space.")
 
 
 def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Violation]:
     if count is None:
         return
     if count < 1:
-        yield Violation("max_tokens", "The output limit must be 1 token or more.")
+        yield Violation("max_tokens", "The maximum answer length must be at least 1 token.")
     elif limits.max_output_tokens is not None and count > limits.max_output_tokens:
-        yield Violation("max_tokens", f"This model writes at most {limits.max_output_tokens} tokens in one reply.")
+        yield Violation("max_tokens", f"This model writes at most {limits.max_output_tokens:,} tokens in one answer.")
     elif limits.context_window is not None and count > limits.context_window:
-        yield Violation("max_tokens", f"This model's context window holds only {limits.context_window} tokens.")
+        yield Violation("max_tokens", f"This model's context window has only {limits.context_window:,} tokens.")
 
 
 def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Violation]:
     budget = given.thinking_budget
     # Chat completions know no adaptive thinking: it is left out there, whatever the model is.
     if given.thinks_adaptively and protocol is ProtocolName.ANTHROPIC and not limits.thinks_adaptively:
-        otherwise = "Give it a budget" if limits.supports_thinking else "Switch thinking off"
+        otherwise = "Set a thinking budget" if limits.supports_thinking else "Turn thinking off"
         yield Violation(
-            "thinks_adaptively", f"This model has no adaptive thinking. {otherwise}, or take another model."
+            "thinks_adaptively", f"This model does not support adaptive thinking. {otherwise}, or choose another model."
         )
     if budget is None:
         return
     most = given.max_tokens if given.max_tokens is not None else limits.max_output_tokens
     if not limits.supports_thinking and limits.thinks_adaptively:
-        yield Violation("thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead.")
+        yield Violation(
+            "thinking_budget", "This model does not support a thinking budget. Choose adaptive thinking instead."
+        )
     elif not limits.supports_thinking:
-        yield Violation("thinking_budget", "This model cannot think before it answers.")
+        yield Violation("thinking_budget", "This model does not support thinking.")
     elif budget < MIN_THINKING_BUDGET:
-        yield Violation("thinking_budget", f"The thinking budget must be {MIN_THINKING_BUDGET} tokens or more.")
+        yield Violation("thinking_budget", f"The thinking budget must be at least {MIN_THINKING_BUDGET:,} tokens.")
     elif most is not None and budget >= most:
-        yield Violation("thinking_budget", f"The thinking budget must be below the output limit of {most} tokens.")
+        yield Violation(
+            "thinking_budget", f"The thinking budget must be less than the maximum answer length of {most:,} tokens."
+        )
 
 
 def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
@@ -132,8 +136,8 @@ def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Viola
     if protocol is not ProtocolName.ANTHROPIC or not is_thinking:
         return
     if given.temperature not in (None, 1):
-        yield Violation("temperature", "Temperature must be 1 or empty while the model thinks.")
+        yield Violation("temperature", "Temperature must be 1 or empty when thinking is on.")
     if given.top_p is not None and given.top_p < _LEAST_TOP_P_WHEN_THINKING:
-        yield Violation("top_p", "Top-p must be between 0.95 and 1 or empty while the model thinks.")
+        yield Violation("top_p", "Top-p must be between 0.95 and 1, or empty, when thinking is on.")
     if given.top_k is not None:
-        yield Violation("top_k", "Top-k must be empty while the model thinks.")
+        yield Violation("top_k", "Top-k must be empty when thinking is on.")

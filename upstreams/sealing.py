@@ -27,4 +27,4 @@ def unseal(sealed: str) -> str:
     try:
         return _fernet(settings.SEALING_KEY).decrypt(sealed).decode() if sealed else ""
     except InvalidToken as error:
-        raise SealBroken("The key was sealed with another SEALING_KEY; enter it again.") from error
+        raise SealBroken("The key was sealed with another SEALING_KEY. Enter it again.") from error

@@ -12,9 +12,9 @@ from upstreams.endpoint import ProtocolName
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (401, "authentication_error", "did not accept the API key"),
-        (429, "rate_limit_error", "received too many requests"),
-        (500, "api_error", "had a fault of its own"),
+        (401, "authentication_error", "rejected the API key"),
+        (429, "rate_limit_error", "is limiting requests from this server"),
+        (500, "api_error", "reported an internal error"),
     ],
 )
 async def test_a_refusal_is_put_into_words_with_the_servers_own_beside_them(

@@ -86,8 +86,8 @@ async def test_it_says_that_it_is_a_demo_and_what_it_was_asked(demo: Endpoint) -
 async def test_it_explains_how_to_connect_a_real_model(demo: Endpoint) -> None:
     text = (await ask(demo)).text
     assert (
-        "your name at the lower left, **Providers**" in text
-        and "under the message field" in text
+        "your name at the lower left, then **Providers**" in text
+        and "below the message field" in text
         and "ANTHROPIC_API_KEY" in text
     )
     assert "OPENAI_BASE_URL=http://localhost:11434/v1" in text

@@ -146,7 +146,7 @@ async def test_a_failure_is_kept_in_words_and_the_models_stay(server):
     server.listing = REFUSED
     await refresh(house)
     stored = await Provider.objects.aget()
-    assert stored.listing_error == "House did not accept the API key."
+    assert stored.listing_error == "House rejected the API key."
     assert await stored.chat_models.filter(is_listed=True).aexists()
 
 
@@ -154,7 +154,7 @@ async def test_an_unreadable_key_is_a_failure_in_words_too(server, settings):
     house = await sync_to_async(provider_at)(server)
     settings.SEALING_KEY = "another"
     await refresh(house)
-    assert "enter it again" in (await Provider.objects.aget()).listing_error
+    assert "Enter it again" in (await Provider.objects.aget()).listing_error
     assert not server.requests
 
 

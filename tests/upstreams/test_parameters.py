@@ -78,15 +78,15 @@ def test_the_output_limit_fits_into_the_context_window() -> None:
 
 def test_a_model_that_cannot_think_is_not_asked_to() -> None:
     [problem] = problems("anthropic", ModelLimits(), thinking_budget=2048)
-    assert problem == Violation("thinking_budget", "This model cannot think before it answers.")
+    assert problem == Violation("thinking_budget", "This model does not support thinking.")
 
 
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
         (ModelLimits(thinks_adaptively=True), None),
-        (ModelLimits(supports_thinking=True), "Give it a budget"),
-        (ModelLimits(), "Switch thinking off"),
+        (ModelLimits(supports_thinking=True), "Set a thinking budget"),
+        (ModelLimits(), "Turn thinking off"),
     ],
 )
 def test_adaptive_thinking_is_for_models_that_have_it(limits: ModelLimits, words: str | None) -> None:
@@ -100,7 +100,7 @@ def test_adaptive_thinking_is_for_models_that_have_it(limits: ModelLimits, words
 def test_a_model_that_only_thinks_adaptively_takes_no_budget() -> None:
     [problem] = problems("anthropic", ModelLimits(thinks_adaptively=True), thinking_budget=2048)
     assert problem == Violation(
-        "thinking_budget", "This model takes no thinking budget. Choose adaptive thinking instead."
+        "thinking_budget", "This model does not support a thinking budget. Choose adaptive thinking instead."
     )
 
 
@@ -112,7 +112,7 @@ def test_adaptive_thinking_leaves_no_room_for_sampling_either() -> None:
 
 def test_the_thinking_budget_is_below_the_output_limit() -> None:
     [problem] = problems("anthropic", thinking_budget=2048, max_tokens=2048)
-    assert problem.message == "The thinking budget must be below the output limit of 2048 tokens."
+    assert problem.message == "The thinking budget must be less than the maximum answer length of 2,048 tokens."
     assert problems("anthropic", thinking_budget=2048, max_tokens=2049) == []
 
 

@@ -22,7 +22,7 @@ def test_two_seals_of_one_key_tell_nothing_of_each_other():
 def test_another_sealing_key_opens_nothing(settings):
     sealed = seal(SECRET)
     settings.SEALING_KEY = "another"
-    with pytest.raises(SealBroken, match="enter it again"):
+    with pytest.raises(SealBroken, match="Enter it again"):
         unseal(sealed)
 
 

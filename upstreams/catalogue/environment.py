@@ -34,7 +34,7 @@ class Vendor:
             return {"name": self.name, **self.own_settings}
         usual = Provider()
         others = {field: getattr(usual, field) for field in self.own_settings}
-        return {"name": f"{self.compatible} ({addresses.host_and_port(base_url)})", **others}
+        return {"name": f"{self.compatible} server", **others}
 
 
 VENDORS: Final = {

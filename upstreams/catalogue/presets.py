@@ -30,21 +30,21 @@ PRESETS: Final = {
     for preset in (
         _of(VENDORS["ANTHROPIC"], "anthropic", "Claude models, with a key from the Anthropic console."),
         _of(VENDORS["OPENAI"], "openai", "GPT models, with a key from the OpenAI platform."),
-        Preset("ollama", "Ollama", "http://localhost:11434/v1", "Models on a machine of yours. It needs no key."),
+        Preset("ollama", "Ollama", "http://localhost:11434/v1", "Models on your own machine, without a key."),
         Preset(
             "llama-cpp",
             "llama.cpp",
             "http://localhost:8080/v1",
-            "One model, served by llama-server. A key only if it was started with one.",
+            "One model, served by llama-server. Needs a key only if it was started with one.",
             settings={"accepts_top_k": True},
         ),
         Preset(
             "vllm",
             "vLLM",
             "http://localhost:8000/v1",
-            "Models on your own GPUs. A key only if it was started with one.",
+            "Models on your own GPUs. Needs a key only if it was started with one.",
             settings={"accepts_top_k": True},
         ),
-        Preset("litellm", "LiteLLM", "http://localhost:4000/v1", "A proxy to many vendors, with a key of its own."),
+        Preset("litellm", "LiteLLM", "http://localhost:4000/v1", "A proxy to many vendors, with its own key."),
     )
 }

@@ -85,7 +85,7 @@ async def test_connection(endpoint: Endpoint, *, limits: Limits = LIMITS) -> Con
     except UpstreamError as failure:
         return _failed(failure)
     word = "model" if models == 1 else "models"
-    return ConnectionReport(True, ConnectionStep.DONE, f"{endpoint.name} answers and offers {models} {word}.", models)
+    return ConnectionReport(True, ConnectionStep.DONE, f"{endpoint.name} responds and offers {models} {word}.", models)
 
 
 async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: Limits) -> ConnectionReport:
@@ -100,7 +100,7 @@ async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: L
         answer = read_refusal(endpoint, status, headers, body)
         is_elsewhere = status < 400 or isinstance(answer, UnknownModel | InvalidRequest)
         return _failed(NotAModelServer.at(endpoint.name, detail=missing.detail) if is_elsewhere else answer)
-    message = f"{endpoint.name} answers, but does not list its models. Enter their names by hand."
+    message = f"{endpoint.name} responds, but does not list its models. Add them by hand."
     return ConnectionReport(True, ConnectionStep.LISTING, message)
 
 

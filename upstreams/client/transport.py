@@ -48,12 +48,12 @@ LIMITS: Final = Limits()
 _HEADERS: Final = {"user-agent": "chatsite", "accept-encoding": "identity"}
 _TIMEOUT: Final = {"timeout": {"connect": LIMITS.connect, "pool": LIMITS.connect}}
 _WORDS: Final = {
-    "address": "The base URL of {name} is not a web address. An administrator can correct it under Providers.",
-    "name": "The host of {name} is unknown here. An administrator can check the base URL and the network.",
-    "connect": "No server answers at the address of {name}. An administrator can check that it runs, and the base URL.",
+    "address": "The base URL of {name} is not valid. An administrator can correct it under Providers.",
+    "name": "The host name of {name} could not be resolved. An administrator can check the base URL and the network.",
+    "connect": "Could not connect to {name}. An administrator can check the base URL, and that the server is running.",
     "tls": "The secure connection to {name} failed: its certificate is not trusted. An administrator can check it.",
-    "timeout": "{name} did not take the connection in time. Try again, or ask an administrator to check the network.",
-    "dropped": "{name} closed the connection without an answer. Try again in a moment.",
+    "timeout": "{name} did not accept the connection in time. Try again, or ask an administrator to check the network.",
+    "dropped": "{name} closed the connection without responding. Try again in a moment.",
 }
 
 
@@ -127,7 +127,7 @@ async def send(
         async with asyncio.timeout_at(until):
             return await http().handle_async_request(request)
     except TimeoutError:
-        failure = Stalled(f"{endpoint.name} did not begin to answer in time. Try again, or take another model.")
+        failure = Stalled(f"{endpoint.name} did not start responding in time. Try again, or choose another model.")
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
         failure = unreachable(endpoint, error)
     raise failure

@@ -8,25 +8,25 @@ _ECHOED_CHARACTERS: Final = 400
 _TOKEN: Final = re.compile(r"\s*\S{1,6}|\s+")
 
 _THOUGHTS: Final = (
-    "Somebody asks the demo model. I have no knowledge to search, so I will repeat the question, "
-    "say plainly what I am, and explain how a real model is connected."
+    "Someone is asking the demo model. I know nothing that could answer the question, so I will repeat it, "
+    "say what I am, and explain how to connect a real model."
 )
 _REPLY: Final = """\
 Hello! I am the **demo model** that comes with chatsite. I run inside the server, know nothing, \
-and only show how a reply looks while it is being written. You wrote:
+and only show how an answer appears. You wrote:
 
 {echo}
 
-To talk with a real model, an administrator connects one:
+To get real answers, an administrator can connect a model:
 
-- in the browser: your name at the lower left, **Providers**, or
-- by a variable in the server's environment, read at its start.
+- in the browser, with your name at the lower left, then **Providers**, or
+- with environment variables, which the server reads when it starts.
 
-| Server | Protocol | What to set |
+| Server | Protocol | Variables |
 | --- | --- | --- |
 | Anthropic | Messages | `ANTHROPIC_API_KEY` |
-| OpenAI and compatible | Chat Completions | `OPENAI_BASE_URL` and `OPENAI_API_KEY` |
-| Ollama, on your own machine | Chat Completions | `OPENAI_BASE_URL` |
+| OpenAI or compatible | Chat Completions | `OPENAI_BASE_URL` and `OPENAI_API_KEY` |
+| Ollama on your own machine | Chat Completions | `OPENAI_BASE_URL` |
 
 For Ollama, one line is enough:
 
@@ -34,7 +34,7 @@ For Ollama, one line is enough:
 OPENAI_BASE_URL=http://localhost:11434/v1
 ```
 
-Its models then appear in the list under the message field, and nobody needs me any more.
+Its models then appear in the list below the message field, and replace the demo model.
 """
 
 

@@ -69,12 +69,12 @@ class DemoUpstream:
             else:
                 await _send_json(send, reply.whole())
         else:
-            raise _Refused(404, "not_found_error", "There is nothing at this path.")
+            raise _Refused(404, "not_found_error", "Not found.")
 
     def _let_in(self, headers: Mapping[bytes, bytes]) -> None:
         bearer = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
         if not hmac.compare_digest(headers.get(b"x-api-key", bearer), self._key):
-            raise _Refused(401, "authentication_error", "The key is missing or wrong.")
+            raise _Refused(401, "authentication_error", "The API key is missing or wrong.")
 
     async def _stream(self, reply: "_Reply", receive: Receive, send: Send) -> None:
         writing = asyncio.create_task(self._write(reply, send))
@@ -171,7 +171,7 @@ def _request(body: bytes) -> dict[str, Any]:
 
 def _expect(method: str, expected: str) -> None:
     if method != expected:
-        raise _Refused(405, "invalid_request_error", f"This path takes {expected} only.")
+        raise _Refused(405, "invalid_request_error", f"This path only accepts {expected}.")
 
 
 async def _body(receive: Receive) -> bytes:

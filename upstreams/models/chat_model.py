@@ -35,11 +35,11 @@ class ChatModel(models.Model):
     """A model that a provider offers; prices are in one currency per million tokens."""
 
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="chat_models")
-    model_id = models.CharField("model id", max_length=200)
-    name = models.CharField("shown as", max_length=200, blank=True)
+    model_id = models.CharField("model ID", max_length=200)
+    name = models.CharField("display name", max_length=200, blank=True)
     is_enabled = models.BooleanField("enabled", default=True)
     is_default = models.BooleanField("default", default=False, editable=False)
-    is_listed = models.BooleanField("listed by the upstream", default=True, editable=False)
+    is_listed = models.BooleanField("listed by the server", default=True, editable=False)
     # What the upstream's listing last said: a field that still says the same was not set by a person.
     as_listed = models.JSONField(default=dict, editable=False)
     context_window = models.PositiveIntegerField(
@@ -48,11 +48,11 @@ class ChatModel(models.Model):
     max_output_tokens = models.PositiveIntegerField(
         "output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
     )
-    supports_thinking = models.BooleanField("thinks on a budget", default=False)
-    thinks_adaptively = models.BooleanField("thinks adaptively", default=False)
+    supports_thinking = models.BooleanField("supports thinking budget", default=False)
+    thinks_adaptively = models.BooleanField("supports adaptive thinking", default=False)
     # None: neither the server nor a person has said.
-    sees_images = models.BooleanField("sees images", null=True, blank=True)
-    reads_pdf = models.BooleanField("reads PDF files", null=True, blank=True)
+    sees_images = models.BooleanField("accepts images", null=True, blank=True)
+    reads_pdf = models.BooleanField("accepts PDF files", null=True, blank=True)
     input_price = models.DecimalField(
         "input", max_digits=10, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE]
     )
@@ -73,7 +73,7 @@ class ChatModel(models.Model):
             models.UniqueConstraint(
                 fields=["provider", "model_id"],
                 name="chat_model_unique_in_provider",
-                violation_error_message="This provider has a model of this id already.",
+                violation_error_message="This provider already has a model with this ID.",
             ),
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="one_default_chat_model"),
         ]

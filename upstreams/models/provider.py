@@ -55,11 +55,11 @@ class Provider(models.Model):
         choices=[("max_tokens", "max_tokens"), ("max_completion_tokens", "max_completion_tokens")],
         default="max_tokens",
     )
-    accepts_top_k = models.BooleanField("takes top_k", default=False)
-    reasoning_effort = models.BooleanField("takes reasoning_effort", default=False)
-    splits_think_tags = models.BooleanField("read <think> tags as thinking", default=True)
+    accepts_top_k = models.BooleanField("accepts top_k", default=False)
+    reasoning_effort = models.BooleanField("accepts reasoning_effort", default=False)
+    splits_think_tags = models.BooleanField("treat <think> tags as thinking", default=True)
     first_byte_timeout = models.PositiveIntegerField(
-        "seconds to wait for the first byte",
+        "time limit for the first byte (seconds)",
         default=120,
         validators=[MinValueValidator(1), MaxValueValidator(3600)],
     )
@@ -75,7 +75,9 @@ class Provider(models.Model):
         ordering = [Lower("name")]
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="provider_name_unique", violation_error_message="Another provider has this name."
+                Lower("name"),
+                name="provider_name_unique",
+                violation_error_message="Another provider already has this name.",
             ),
             # Two processes that start at once make one row between them.
             models.UniqueConstraint(

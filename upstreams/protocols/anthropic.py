@@ -58,7 +58,7 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     thinking = _thinking(request)
     if thinking and _is_continued(messages):
         thinking = None
-        said.append("Thinking is off for this reply: a reply that is continued cannot be thought over again.")
+        said.append("Thinking is off for this answer: the model cannot think again while it continues one.")
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens or _default_output_limit(thinking),
@@ -91,10 +91,10 @@ def _effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
     if effort is None:
         return {}
     if not request.takes_effort:
-        said.append("The reasoning effort is left out: this model does not know it.")
+        said.append("The reasoning effort was not sent: this model does not support it.")
         return {}
     if effort not in MESSAGES_EFFORTS:
-        said.append(f"The reasoning effort “{effort}” is left out: this protocol has none below “low”.")
+        said.append(f"The reasoning effort “{effort}” was not sent: the lowest in this protocol is “low”.")
         return {}
     return {"output_config": {"effort": effort}}
 
@@ -112,7 +112,7 @@ def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str
     choice = request.tool_choice
     if thinking and choice not in ("auto", "none"):
         choice = "auto"
-        said.append("The model chooses its tools itself: it cannot be made to use one while it thinks.")
+        said.append("Tool use is automatic in this answer: a model that thinks cannot be made to use a tool.")
     named = {"type": choice} if choice in ("auto", "any", "none") else {"type": "tool", "name": choice}
     return {"tools": [dict(tool) for tool in request.tools], "tool_choice": named}
 
@@ -123,7 +123,7 @@ def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[
     if request.temperature is not None:
         sent["temperature"] = min(request.temperature, 1)
         if request.temperature > 1:
-            said.append("Temperature is sent as 1, the highest value that this protocol knows.")
+            said.append("Temperature was sent as 1, the highest value in this protocol.")
     if request.top_p is not None:
         sent["top_p"] = request.top_p
     if request.top_k is not None:
@@ -131,17 +131,17 @@ def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[
     if thinking:
         if sent.get("temperature", 1) != 1:
             del sent["temperature"]
-            said.append("Temperature is left out: it cannot be changed while the model thinks.")
+            said.append("Temperature was not sent: it cannot be changed while the model thinks.")
         if sent.get("top_p", 1) < 0.95:
             del sent["top_p"]
-            said.append("Top-p is left out: below 0.95 it cannot be used while the model thinks.")
+            said.append("Top-p was not sent: it must be at least 0.95 while the model thinks.")
         if sent.pop("top_k", None) is not None:
-            said.append("Top-k is left out: it cannot be used while the model thinks.")
+            said.append("Top-k was not sent: it cannot be used while the model thinks.")
     if "temperature" in sent and sent.pop("top_p", None) is not None:
-        said.append("Top-p is left out: this protocol takes either temperature or top-p.")
+        said.append("Top-p was not sent: this protocol accepts either temperature or top-p.")
     for name, penalty in (("Presence", request.presence_penalty), ("Frequency", request.frequency_penalty)):
         if penalty:
-            said.append(f"{name} penalty is left out: this protocol does not know it.")
+            said.append(f"{name} penalty was not sent: this protocol does not support it.")
     return sent
 
 

@@ -55,7 +55,9 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.reasoning_effort and (effort := _effort(request)):
         body["reasoning_effort"] = effort
     if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
-        raise InvalidRequest(f"{endpoint.name} takes at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them.")
+        raise InvalidRequest(
+            f"{endpoint.name} accepts at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them."
+        )
     if request.stop_sequences:
         body["stop"] = list(request.stop_sequences)
     return body
@@ -69,7 +71,7 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     """A sentence for each part of the request that is left out or changed."""
     said = list(request.remarks)
     if request.top_k is not None and not endpoint.accepts_top_k:
-        said.append("Top-k is left out: this provider is not marked as taking it.")
+        said.append("Top-k was not sent: this provider is not set to accept it.")
     return said + _notes_on_thinking(request, endpoint)
 
 
@@ -93,11 +95,11 @@ def _notes_on_thinking(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     if not endpoint.reasoning_effort:
         asked = "reasoning effort" if request.reasoning_effort else "thinking budget"
         if request.reasoning_effort or request.thinking_budget is not None:
-            return [f"The {asked} is left out: this provider is not marked as taking a reasoning effort."]
+            return [f"The {asked} was not sent: this provider is not set to accept a reasoning effort."]
     elif request.thinking_budget is not None and not request.reasoning_effort:
-        return [f"The thinking budget is sent as the reasoning effort “{_effort(request)}”."]
+        return [f"The thinking budget was sent as the reasoning effort “{_effort(request)}”."]
     if request.thinks_adaptively and not request.reasoning_effort:
-        return ["How much it thinks is left to the model: this protocol has no word for adaptive thinking."]
+        return ["The model decides how much it thinks: this protocol does not support adaptive thinking."]
     return []
 
 

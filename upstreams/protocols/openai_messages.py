@@ -22,8 +22,8 @@ def to_chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str,
     except Unsendable as unsendable:
         kind = "an image" if unsendable.block.get("type") == "image" else "a document"
         raise InvalidRequest(
-            f"{endpoint.name} cannot be sent {kind} that is kept elsewhere. "
-            "Attach the file itself, or take another model."
+            f"{endpoint.name} cannot receive {kind} that is stored elsewhere. "
+            "Attach the file itself, or choose another model."
         ) from None
     return sent
 

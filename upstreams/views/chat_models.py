@@ -38,7 +38,7 @@ def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def _form_page(request: AuthenticatedRequest, form: ChatModelForm, what: Provider | ChatModel) -> HttpResponse:
     if form.is_valid():
         model = form.save()
-        messages.success(request, f"{model} is saved.")
+        messages.success(request, f"Saved {model}.")
         return redirect(_place_of(model))
     title = "Add a model" if isinstance(what, Provider) else ChatModel.objects.get(pk=what.pk).name
     context = {"form": form, "provider": form.instance.provider, "chat_model": form.instance, "title": title}
@@ -83,7 +83,7 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Only what the server does not list: everything else would be back with the next listing."""
     model = get_object_or_404(ChatModel.objects.select_related("provider").filter(is_listed=False), pk=pk)
     model.delete()
-    messages.success(request, f"{model} is removed.")
+    messages.success(request, f"Removed {model}.")
     return redirect("provider", model.provider.pk)
 
 

@@ -46,7 +46,7 @@ def add(request: AuthenticatedRequest) -> HttpResponse:
     form = ProviderForm(request.POST or None, initial=preset.initial if preset else None)
     if form.is_valid():
         provider = form.save()
-        messages.success(request, f"{provider} is saved.")
+        messages.success(request, f"Saved {provider}.")
         return redirect("provider", provider.pk)
     context = {"form": form, "presets": PRESETS.values(), "preset": preset}
     return render(request, "upstreams/provider_form.html", context, status=422 if form.is_bound else 200)
@@ -66,7 +66,7 @@ def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     form = ProviderForm(request.POST or None, instance=provider)
     if form.is_valid():
         form.save()
-        messages.success(request, f"{provider} is saved.")
+        messages.success(request, f"Saved {provider}.")
         return redirect("provider", pk)
     status = 422 if form.is_bound else 200
     return render(request, "upstreams/provider_form.html", edit_page_of(form, pk), status=status)
@@ -77,7 +77,7 @@ def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
     if not can_be_enabled(provider):
-        raise PermissionDenied("The environment no longer names this provider.")
+        raise PermissionDenied("The environment no longer defines this provider.")
     provider.is_enabled = request.POST.get("enabled") == "on"
     provider.save(update_fields=["is_enabled"])
     return redirect("provider", pk)
@@ -88,10 +88,10 @@ def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
     if not is_deletable(provider):
-        raise PermissionDenied("This provider would be back at the next start.")
+        raise PermissionDenied("The next start would add this provider again.")
     if request.method == "POST":
         provider.delete()
-        messages.success(request, f"{provider.name} is deleted.")
+        messages.success(request, f"Deleted {provider.name}.")
         return redirect("providers")
     return render(request, "upstreams/provider_delete.html", {"provider": provider})
 

@@ -31,11 +31,11 @@ _LADDER: Final = {
 }
 
 _HINTS: Final = {
-    ConnectionStep.ADDRESS: "Check how the base URL is written.",
-    ConnectionStep.NAME: "Check the spelling of the host, and that this machine's network knows it.",
-    ConnectionStep.CONNECT: "Check that the server runs, its port, and that no firewall stands between.",
-    ConnectionStep.TLS: "This machine must trust the certificate; http:// does without one inside a network.",
-    ConnectionStep.AUTHENTICATION: "Check that the key is whole, is for this server, and is sent as it expects.",
+    ConnectionStep.ADDRESS: "Check the base URL for typing errors.",
+    ConnectionStep.NAME: "Check the spelling of the host name, and that this machine can resolve it.",
+    ConnectionStep.CONNECT: "Check that the server is running, its port, and that no firewall blocks the connection.",
+    ConnectionStep.TLS: "This machine has to trust the certificate. Inside a network, http:// works without one.",
+    ConnectionStep.AUTHENTICATION: "Check that the key is complete, belongs to this server, and is sent as it expects.",
     ConnectionStep.SERVER: "Check the protocol and the path of the base URL.",
 }
 

@@ -69,13 +69,13 @@ async def test_a_stream_without_a_word_has_failed(
 
 
 REFUSALS: list[tuple[int, str, str, str]] = [
-    (400, "invalid_request_error", "invalid_request", "refused the request as invalid"),
-    (401, "authentication_error", "authentication", "did not accept the API key"),
-    (403, "permission_error", "permission", "may not use this model"),
-    (404, "not_found_error", "unknown_model", "does not know this model"),
+    (400, "invalid_request_error", "invalid_request", "rejected the request as invalid"),
+    (401, "authentication_error", "authentication", "rejected the API key"),
+    (403, "permission_error", "permission", "has no access to this model"),
+    (404, "not_found_error", "unknown_model", "did not find this model"),
     (413, "request_too_large", "request_too_large", "too long for this model"),
-    (429, "rate_limit_error", "rate_limited", "too many requests"),
-    (500, "api_error", "server_failed", "a fault of its own"),
+    (429, "rate_limit_error", "rate_limited", "is limiting requests"),
+    (500, "api_error", "server_failed", "reported an internal error"),
     (529, "overloaded_error", "overloaded", "is overloaded"),
 ]
 
@@ -110,7 +110,7 @@ async def test_a_missing_server_is_explained(
     await Provider.objects.aupdate(base_url=f"http://127.0.0.1:{port}")
     tab, reply = await asked(browser, ada, conversation)
     assert (reply.state, reply.error_kind) == (State.FAILED, "unreachable")
-    assert "No server answers at the address of Testing" in tab.page.article(reply.message_id)
+    assert "Could not connect to Testing" in tab.page.article(reply.message_id)
 
 
 async def test_a_web_page_at_the_address_is_explained(
@@ -119,7 +119,7 @@ async def test_a_web_page_at_the_address_is_explained(
     either_server.body(b"<html>Welcome</html>", headers={"content-type": "text/html"})
     tab, reply = await asked(browser, ada, conversation)
     assert (reply.state, reply.error_kind) == (State.FAILED, "not_a_model_server")
-    assert "is not a model server" in tab.page.article(reply.message_id)
+    assert "did not respond like a model server" in tab.page.article(reply.message_id)
 
 
 async def test_a_missing_model_is_explained(browser: Opening, ada: User, conversation: Conversation) -> None:
@@ -134,7 +134,7 @@ async def test_an_unreadable_key_is_explained(
     settings.SEALING_KEY = "another sealing key than the one it was sealed with"
     tab, reply = await asked(browser, ada, conversation)
     assert (reply.state, reply.error_kind) == (State.FAILED, "sealed_key")
-    assert "enter it again" in tab.page.article(reply.message_id)
+    assert "Enter it again" in tab.page.article(reply.message_id)
     assert server.requests == []
 
 

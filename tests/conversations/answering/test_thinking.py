@@ -59,7 +59,7 @@ def test_what_was_set_for_another_model_can_be_switched_off(
     assert offered(browser_of(ada), conversation, "thinking") == ["", "adaptive"]
     where = f"/conversations/{conversation.pk}/settings/"
     refused = browser_of(ada).post(where, {"thinking": "adaptive"}, headers=HTMX)
-    assert "no adaptive thinking" in errors(refused.content)["thinking"]
+    assert "does not support adaptive thinking" in errors(refused.content)["thinking"]
     assert browser_of(ada).post(where, {"thinking": ""}).status_code == 302
     conversation.refresh_from_db()
     assert conversation.thinking == Thinking.OFF
@@ -79,7 +79,7 @@ def test_chat_completions_are_offered_an_effort_where_the_provider_takes_it(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("budget", "words"),
-    [("10", "1024 tokens or more"), ("", "Say how many tokens"), ("9999", "below the output limit")],
+    [("10", "at least 1,024 tokens"), ("", "Say how many tokens"), ("9999", "less than the maximum answer length")],
 )
 def test_an_impossible_budget_is_refused_at_its_field(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, budget: str, words: str

@@ -124,11 +124,11 @@ def test_settings_leave_alone_what_changes_while_they_are_saved(
         ("temperature", "1.5", "between 0 and 1"),
         ("temperature", "warm", "Enter a number"),
         ("temperature", "nan", "Enter a number"),
-        ("max_tokens", "0", "1 token or more"),
+        ("max_tokens", "0", "at least 1 token"),
         ("max_tokens", "-5", "greater than or equal to 0"),
         ("max_tokens", "1" * 30, ""),
         ("top_p", "2", "between 0 and 1"),
-        ("stop_sequences", "END\n  \nSTOP", "something other than white space"),
+        ("stop_sequences", "END\n  \nSTOP", "more than white space"),
     ],
 )
 def test_a_setting_that_the_model_does_not_allow_is_refused_beside_its_field(

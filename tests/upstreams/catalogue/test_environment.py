@@ -54,13 +54,13 @@ def test_a_key_alone_means_the_vendor(start):
 def test_an_address_alone_means_a_server_that_wants_no_key(start):
     start(OPENAI_BASE_URL="http://localhost:11434/v1/")
     ollama = named("openai")
-    assert (ollama.name, ollama.base_url) == ("OpenAI-compatible (localhost:11434)", "http://localhost:11434/v1")
+    assert (ollama.name, ollama.base_url) == ("OpenAI-compatible server", "http://localhost:11434/v1")
     assert (ollama.has_key, ollama.max_tokens_field) == (False, "max_tokens")
 
 
 def test_another_server_is_shown_the_key_as_bearer(start):
     start(ANTHROPIC_API_KEY=SECRET, ANTHROPIC_BASE_URL="https://proxy.example/anthropic")
-    assert (named().name, named().auth_header) == ("Anthropic-compatible (proxy.example)", "bearer")
+    assert (named().name, named().auth_header) == ("Anthropic-compatible server", "bearer")
 
 
 def test_a_second_start_changes_nothing(start):
@@ -82,7 +82,7 @@ def test_a_new_address_brings_its_own_defaults(start):
     start(ANTHROPIC_API_KEY=SECRET)
     pk = named().pk
     start(ANTHROPIC_BASE_URL="http://proxy.example")
-    assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic-compatible (proxy.example)", "bearer")
+    assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic-compatible server", "bearer")
     start(ANTHROPIC_BASE_URL="")
     assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic", "x-api-key")
 

@@ -86,7 +86,7 @@ async def test_all_pages_are_asked_for_and_a_page_that_repeats_is_the_last() -> 
 async def test_a_good_connection_is_reported(server: ModelServer) -> None:
     report = await trial(server)
     assert (report.ok, report.step, report.models) == (True, ConnectionStep.DONE, 1)
-    assert report.message == "Testing answers and offers 1 model."
+    assert report.message == "Testing responds and offers 1 model."
 
 
 async def test_a_wrong_key_is_reported(server: ModelServer) -> None:
@@ -99,7 +99,7 @@ async def test_a_web_page_is_reported(server: ModelServer) -> None:
     listed(server, b"<html>Welcome</html>", kind="text/html")
     report = await trial(server)
     assert (report.ok, report.step) == (False, ConnectionStep.SERVER)
-    assert "not a model server" in report.message and report.detail == "<html>Welcome</html>"
+    assert "did not respond like a model server" in report.message and report.detail == "<html>Welcome</html>"
 
 
 async def test_a_server_that_does_not_list_its_models_is_usable(server: ModelServer) -> None:
@@ -133,7 +133,7 @@ async def test_a_closed_port_is_reported(server: ModelServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     report = await trial(server.endpoint(base_url=f"http://127.0.0.1:{port}"))
-    assert (report.step, "No server answers" in report.message) == (ConnectionStep.CONNECT, True)
+    assert (report.step, "Could not connect" in report.message) == (ConnectionStep.CONNECT, True)
 
 
 async def test_an_unknown_host_is_reported(server: ModelServer) -> None:

@@ -93,12 +93,12 @@ def test_a_provider_is_added_with_its_key_sealed(admin):
     ("field", "value", "words"),
     [
         ("name", "", "This field is required."),
-        ("name", "hOUSE", "Another provider has this name."),
-        ("base_url", "ftp://models.example", "Begin the address with https://"),
-        ("base_url", "http://ada:pw@models.example", "the key has a field of its own"),
-        ("base_url", "http://models.example/v1?x=1", "Leave out everything"),
-        ("key", "two words", "A key has only letters"),
-        ("key", "schlüssel", "A key has only letters"),
+        ("name", "hOUSE", "Another provider already has this name."),
+        ("base_url", "ftp://models.example", "The address must start with https://"),
+        ("base_url", "http://ada:pw@models.example", "Enter the key in its own field"),
+        ("base_url", "http://models.example/v1?x=1", "Remove everything"),
+        ("key", "two words", "A key can only contain"),
+        ("key", "schlüssel", "A key can only contain"),
         ("first_byte_timeout", "0", "greater than or equal to 1"),
         ("protocol", "gopher", "Select a valid choice"),
     ],
@@ -174,7 +174,7 @@ def test_a_key_that_cannot_be_read_is_said_in_words(house, admin, settings):
 def test_a_doubtful_address_is_saved_with_a_warning(admin):
     fields = {**FIELDS, "protocol": "anthropic", "base_url": "http://models.example/v1"}
     answer = admin.post(at("provider_add"), fields, follow=True)
-    assert "without /v1 at the end" in answer.text
+    assert "do not end in /v1" in answer.text
 
 
 def test_what_the_environment_says_is_shown_and_not_changed(admin, settings):
@@ -197,7 +197,7 @@ def test_one_that_left_the_environment_can_be_deleted_but_not_enabled(admin, set
     settings.ANTHROPIC_API_KEY = ""
     sync_providers()
     named = Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol="anthropic")
-    assert "no longer names this provider" in admin.get(at("provider", named.pk)).text
+    assert "no longer defines this provider" in admin.get(at("provider", named.pk)).text
     assert admin.post(at("provider_enabling", named.pk), {"enabled": "on"}).status_code == 403
     assert admin.post(at("provider_delete", named.pk)).status_code == 302
 
@@ -221,7 +221,7 @@ def test_a_provider_is_paused_and_taken_up_again(house, admin):
 
 
 def test_deleting_asks_first(house, admin):
-    assert "cannot be undone" in admin.get(at("provider_delete", house.pk)).text
+    assert "You cannot undo this" in admin.get(at("provider_delete", house.pk)).text
     assert Provider.objects.exists()
     admin.post(at("provider_delete", house.pk))
     assert not Provider.objects.exists()

@@ -82,13 +82,3 @@ def test_a_server_is_its_scheme_host_and_port(one, other, same):
 )
 def test_a_path_that_is_probably_a_slip_is_doubted(protocol, url, is_doubted):
     assert bool(addresses.doubt(protocol, url)) is is_doubted
-
-
-def test_people_see_the_host_and_an_unusual_port():
-    urls = ["http://localhost:11434/v1", "https://a.example/v1", "https://a.example:443", "http://[::1]:8080"]
-    assert [addresses.host_and_port(url) for url in urls] == [
-        "localhost:11434",
-        "a.example",
-        "a.example",
-        "[::1]:8080",
-    ]

@@ -71,7 +71,7 @@ def test_one_model_is_not_added_twice(house, admin):
     model_of(house, "large")
     answer = admin.post(at("chat_model_add", house.pk), {"model_id": "large"})
     assert (answer.status_code, ChatModel.objects.count()) == (422, 1)
-    assert "has a model of this id already" in answer.text
+    assert "already has a model with this ID" in answer.text
 
 
 def test_names_limits_and_prices_are_edited(house, admin):

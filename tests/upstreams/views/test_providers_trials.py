@@ -44,7 +44,7 @@ def fields(server, **changes):
 
 async def test_a_connection_that_works_is_said_to(server, house, admin):
     report = (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
-    assert "House answers and offers 1 model." in report
+    assert "House responds and offers 1 model." in report
     assert server.requests[-1].headers["authorization"] == f"Bearer {SECRET}"
     assert SECRET not in report
 
@@ -53,20 +53,20 @@ async def test_a_doubt_about_the_address_is_said_once(server, house, admin):
     await Provider.objects.aupdate(base_url=server.url.removesuffix("/v1"))
     server.listing = REFUSED
     page = (await admin.post(at("provider_trial", house.pk))).text
-    assert page.count("mostly end in /v1") == 1
-    assert "mostly end in /v1" not in (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
+    assert page.count("usually end in /v1") == 1
+    assert "usually end in /v1" not in (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
 
 
 async def test_values_are_tried_before_they_are_saved(server, admin):
     report = (await admin.post(at("provider_trial_of_new"), fields(server, name="", key="sk-new"), headers=HTMX)).text
-    assert "The server answers and offers 1 model." in report
+    assert "The server responds and offers 1 model." in report
     assert server.requests[-1].headers["authorization"] == "Bearer sk-new"
     assert not await Provider.objects.aexists()
 
 
 async def test_without_script_the_whole_form_comes_back_without_its_key(server, admin):
     page = (await admin.post(at("provider_trial_of_new"), fields(server, key="sk-new"))).text
-    assert "House answers and offers 1 model." in page and f'value="{server.url}"' in page
+    assert "House responds and offers 1 model." in page and f'value="{server.url}"' in page
     assert "sk-new" not in page
 
 
@@ -88,11 +88,11 @@ async def test_a_stored_key_is_not_tried_on_another_server(server, house, admin)
 async def test_the_step_that_failed_is_named(server, house, admin):
     server.listing = REFUSED
     report = (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
-    assert "did not accept the API key" in report and "bad key" in report
+    assert "rejected the API key" in report and "bad key" in report
     assert '<li class="is-failed">' in report
     nobody = fields(server, base_url="http://127.0.0.1:1/v1", key="k")
     report = (await admin.post(at("provider_trial_of_new"), nobody, headers=HTMX)).text
-    assert "No server answers" in report and "administrator" not in report
+    assert "Could not connect" in report and "administrator" not in report
 
 
 async def test_values_that_cannot_be_tried_are_named_and_nothing_is_sent(server, admin):
@@ -104,16 +104,16 @@ async def test_an_unreadable_key_is_named(server, house, admin, settings):
     settings.SEALING_KEY = "another"
     for name in ("provider_trial", "provider_trial_of_form"):
         report = (await admin.post(at(name, house.pk), fields(server), headers=HTMX)).text
-        assert "enter it again" in report
+        assert "Enter it again" in report
     assert not server.requests
 
 
 async def test_a_failed_listing_is_shown_and_tried_again_from_there(server, house, admin):
     server.listing = REFUSED
     section = (await admin.post(at("provider_listing", house.pk), headers=HTMX)).text
-    assert "House did not accept the API key." in section and "Try again" in section
+    assert "House rejected the API key." in section and "Try again" in section
     page = await admin.get(at("provider", house.pk))
-    assert "House did not accept the API key." in page.text
+    assert "House rejected the API key." in page.text
     server.listing = None
     section = (await admin.post(at("provider_listing", house.pk), headers=HTMX)).text
     assert "Test model" in section and "Try again" not in section
