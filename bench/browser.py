@@ -22,6 +22,7 @@ from bench.load import Tab, Tally, listen, speak
 from bench.stand import Address, Stand
 from bench.upstream import Plan
 
+BROWSERS: Final = ("chromium-headless-shell", "chromium", "google-chrome")
 FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 STAMPED: Final = 5
 CALM: Final = 1.0
@@ -111,7 +112,7 @@ async def reached(tab: Tab, tally: Tally, stamps: float) -> None:
 
 async def run(stand: Stand, address: Address, rows: list[tuple[int, Plan, int]]) -> None:
     async with async_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
+        found = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         for conversation, plan, model in rows:
             patience = plan.count / plan.rate * 3 + 60

@@ -2,95 +2,83 @@
 
 import re
 
+from conversations.markdown.growing.block import OpenBlock
+from conversations.markdown.growing.fence import OpenFence
 from conversations.markdown.growing.outline import outline, starts_new_block
-from conversations.markdown.growing.patch import TAIL, Patch
-from conversations.markdown.growing.tails import Ended, OpenBlock, OpenFence, Tail
+from conversations.markdown.growing.patch import TAIL, Patch, diff_tail
+from conversations.markdown.growing.tail import Closed, Tail
 from conversations.markdown.growing.units import OpenUnits
-from conversations.markdown.render import render, render_closed
+from conversations.markdown.render import render
 from conversations.markdown.sanitise import readable
-
-__all__ = ["Patch", "StreamingMarkdown"]
 
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 
 
 class StreamingMarkdown:
-    """A text that grows: closed blocks are shown once and never change, the open one changes in `.tail`.
+    """A text that grows. Its closed blocks are shown once and never change; only the open one does, in the tail.
 
-    The page keeps `html` in a container and applies each Patch there. What is shown equals the whole text rendered at
-    once, but for link reference definitions and for what the open end leaves unfinished; `finish` settles both.
+    The page keeps `html` in a container and applies each Patch to it. It then shows what `render` would show of the
+    same text, apart from link reference definitions and an end that may still mean something else.
     """
 
-    def __init__(self, *, breaks: bool = False) -> None:
-        self._breaks = breaks
-        self._text: list[str] = []
+    def __init__(self) -> None:
         self._closed: list[str] = []
-        self._tail: Tail = OpenBlock("", breaks=breaks)
+        self._tail: Tail = OpenBlock("")
         self._carriage_return = ""
 
     @property
     def html(self) -> str:
-        """The content of the container as it is shown now, for a viewer who joins in the middle."""
+        """The container's present content, for a viewer who joins late."""
         return f'{"".join(self._closed)}<div class="tail">{self._tail.html}</div>'
 
     def feed(self, text: str) -> list[Patch]:
-        """Takes the next piece of text; returns what changes on the page, to be applied in order."""
-        self._text.append(text)
+        """Takes the next piece of text. Returns what changes on the page, to apply in order."""
         if self._carriage_return or text.endswith("\r"):
-            # A line may end in \r\n, and the piece between the two.
+            # A piece may end between the \r and the \n of one line end.
             text = self._carriage_return + text
             self._carriage_return = "\r" if text.endswith("\r") else ""
             text = text.removesuffix("\r")
         if not text:
             return []
         growth = self._tail.feed(readable(text))
-        return self._settle(growth.closed) if isinstance(growth, Ended) else growth
+        return self._close(growth.length) if isinstance(growth, Closed) else growth
 
-    def finish(self) -> str:
-        """The HTML of the whole text, rendered at once."""
-        return render("".join(self._text), breaks=self._breaks)
-
-    def _settle(self, closed: int) -> list[Patch]:
-        """Shows for good what is closed of the tail's text, and the rest as the new tail."""
-        source, shown = self._tail.source, self._tail.html
-        start, self._tail = self._next_tail(source, closed)
+    def _close(self, length: int) -> list[Patch]:
+        """Moves the closed blocks out of the tail, and starts a new tail with the rest of its source."""
+        source, before = self._tail.source, self._tail.html
+        start, self._tail = _find_tail(source, length)
         patches = []
-        if html := render_closed(source[:start], breaks=self._breaks):
+        if html := render(source[:start]):
             self._closed.append(html)
             patches.append(Patch(TAIL, "beforebegin", html))
-        if self._tail.html != shown:
-            patches.append(Patch(TAIL, "innerMorph", self._tail.html))
-        return patches
+        return patches + diff_tail(before, self._tail.html)
 
-    def _next_tail(self, source: str, start: int) -> tuple[int, Tail]:
-        """Where the last, open block of a text begins, and that block as a tail."""
-        while True:
-            if blank := _BLANK_LINES.match(source, start):
-                start = blank.end()
-            if opening := OpenFence.opening(source, start):
-                fence = OpenFence(opening)
-                growth = fence.feed(source[opening.end() :])
-                if not isinstance(growth, Ended):
-                    return start, fence
-                start += growth.closed
+
+def _find_tail(source: str, start: int) -> tuple[int, Tail]:
+    """Returns where the last, open block of a text begins, and that block. The text before `start` is closed."""
+    while True:
+        if blank := _BLANK_LINES.match(source, start):
+            start = blank.end()
+        if opening := OpenFence.match_opening(source, start):
+            fence = OpenFence(opening)
+            growth = fence.feed(source[opening.end() :])
+            if not isinstance(growth, Closed):
+                return start, fence
+            start += growth.length
+            continue
+        rest = source[start:]
+        blocks = outline(rest[: rest.rfind("\n") + 1])
+        if not blocks:
+            return start, OpenBlock(rest)
+        last = blocks[-1]
+        if starts_new_block(rest, last.kind):
+            start += rest.rfind("\n") + 1
+            return start, OpenBlock(source[start:])
+        if last.start:
+            start += last.start
+            last.units = [unit - last.start for unit in last.units]
+            if OpenFence.match_opening(source, start):
                 continue
-            rest = source[start:]
-            blocks = outline(rest[: rest.rfind("\n") + 1])
-            if not blocks:
-                break
-            last = blocks[-1]
-            if starts_new_block(rest, last.kind):
-                start += rest.rfind("\n") + 1
-                break
-            if last.start:
-                start += last.start
-                last.units = [unit - last.start for unit in last.units]
-                if OpenFence.opening(source, start):
-                    continue
-            if len(last.units) > (last.kind == "List"):
-                return start, OpenUnits(source[start:], last, breaks=self._breaks)
-            break
-        if start == 0 and isinstance(self._tail, OpenBlock):
-            self._tail.resume(source)
-            return 0, self._tail
-        return start, OpenBlock(source[start:], breaks=self._breaks)
+        if len(last.units) > (last.kind == "List"):
+            return start, OpenUnits(source[start:], last)
+        return start, OpenBlock(source[start:], last.kind)

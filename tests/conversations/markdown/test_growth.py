@@ -1,44 +1,67 @@
-"""What surely changes nothing before it is added to the page as it comes, and the page is none the worse for it."""
+"""What a growing text changes on the page: little, and at each moment the same however the text is cut."""
 
 import re
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conversations.markdown import Patch, StreamingMarkdown
 from tests.conversations.markdown.page import Page, tree
-from tests.conversations.markdown.texts import answers, cuts, pieces, texts
+from tests.conversations.markdown.texts import answers, cuts, long_blocks, marked_blocks, pieces, texts
 
 
-def shown(stream: StreamingMarkdown) -> str:
-    """What a reader sees, however it is divided; code is coloured once it is closed, which readers do not wait for."""
+def visible(stream: StreamingMarkdown) -> str:
+    """The HTML without the tail's element and without colours, which come when a block of code is closed."""
     html = "".join(stream.html.rsplit('<div class="tail">', 1)).removesuffix("</div>")
     return re.sub('<span class="[a-z]{1,2}">|</span>', "", html)
 
 
-def at_once(text: str) -> str:
+def fed_at_once(text: str) -> str:
     stream = StreamingMarkdown()
     stream.feed(text)
-    return shown(stream)
+    return visible(stream)
 
 
 @settings(max_examples=400, deadline=None)
 @given(answers | texts, cuts)
-def test_wherever_it_is_cut_it_shows_at_each_moment_what_it_would_show_had_it_come_at_once(text, lengths):
+def test_wherever_a_text_is_cut_it_shows_at_each_moment_what_it_would_show_fed_at_once(text, lengths):
     stream = StreamingMarkdown()
     text = text[:1000]
-    come = ""
+    fed = ""
     for piece in pieces(text, lengths):
         stream.feed(piece)
-        come += piece
-        assert shown(stream) == at_once(come)
+        fed += piece
+        assert visible(stream) == fed_at_once(fed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(long_blocks, st.lists(st.integers(1, 200), min_size=1, max_size=12))
+def test_a_long_block_shows_what_it_would_show_fed_at_once_a_few_feeds_ago(text, lengths):
+    stream = StreamingMarkdown()
+    page = Page(stream.html)
+    fed = [""]
+    for piece in pieces(text, lengths):
+        page.apply(stream.feed(piece))
+        fed.append(fed[-1] + piece)
+        assert page.root == tree(stream.html)
+        waits = len(fed[-1]) // 4096
+        assert any(visible(stream) == fed_at_once(before) for before in fed[: -2 - waits : -1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(marked_blocks, st.lists(st.integers(1, 60), min_size=1, max_size=12))
+def test_no_mark_shows_before_its_pair_is_there(text, lengths):
+    stream = StreamingMarkdown()
+    for piece in pieces(text, lengths):
+        stream.feed(piece)
+        assert not re.search(r"\*\*|`|\]\(", visible(stream))
 
 
 @settings(max_examples=150, deadline=None)
 @given(answers, cuts)
 def test_all_patches_of_a_frame_find_their_places_before_the_first_is_applied(text, lengths):
     stream = StreamingMarkdown()
-    # Beyond a length, not every change is rendered.
     text = f"{'Words that take room. ' * 60}{text}" if lengths[0] % 2 else text
     page = Page(stream.html)
     for piece in pieces(text, lengths):
@@ -46,8 +69,8 @@ def test_all_patches_of_a_frame_find_their_places_before_the_first_is_applied(te
         assert page.root == tree(stream.html)
 
 
-def grown(before: str, text: str) -> list[Patch]:
-    """What the text changes, after what is shown by then; of the places, their names."""
+def patches_of(text: str, before: str) -> list[Patch]:
+    """What the text changes after `before`, in places without their positions."""
     stream = StreamingMarkdown()
     stream.feed(before)
     return [patch._replace(target=patch.target.replace(":last-child", "")) for patch in stream.feed(text)]
@@ -75,25 +98,21 @@ P, STRONG = "> .tail > p", "> .tail > p > strong"
         ("Some words", " [the", [(P, " [the")]),
         ("see [the](https://ex", "ample.org/x_y", []),
         ("Some words", ".\n\n", [(P, ".")]),
-        ("Some words", "\n\n- ", []),
+        ("Some words\n", "and", [(P, "\nand")]),
         ("- **Item** a\n- it", "em", [("> .tail > ul > li", "em")]),
         ("1. a\n\n2. it", "em", [("> .tail > ol > li > p", "em")]),
         ("> quo", "ted", [("> .tail > blockquote > p", "ted")]),
         ("## Head", "ing", [("> .tail > h3", "ing")]),
     ],
 )
-def test_what_is_certain_is_appended(before, text, patches):
-    assert grown(before, text) == [Patch(target, "beforeend", html) for target, html in patches]
+def test_what_changes_nothing_before_it_is_appended(before, text, patches):
+    assert patches_of(text, before) == [Patch(target, "beforeend", html) for target, html in patches]
 
 
-def test_a_row_grows_cell_by_cell():
-    row = "> .tail > .table-scroll > table > tbody > tr"
-    patches = grown("| a | b | c |\n|---|--:|---|\n| 1 | 2 | 3 |\n| o", "ne | **two** | th")
-    assert [(patch.target, patch.html) for patch in patches] == [
-        (f"{row} > td:nth-child(1)", "ne"),
-        (f"{row} > td:nth-child(2)", "<strong>two</strong>"),
-        (f"{row} > td:nth-child(3)", "th"),
-    ]
+def test_a_row_grows_alone():
+    (patch,) = patches_of("ne | **two** | th", "| a | b | c |\n|---|--:|---|\n| 1 | 2 | 3 |\n| o")
+    assert patch.target == "> .tail > .table-scroll > table > tbody > tr"
+    assert patch.html == '<tr><td>one</td><td class="right"><strong>two</strong></td><td>th</td></tr>'
 
 
 @pytest.mark.parametrize(
@@ -110,6 +129,7 @@ def test_a_row_grows_cell_by_cell():
         ("<di", "v>"),
         ("# a", " #"),
         ("[a]: b", " c"),
+        ("[a]: b 'c", "d'"),
         ("> [!NOTE]", "!"),
         ("| a", " | b"),
         ("1", " word"),
@@ -118,7 +138,10 @@ def test_a_row_grows_cell_by_cell():
     ],
 )
 def test_what_may_mean_more_is_rendered(before, text):
-    assert [patch.swap for patch in grown(before, text)] in ([], ["innerMorph"])
+    stream = StreamingMarkdown()
+    stream.feed(before)
+    stream.feed(text)
+    assert visible(stream) == fed_at_once(before + text)
 
 
 def test_a_row_that_begins_with_half_a_mark_waits():

@@ -84,7 +84,6 @@ def test_a_payload_is_harmless_letter_by_letter():
                 assert_harmless(patch.html)
             page.apply(patches)
         assert page.root == tree(stream.html)
-        assert_harmless(stream.finish())
 
 
 OPEN_ENDS = {
@@ -103,9 +102,6 @@ def test_a_payload_is_harmless_where_text_is_appended(name):
         for piece in pieces(payload, [3, 1, 4]):
             patches = stream.feed(piece)
             for change in patches:
-                if change.swap == "beforeend" and "\n" not in payload:
-                    # What is appended is text in the elements of marks, and none of them has an attribute.
-                    assert not re.search("<(?!/?(?:strong|em|code)>)", change.html)
                 assert_harmless(change.html)
             page.apply(patches)
         assert page.root == tree(stream.html)

@@ -99,6 +99,24 @@ answers = st.builds(
 )
 """Paragraphs, lists and tables of sentences as models write them, with more marks and worse ones."""
 
+LEADS = ["", "", "- ", "1. ", "> ", "## ", "- a\n- ", "- a\n\n  "]
+long_blocks = st.builds(
+    lambda lead, words, end: lead + "Words that take room. " * words + end,
+    st.sampled_from([*LEADS, "<div>\n", "| a | b |\n|---|---|\n| "]),
+    st.integers(45, 400),
+    answers,
+)
+"""Blocks of 1,000 to 9,000 characters before their marked end."""
+
+marks = st.sampled_from([*WORDS, "**bold**", "**two words**", "`code`", "`two words`", "[two words](http://a.b/c)"])
+marked_blocks = st.builds(
+    lambda lead, words, end: lead + " ".join((words * 200)[:end]),
+    st.sampled_from(LEADS),
+    st.lists(marks, min_size=5, max_size=40),
+    st.integers(100, 700),
+)
+"""Blocks of 500 to 7,000 characters with marks that are all complete."""
+
 cuts = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 
 

@@ -1,0 +1,84 @@
+"""The open end of a text: rendered again as it grows, except for plain words, which are appended."""
+
+import re
+from typing import Final
+
+from conversations.markdown.growing.patch import Patch, find_open_elements
+
+_PLAIN = re.compile(r"[^\x00-\x1f#$&()*/<>\[\\\]_`{|}~\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+"""Characters without a meaning in Markdown or HTML in the middle of a line. Of the spaces, only the ASCII one is."""
+_LAST_WORD = re.compile(r"[^ \n]+\Z")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+class OpenEnd:
+    """A text's last rendering, and the text since.
+
+    `within` selects the element that holds the HTML. The cost of a long text stays linear: each feed pays for rendering
+    LENGTH_PER_FEED characters, and the text is rendered again when the last rendering is paid.
+    """
+
+    LENGTH_PER_FEED: Final = 4096
+
+    def __init__(self, within: str) -> None:
+        self._within = within
+        self._unpaid = 0
+        self.show("", "", "")
+
+    @property
+    def source(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def html(self) -> str:
+        return "".join(self._html) + self._foot
+
+    def show(self, source: str, view: str, html: str) -> None:
+        """Takes over a rendering: `html` shows `view`, the presentable part of `source`."""
+        self._pieces = [source]
+        self._unpaid = max(self._unpaid, -self.LENGTH_PER_FEED) + len(source)
+        self._view, self._html, self._foot = view, [html], ""
+        self._target: str | None = None
+        self._spaces = ""
+
+    def feed(self, text: str) -> list[Patch] | None:
+        """Takes the next piece of text. Returns what changes on the page, or None if it is time to render again."""
+        self._pieces.append(text)
+        self._unpaid -= self.LENGTH_PER_FEED
+        if _PLAIN.fullmatch(text) and self._can_append():
+            return self._append(text)
+        self._target = ""
+        return [] if self._unpaid > 0 else None
+
+    def _can_append(self) -> bool:
+        """Whether a rendering would show plain text as it is, and change nothing before it."""
+        if self._target is None:
+            self._target = self._find_target()
+        return self._target != ""
+
+    def _find_target(self) -> str:
+        """Returns the selector of the element to append plain text to, empty if it may mean more than it says."""
+        source, html = self._pieces[0], self._html[0]
+        shown = source.rstrip(" ")
+        line = shown[shown.rfind("\n") + 1 :]
+        word = _LAST_WORD.search(line)
+        # A line without letters may become an item, a rule or a table. What follows a bracket may be a definition.
+        is_text = word and _PLAIN.fullmatch(word[0]) and _LETTER.search(line) and "|" not in line and "]:" not in shown
+        if not is_text or shown != self._view:
+            return ""
+        _, end, target = find_open_elements(html, self._within)[0]
+        if not html.endswith(shown[-1], 0, end):
+            return ""
+        self._html, self._foot = [html[:end]], html[end:]
+        self._spaces = source[len(shown) :]
+        return target
+
+    def _append(self, text: str) -> list[Patch]:
+        text = self._spaces + text
+        shown = text.rstrip(" ")
+        # Markdown drops spaces at the end of a line, so they wait for what follows.
+        self._spaces = text[len(shown) :]
+        if not shown:
+            return []
+        self._html.append(shown)
+        return [Patch(self._target or "", "beforeend", shown)]
