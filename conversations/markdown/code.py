@@ -60,7 +60,7 @@ def coloured(language: str, source: str) -> str:
     tokens = _tokens(lexer, source)
     if "".join(text for _, text in tokens) != source:
         return escape(source)
-    return sanitise.clean_code("".join(_spans(tokens)))
+    return sanitise.code.clean("".join(_spans(tokens)))
 
 
 def _is_colourable(source: str) -> bool:

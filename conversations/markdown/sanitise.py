@@ -1,4 +1,4 @@
-"""The second wall: allow-lists that all rendered HTML passes, whatever the renderer meant to write."""
+"""The second wall: allow-lists that all rendered HTML passes, whatever the writer meant to write."""
 
 import re
 
@@ -62,30 +62,6 @@ math = nh3.Cleaner(
     },
     url_schemes=set(),
 )
-
-_TEXT = r"[^<>&\r\xa0]++|&(?:amp|lt|gt|nbsp);"
-_bare = re.compile(
-    rf"(?:{_TEXT}"
-    r"|</?(?:blockquote|code|del|em|h[2-6]|li|ol|p|strong|table|tbody|thead|tr|ul)>|</(?:div|td|th)>|<[bh]r>"
-    r"|<t(?:d|h scope=\"col\")(?: class=\"(?:center|right)\")?>"
-    r"|<div class=\"table-scroll\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">)*+"
-)
-_coloured = re.compile(rf"(?:{_TEXT}|<span class=\"(?:{'|'.join(sorted(COLOURS))})\">|</span>)*+")
-
-
-def clean(html: str) -> str:
-    """HTML of the renderer, sanitised.
-
-    Most of it has nothing to sanitise: escaped text, and elements that bear no attribute but those spelled out above.
-    That passes as it is, and is what the sanitiser would have made of it, at a tenth of the price.
-    """
-    return html if _bare.fullmatch(html) else body.clean(html)
-
-
-def clean_code(html: str) -> str:
-    """The coloured content of a block of code, sanitised."""
-    return html if _coloured.fullmatch(html) else code.clean(html)
-
 
 _UNFIT = re.compile("[\r\0\ufdd0-\ufdef\ud800-\udfff]")
 _UNFIT_CHARACTER = re.compile("[\0\ufdd0-\ufdef\ud800-\udfff]")

@@ -40,7 +40,6 @@ class Writer:
         self._out: list[str] = []
         self._islands: list[str] = []
         self._depth = 0
-        self._is_odd = False
         self._link = ""
 
     def html(self) -> str:
@@ -54,8 +53,7 @@ class Writer:
                 out.append(escape(value))
             else:
                 _HANDLERS[kind](self, value)
-        html = "".join(out)
-        clean = sanitise.body.clean(html) if self._is_odd else sanitise.clean(html)
+        clean = sanitise.body.clean("".join(out))
         if not self._islands:
             return clean
         return _ISLAND.sub(lambda found: self._islands[int(found[1])], clean)
@@ -77,7 +75,6 @@ class Writer:
         self._out.append(f"<code>{escape(text)}</code>")
 
     def _raw(self, text: str) -> None:
-        self._is_odd = True
         self._out.append(escape(text))
 
     def _inline_math(self, latex: str) -> None:
@@ -105,9 +102,6 @@ class Writer:
         self._depth += 1
         if self._depth <= DEEPEST:
             self._out.append(_START_TAGS.get(name) or _OPENED[name](self, value))
-        else:
-            # Without the elements in between, what is left may not stand where it stands.
-            self._is_odd = True
 
     def _end(self, tag: Any) -> None:
         self._depth -= 1

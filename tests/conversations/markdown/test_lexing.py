@@ -1,14 +1,13 @@
 """A lexer that tries fewer rules finds the same."""
 
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pygments.lexer import Lexer
 
-from conversations.markdown import code, sanitise
+from conversations.markdown import code
 from conversations.markdown.lexing import tokens
 
 ROOT = Path(__file__).parents[3]
@@ -64,13 +63,3 @@ def test_it_finds_what_pygments_finds(language):
 def test_it_finds_the_same_in_what_nobody_means(language, source):
     lexer = code._lexer(language)
     assert_same(lexer, source)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_coloured_code_passes_as_the_sanitiser_would_have_it(language):
-    for source in SOURCES:
-        code.coloured.cache_clear()
-        passed = code.coloured(language, source)
-        code.coloured.cache_clear()
-        with mock.patch.object(sanitise, "clean_code", sanitise.code.clean):
-            assert code.coloured(language, source) == passed
