@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from accounts.models import User
 from conversations.models import Conversation
@@ -29,6 +30,18 @@ async def test_cached_and_written_tokens_are_shown_and_priced(
     assert reply.cost == (100 * 3 + 10 * 15 + 20_000 * Decimal("0.3") + 3_000 * Decimal("3.75")) / 1_000_000
     words = tab.page.article(reply.message_id)
     assert "23,100 tokens, 20,000 of them from cache, 3,000 written to it" in words
+
+
+async def test_an_answer_that_took_no_time_is_drawn(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    server.say("Yes.")
+    tab = await (await browser(ada)).open(conversation)
+    await tab.browser.say(conversation, "Hello?")
+    await tab.until_over((await last_reply(conversation)).message_id)
+    await conversation.generations.aupdate(finished_at=F("started_at"))
+    again = await tab.browser.open(conversation)
+    assert "Yes." in again.page.article((await last_reply(conversation)).message_id)
 
 
 @pytest.mark.parametrize("caches", [True, False])
