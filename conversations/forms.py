@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from chatsite.numbers import whole_number
 from conversations.models import Attachment, Conversation, Message, Thinking
 from conversations.models.conversation import EFFORTS
 from conversations.prompt.transcript import parameters_of
@@ -22,6 +23,21 @@ from upstreams.parameters import MIN_THINKING_BUDGET, check
 
 LONGEST_TURN = 200_000
 """Characters; about a hundred pages."""
+
+
+class ChatModelField(forms.Field):
+    """The key of a model that people may choose. Unlike Django's field, it builds no query for each form."""
+
+    default_error_messages = {"invalid_choice": "This model is not available any more. Choose another one."}
+
+    def to_python(self, value: Any) -> ChatModel | None:
+        if value in self.empty_values:
+            return None
+        pk = whole_number(str(value))
+        model = None if pk is None else ChatModel.find_offered(pk)
+        if model is None:
+            raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+        return model
 
 
 class TurnForm(forms.Form):
@@ -40,11 +56,9 @@ class TurnForm(forms.Form):
             "max_length": "A message can have %(limit_value)d characters; this one has %(show_value)d.",
         },
     )
-    chat_model = forms.ModelChoiceField(
-        ChatModel.objects.none(),
+    chat_model = ChatModelField(
         label="Model",
         required=False,
-        error_messages={"invalid_choice": "This model is not available any more. Choose another one."},
     )
 
     key = forms.UUIDField(
@@ -77,10 +91,7 @@ class TurnForm(forms.Form):
         attached = self.fields["attached"]
         assert isinstance(attached, forms.TypedMultipleChoiceField)
         attached.choices = lambda: [(str(each.uuid), each.name) for each in self.drafts]
-        field = self.fields["chat_model"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = ChatModel.objects.offered()
-        field.initial = lambda: self.speaking.pk if self.speaking else None
+        self.fields["chat_model"].initial = lambda: self.speaking.pk if self.speaking else None
 
     @property
     def status(self) -> int:
@@ -88,9 +99,15 @@ class TurnForm(forms.Form):
         return 429 if self.refusal else 422
 
     @cached_property
+    def models(self) -> list[ChatModel]:
+        """Those to choose from, the default first."""
+        return list(ChatModel.objects.offered())
+
+    @cached_property
     def speaking(self) -> ChatModel | None:
         """The model that answers unless another one is chosen."""
-        return self.conversation.speaking_model() if self.conversation else ChatModel.objects.default()
+        chosen = self.conversation.chat_model_id if self.conversation else None
+        return next((model for model in self.models if model.pk == chosen), self.models[0] if self.models else None)
 
     @cached_property
     def warnings(self) -> list[str]:

@@ -83,9 +83,8 @@ class Conversation(models.Model):
 
     def speaking_model(self) -> ChatModel | None:
         """The model that answers next: the chosen one while it is offered, else the default."""
-        offered = ChatModel.objects.offered()
-        chosen = offered.filter(pk=self.chat_model_id).first() if self.chat_model_id else None
-        return chosen or offered.first()
+        chosen = ChatModel.find_offered(self.chat_model_id) if self.chat_model_id else None
+        return chosen or ChatModel.objects.default()
 
     @transaction.atomic
     def rename(self, title: str) -> None:

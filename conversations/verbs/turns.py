@@ -96,15 +96,18 @@ def drafts_named(keys: Sequence[UUID], author: User, conversation: Conversation)
 
 
 def announce_turn(conversation: Conversation, generation: Generation, *, is_in_hand: bool) -> None:
-    """Shows the turn to everybody and starts its reply, which is harmless if the one before it has started it."""
-    reply = generation.message
+    """Shows the turn to everybody and starts its reply. The reply before it, if one is running, starts it at its end.
+
+    With `is_in_hand`, its messages are all that has the new revision.
+    """
+    reply, running = generation.message, replies.local.find(conversation.pk)
     assert reply.parent is not None
-    relay = replies.local.find(conversation.pk)
-    if relay and relay.message.pk == reply.pk:
-        is_in_hand = False
-    broadcasts.announce_revision(conversation, [reply.parent, reply] if is_in_hand else None)
+    # The reply before it may have ended, and started this one, since the turn was saved.
+    has_started = running is not None and running.message.pk == reply.pk
+    broadcasts.announce_revision(conversation, [reply.parent, reply] if is_in_hand and not has_started else None)
     broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
-    replies.generate.enqueue(generation.pk)
+    if running is None:
+        replies.generate.enqueue(generation.pk)
 
 
 def retry(message: Message, person: User, chat_model: ChatModel | None) -> Generation:

@@ -54,8 +54,7 @@ def asked_of(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | 
 def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
     """The one that stands in the composer, if people may use it."""
     named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
-    chosen = ChatModel.objects.offered().filter(pk=whole_number(named) or 0).first()
-    return chosen or conversation.speaking_model()
+    return ChatModel.find_offered(whole_number(named) or 0) or conversation.speaking_model()
 
 
 async def count(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:

@@ -17,7 +17,6 @@ from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.prompt.toolbox import ToolCounts
 from ledger.booking.entries import CallRefused
-from upstreams.models import ChatModel
 
 PAGE_SIZE = 40
 """Messages that come at a time."""
@@ -35,7 +34,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
     deleted = Conversation.objects.restorable_by(request.user)
     context = {
         "form": form,
-        "model": ChatModel.objects.default(),
+        "model": form.speaking,
         "deleted": deleted.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first(),
     }
     return render(request, "conversations/home.html", context, status=status)

@@ -91,8 +91,7 @@ def fork(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
 def chosen_model(request: AuthenticatedRequest, message: Message) -> ChatModel | None:
     """The model that the form names, if people may use it, else the one that the conversation speaks with."""
     named = whole_number(request.POST.get("chat_model", "")) or 0
-    chosen = ChatModel.objects.offered().filter(pk=named).first()
-    return chosen or message.conversation.speaking_model()
+    return ChatModel.find_offered(named) or message.conversation.speaking_model()
 
 
 def demand_right_to_delete(request: AuthenticatedRequest, message: Message) -> None:

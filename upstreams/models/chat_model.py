@@ -1,12 +1,13 @@
 """The chat models that providers offer, with their abilities, limits and prices."""
 
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.db.models import Exists, Q
 
+from chatsite.sql import PreparedQuery
 from upstreams import abilities
 from upstreams.chat import MESSAGES_EFFORTS, Effort
 from upstreams.endpoint import ProtocolName
@@ -84,6 +85,11 @@ class ChatModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.name = self.name or self.model_id
         super().save(*args, **kwargs)
+
+    @classmethod
+    def find_offered(cls, pk: int) -> "ChatModel | None":
+        """The model with this key, with its provider, if people may choose it."""
+        return _OFFERED.first(pk)
 
     @property
     def limits(self) -> ModelLimits:
@@ -172,3 +178,7 @@ class ChatModel(models.Model):
             + (usage.cache_write_tokens or 0) * cache_write
         )
         return total / MILLION
+
+
+# Asked with every turn.
+_OFFERED: Final = PreparedQuery(lambda pk: ChatModel.objects.offered().filter(pk=pk), 2**53, related="provider")
