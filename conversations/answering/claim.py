@@ -12,7 +12,7 @@ from upstreams.models import ChatModel
 from upstreams.protocols import PROTOCOLS
 from upstreams.sealing import SealBroken
 
-NO_MODEL = "No model is connected. An administrator can connect one: their name at the lower left, Providers."
+NO_MODEL = "No model is connected. Ask an administrator to connect one (user menu → Providers)."
 
 
 @dataclass(frozen=True, slots=True)
