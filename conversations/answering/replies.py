@@ -26,7 +26,7 @@ class Replies:
         self.saver = saving.Saver()
         self._replies: dict[int, RunningReply] = {}
         """By conversation: in each, one reply is written at a time."""
-        self._lives: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._saving: asyncio.Task[None] | None = None
         self._is_closing = self._is_interrupted = False
 
@@ -34,10 +34,10 @@ class Replies:
         """Writes a queued generation to its end. Harmless when it has been claimed already."""
         if self._is_closing:
             return
-        life = asyncio.create_task(self._live(generation_pk))
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
-        await life
+        task = asyncio.create_task(self._claim_and_run(generation_pk))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await task
 
     def find(self, conversation_pk: int) -> Relay | None:
         """The reply that is being written in this conversation, until it is booked."""
@@ -62,10 +62,10 @@ class Replies:
     async def close(self) -> None:
         """Starts no more replies and waits for the running ones. Cancelled, it interrupts them."""
         self._is_closing = True
-        if not self._lives:
+        if not self._tasks:
             return
         try:
-            await asyncio.wait(self._lives)
+            await asyncio.wait(self._tasks)
         except asyncio.CancelledError:
             await self.interrupt()
 
@@ -74,8 +74,8 @@ class Replies:
         self._is_closing = self._is_interrupted = True
         for reply in self.running():
             reply.interrupt()
-        if self._lives:
-            await asyncio.wait(self._lives, timeout=LAST_SAVE)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_SAVE)
         if self._saving:
             self._saving.cancel()
 
@@ -84,7 +84,7 @@ class Replies:
         self._replies[reply.generation.conversation_id] = reply
         reply.relay.start()
 
-    async def _live(self, generation_pk: int) -> None:
+    async def _claim_and_run(self, generation_pk: int) -> None:
         claimed = await sync_to_async(claim)(generation_pk)
         if claimed is None:
             return
@@ -92,9 +92,9 @@ class Replies:
         conversation_pk = claimed.generation.conversation_id
         if self._is_interrupted:
             reply.interrupt()
-        self.show(reply)
-        self._ensure_saving()
         try:
+            self.show(reply)
+            self._ensure_saving()
             await reply.run()
         finally:
             if self._replies.get(conversation_pk) is reply:
