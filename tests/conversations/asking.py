@@ -38,21 +38,21 @@ async def last_reply(conversation: Conversation) -> Generation:
     return await conversation.generations.select_related("message").alatest("pk")
 
 
-def posted(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
+def queue_turn(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
     """A turn in the database whose reply is queued and not enqueued as a task."""
     return add_turn(Path.through(conversation), author, text, model)
 
 
-async def claimed(generation: Generation) -> RunningReply:
+async def claim_reply(generation: Generation) -> RunningReply:
     """The generation's reply, which the test writes by hand: it is not shown yet, and asks no upstream."""
     claimed = await sync_to_async(claim)(generation.pk)
     assert claimed is not None
     return RunningReply(claimed, replies.local.saver)
 
 
-async def begun(conversation: Conversation, author: User, model: ChatModel) -> RunningReply:
+async def claim_new_reply(conversation: Conversation, author: User, model: ChatModel) -> RunningReply:
     """A claimed reply to a new turn."""
-    return await claimed(await sync_to_async(posted)(conversation, author, "Well?", model))
+    return await claim_reply(await sync_to_async(queue_turn)(conversation, author, "Well?", model))
 
 
 async def end(reply: RunningReply, state: State = State.COMPLETE) -> None:
@@ -66,7 +66,7 @@ def begins_and_hangs(server: ModelServer, *pieces: str) -> None:
     server.stream(*wire[: last + 1], Hang())
 
 
-async def half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
+async def open_half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
     """A tab with a reply that has begun and does not end by itself, and the reply's message."""
     tab = await (await browser(person)).open(conversation)
     await tab.browser.say(conversation, "Go on for ever")

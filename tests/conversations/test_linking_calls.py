@@ -9,7 +9,7 @@ from accounts.models import User
 from conversations.models import Conversation, GenerationCall
 from ledger.booking import entries
 from ledger.booking.entries import Caller, CallSource
-from tests.conversations.asking import posted
+from tests.conversations.asking import queue_turn
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ migration = import_module("conversations.migrations.0009_link_generation_calls")
 def test_entries_of_conversations_are_linked_and_no_others(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    generation = posted(conversation, ada, "Well?", model)
+    generation = queue_turn(conversation, ada, "Well?", model)
     number = str(generation.pk)
 
     def book(source: CallSource, request_id: str) -> int:

@@ -17,7 +17,7 @@ from conversations.verbs import turns
 from ledger.models import Budget, Entry, Outcome, RateLimit, Spending
 from ledger.reports import usage
 from tests.conversations.answering.tool_wires import calling
-from tests.conversations.asking import Opening, begins_and_hangs, half_way, posted, provider_at
+from tests.conversations.asking import Opening, begins_and_hangs, open_half_way, provider_at, queue_turn
 from tests.conversations.verbs.test_continuing import broken_off
 from tests.fakes import Gate, ModelServer
 from tests.wires import messages_event, reply_wire
@@ -37,7 +37,7 @@ def ask(ada: User, conversation: Conversation) -> Asking:
     """`await ask(model)` posts a turn of Ada's and returns its generation at the end."""
 
     async def asked(model: ChatModel, text: str = "Well?") -> Generation:
-        generation = await sync_to_async(posted)(conversation, ada, text, model)
+        generation = await sync_to_async(queue_turn)(conversation, ada, text, model)
         await replies.generate.func(generation.pk)
         return await Generation.objects.select_related("message").aget(pk=generation.pk)
 
@@ -168,7 +168,7 @@ async def test_a_stopped_answer_is_booked_for_the_text_it_has(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     begins_and_hangs(either_server, "I could ", "go on")
-    tab, message = await half_way(browser, ada, conversation)
+    tab, message = await open_half_way(browser, ada, conversation)
     [open_] = await all_entries()
     assert open_.outcome == Outcome.OPEN and open_.reserved_tokens > 4096
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
@@ -185,7 +185,7 @@ async def test_a_stop_before_the_first_word_is_booked_for_the_prompt(
 ) -> None:
     gate = Gate()
     server.stream(b"", before=[gate])
-    generation = await sync_to_async(posted)(conversation, ada, "w" * 400, model)
+    generation = await sync_to_async(queue_turn)(conversation, ada, "w" * 400, model)
     writing = asyncio.create_task(replies.generate.func(generation.pk))
     await asyncio.to_thread(gate.reached.wait, 10)
     await sync_to_async(turns.stop)(generation)
@@ -242,7 +242,7 @@ async def test_a_call_that_a_crash_ended_is_estimated_from_the_saved_text(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def crash() -> None:
-        lost = posted(conversation, ada, "Well?", model)
+        lost = queue_turn(conversation, ada, "Well?", model)
         assert lost.claim()
         upstream_call.begin_call(lost, prompt_tokens=12, max_tokens=100)
         Message.objects.filter(pk=lost.message_id).update(blocks=[{"type": "text", "text": "x" * 400}])

@@ -13,7 +13,7 @@ from conversations.models import Conversation, Generation, Message, Path, Role
 from conversations.models.message import text_block
 from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
-from tests.conversations.asking import posted
+from tests.conversations.asking import queue_turn
 from tests.ledger.calling import begin_call, make_call
 from tests.pages import Page
 from upstreams.models import ChatModel
@@ -41,7 +41,7 @@ def over(ada: User, model: ChatModel) -> Budget:
 @pytest.fixture
 def answer(ada: User, conversation: Conversation, model: ChatModel) -> Message:
     """The answer to a turn, which was cut."""
-    generation = posted(conversation, ada, "Well?", model)
+    generation = queue_turn(conversation, ada, "Well?", model)
     Generation.objects.update(state="interrupted")
     Message.objects.filter(pk=generation.message_id).update(blocks=[text_block("Half")])
     return generation.message

@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.answering.reply import RunningReply
 from conversations.models import Conversation, State
-from tests.conversations.asking import begins_and_hangs, begun, last_reply, posted
+from tests.conversations.asking import begins_and_hangs, claim_new_reply, last_reply, queue_turn
 from tests.conversations.verbs.test_continuing import broken_off
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
@@ -30,7 +30,7 @@ async def test_a_reply_is_found_from_its_first_frame_to_its_last(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     assert replies.local.find(conversation.pk) is None
     replies.local.show(reply)
     assert replies.local.find(conversation.pk) is reply.relay
@@ -43,7 +43,7 @@ async def test_a_reply_is_found_from_its_first_frame_to_its_last(
 async def test_a_stop_before_the_model_is_asked_ends_the_reply(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     replies.local.show(reply)
     replies.local.stop(reply.generation.pk)
     await reply.run()
@@ -54,7 +54,7 @@ async def test_a_stop_before_the_model_is_asked_ends_the_reply(
 async def test_an_owner_that_closes_starts_nothing_more(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    queued = await sync_to_async(posted)(conversation, ada, "Well?", model)
+    queued = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
     await replies.local.close()
     await replies.generate.func(queued.pk)
     assert (await last_reply(conversation)).state == State.QUEUED
@@ -90,7 +90,7 @@ async def test_a_reply_that_has_ended_leaves_memory_at_once(
             server.refuse(401, "authentication_error")
         case State.INTERRUPTED:
             server.stream(*broken_off(server, "Half"))
-    generation = await sync_to_async(posted)(conversation, ada, "Well?", model)
+    generation = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
     await replies.generate.func(generation.pk)
     assert (await last_reply(conversation)).state == ending
     assert len(left) == 3 and not any(reference() for reference in left)

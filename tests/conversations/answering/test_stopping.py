@@ -9,7 +9,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.models import Conversation, Generation, State
 from conversations.verbs import turns
-from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way
 from tests.fakes import Gate, ModelServer
 from tests.viewers import PATIENCE
 from tests.wires import reply_wire
@@ -27,7 +27,7 @@ async def test_stop_keeps_the_text_and_closes_the_connection_to_the_model(
     either_model: ChatModel,
 ) -> None:
     begins_and_hangs(either_server, "I could ", "go on")
-    tab, message = await half_way(browser, ada, conversation)
+    tab, message = await open_half_way(browser, ada, conversation)
     bens = await (await browser(ben)).open(conversation)
     answer = await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
     assert answer.status_code == 204
@@ -46,7 +46,7 @@ async def test_a_member_can_stop_an_answer_to_somebody_else(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
-    tab, message = await half_way(browser, ada, conversation)
+    tab, message = await open_half_way(browser, ada, conversation)
     await (await browser(ben)).post(f"/conversations/{conversation.pk}/stop/")
     await tab.until_over(message)
     assert tab.page.state(message) == "stopped"
@@ -71,7 +71,7 @@ async def test_stop_ends_queued_replies_too(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
-    tab, first = await half_way(browser, ada, conversation)
+    tab, first = await open_half_way(browser, ada, conversation)
     await tab.browser.say(conversation, "And then?")
     second = (await last_reply(conversation)).message_id
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
@@ -118,7 +118,7 @@ async def test_after_a_stop_the_conversation_goes_on(
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
     server.say("Shorter.")
-    tab, message = await half_way(browser, ada, conversation)
+    tab, message = await open_half_way(browser, ada, conversation)
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
     await tab.until_over(message)
     await tab.browser.say(conversation, "Shorter, please")

@@ -12,7 +12,7 @@ from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.live.hub import Frame, conversation_topic, hub, person_topic
 from conversations.live.hub import Viewer as Queue
 from conversations.models import Conversation, State
-from tests.conversations.asking import Opening, begun, claimed, end, last_reply, posted
+from tests.conversations.asking import Opening, claim_new_reply, claim_reply, end, last_reply, queue_turn
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.viewers import Viewer
@@ -135,7 +135,7 @@ async def test_who_was_away_for_very_long_gets_the_latest_messages_anew(
 
     def talk() -> None:
         for number in range(CATCH_UP_LIMIT // 2 + 1):
-            posted(conversation, ada, f"Number {number}")
+            queue_turn(conversation, ada, f"Number {number}")
 
     await sync_to_async(talk)()
     assert await tab.connect()
@@ -167,7 +167,7 @@ async def test_an_odd_address_is_that_of_a_page_drawn_just_now(
 async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, lost: int
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
@@ -188,7 +188,7 @@ async def test_a_viewer_who_misses_one_frame_reads_everything_all_the_same(
 async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, room: int
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
@@ -205,7 +205,7 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
 async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     message = reply.relay.message.pk
     replies.local.show(reply)
     for batch in BATCHES:
@@ -228,7 +228,7 @@ async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
 async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     message = reply.relay.message.pk
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
@@ -256,7 +256,7 @@ def cuts() -> list[list[list[ReplyEvent]]]:
 async def test_the_page_is_the_same_however_the_reply_came(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel, batches: list[list[ReplyEvent]]
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     replies.local.show(reply)
@@ -272,7 +272,7 @@ async def test_the_page_is_the_same_however_the_reply_came(
 async def test_an_answer_that_is_taken_up_again_is_followed_again(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    reply = await begun(conversation, ada, model)
+    reply = await claim_new_reply(conversation, ada, model)
     message = reply.relay.message.pk
     tabs = [await (await browser(ada)).open(conversation) for _ in range(2)]
     replies.local.show(reply)
@@ -284,7 +284,7 @@ async def test_an_answer_that_is_taken_up_again_is_followed_again(
     for tab in tabs:
         await tab.until(lambda page: page.state(message) == State.WAITING)
     await conversation.generations.aupdate(state=State.QUEUED)
-    again = await claimed(reply.generation)
+    again = await claim_reply(reply.generation)
     replies.local.show(again)
     again.relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("And ten")])
     for tab in tabs:

@@ -23,7 +23,7 @@ from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation, Message, Participant, State
 from conversations.verbs import turns
 from tests.conftest import PASSWORD
-from tests.conversations.asking import Opening, posted
+from tests.conversations.asking import Opening, queue_turn
 from tests.conversations.conftest import PAGE
 from tests.pages import Page
 from upstreams.events import BlockGrew, BlockOpened
@@ -76,7 +76,7 @@ def test_a_turn_between_two_pages_neither_repeats_nor_hides_a_conversation(brows
     browser = browser_of(ada)
     first = browser.get("/conversations/").content
     [more] = html.fragment_fromstring(first.decode(), create_parent="div").cssselect(".conversations-more a")
-    posted(Conversation.objects.get(title="Number 0"), ada, "Back to this")
+    queue_turn(Conversation.objects.get(title="Number 0"), ada, "Back to this")
     begin(ada, 1)
     rest = titles(browser.get(more.get("hx-get")).content)
     assert titles(first) + rest == [title for title in begun[::-1] if title != "Number 0"]
@@ -109,7 +109,7 @@ def test_a_list_costs_the_same_however_long_it_is(browser_of: SignedIn, ada: Use
 
 def talk(conversation: Conversation, person: User, count: int) -> None:
     for number in range(count):
-        posted(conversation, person, f"Number {number}")
+        queue_turn(conversation, person, f"Number {number}")
 
 
 def messages(source: bytes) -> list[int]:
@@ -167,7 +167,7 @@ def test_a_message_can_be_had_as_it_was_written(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation
 ) -> None:
     text = "# Dear *Ben*\n\n<b>&amp;\t日本語"
-    said = posted(conversation, ada, text).conversation.messages.get(author=ada)
+    said = queue_turn(conversation, ada, text).conversation.messages.get(author=ada)
     answer = browser_of(ben).get(f"/conversations/{conversation.pk}/messages/{said.pk}/source/")
     assert answer.content.decode() == text
     assert answer["content-type"] == "text/plain; charset=utf-8"
@@ -177,7 +177,7 @@ def test_a_message_can_be_had_as_it_was_written(
 def test_a_message_is_only_found_in_its_own_conversation(
     browser_of: SignedIn, ada: User, mallory: User, conversation: Conversation
 ) -> None:
-    said = posted(conversation, ada, "Between us").conversation.messages.get(author=ada)
+    said = queue_turn(conversation, ada, "Between us").conversation.messages.get(author=ada)
     mallorys = turns.begin(mallory)
     for pk in (mallorys.pk, conversation.pk):
         answer = browser_of(mallory).get(f"/conversations/{pk}/messages/{said.pk}/source/")
@@ -202,7 +202,7 @@ def test_a_branch_that_is_not_there_is_not_found(
 def test_people_who_left_are_remembered_in_what_they_said(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    posted(conversation, ben, "Goodbye")
+    queue_turn(conversation, ben, "Goodbye")
     ben.delete()
     page = browser_of(ada).get(f"/conversations/{conversation.pk}/").content.decode()
     assert "Goodbye" in page and "Somebody who left" in page
@@ -264,7 +264,7 @@ def test_at_whatever_moment_of_the_drawing_an_answer_ends_the_page_has_its_words
     browser = browser_of(ada)
     states = []
     for moment in itertools.count():
-        claimed = claim(posted(conversation, ada, "Well?", model).pk)
+        claimed = claim(queue_turn(conversation, ada, "Well?", model).pk)
         assert claimed is not None
         relay = Relay(claimed.generation, claimed.message)
         relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("Because.")])

@@ -10,7 +10,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.models import Conversation, Generation, Message, State
 from conversations.upkeep import recovery, watch
-from tests.conversations.asking import Opening, begins_and_hangs, half_way, last_reply, posted
+from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way, queue_turn
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -41,7 +41,7 @@ async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
-    tab, message = await half_way(browser, ada, conversation)
+    tab, message = await open_half_way(browser, ada, conversation)
     winding_down = asyncio.create_task(replies.local.close())
     await tab.browser.get("/healthz")
     winding_down.cancel()
@@ -61,7 +61,7 @@ async def test_recovery_labels_lost_replies_and_names_the_queued_ones(
     ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def crash() -> tuple[Generation, Generation]:
-        first, second = (posted(conversation, ada, text, model) for text in ("One?", "Two?"))
+        first, second = (queue_turn(conversation, ada, text, model) for text in ("One?", "Two?"))
         assert first.claim() and not second.claim()
         Message.objects.filter(pk=first.message_id).update(blocks=[{"type": "text", "text": "Half"}])
         return first, second
@@ -81,7 +81,7 @@ async def test_viewers_see_the_end_of_a_reply_whose_process_is_lost(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     def left_behind() -> Generation:
-        lost = posted(conversation, ada, "Still there?", model)
+        lost = queue_turn(conversation, ada, "Still there?", model)
         assert lost.claim()
         return lost
 
@@ -102,8 +102,8 @@ async def test_a_person_returns_after_a_restart(
     server.say("Two.")
 
     def crash() -> Generation:
-        first = posted(conversation, ada, "One?", model)
-        posted(conversation, ada, "Two?", model)
+        first = queue_turn(conversation, ada, "One?", model)
+        queue_turn(conversation, ada, "Two?", model)
         first.claim()
         return first
 
@@ -125,7 +125,7 @@ async def test_a_reply_is_written_once_however_often_it_is_enqueued(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Once.")
-    generation = await sync_to_async(posted)(conversation, ada, "How often?", model)
+    generation = await sync_to_async(queue_turn)(conversation, ada, "How often?", model)
     tab = await (await browser(ada)).open(conversation)
     for _ in range(3):
         await replies.generate.aenqueue(generation.pk)
