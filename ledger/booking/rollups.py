@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.booking import statements
-from ledger.models import Entry, Outcome, Period, UsageSum
+from ledger.models import Entry, Outcome, Period
 from ledger.models.usage_sum import NAME_FIELDS
 from upstreams.models import USAGE_FIELDS
 
@@ -12,18 +12,18 @@ FAILURES: Final = (Outcome.BROKEN, Outcome.FAILED, Outcome.LOST)
 
 def add_entry(entry: Entry) -> None:
     """Runs in the transaction that settles the entry."""
-    row = UsageSum(
-        person_pk=entry.person_id or 0,
-        key_pk=entry.key_id or 0,
-        group_pk=entry.group_id or 0,
-        model_pk=entry.chat_model_id or 0,
-        calls=1,
-        estimated_calls=int(entry.is_estimate),
-        failed_calls=int(entry.outcome in FAILURES),
-        cost=entry.cost or 0,
+    values = {
+        "person_pk": entry.person_id or 0,
+        "key_pk": entry.key_id or 0,
+        "group_pk": entry.group_id or 0,
+        "model_pk": entry.chat_model_id or 0,
+        "calls": 1,
+        "estimated_calls": int(entry.is_estimate),
+        "failed_calls": int(entry.outcome in FAILURES),
+        "cost": entry.cost or 0,
         **{name: getattr(entry, name) for name in ("source", *NAME_FIELDS)},
         **{name: getattr(entry, name) or 0 for name in USAGE_FIELDS},
-    )
+    }
     for span in Period:
-        row.span, row.start = span.value, span.start(entry.started_at)
-        statements.upsert_usage_sum(row)
+        start = span.start(entry.started_at)
+        statements.upsert_usage_sum({**values, "span": span.value, "start": start})

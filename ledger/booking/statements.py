@@ -1,5 +1,6 @@
 """The statements that every call of a model runs, written by hand (see chatsite.sql)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ ON CONFLICT ({", ".join(KEY_FIELDS)}) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in NAME_FIELDS)},
 {", ".join(f"{name} = {_SUM}.{name} + excluded.{name}" for name in SUMMED_FIELDS)}
 """,
-    [UsageSum._meta.get_field(name) for name in _SUM_COLUMNS],
+    [UsageSum._meta.get_field(name) if name in ("start", "cost") else None for name in _SUM_COLUMNS],
 )
 # ruff: enable[S608]
 
@@ -116,9 +117,9 @@ def update_entry(entry: Entry) -> None:
     UPDATE_ENTRY.execute(*(getattr(entry, name) for name in SETTLED_FIELDS), entry.pk)
 
 
-def upsert_usage_sum(row: UsageSum) -> None:
-    """Adds the row's figures to the sum with its key."""
-    UPSERT_USAGE_SUM.execute(*(getattr(row, name) for name in _SUM_COLUMNS))
+def upsert_usage_sum(values: Mapping[str, Any]) -> None:
+    """Adds the figures to the sum with the same key. Takes every column but the primary key."""
+    UPSERT_USAGE_SUM.execute(*(values[name] for name in _SUM_COLUMNS))
 
 
 def _subjects(payer: Payer) -> dict[str, Any]:
