@@ -24,7 +24,7 @@ _EXPIRIES: Final = [
     ("30", "In 30 days"),
     ("90", "In 90 days"),
     ("365", "In a year"),
-    (_ON_A_DAY, "After a day of my choice"),
+    (_ON_A_DAY, "After a date"),
     (_NEVER, "Never"),
 ]
 
@@ -40,7 +40,7 @@ class ApiKeyForm(forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=80,
-        help_text="What will use it: a program, a machine.",
+        help_text="The program or machine that will use it.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     expires = forms.ChoiceField(label="Expires", choices=_EXPIRIES, initial="90")
@@ -49,24 +49,24 @@ class ApiKeyForm(forms.Form):
     )
     scope = forms.ChoiceField(
         label="Models",
-        choices=[("every", "Every model, those that come later too"), ("some", "Only some")],
+        choices=[("every", "All models, including future ones"), ("some", "Selected models")],
         initial="every",
         widget=forms.RadioSelect,
     )
     chat_models = ModelChoices(
-        label="Which models",
+        label="Selected models",
         queryset=ChatModel.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
 
     budget = forms.DecimalField(
-        label="Its own budget",
+        label="Budget for this key",
         required=False,
         min_value=0,
         max_digits=18,
         decimal_places=4,
-        help_text="Beside your own, which holds in any case.",
+        help_text="In addition to your own budget, which always applies.",
         widget=forms.NumberInput(attrs={"placeholder": "None"}),
     )
     unit = forms.ChoiceField(label="Counted in", required=False)
@@ -94,16 +94,18 @@ class ApiKeyForm(forms.Form):
         day = cleaned.get("last_day")
         if cleaned.get("expires") == _ON_A_DAY and "last_day" in cleaned:
             if day is None:
-                self.add_error("last_day", "Choose the last day on which it works.")
+                self.add_error("last_day", "Choose the last day on which the key is valid.")
             elif day < localdate():
-                self.add_error("last_day", "This day is over.")
+                self.add_error("last_day", "Choose today or a later day.")
         if cleaned.get("scope") == "some" and not cleaned.get("chat_models") and "chat_models" in cleaned:
-            self.add_error("chat_models", "Tick at least one model.")
+            self.add_error("chat_models", "Select at least one model.")
         budget = cleaned.get("budget")
         if budget is not None and cleaned.get("unit") == Unit.TOKENS and budget % 1:
-            self.add_error("budget", "Tokens are counted whole.")
+            self.add_error("budget", "Enter a whole number of tokens.")
         if self.person.api_keys.valid().count() >= MOST_KEYS:
-            raise ValidationError(f"You have {MOST_KEYS} keys that work. Revoke one before you make another.")
+            raise ValidationError(
+                f"You have {MOST_KEYS} active keys, the maximum. Revoke one before you create another."
+            )
         return cleaned
 
     @property
@@ -137,7 +139,7 @@ class ApiKeyForm(forms.Form):
 type Narrowing = Callable[[ApiKeyQuerySet], ApiKeyQuerySet]
 
 STATES: Final[dict[str, tuple[str, Narrowing]]] = {
-    "valid": ("Working", lambda keys: keys.valid()),
+    "valid": ("Active", lambda keys: keys.valid()),
     "idle": ("Not used for 90 days", lambda keys: keys.idle(timedelta(days=90))),
     "expired": ("Expired", lambda keys: keys.expired()),
     "revoked": ("Revoked", lambda keys: keys.filter(revoked_at__isnull=False)),
@@ -156,5 +158,5 @@ class KeySearchForm(forms.Form):
     state = forms.ChoiceField(
         label="State",
         required=False,
-        choices=[("", "In any state"), *((state, label) for state, (label, _) in STATES.items())],
+        choices=[("", "Any state"), *((state, label) for state, (label, _) in STATES.items())],
     )

@@ -59,22 +59,32 @@ class Problem(Exception):
 type _Told = tuple[int, str, str, str | None]
 
 # Our own key was refused, not the client's, so nothing here is a 401 or 403.
-_REFUSED_US: Final = (502, "api_error", "The site is not let in by the model's provider. Tell its administrator.", None)
+_REFUSED_US: Final = (
+    502,
+    "api_error",
+    "The model's provider rejected this site's API key. Contact the site's administrator.",
+    None,
+)
 _BY_KIND: Final[dict[type[errors.UpstreamError], _Told]] = {
     errors.AuthenticationFailed: _REFUSED_US,
     errors.PermissionRefused: _REFUSED_US,
-    errors.UnknownModel: (404, "not_found_error", "The model's provider does not know it.", "model_not_found"),
-    errors.RateLimited: (429, "rate_limit_error", "The model receives too many requests.", "rate_limit_exceeded"),
+    errors.UnknownModel: (404, "not_found_error", "The model's provider did not find the model.", "model_not_found"),
+    errors.RateLimited: (429, "rate_limit_error", "The model's provider is limiting requests.", "rate_limit_exceeded"),
     errors.QuotaExhausted: (503, "api_error", "The site's credit at the model's provider is used up.", None),
     errors.Overloaded: (529, "overloaded_error", "The model is overloaded.", None),
-    errors.Unreachable: (502, "api_error", "The model's provider cannot be reached.", None),
-    errors.NotAModelServer: (502, "api_error", "What answered for the model is not a model server.", None),
-    errors.BrokenStream: (502, "api_error", "The reply broke off before it was complete.", None),
-    errors.Stalled: (504, "timeout_error", "The model stopped answering.", None),
-    errors.EmptyReply: (502, "api_error", "The model sent a reply with no content.", None),
-    errors.ReplyTooLarge: (502, "api_error", "The reply grew too large and was cut off.", None),
+    errors.Unreachable: (502, "api_error", "Could not reach the model's provider.", None),
+    errors.NotAModelServer: (502, "api_error", "The provider's address did not respond like a model server.", None),
+    errors.BrokenStream: (
+        502,
+        "api_error",
+        "The connection to the model's provider was lost before the reply was complete.",
+        None,
+    ),
+    errors.Stalled: (504, "timeout_error", "The model stopped responding.", None),
+    errors.EmptyReply: (502, "api_error", "The model sent an empty reply.", None),
+    errors.ReplyTooLarge: (502, "api_error", "The reply was too long and was cut off.", None),
 }
-_OTHERWISE: Final[_Told] = (502, "api_error", "The model's provider had a fault of its own.", None)
+_OTHERWISE: Final[_Told] = (502, "api_error", "The model's provider reported an internal error.", None)
 _TOO_LONG: Final = "The request is too long for this model."
 
 
@@ -82,7 +92,12 @@ def _told(failure: errors.UpstreamError) -> _Told:
     match failure:
         case errors.InvalidRequest():
             status = 422 if failure.status == 422 else 400
-            return status, "invalid_request_error", _said(failure) or "The model refused the request as invalid.", None
+            return (
+                status,
+                "invalid_request_error",
+                _said(failure) or "The model's provider rejected the request as invalid.",
+                None,
+            )
         case errors.RequestTooLarge(status=413):
             return 413, "request_too_large", _said(failure) or _TOO_LONG, None
         case errors.RequestTooLarge():

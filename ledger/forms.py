@@ -14,7 +14,7 @@ from accounts.models import ApiKey, User
 from ledger.models import Budget, RateLimit, Unit
 
 EACH: Final = "each-"
-SUBJECTS: Final = {"person": "The person", "group": "The group", "key": "The API key"}
+SUBJECTS: Final = {"person": "Person", "group": "Group", "key": "API key"}
 
 
 class SubjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -27,7 +27,7 @@ class SubjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class SubjectForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Whose a budget or a limit is: everybody's, each one's, or somebody's."""
+    """A form for something with a subject: the whole site, each person, one person and so on."""
 
     whose = forms.ChoiceField(label="For")
     scopes: Iterable[str] = ()
@@ -68,7 +68,7 @@ class SubjectForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _subjects(self) -> dict[str, Any]:
-        """Who can be named: those who can call at all, and whoever is named already."""
+        """The possible subjects: those who can make calls, and the current one."""
         shown = Lower(Coalesce(NullIf("name", Value("")), "username"))
         named = {name: Q(pk=getattr(self.instance, f"{name}_id", None)) for name in SUBJECTS}
         keys = ApiKey.objects.filter(Q(pk__in=ApiKey.objects.valid().values("pk")) | named["key"])
@@ -81,17 +81,17 @@ class SubjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class BudgetForm(SubjectForm):
-    """How much may be used, by whom, in which time."""
+    """The settings of a budget."""
 
     scopes = ("site", "person", "group", "key")
 
     class Meta:
         model = Budget
         fields = ["person", "group", "key", "limit", "unit", "period", "warn_share", "is_active"]
-        labels = {"limit": "Limit", "unit": "In", "period": "In", "warn_share": "Warn at", "is_active": "In force"}
+        labels = {"limit": "Limit", "unit": "In", "period": "In", "warn_share": "Warn at", "is_active": "Active"}
         help_texts = {
-            "warn_share": "Percent. From then on people are told how little is left.",
-            "is_active": "Otherwise it holds nobody back, and is kept as it is.",
+            "warn_share": "Percent used at which people are warned.",
+            "is_active": "Inactive budgets are kept but not enforced.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -107,28 +107,28 @@ class BudgetForm(SubjectForm):
         cleaned = super().clean()
         limit = cleaned.get("limit")
         if limit is not None and cleaned.get("unit") == Unit.TOKENS and limit % 1:
-            self.add_error("limit", "Tokens are counted whole.")
+            self.add_error("limit", "Enter a whole number of tokens.")
         return cleaned
 
 
 class RateLimitForm(SubjectForm):
-    """How often and how much at once somebody, or a program, may ask."""
+    """The settings of a rate limit."""
 
     scopes = ("person", "key")
 
     class Meta:
         model = RateLimit
         fields = ["person", "key", "requests_a_minute", "streams"]
-        labels = {"requests_a_minute": "Requests a minute", "streams": "Answers at the same time"}
-        help_texts = {"requests_a_minute": "Empty: as many as they like.", "streams": "Empty: as many as they like."}
+        labels = {"requests_a_minute": "Requests per minute", "streams": "Concurrent answers"}
+        help_texts = {"requests_a_minute": "Leave empty for no limit.", "streams": "Leave empty for no limit."}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and cleaned.get("requests_a_minute") is None and cleaned.get("streams") is None:
-            raise ValidationError("Limit the requests, or the answers at the same time.")
+            raise ValidationError("Enter a limit for requests, for concurrent answers, or both.")
         whose = cleaned.get("whose", "")
         if whose.startswith(EACH):
             others = RateLimit.objects.filter(scope=self.instance.scope, person=None, key=None)
             if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("whose", "There is a limit for each of them already.")
+                self.add_error("whose", "There already is a limit for each of them.")
         return cleaned

@@ -72,7 +72,7 @@ def _message(value: Any, path: str) -> None:
     _ROLES(value, path)
     _MESSAGES[value["role"]](value, path)
     if value["role"] == "assistant" and all(value.get(field) is None for field in _SAYS):
-        raise Problem.at(f"{path}.content", "is required where there are no tool calls.")
+        raise Problem.at(f"{path}.content", "is required if there are no tool calls.")
 
 
 def _stop(value: object, path: str) -> None:
@@ -155,8 +155,8 @@ def _check_choice(body: Mapping[str, Any]) -> None:
     if isinstance(choice, str):
         _CHOICES(choice, "tool_choice")
     if choice not in (None, "none", "auto") and not tools:
-        raise Problem.at("tool_choice", "needs tools to choose from.")
+        raise Problem.at("tool_choice", "is only allowed with tools.")
     match choice:
         case {"type": "function", "function": {"name": called}}:
             if called not in (tool["function"]["name"] for tool in tools if tool["type"] == "function"):
-                raise Problem.at("tool_choice.function.name", "is the name of none of the tools.")
+                raise Problem.at("tool_choice.function.name", "must be the name of one of the tools.")

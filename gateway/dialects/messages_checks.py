@@ -52,7 +52,7 @@ _ASSISTANTS: Final = {
 
 def _misplaced(role: str) -> Rule:
     def rule(value: Mapping[str, Any], path: str) -> None:
-        raise Problem.at(f"{path}.type", f'"{value["type"]}" can only stand in messages of the role "{role}".')
+        raise Problem.at(f"{path}.type", f'"{value["type"]}" can only appear in messages with the role "{role}".')
 
     return rule
 
@@ -85,7 +85,7 @@ def _tool(value: Any, path: str) -> None:
 def _stop_sequence(value: object, path: str) -> None:
     string(value, path)
     if not str(value).strip():
-        raise Problem.at(path, "must hold something other than white space.")
+        raise Problem.at(path, "must contain more than white space.")
 
 
 _CUSTOM_TOOL: Final = record(
@@ -163,11 +163,11 @@ def _check_tools(body: Mapping[str, Any]) -> None:
     for place, tool in enumerate(tools):
         called = tool.get("name")
         if called in seen:
-            raise Problem.at(f"tools.{place}.name", "is the name of an earlier tool, too.")
+            raise Problem.at(f"tools.{place}.name", "is already the name of another tool.")
         if isinstance(called, str):
             seen.add(called)
     choice = body.get("tool_choice")
     if choice and not tools:
-        raise Problem.at("tool_choice", "needs tools to choose from.")
+        raise Problem.at("tool_choice", "is only allowed with tools.")
     if choice and choice["type"] == "tool" and choice["name"] not in seen:
-        raise Problem.at("tool_choice.name", "is the name of none of the tools.")
+        raise Problem.at("tool_choice.name", "must be the name of one of the tools.")

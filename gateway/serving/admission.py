@@ -100,11 +100,11 @@ def model_of(secret: str, name: str) -> ListedModel:
 
 def key_of(secret: str) -> ApiKey:
     if not secret:
-        fault = "No API key was shown: send it as x-api-key, or as authorization: Bearer."
+        fault = "The API key is missing. Send it as x-api-key, or as authorization: Bearer."
     elif key := key_shown_by(secret):
         return key
     else:
-        fault = "The API key is wrong, has expired or was revoked."
+        fault = "The API key is invalid, expired or revoked."
     raise Problem(401, "authentication_error", fault, code="invalid_api_key")
 
 
@@ -113,7 +113,7 @@ def found(key: ApiKey, name: str) -> tuple[ChatModel, Endpoint]:
     try:
         return chat_model, chat_model.provider.endpoint()
     except SealBroken:
-        fault = "The site cannot read its own key for this model. Tell its administrator."
+        fault = "This site cannot read its own key for the model. Contact the site's administrator."
         raise Problem(503, "api_error", fault, should_retry=False) from None
 
 
@@ -121,8 +121,8 @@ def _named(key: ApiKey, name: str) -> ChatModel:
     if chat_model := named(key, name):
         return chat_model
     if not key.every_model and named(ApiKey(every_model=True), name):
-        raise Problem(403, "permission_error", f"model: this key may not use {name!r}.", param="model")
-    raise Problem(404, "not_found_error", f"model: there is no model {name!r}.", param="model", code="model_not_found")
+        raise Problem(403, "permission_error", f"model: this key has no access to {name!r}.", param="model")
+    raise Problem(404, "not_found_error", f"model: {name!r} does not exist.", param="model", code="model_not_found")
 
 
 def _refused(refused: entries.CallRefused) -> Problem:

@@ -61,10 +61,10 @@ async def _answered(incoming: Incoming, out: Outgoing) -> None:
         return
     except OperationalError:
         logger.warning("%s: the database cannot be asked", out.request_id, exc_info=True)
-        problem = Problem(503, "api_error", "The site cannot reach its database. Try again in a moment.")
+        problem = Problem(503, "api_error", "This site cannot reach its database. Try again in a moment.")
     except Exception:
         logger.exception("%s failed", out.request_id)
-        problem = Problem(500, "api_error", "Something went wrong on the site; it was written to its log.")
+        problem = Problem(500, "api_error", "This site had an internal error, which has been logged.")
     if not out.status:
         await out.refuse(dialect.error(problem, out.request_id), problem)
     else:
@@ -74,7 +74,7 @@ async def _answered(incoming: Incoming, out: Outgoing) -> None:
 
 async def _answer(incoming: Incoming, out: Outgoing) -> None:
     if settings.HTTPS and not incoming.is_encrypted:
-        fault = "This site is reached by https:// alone: what is sent without encryption, others can read."
+        fault = "This site only accepts https://, because others can read unencrypted requests."
         raise Problem(403, "permission_error", fault, should_retry=False)
     match incoming.path:
         case "/v1/messages":
@@ -91,7 +91,7 @@ async def _answer(incoming: Incoming, out: Outgoing) -> None:
             model = await _model_of(secret_in(incoming.headers), path.removeprefix("/v1/models/"))
             await out.whole(orjson.dumps(one(model)))
         case _:
-            raise Problem(404, "not_found_error", "There is nothing at this path.")
+            raise Problem(404, "not_found_error", "This path does not exist.")
 
 
 async def _reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> None:
@@ -130,7 +130,7 @@ async def _asked(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> A
 
 def _expect(method: str, incoming: Incoming) -> None:
     if incoming.method != method:
-        raise Problem(405, "invalid_request_error", f"This path takes {method} only.")
+        raise Problem(405, "invalid_request_error", f"This path only accepts {method}.")
 
 
 def _protocol(incoming: Incoming) -> ProtocolName:

@@ -78,6 +78,4 @@ class Incoming:
 
 
 def _too_large(most: int) -> Problem:
-    return Problem(
-        413, "request_too_large", f"The body is larger than {most / 1_000_000:g} MB, the most that is taken."
-    )
+    return Problem(413, "request_too_large", f"The body is larger than the maximum of {most / 1_000_000:g} MB.")

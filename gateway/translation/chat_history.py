@@ -25,7 +25,7 @@ def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mappi
             path = _path(unsendable.block, message["content"], f"messages.{place}.content")
             kind = unsendable.block.get("type")
             raise Problem.at(
-                path, f"a block of the type {kind!r} from such a source cannot be sent to this model."
+                path, f"blocks of type {kind!r} from this source are not supported by this model."
             ) from None
     return sent
 

@@ -36,8 +36,10 @@ def _block(part: Mapping[str, Any], path: str) -> Block:
             name = part["file"].get("filename")
             return {**document, "title": name} if name else document
         case {"type": "file"}:
-            raise Problem.at(f"{path}.file.file_data", "is required: this model cannot read files kept elsewhere.")
-    raise Problem.at(f"{path}.type", f'a part of the type "{part["type"]}" cannot be sent to this model.')
+            raise Problem.at(
+                f"{path}.file.file_data", "is required, because this model cannot read files that are stored elsewhere."
+            )
+    raise Problem.at(f"{path}.type", f'parts of type "{part["type"]}" are not supported by this model.')
 
 
 def _image(url: str, path: str) -> dict[str, str]:
@@ -45,7 +47,7 @@ def _image(url: str, path: str) -> dict[str, str]:
         return {"type": "url", "url": url}
     media_type, data = _data_url(url, path)
     if media_type not in _IMAGES:
-        raise Problem.at(path, "must hold a JPEG, PNG, GIF or WebP image for this model.")
+        raise Problem.at(path, "must be a JPEG, PNG, GIF or WebP image for this model.")
     return {"type": "base64", "media_type": media_type, "data": data}
 
 
@@ -54,11 +56,11 @@ def _document(url: str, path: str) -> dict[str, str]:
     if media_type == _PDF:
         return {"type": "base64", "media_type": _PDF, "data": data}
     if not media_type.startswith("text/"):
-        raise Problem.at(path, "must hold a PDF or a text for this model.")
+        raise Problem.at(path, "must be a PDF or plain text for this model.")
     try:
         return {"type": "text", "media_type": "text/plain", "data": b64decode(data, validate=True).decode()}
     except (NotBase64, UnicodeDecodeError):
-        raise Problem.at(path, "must hold a text in UTF-8, written in base64.") from None
+        raise Problem.at(path, "must be UTF-8 text encoded as base64.") from None
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
@@ -67,5 +69,5 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     scheme, _, described = head.partition(":")
     media_type, *parameters = described.lower().split(";")
     if scheme.lower() != "data" or "base64" not in parameters:
-        raise Problem.at(path, "must be a data: URL in base64.")
+        raise Problem.at(path, "must be a data: URL with base64.")
     return media_type, data

@@ -61,7 +61,7 @@ def history(asked: Asked) -> History:
             case "tool":
                 told.add("user", [_result(message, path)])
             case _:
-                raise Problem.at(f"{path}.role", 'must be "tool" for this model: it knows tools, not functions.')
+                raise Problem.at(f"{path}.role", 'must be "tool" for this model, which does not support functions.')
     if told.is_begun:
         _end_without_space(told.messages[-1]["content"])
     return told
@@ -70,7 +70,7 @@ def history(asked: Asked) -> History:
 def _said(message: Mapping[str, Any], path: str) -> list[Block]:
     for name in ("audio", "function_call"):
         if message.get(name):
-            raise Problem.at(f"{path}.{name}", "cannot be sent to this model.")
+            raise Problem.at(f"{path}.{name}", "is not supported by this model.")
     blocks = blocks_of(message.get("content") or "", f"{path}.content")
     blocks += blocks_of(message.get("refusal") or "", f"{path}.refusal")
     return blocks + list(_calls(message.get("tool_calls") or [], f"{path}.tool_calls"))
@@ -90,7 +90,7 @@ def _parsed(arguments: str, path: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise Problem.at(path, "must be an object written as JSON.")
+        raise Problem.at(path, "must be a JSON object.")
     return value
 
 

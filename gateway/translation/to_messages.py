@@ -44,7 +44,7 @@ def messages_body(asked: Asked, limits: ModelLimits) -> dict[str, Any]:
 def _refuse(asked: Asked) -> None:
     for name in _OTHER_ANSWERS:
         if asked.take(name):
-            raise asked.problem(name, "is not known to this model.")
+            raise asked.problem(name, "is not supported by this model.")
     if (asked.take("n") or 1) > 1:
         raise asked.problem("n", "must be 1 for this model.")
     if set(asked.take("modalities") or []) - {"text"}:
@@ -70,7 +70,7 @@ def _stops(asked: Asked) -> list[str]:
     stop = asked.take("stop")
     stops: list[str] = [stop] if isinstance(stop, str) else stop or []
     if any(not each.strip() for each in stops):
-        raise asked.problem("stop", "must hold something other than white space for this model.")
+        raise asked.problem("stop", "must contain more than white space for this model.")
     return stops
 
 
@@ -80,7 +80,7 @@ def _schema(asked: Asked) -> dict[str, Any] | None:
         return None
     schema: dict[str, Any] | None = wanted.get("json_schema", {}).get("schema")
     if wanted["type"] == "json_object" or schema is None:
-        raise asked.problem("response_format", "must hold a json_schema with a schema for this model.")
+        raise asked.problem("response_format", "must contain a json_schema with a schema for this model.")
     return schema
 
 

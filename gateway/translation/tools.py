@@ -24,7 +24,7 @@ def chat_tools(asked: Asked) -> dict[str, Any]:
 
 def _function(tool: Asked) -> dict[str, Any]:
     if tool.take("type") not in (None, "custom"):
-        raise tool.problem("type", "is a tool of another provider's, which this model does not have.")
+        raise tool.problem("type", "is a tool of another provider and not supported by this model.")
     function = {"name": tool.take("name"), "parameters": tool.take("input_schema")}
     function |= {name: value for name in ("description", "strict") if (value := tool.take(name)) is not None}
     tool.drop_rest("cache_control")

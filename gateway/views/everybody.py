@@ -31,7 +31,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "is_narrowed": bool(query or state),
         "keys_known": keys.count(),
     }
-    template = "gateway/_everybodys_keys.html" if request.htmx else "gateway/everybodys_keys.html"
+    template = "gateway/_all_keys.html" if request.htmx else "gateway/all_keys.html"
     return render(request, template, context)
 
 
@@ -40,7 +40,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
 def revoke(request: AuthenticatedRequest, key_pk: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.visible_to(request.user).select_related("person"), pk=key_pk)
     key.revoke()
-    messages.success(request, f"“{key}” of {key.person} is revoked.")
+    messages.success(request, f"Revoked “{key}” of {key.person}.")
     narrowed = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(reverse("everybodys_api_keys") + narrowed)
 

@@ -27,7 +27,9 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, {"form": form}, status=422 if form.is_bound else 200)
     if form.was_sent_before:
-        messages.info(request, f"“{form.cleaned_data['name']}” is made. Its secret was shown then, and only then.")
+        messages.info(
+            request, f"“{form.cleaned_data['name']}” already exists. Its secret was only shown when it was created."
+        )
         return redirect("api_keys")
     made, secret = form.save()
     fresh = ApiKeyForm(person=request.user)
@@ -38,7 +40,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
 def revoke(request: AuthenticatedRequest, key_pk: int) -> HttpResponse:
     key = get_object_or_404(ApiKey, person=request.user, pk=key_pk)
     key.revoke()
-    messages.success(request, f"“{key}” is revoked.")
+    messages.success(request, f"Revoked “{key}”.")
     return redirect("api_keys")
 
 

@@ -21,8 +21,8 @@ def describe_exhausted(status: BudgetStatus) -> str:
         return f"{name} is used up: {format_use(status)}. {describe_renewal(status)}"
     held = format_amount(status.budget, status.reserved_amount)
     return (
-        f"{name} is taken: {format_use(status)} is used, and {held} is held for answers that are being written. "
-        f"Try again when they have ended. {describe_renewal(status)}"
+        f"{name} is reserved: {format_use(status)} is used, and {held} is reserved for running answers. "
+        f"Try again when they have finished. {describe_renewal(status)}"
     )
 
 
@@ -38,12 +38,11 @@ def describe_limit_hit(hit: LimitHit) -> str:
     limit = hit.limit
     whose = "You have" if limit.scope == Scope.PERSON else "This API key has"
     if hit.is_of_streams:
-        return (
-            f"{whose} {format_count(limit.streams or 0, 'answer')} being written, as many as may be. Try again shortly."
-        )
+        running = format_count(limit.streams or 0, "running answer")
+        return f"{whose} {running}, the maximum. Try again shortly."
     asked = format_count(limit.requests_a_minute or 0, "request")
     wait = format_count(max(1, round(hit.retry_after)), "second")
-    return f"{whose} made {asked} within a minute, as many as may be. Try again in {wait}."
+    return f"{whose} made {asked} within a minute, the maximum. Try again in {wait}."
 
 
 def name_for_payer(budget: Budget) -> str:

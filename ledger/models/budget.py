@@ -48,7 +48,7 @@ class Budget(models.Model):
     warn_share = models.PositiveSmallIntegerField(
         "warn at (percent)", default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
-    is_active = models.BooleanField("in force", default=True)
+    is_active = models.BooleanField("active", default=True)
     revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -61,7 +61,7 @@ class Budget(models.Model):
                 | Q(scope=Scope.KEY, group=None, person=None)
                 | Q(scope=Scope.SITE, group=None, person=None, key=None),
                 name="budget_subject_of_its_scope",
-                violation_error_message="The subject of a budget is of its scope.",
+                violation_error_message="The subject of a budget must match its scope.",
             )
         ]
 
@@ -80,7 +80,7 @@ class Budget(models.Model):
 
     def clean(self) -> None:
         if self.unit == Unit.TOKENS and self.limit is not None and self.limit % 1:
-            raise ValidationError({"limit": "Tokens are counted whole."})
+            raise ValidationError({"limit": "Enter a whole number of tokens."})
 
     @property
     def subject_pk(self) -> int | None:

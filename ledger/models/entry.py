@@ -26,7 +26,7 @@ class Outcome(models.TextChoices):
     OPEN = "open", "Running"
     COMPLETE = "complete", "Complete"
     STOPPED = "stopped", "Stopped"
-    BROKEN = "broken", "Broken off"
+    BROKEN = "broken", "Interrupted"
     FAILED = "failed", "Failed"
     LOST = "lost", "Lost"
 

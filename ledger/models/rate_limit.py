@@ -15,10 +15,10 @@ class RateLimit(models.Model):
     person = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
     key = models.ForeignKey(ApiKey, models.CASCADE, null=True, blank=True, related_name="+")
     requests_a_minute = models.PositiveIntegerField(
-        "requests a minute", null=True, blank=True, validators=[MinValueValidator(1)]
+        "requests per minute", null=True, blank=True, validators=[MinValueValidator(1)]
     )
     streams = models.PositiveIntegerField(
-        "answers at the same time", null=True, blank=True, validators=[MinValueValidator(1)]
+        "concurrent answers", null=True, blank=True, validators=[MinValueValidator(1)]
     )
 
     class Meta:
@@ -27,25 +27,25 @@ class RateLimit(models.Model):
             models.CheckConstraint(
                 condition=Q(scope="person", key=None) | Q(scope="key", person=None),
                 name="rate_limit_subject_of_its_scope",
-                violation_error_message="The subject of a limit is of its scope.",
+                violation_error_message="The subject of a limit must match its scope.",
             ),
             models.UniqueConstraint(
                 fields=["person"],
                 condition=Q(person__isnull=False),
                 name="one_rate_limit_a_person",
-                violation_error_message="This person has a limit already.",
+                violation_error_message="This person already has a limit.",
             ),
             models.UniqueConstraint(
                 fields=["key"],
                 condition=Q(key__isnull=False),
                 name="one_rate_limit_a_key",
-                violation_error_message="This key has a limit already.",
+                violation_error_message="This key already has a limit.",
             ),
             models.UniqueConstraint(
                 fields=["scope"],
                 condition=Q(person=None, key=None),
                 name="one_rate_limit_for_each",
-                violation_error_message="There is a limit for each of them already.",
+                violation_error_message="There already is a limit for each of them.",
             ),
         ]
 

@@ -104,7 +104,7 @@ def overview_for_each(budget: Budget, at: datetime) -> BudgetOverview:
         return BudgetOverview(budget, None)
     model = Budget._meta.get_field(budget.scope).related_model
     assert model is not None and not isinstance(model, str)
-    name = str(model._default_manager.filter(pk=fullest[0]).first() or "Somebody who is gone")
+    name = str(model._default_manager.filter(pk=fullest[0]).first() or "Deleted")
     used_up = spending.filter(spent__gte=budget.limit_units).count()
     status = get_subject_status(budget, fullest[0], at)
     return BudgetOverview(budget, BudgetMeter(name, status), spending.count(), used_up)

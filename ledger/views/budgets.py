@@ -38,7 +38,7 @@ def edit(request: AuthenticatedRequest, budget_pk: int) -> HttpResponse:
 @require_POST
 def remove(request: AuthenticatedRequest, budget_pk: int) -> HttpResponse:
     get_object_or_404(Budget, pk=budget_pk).delete()
-    messages.success(request, "The budget is removed.")
+    messages.success(request, "Removed the budget.")
     return redirect("budgets")
 
 
@@ -59,13 +59,13 @@ def edit_limit(request: AuthenticatedRequest, limit_pk: int) -> HttpResponse:
 @require_POST
 def remove_limit(request: AuthenticatedRequest, limit_pk: int) -> HttpResponse:
     get_object_or_404(RateLimit, pk=limit_pk).delete()
-    messages.success(request, "The limit is removed.")
+    messages.success(request, "Removed the limit.")
     return redirect("budgets")
 
 
 def save_budget(request: AuthenticatedRequest, form: BudgetForm) -> HttpResponse:
     if form.is_valid():
-        messages.success(request, f"The budget for {form.save().subject_name} is saved.")
+        messages.success(request, f"Saved the budget for {form.save().subject_name}.")
         return redirect("budgets")
     status = 422 if form.is_bound else 200
     return render(request, "ledger/budget_form.html", {"form": form, "stored": form.instance.pk}, status=status)
@@ -74,7 +74,7 @@ def save_budget(request: AuthenticatedRequest, form: BudgetForm) -> HttpResponse
 def save_limit(request: AuthenticatedRequest, form: RateLimitForm) -> HttpResponse:
     if form.is_valid():
         form.save()
-        messages.success(request, "The limit is saved.")
+        messages.success(request, "Saved the limit.")
         return redirect("budgets")
     status = 422 if form.is_bound else 200
     return render(request, "ledger/limit_form.html", {"form": form, "stored": form.instance.pk}, status=status)

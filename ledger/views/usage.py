@@ -170,4 +170,4 @@ def name_subject(by: Dimension, subject: int | CallSource, query: UsageQuery) ->
     wanted: dict[str, Any] = {by.value: subject}
     only = replace(UsageFilter(person=query.only.person), **wanted)
     found = usage.list_rows(by, query.range, only)
-    return found[0].name if found else "nothing in this time"
+    return found[0].name if found else "no usage in this period"

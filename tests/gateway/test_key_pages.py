@@ -55,7 +55,7 @@ def rows(answer):
 
 def test_ada_makes_a_key_and_sees_its_secret(browser_of, ada, model):
     browser = browser_of(ada)
-    assert "Your first key" in browser.get(KEYS).text
+    assert "Create your first key" in browser.get(KEYS).text
     answer = browser.post(KEYS, FIELDS)
     assert answer.status_code == 201 and not offences_against_csp(answer)
     key = ApiKey.objects.shown_by(secret_in(answer))
@@ -81,7 +81,7 @@ def test_a_form_that_is_sent_again_makes_no_second_key(browser_of, ada, model):
     browser.post(KEYS, FIELDS | {"after": after})
     again = browser.post(KEYS, FIELDS | {"after": after}, follow=True)
     assert again.redirect_chain and "data-secret" not in again.text
-    assert "“Nightly report” is made. Its secret was shown then, and only then." in again.text
+    assert "“Nightly report” already exists. Its secret was only shown when it was created." in again.text
     assert ApiKey.objects.count() == 1
     # From a page that shows the first one it is meant.
     assert secret_in(browser.post(KEYS, FIELDS | {"after": newest_in(browser.get(KEYS))}))
@@ -125,8 +125,8 @@ def test_a_key_is_for_some_models_alone(browser_of, ada, model):
     [
         ({"name": "  "}, "Name", "This field is required."),
         ({"name": "x" * 81}, "Name", "at most 80 characters"),
-        ({"expires": "on"}, "Last day", "Choose the last day on which it works."),
-        ({"expires": "on", "last_day": date(2020, 1, 1)}, "Last day", "This day is over."),
+        ({"expires": "on"}, "Last day", "Choose the last day on which the key is valid."),
+        ({"expires": "on", "last_day": date(2020, 1, 1)}, "Last day", "Choose today or a later day."),
         ({"expires": "on", "last_day": "soon"}, "Last day", "Enter a valid date."),
         ({"expires": "soon"}, "Expires", "Select a valid choice."),
     ],
@@ -150,7 +150,7 @@ def test_there_is_an_end_to_how_many_keys_one_has(browser_of, ada, key_of):
     for number in range(MOST_KEYS):
         key_of(ada, f"Number {number}")
     answer = browser_of(ada).post(KEYS, FIELDS)
-    assert answer.status_code == 422 and "Revoke one before you make another." in answer.text
+    assert answer.status_code == 422 and "Revoke one before you create another." in answer.text
     ada.api_keys.first().revoke()
     assert browser_of(ada).post(KEYS, FIELDS).status_code == 201
 
@@ -164,10 +164,10 @@ def test_what_a_name_holds_is_text_on_one_line(browser_of, ada, model):
 def test_ada_revokes_her_key(browser_of, ada, key_of):
     key = key_of(ada)
     browser = browser_of(ada)
-    assert "cannot be undone" in browser.get(KEYS).text
+    assert "You cannot undo this" in browser.get(KEYS).text
     answer = browser.post(f"{KEYS}{key.pk}/revoke/", follow=True)
     key.refresh_from_db()
-    assert key.revoked_at and "“Laptop” is revoked." in answer.text
+    assert key.revoked_at and "Revoked “Laptop”." in answer.text
     assert "revoked" in rows(answer)[0] and not page(answer).xpath("//button[text()='Revoke']")
 
 
@@ -194,7 +194,7 @@ def test_how_a_key_stands_is_said_in_words(browser_of, ada, key_of):
     key_of(ada, "Ended", expires_at=now() - timedelta(days=3), last_used_at=now() - timedelta(days=4))
     key_of(ada, "Gone").revoke()
     shown = {row.split()[0]: row for row in rows(browser_of(ada).get(KEYS))}
-    said = {"New": "never never works", "Ending": "expires soon", "Ended": "4 days ago", "Gone": "revoked"}
+    said = {"New": "never never active", "Ending": "expires soon", "Ended": "4 days ago", "Gone": "revoked"}
     for name, state in said.items():
         assert state in shown[name]
     assert list(shown) == ["Ending", "New", "Gone", "Ended"]
@@ -220,7 +220,7 @@ def test_the_examples_of_a_narrowed_key_ask_a_model_it_is_for(browser_of, ada, m
 
 
 def test_without_a_model_the_page_says_so(browser_of, ada):
-    assert "None is offered yet" in browser_of(ada).get(KEYS).text
+    assert "No model is offered yet" in browser_of(ada).get(KEYS).text
 
 
 def test_the_examples_are_python_and_nothing_of_a_models_name_gets_out_of_its_quotes():
@@ -247,7 +247,7 @@ def test_an_administrator_finds_and_revokes_everybodys_keys(browser_of, ada, ben
     [address] = page(found).xpath("//form[contains(@action, 'revoke')]/@action")
     answer = browser.post(address, follow=True)
     assert answer.redirect_chain == [(f"{EVERYBODYS}?q=lovelace", 302)]
-    assert "“Laptop” of Ada Lovelace is revoked." in answer.text
+    assert "Revoked “Laptop” of Ada Lovelace." in answer.text
     assert [key.is_valid for key in ApiKey.objects.order_by("pk")] == [False, True] and kept.is_valid
 
 
@@ -275,7 +275,7 @@ def test_everybodys_keys_are_narrowed(browser_of, ada, ben, root, key_of, query,
     for headers in ({}, HTMX):
         answer = browser_of(root).get(EVERYBODYS, query, headers=headers)
         assert [row.split(" cs-")[0].split()[-1] for row in rows(answer)] == found
-    assert ("No key is like that." in answer.text) == (not found)
+    assert ("No keys match." in answer.text) == (not found)
 
 
 def test_a_key_is_found_by_its_beginning(browser_of, ada, root, key_of):
@@ -309,5 +309,5 @@ def test_a_list_asks_the_database_as_often_for_many_keys_as_for_few(browser_of, 
 def test_whoever_may_change_keys_need_not_see_providers(browser_of, mallory):
     mallory.user_permissions.add(Permission.objects.get(codename="change_apikey"))
     answer = browser_of(mallory).get(EVERYBODYS)
-    assert "Nobody has made an API key yet." in answer.text
+    assert "No API keys yet." in answer.text
     assert html.fromstring(answer.text).xpath("//nav[@aria-label='Settings']/a/@href") == [EVERYBODYS]

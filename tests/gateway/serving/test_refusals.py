@@ -54,7 +54,7 @@ UNAVAILABLE = (anthropic.ServiceUnavailableError, openai.InternalServerError)
 @pytest.mark.parametrize("secret", ["cs-" + "x" * 40, "sk-something"])
 def test_a_wrong_key_is_refused(programs: Programs, program: Program, secret: str) -> None:
     error = refused(UNAUTHORISED, program, programs, api_key=secret)
-    assert "The API key is wrong" in error.message
+    assert "The API key is invalid" in error.message
 
 
 @each_program

@@ -81,7 +81,7 @@ def test_concurrent_calls_keep_the_limit_of_simultaneous_answers(ada: User, mode
     RateLimit.objects.create(scope=scope, streams=3)
     entries = [each for each in at_once(lambda _: tried(ada, model, key=key), count=8) if each]
     assert len(entries) == 3
-    with pytest.raises(CallRefused, match="3 answers being written") as refused:
+    with pytest.raises(CallRefused, match="3 running answers") as refused:
         begin_call(ada, model, key=key)
     assert (refused.value.kind, refused.value.retry_after) == ("rate_limited", 2.0)
     settle_call(entries[0])

@@ -48,7 +48,7 @@ def test_the_last_call_may_exceed_the_budget_and_the_next_is_refused(ada: User, 
     last = begin_call(ada, model, prompt=500, answer=500)
     error = refusal(ada, model)
     assert (error.kind, error.retry_after) == ("over_budget", entries.RESERVED_RETRY)
-    assert "999 of 1,000 tokens is used, and 1,000 tokens is held" in str(error)
+    assert "999 of 1,000 tokens is used, and 1,000 tokens is reserved" in str(error)
     settle_call(last, 500, 500)
     assert str(refusal(ada, model)).startswith(
         "The site's monthly budget is used up: 1,999 of 1,000 tokens. It renews on 1 "

@@ -28,7 +28,7 @@ def rows(answer):
 
 def test_without_budgets_the_page_explains_them(admin):
     answer = admin.get(BUDGETS)
-    assert "Nothing is limited." in answer.text and "as they like" in answer.text and not offences_against_csp(answer)
+    assert "No budgets." in answer.text and "No rate limits." in answer.text and not offences_against_csp(answer)
 
 
 def test_a_budget_is_added_changed_and_removed(admin):
@@ -36,12 +36,12 @@ def test_a_budget_is_added_changed_and_removed(admin):
     made = Budget.objects.get()
     assert (made.scope, made.limit, made.unit, made.period, made.warn_share) == ("site", 500, "money", "month", 80)
     answer = admin.get(BUDGETS)
-    assert "The budget for the whole site is saved." in answer.text
+    assert "Saved the budget for the whole site." in answer.text
     assert rows(answer) == ["The whole site $500.00 every month $0.00 · 0 % 80 %"]
     form = admin.get(f"{BUDGETS}{made.pk}/")
     assert labels(form)["Limit"].get("value") == "500"
     admin.post(f"{BUDGETS}{made.pk}/", FIELDS | {"limit": "2000000", "unit": "tokens", "is_active": ""})
-    assert rows(admin.get(BUDGETS))[0].startswith("The whole site not in force 2,000,000 tokens")
+    assert rows(admin.get(BUDGETS))[0].startswith("The whole site inactive 2,000,000 tokens")
     assert admin.get(f"{BUDGETS}{made.pk}/remove/").status_code == 405
     admin.post(f"{BUDGETS}{made.pk}/remove/")
     assert not Budget.objects.exists()
@@ -71,10 +71,10 @@ def test_a_budget_is_for_one_or_for_each(admin, ada):
     [
         ({"limit": ""}, "Limit", "This field is required."),
         ({"limit": "-1"}, "Limit", "greater than or equal to 0"),
-        ({"limit": "1.5", "unit": "tokens"}, "Limit", "Tokens are counted whole."),
+        ({"limit": "1.5", "unit": "tokens"}, "Limit", "Enter a whole number of tokens."),
         ({"warn_share": "101"}, "Warn at", "less than or equal to 100"),
-        ({"whose": "person"}, "The person", "Choose one."),
-        ({"whose": "person", "person": "999999"}, "The person", "Select a valid choice."),
+        ({"whose": "person"}, "Person", "Choose one."),
+        ({"whose": "person", "person": "999999"}, "Person", "Select a valid choice."),
         ({"whose": "nobody"}, "For", "Select a valid choice."),
         ({"period": "year"}, "Renews", "Select a valid choice."),
     ],
@@ -94,9 +94,9 @@ def test_usage_of_a_budget_is_shown_in_words(admin, ada, ben, model):
         make_call(ada, model, 400, 60)
     site, each = rows(admin.get(BUDGETS))
     assert site == "The whole site 10,000 tokens every month 2,120 tokens · 21 % 80 %"
-    assert "1,200 tokens · 120 % used up Ben Okri, the fullest of 2" in each
+    assert "1,200 tokens · 120 % used up Ben Okri, the highest of 2" in each
     make_budget(5000, scope="person", person=ben)
-    assert "920 tokens · 92 % nearly Ada Lovelace, the fullest of 1" in rows(admin.get(BUDGETS))[1]
+    assert "920 tokens · 92 % nearly used up Ada Lovelace, the highest of 1" in rows(admin.get(BUDGETS))[1]
 
 
 def test_the_budget_of_a_revoked_key_can_be_changed(admin, ada):
@@ -131,7 +131,7 @@ def test_a_subject_has_at_most_one_limit(admin, ada):
 
 def test_a_limit_must_limit_something(admin):
     answer = admin.post("/settings/limits/add/", LIMITS | {"requests_a_minute": "", "streams": ""})
-    assert answer.status_code == 422 and "Limit the requests" in answer.text
+    assert answer.status_code == 422 and "Enter a limit for requests" in answer.text
     zero = admin.post("/settings/limits/add/", LIMITS | {"streams": "0"})
     assert zero.status_code == 422 and "greater than or equal to 1" in zero.text
 
@@ -148,7 +148,7 @@ def test_a_key_can_be_created_with_a_budget(browser_of, ada):
     fields = {"name": "Nightly report", "expires": "never", "scope": "every"}
     browser = browser_of(ada)
     wrong = browser.post("/account/keys/", fields | {"budget": "1.5", "unit": "tokens"})
-    assert wrong.status_code == 422 and "Tokens are counted whole." in wrong.text and not Budget.objects.exists()
+    assert wrong.status_code == 422 and "Enter a whole number of tokens." in wrong.text and not Budget.objects.exists()
     browser.post("/account/keys/", fields | {"budget": "12.5", "unit": "money", "period": "day"})
     made = Budget.objects.get()
     assert (made.key, made.limit, made.period) == (ada.api_keys.get(), Decimal("12.5"), "day")

@@ -192,7 +192,7 @@ def test_totals_are_compared_with_the_range_before(browser_of, root, ada, model,
         monkeypatch.setattr(entries, "now", lambda days=days: at(f"{localdate() - timedelta(days=days)}T12:00:00"))
         make_call(ada, model, read, 0)
     answer = browser_of(root).get(EVERYBODYS, {"period": "7-days"})
-    assert totals(answer)["Tokens"] == "3,000 +50 % against 2,000 in the 7 days before"
+    assert totals(answer)["Tokens"] == "3,000 +50 % compared with 2,000 in the 7 days before"
     # The ledger does not cover all of the 30 days before.
     assert totals(browser_of(root).get(EVERYBODYS, {"period": "30-days"}))["Tokens"] == "14,000"
 
@@ -240,7 +240,7 @@ def test_estimates_are_marked(browser_of, ada, model):
     assert "≈" not in browser_of(ada).get(OWN).text
     entries.settle(begin_call(ada, model), make_meter([]), Outcome.STOPPED)
     answer = browser_of(ada).get(OWN)
-    assert totals(answer)["Tokens"].startswith("≈") and "of 1 call the server told no usage" in answer.text
+    assert totals(answer)["Tokens"].startswith("≈") and "for 1 call." in words(page(answer))
     assert "≈" in lines(answer)[0]
     first, second = lines(browser_of(ada).get(OWN, {"by": "call"}))
     assert "≈" in first and "stopped" in first and "≈" not in second
@@ -250,7 +250,7 @@ def test_deleted_subjects_keep_their_figures_and_names(browser_of, ada, root, mo
     make_call(ada, model, 1000, 100)
     model.delete()
     answer = browser_of(root).get(EVERYBODYS)
-    assert lines(answer)[0].startswith("Clever House gone 1 – 1,000 100")
+    assert lines(answer)[0].startswith("Clever House deleted 1 – 1,000 100")
     assert list(chips(browser_of(root).get(EVERYBODYS + row(answer, "Clever")))) == ["Model Clever – remove"]
 
 
@@ -258,7 +258,7 @@ def test_a_model_without_prices_has_no_known_cost(browser_of, ada):
     make_call(ada, make_model("Free"), 1000, 100)
     answer = browser_of(ada).get(OWN)
     assert totals(answer)["Cost"] == "–" and " – " in lines(answer)[0] and "Share of tokens" in answer.text
-    assert "where a model has no prices" in answer.text
+    assert "means that a model has no prices" in answer.text
 
 
 def test_names_are_escaped(browser_of, ada, root):
@@ -270,9 +270,9 @@ def test_names_are_escaped(browser_of, ada, root):
 
 def test_a_page_without_calls_says_so(browser_of, ada, root):
     for answer in (browser_of(ada).get(OWN), browser_of(root).get(EVERYBODYS)):
-        assert "Nothing was used in this time." in answer.text and not page(answer).xpath("//figure")
-    assert "No call was made in this time." in browser_of(ada).get(OWN, {"by": "call"}).text
-    assert "Nothing like that" in browser_of(root).get(EVERYBODYS, {"person": ada.pk}).text
+        assert "No usage in this period." in answer.text and not page(answer).xpath("//figure")
+    assert "No calls in this period." in browser_of(ada).get(OWN, {"by": "call"}).text
+    assert "No usage matches these filters" in browser_of(root).get(EVERYBODYS, {"person": ada.pk}).text
 
 
 # The calls
@@ -340,7 +340,7 @@ def test_running_calls_show_as_reserved(browser_of, ada, model):
     make_budget(1000)
     begin_call(ada, model, prompt=200, answer=100)
     [site] = meters(browser_of(ada).get(OWN))
-    assert "0 tokens of 1,000 tokens · 0 % " in site and "300 tokens held for running calls." in site
+    assert "0 tokens of 1,000 tokens · 0 % " in site and "300 tokens reserved for running calls." in site
 
 
 def test_failed_calls_are_counted_separately(browser_of, ada, model):
