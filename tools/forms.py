@@ -126,7 +126,7 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
             seen.add(name.lower())
 
     def _has_new_origin(self, cleaned: dict[str, Any]) -> bool:
-        return "url" in cleaned and not addresses.same_origin(cleaned["url"], self._stored_url)
+        return "url" in cleaned and not addresses.have_same_origin(cleaned["url"], self._stored_url)
 
 
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -29,7 +29,7 @@ def _call_timeout_field() -> "models.PositiveIntegerField[int | None, int | None
 
 
 def check_url(url: str) -> None:
-    if fault := addresses.fault(url, example="https://tools.example/mcp", secrets="Enter them as headers."):
+    if fault := addresses.find_fault(url, example="https://tools.example/mcp", secrets="Enter them as headers."):
         raise ValidationError(fault, code="invalid")
 
 

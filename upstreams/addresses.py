@@ -8,12 +8,12 @@ from upstreams.endpoint import ProtocolName
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-def tidied(url: str) -> str:
+def normalize(url: str) -> str:
     """The address in its stored form, without surrounding white space or a trailing slash."""
     return url.strip().rstrip("/")
 
 
-def fault(
+def find_fault(
     url: str, *, example: str = "https://models.example:8080/v1", secrets: str = "Enter the key in its own field."
 ) -> str:
     """Why the address is unusable, in words for people; "" if it is usable.
@@ -37,24 +37,24 @@ def fault(
     return ""
 
 
-def origin(url: str) -> tuple[str, str, int] | None:
+def parse_origin(url: str) -> tuple[str, str, int] | None:
     """Scheme, host and port, or None if the address is not valid. A key may only be sent to the origin it is for."""
     try:
-        parts = urlsplit(tidied(url))
+        parts = urlsplit(normalize(url))
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
     except (ValueError, KeyError):
         return None
     return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
-def same_origin(one: str, other: str) -> bool:
+def have_same_origin(one: str, other: str) -> bool:
     """Whether both addresses are at one origin. An invalid address never is."""
-    return origin(one) is not None and origin(one) == origin(other)
+    return parse_origin(one) is not None and parse_origin(one) == parse_origin(other)
 
 
-def doubt(protocol: str, url: str) -> str:
+def find_doubt(protocol: str, url: str) -> str:
     """A warning about a path that is probably wrong, although some servers need it; "" if there is none."""
-    last = urlsplit(tidied(url)).path.rpartition("/")[2]
+    last = urlsplit(normalize(url)).path.rpartition("/")[2]
     if protocol == ProtocolName.ANTHROPIC and last == "v1":
         return "Anthropic base URLs usually do not end in /v1, because every request adds it."
     if protocol == ProtocolName.OPENAI and not _is_version(last):

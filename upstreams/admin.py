@@ -1,4 +1,4 @@
-"""Providers and chat models in Django's admin; keys are neither shown nor changed here."""
+"""Providers and chat models in Django's admin, which neither shows nor changes keys."""
 
 from django.contrib import admin
 
@@ -10,7 +10,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "protocol", "base_url", "has_key", "is_enabled", "source", "listed_at"]
     list_filter = ["protocol", "source", "is_enabled"]
     search_fields = ["name", "base_url"]
-    # The address too: a key is bound to it, and only the provider pages can ask for another one.
+    # Including the address: a key belongs to it, and only the provider pages can ask for another key.
     readonly_fields = ["protocol", "base_url", "source", "has_key", "listed_at", "listing_error", "created_at"]
 
     @admin.display(boolean=True, description="key")

@@ -1,15 +1,15 @@
-"""How an upstream fails: few kinds, each with words fit for people."""
+"""The kinds of upstream failures, each with a message for people."""
 
 from typing import ClassVar, Self
 
 
 class UpstreamError(Exception):
-    """The base of all. `str(error)` says what happened and what to do; `kind` is stored and shown."""
+    """The base class. `str(error)` says what happened and what to do. `kind` is stored and shown."""
 
     kind: ClassVar[str] = "upstream_error"
     words: ClassVar[str] = "{name} could not respond. Try again later."
     retryable: bool = False
-    """Whether asking again at once, with nothing changed, may help. A header of the upstream may overrule the kind."""
+    """Whether the same request may succeed at once. A header of the upstream overrules the kind."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class UpstreamError(Exception):
         self.retry_after = retry_after
         """Seconds that the upstream asked us to wait."""
         self.detail = detail
-        """The upstream's own words, cut to a readable length; never holds a key."""
+        """The upstream's own words, shortened and without keys."""
         self.status = status
-        """The HTTP status, when there was one."""
+        """The HTTP status, if any."""
         if retryable is not None:
             self.retryable = retryable
 
@@ -98,7 +98,7 @@ class ServerFailed(UpstreamError):
 
 
 class Unreachable(UpstreamError):
-    """No answer came at all. `step` names where it ended: address, name, connect, tls, timeout or dropped."""
+    """There was no answer. `step` is where the attempt failed: address, name, connect, tls, timeout or dropped."""
 
     kind = "unreachable"
     words = "Could not reach {name}. An administrator can check the address and the network."
@@ -107,7 +107,7 @@ class Unreachable(UpstreamError):
 
 
 class NotAModelServer(UpstreamError):
-    """Something answered that does not speak the protocol: a web page, a redirect, other JSON."""
+    """The answer is not in the protocol: a web page, a redirect or other JSON."""
 
     kind = "not_a_model_server"
     words = (
@@ -117,7 +117,7 @@ class NotAModelServer(UpstreamError):
 
 
 class BrokenStream(UpstreamError):
-    """The reply was cut off, or could not be read on; what came before it is genuine."""
+    """The reply was cut off or became unreadable. The part before is valid."""
 
     kind = "broken_stream"
     words = "The connection to {name} was lost before the answer was complete. Continue, or try again."

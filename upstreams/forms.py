@@ -23,10 +23,10 @@ _OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A provider's settings. Its key goes in and never comes out: the field is always empty.
+    """A provider's settings. The form stores a key but never shows it: the field is always empty.
 
-    A stored key stays with the server it was entered for: when the address names
-    another one, it has to be entered again.
+    A stored key belongs to the server it was entered for. If the address names another server, the key must be entered
+    again.
     """
 
     instance: Provider
@@ -85,7 +85,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Kept, since validation writes the form's values into the instance.
+        # Copies, because validation writes the form's values into the instance.
         self._stored_url, self._sealed_key = self.instance.base_url, self.instance.sealed_key
         if self.instance.source != ProviderSource.PERSON:
             for name in _OF_THE_SERVER:
@@ -110,7 +110,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         return name
 
     def clean_base_url(self) -> str:
-        return addresses.tidied(self.cleaned_data["base_url"])
+        return addresses.normalize(self.cleaned_data["base_url"])
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
@@ -139,7 +139,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @cached_property
     def is_another_server(self) -> bool:
-        """Whether the address, the protocol or the key changed, so that the models have to be listed anew."""
+        """Whether the address, the protocol or the key has changed, so that the models must be listed again."""
         return bool({"base_url", "protocol", "auth_header"} & set(self.changed_data)) or (
             self.instance.sealed_key != self._sealed_key
         )
@@ -147,11 +147,11 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     def _would_send_key_elsewhere(self, cleaned: dict[str, Any]) -> bool:
         if "key" not in self.fields or not self._sealed_key or cleaned.get("key") or cleaned.get("remove_key"):
             return False
-        return "base_url" in cleaned and not addresses.same_origin(cleaned["base_url"], self._stored_url)
+        return "base_url" in cleaned and not addresses.have_same_origin(cleaned["base_url"], self._stored_url)
 
 
 class TrialForm(ProviderForm):
-    """The same values, to be tried out and not saved; a name may still be missing."""
+    """The same settings for a connection test. They are not saved, and the name may be missing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -161,10 +161,10 @@ class TrialForm(ProviderForm):
         return self.cleaned_data["name"] or "The server"
 
     def validate_constraints(self) -> None:
-        """A name that is taken does not keep a connection from being tried."""
+        """Allows a test under a name that is already taken."""
 
     def endpoint(self) -> Endpoint:
-        """Raises SealBroken when the stored key is to be used and cannot be read."""
+        """Raises SealBroken if the test needs the stored key and cannot read it."""
         key = self.cleaned_data.get("key")
         if key or self.cleaned_data.get("remove_key"):
             self.instance.sealed_key = ""
@@ -172,7 +172,7 @@ class TrialForm(ProviderForm):
 
 
 class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What an administrator says of one model; empty fields follow the server's listing."""
+    """An administrator's settings for a model. Empty fields follow the server's listing."""
 
     instance: ChatModel
 
@@ -235,7 +235,7 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             field = self.fields[name]
             assert isinstance(field.widget, forms.Select)
             field.widget.choices = [("unknown", otherwise), ("true", "Yes"), ("false", "No")]
-        # The id of a listed model is the server's; a hand-made one may hold a slip of the pen.
+        # The server sets the id of a listed model. The id of a model entered by hand may need a correction.
         if self.instance.as_listed:
             del self.fields["model_id"]
 

@@ -1,4 +1,4 @@
-"""What may be asked of a model: the ranges and cross rules of its settings, checked before anything is sent."""
+"""Checks a model's settings before a request: their ranges, and rules between them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from upstreams.endpoint import ProtocolName
 
 MIN_THINKING_BUDGET: Final = 1024
 MAX_STOP_SEQUENCES: Final = 4
-_HIGHEST_TEMPERATURE: Final = {ProtocolName.ANTHROPIC: 1, ProtocolName.OPENAI: 2}
-_LEAST_TOP_P_WHEN_THINKING: Final = 0.95
+_MAX_TEMPERATURE: Final = {ProtocolName.ANTHROPIC: 1, ProtocolName.OPENAI: 2}
+_MIN_TOP_P_WHEN_THINKING: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
-    """What is known of a model; sizes are tokens, None when unknown."""
+    """What is known about a model. Sizes are in tokens, None if unknown."""
 
     context_window: int | None = None
     max_output_tokens: int | None = None
     supports_thinking: bool = False
-    """On a budget."""
+    """With a budget."""
     thinks_adaptively: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a setting cannot be used: the field's name as in ChatRequest, and a sentence for people."""
+    """A setting that breaks a rule: the name of its field in ChatRequest, and a sentence for people."""
 
     field: str
     message: str
 
 
 class Parameters(Protocol):
-    """The settings to check; a ChatRequest has them all."""
+    """The settings to check. A ChatRequest has all of them."""
 
     @property
     def max_tokens(self) -> int | None: ...
@@ -55,47 +55,47 @@ class Parameters(Protocol):
 
 
 def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -> list[Violation]:
-    """All problems, in the order of the fields; an empty list when the settings can be sent.
+    """Returns all violations in the order of the fields. Without any, the settings can be sent.
 
-    What a protocol does not know at all, such as penalties on the Messages API, is no
-    problem: it is left out, and the protocol's `notes` say so.
+    A setting that the protocol does not support at all, such as a penalty on the Messages API, is not a violation:
+    it is left out, and the protocol's `notes` say so.
     """
     return [
-        *_sampling(parameters, protocol),
-        *_stop_sequences(parameters.stop_sequences, protocol),
-        *_max_tokens(parameters.max_tokens, limits),
-        *_thinking(parameters, protocol, limits),
-        *_while_thinking(parameters, protocol),
+        *_check_sampling(parameters, protocol),
+        *_check_stop_sequences(parameters.stop_sequences, protocol),
+        *_check_max_tokens(parameters.max_tokens, limits),
+        *_check_thinking(parameters, protocol, limits),
+        *_check_sampling_while_thinking(parameters, protocol),
     ]
 
 
-def _sampling(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
-    yield from _range("temperature", "Temperature", given.temperature, 0, _HIGHEST_TEMPERATURE[protocol])
-    yield from _range("top_p", "Top-p", given.top_p, 0, 1)
+def _check_sampling(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
+    yield from _check_range("temperature", "Temperature", given.temperature, 0, _MAX_TEMPERATURE[protocol])
+    yield from _check_range("top_p", "Top-p", given.top_p, 0, 1)
     if protocol is ProtocolName.ANTHROPIC and given.temperature is not None and given.top_p is not None:
         yield Violation("top_p", "Set either temperature or top-p for this model, not both.")
     if given.top_k is not None and given.top_k < 0:
         yield Violation("top_k", "Top-k must be 0 or more.")
     if protocol is ProtocolName.OPENAI:
-        yield from _range("presence_penalty", "Presence penalty", given.presence_penalty, -2, 2)
-        yield from _range("frequency_penalty", "Frequency penalty", given.frequency_penalty, -2, 2)
+        yield from _check_range("presence_penalty", "Presence penalty", given.presence_penalty, -2, 2)
+        yield from _check_range("frequency_penalty", "Frequency penalty", given.frequency_penalty, -2, 2)
 
 
-def _range(field: str, label: str, value: float | None, least: float, most: float) -> Iterator[Violation]:
-    # Said this way round, the comparison also refuses "not a number".
+def _check_range(field: str, label: str, value: float | None, least: float, most: float) -> Iterator[Violation]:
+    # In this form the comparison also refuses "not a number".
     if value is not None and not least <= value <= most:
         sign = "−" if least < 0 else ""
         yield Violation(field, f"{label} must be between {sign}{abs(least):g} and {most:g} for this model.")
 
 
-def _stop_sequences(sequences: Sequence[str], protocol: ProtocolName) -> Iterator[Violation]:
+def _check_stop_sequences(sequences: Sequence[str], protocol: ProtocolName) -> Iterator[Violation]:
     if protocol is ProtocolName.OPENAI and len(sequences) > MAX_STOP_SEQUENCES:
         yield Violation("stop_sequences", f"This model accepts at most {MAX_STOP_SEQUENCES} stop sequences.")
     if any(not sequence.strip() for sequence in sequences):
         yield Violation("stop_sequences", "A stop sequence must contain more than white space.")
 
 
-def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Violation]:
+def _check_max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Violation]:
     if count is None:
         return
     if count < 1:
@@ -106,9 +106,9 @@ def _max_tokens(count: int | None, limits: ModelLimits) -> Iterator[Violation]:
         yield Violation("max_tokens", f"This model's context window has only {limits.context_window:,} tokens.")
 
 
-def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Violation]:
+def _check_thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) -> Iterator[Violation]:
     budget = given.thinking_budget
-    # Chat completions know no adaptive thinking: it is left out there, whatever the model is.
+    # Chat Completions requests leave adaptive thinking out, whatever the model.
     if given.thinks_adaptively and protocol is ProtocolName.ANTHROPIC and not limits.thinks_adaptively:
         otherwise = "Set a thinking budget" if limits.supports_thinking else "Turn thinking off"
         yield Violation(
@@ -131,13 +131,13 @@ def _thinking(given: Parameters, protocol: ProtocolName, limits: ModelLimits) ->
         )
 
 
-def _while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
+def _check_sampling_while_thinking(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
     is_thinking = given.thinks_adaptively or given.thinking_budget is not None
     if protocol is not ProtocolName.ANTHROPIC or not is_thinking:
         return
     if given.temperature not in (None, 1):
         yield Violation("temperature", "Temperature must be 1 or empty when thinking is on.")
-    if given.top_p is not None and given.top_p < _LEAST_TOP_P_WHEN_THINKING:
+    if given.top_p is not None and given.top_p < _MIN_TOP_P_WHEN_THINKING:
         yield Violation("top_p", "Top-p must be between 0.95 and 1, or empty, when thinking is on.")
     if given.top_k is not None:
         yield Violation("top_k", "Top-k must be empty when thinking is on.")

@@ -9,17 +9,17 @@ from django.conf import settings
 
 
 class SealBroken(Exception):
-    """The secret was sealed with another SEALING_KEY, or was tampered with."""
+    """The secret was sealed with another SEALING_KEY or has been changed."""
 
 
 @lru_cache(maxsize=1)
 def _fernet(key: str) -> Fernet:
-    # The setting may be any string; Fernet wants 32 bytes in base64.
+    # The setting may be any string, and Fernet needs 32 bytes in base64.
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
 
 
 def seal(secret: str) -> str:
-    """Returns "" for an empty secret, else a Fernet token (ASCII)."""
+    """Returns a Fernet token (ASCII), or "" for an empty secret."""
     return _fernet(settings.SEALING_KEY).encrypt(secret.encode()).decode() if secret else ""
 
 

@@ -1,4 +1,4 @@
-"""The addresses of the provider pages."""
+"""The URLs of the provider pages."""
 
 from django.urls import path
 from django.views.generic import RedirectView

@@ -58,10 +58,10 @@ def test_a_listing_may_say_how_a_model_thinks(entry: dict[str, Any], expected: t
 
 def test_a_listing_switches_on_what_nobody_has_said_anything_about() -> None:
     model = ChatModel(model_id="m", as_listed={"name": "m"})
-    model.take({"name": "m", "supports_thinking": True})
+    model.follow_listing({"name": "m", "supports_thinking": True})
     assert model.supports_thinking is True
     model.supports_thinking = False
-    model.take({"name": "m", "supports_thinking": True})
+    model.follow_listing({"name": "m", "supports_thinking": True})
     assert model.supports_thinking is False
 
 
@@ -91,10 +91,10 @@ def test_chat_completions_models_are_known_by_their_names(model_id: str, sees: b
 
 def test_the_listing_is_followed_until_a_person_says_otherwise() -> None:
     model = ChatModel(model_id="m")
-    model.take({"sees_images": True})
+    model.follow_listing({"sees_images": True})
     assert model.sees_images is True
-    model.take({"sees_images": False})
+    model.follow_listing({"sees_images": False})
     assert model.sees_images is False
     model.sees_images = True
-    model.take({"sees_images": False})
+    model.follow_listing({"sees_images": False})
     assert model.sees_images is True

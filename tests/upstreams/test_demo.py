@@ -11,7 +11,7 @@ import pytest
 from tests.upstreams.protocols.reading import Read
 from upstreams import client
 from upstreams.chat import ChatMessage, ChatRequest
-from upstreams.demo.reply import reply_to, tokens
+from upstreams.demo.reply import split_into_tokens, write_reply
 from upstreams.demo.server import MODEL, DemoUpstream
 from upstreams.endpoint import AuthHeader, Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
@@ -149,12 +149,12 @@ async def test_it_stops_when_nobody_listens_any_more(demo: Endpoint, asgi: Asgi)
 
 
 def test_its_tokens_are_its_text() -> None:
-    text = reply_to([{"role": "user", "content": "héllo  wörld\n\n\tend "}])
-    pieces = list(tokens(text))
+    text = write_reply([{"role": "user", "content": "héllo  wörld\n\n\tend "}])
+    pieces = list(split_into_tokens(text))
     assert "".join(pieces) == text and 100 < len(pieces) < 500
 
 
 def test_it_names_what_is_attached_and_shortens_what_is_long() -> None:
     image = {"type": "image", "source": {}}
-    assert "> look\n> [image]" in reply_to([{"role": "user", "content": [{"type": "text", "text": "look"}, image]}])
-    assert len(reply_to([{"role": "user", "content": "x" * 10_000}])) < 3000
+    assert "> look\n> [image]" in write_reply([{"role": "user", "content": [{"type": "text", "text": "look"}, image]}])
+    assert len(write_reply([{"role": "user", "content": "x" * 10_000}])) < 3000

@@ -47,7 +47,7 @@ def test_the_demo_is_offered_until_there_is_something_else():
     assert [model.name for model in ChatModel.objects.offered()] == ["Demo"]
     small = model_of(provider())
     assert list(ChatModel.objects.offered()) == [small]
-    small.offer(False)
+    small.set_offered(False)
     assert [model.name for model in ChatModel.objects.offered()] == ["Demo"]
 
 
@@ -71,7 +71,7 @@ def test_a_model_that_becomes_the_default_is_offered_and_one_withdrawn_is_no_def
     small = model_of(provider(), is_enabled=False)
     small.make_default()
     assert small.is_enabled
-    small.offer(False)
+    small.set_offered(False)
     assert not small.is_default
 
 

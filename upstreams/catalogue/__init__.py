@@ -1,1 +1,1 @@
-"""Which providers and models there are: from the environment, presets, and the servers' own lists."""
+"""Where providers and models come from: the environment, presets, and the lists of servers."""

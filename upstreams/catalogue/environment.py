@@ -1,4 +1,4 @@
-"""The providers that an installation has by itself: those the environment names, and the demo."""
+"""Providers that come with the installation: those named in the environment, and the demo."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,20 +16,20 @@ from upstreams.sealing import SealBroken, unseal
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Whom a pair of variables, NAME_API_KEY and NAME_BASE_URL, stands for."""
+    """The vendor behind a pair of variables, NAME_API_KEY and NAME_BASE_URL."""
 
     name: str
     compatible: str
     protocol: Protocol
     base_url: str
     own_settings: dict[str, Any]
-    """What the vendor's own server wants that other servers of its protocol may not know."""
+    """Settings for the vendor's own server, which other servers of its protocol may not support."""
 
     def is_at(self, base_url: str) -> bool:
-        return addresses.same_origin(base_url, self.base_url)
+        return addresses.have_same_origin(base_url, self.base_url)
 
     def defaults(self, base_url: str) -> dict[str, Any]:
-        """What a provider at this address starts with, until an administrator says otherwise."""
+        """The initial settings of a provider at this address. Administrators can change them."""
         if self.is_at(base_url):
             return {"name": self.name, **self.own_settings}
         usual = Provider()
@@ -57,18 +57,18 @@ VENDORS: Final = {
 
 @transaction.atomic
 def sync_providers() -> None:
-    """Brings the installation's own providers in step with its settings; for every start. Asks no network."""
+    """Updates the installation's own providers from its settings. Run it at every start. Needs no network."""
     for prefix, vendor in VENDORS.items():
         key, base_url = getattr(settings, f"{prefix}_API_KEY"), getattr(settings, f"{prefix}_BASE_URL")
         if key or base_url:
-            _keep_in_step(prefix, vendor, key, base_url)
+            _sync_vendor(prefix, vendor, key, base_url)
         else:
             _withdraw(vendor)
-    _keep_demo()
+    _sync_demo()
 
 
-def variables(provider: Provider) -> dict[str, str]:
-    """For people: which variable says what of a provider; the address may be the vendor's own and set by none."""
+def name_variables(provider: Provider) -> dict[str, str]:
+    """The variables that set a provider's address and key, for people; "" for what no variable sets."""
     for prefix, vendor in VENDORS.items():
         if provider.source == ProviderSource.ENVIRONMENT and provider.protocol == vendor.protocol:
             base_url, key = getattr(settings, f"{prefix}_BASE_URL"), getattr(settings, f"{prefix}_API_KEY")
@@ -77,27 +77,27 @@ def variables(provider: Provider) -> dict[str, str]:
 
 
 def is_named(provider: Provider) -> bool:
-    """Whether the environment names the provider now, so that it would be back at the next start."""
-    return any(variables(provider).values())
+    """Whether the environment names the provider now. If so, the next start would restore it."""
+    return any(name_variables(provider).values())
 
 
 def demo_key() -> str:
-    """What the demo upstream asks for, so that nobody else uses it from outside."""
+    """The key of the demo upstream, which keeps others from using it from outside."""
     return salted_hmac("upstreams.environment.demo", "key", algorithm="sha256").hexdigest()
 
 
-def _keep_in_step(prefix: str, vendor: Vendor, key: str, base_url: str) -> None:
-    base_url = addresses.tidied(base_url or vendor.base_url)
-    if fault := addresses.fault(base_url):
+def _sync_vendor(prefix: str, vendor: Vendor, key: str, base_url: str) -> None:
+    base_url = addresses.normalize(base_url or vendor.base_url)
+    if fault := addresses.find_fault(base_url):
         raise ImproperlyConfigured(f"{prefix}_BASE_URL: {fault}")
     provider, is_new = Provider.objects.get_or_create(
         source=ProviderSource.ENVIRONMENT,
         protocol=vendor.protocol,
-        defaults={**vendor.defaults(base_url), "base_url": base_url, "name": _free_name(vendor, base_url, 0)},
+        defaults={**vendor.defaults(base_url), "base_url": base_url, "name": _default_name(vendor, base_url, 0)},
     )
     if provider.base_url != base_url:
         _move(provider, vendor, base_url)
-    if is_new or _key_of(provider) != key.strip():
+    if is_new or _read_key(provider) != key.strip():
         provider.set_key(key)
         provider.forget_listing()
     if provider.is_withdrawn:
@@ -107,9 +107,9 @@ def _keep_in_step(prefix: str, vendor: Vendor, key: str, base_url: str) -> None:
 
 
 def _move(provider: Provider, vendor: Vendor, base_url: str) -> None:
-    """Another server: what still was the old one's default becomes the new one's; a person's own settings stay."""
-    new = {**vendor.defaults(base_url), "name": _free_name(vendor, base_url, provider.pk)}
-    old = {**vendor.defaults(provider.base_url), "name": _free_name(vendor, provider.base_url, provider.pk)}
+    """Moves the provider to another server. Settings that are defaults of the old one become those of the new one."""
+    new = {**vendor.defaults(base_url), "name": _default_name(vendor, base_url, provider.pk)}
+    old = {**vendor.defaults(provider.base_url), "name": _default_name(vendor, provider.base_url, provider.pk)}
     for field, value in new.items():
         if getattr(provider, field) == old[field]:
             setattr(provider, field, value)
@@ -118,19 +118,19 @@ def _move(provider: Provider, vendor: Vendor, base_url: str) -> None:
 
 
 def _withdraw(vendor: Vendor) -> None:
-    """The variables are gone: so is the key. Models and their settings wait for a return."""
+    """Disables the provider and removes its key. Its models and settings stay in case the variables return."""
     ours = Provider.objects.filter(source=ProviderSource.ENVIRONMENT, protocol=vendor.protocol)
     ours.filter(is_enabled=True).update(is_enabled=False, is_withdrawn=True)
     ours.exclude(sealed_key="").update(sealed_key="")
 
 
-def _keep_demo() -> None:
+def _sync_demo() -> None:
     demo, _ = Provider.objects.get_or_create(
         source=ProviderSource.DEMO,
         protocol=Protocol.ANTHROPIC,
-        defaults={"name": _unused("Demo", 0), "base_url": settings.DEMO_UPSTREAM_URL},
+        defaults={"name": _make_unique("Demo", 0), "base_url": settings.DEMO_UPSTREAM_URL},
     )
-    if demo.base_url != settings.DEMO_UPSTREAM_URL or _key_of(demo) != demo_key():
+    if demo.base_url != settings.DEMO_UPSTREAM_URL or _read_key(demo) != demo_key():
         demo.base_url = settings.DEMO_UPSTREAM_URL
         demo.set_key(demo_key())
         demo.save()
@@ -139,20 +139,20 @@ def _keep_demo() -> None:
     demo.chat_models.get_or_create(model_id=MODEL, defaults=about)
 
 
-def _key_of(provider: Provider) -> str | None:
-    """None when it cannot be read: the key is then sealed anew with the SEALING_KEY of now."""
+def _read_key(provider: Provider) -> str | None:
+    """None if the key cannot be read. It is then sealed again with the current SEALING_KEY."""
     try:
         return unseal(provider.sealed_key)
     except SealBroken:
         return None
 
 
-def _free_name(vendor: Vendor, base_url: str, pk: int) -> str:
-    return _unused(vendor.defaults(base_url)["name"], pk)
+def _default_name(vendor: Vendor, base_url: str, pk: int) -> str:
+    return _make_unique(vendor.defaults(base_url)["name"], pk)
 
 
-def _unused(name: str, pk: int) -> str:
-    """The name itself, or with a number where a provider other than `pk` has it."""
+def _make_unique(name: str, pk: int) -> str:
+    """The name, with a suffix if a provider other than `pk` has it."""
     name, tries = name[:70], [name[:70], f"{name[:70]} (environment)"]
     tries += [f"{name} ({number})" for number in range(2, 1000)]
     taken = {each.lower() for each in Provider.objects.exclude(pk=pk).values_list("name", flat=True)}

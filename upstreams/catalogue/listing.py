@@ -1,4 +1,4 @@
-"""Keeps a provider's models in step with what its server lists."""
+"""Updates a provider's models from the list that its server offers."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -17,12 +17,12 @@ from upstreams.models import ChatModel, Provider, ProviderSource
 from upstreams.sealing import SealBroken
 
 SMALL_CATALOGUE: Final = 20
-"""A server that lists more than this many models offers none of the new ones by itself, but the first."""
+"""If a server lists more models than this, new ones are not offered automatically, except the first of a provider."""
 
 LARGEST_LIMIT: Final = 2**31 - 1
 LONGEST_ID: Final = 200
 WAITS: Final = (0.0, 5.0, 30.0, 120.0)
-"""Seconds before each try of a listing after a start: a local server may come up after us."""
+"""Seconds before each attempt after a start: a local server may start later than we do."""
 
 _FOLLOWED: Final = (
     *("name", "context_window", "max_output_tokens", "sees_images", "reads_pdf"),
@@ -32,28 +32,28 @@ _NOT_FOR_CHAT: Final = ("embed", "rerank", "whisper", "tts", "moderation", "dall
 
 
 async def refresh(provider: Provider) -> None:
-    """Stores the server's models, or why they could not be listed; `provider` shows the outcome too."""
+    """Stores the server's models, or why they cannot be listed, and updates `provider` as well."""
     listings: Sequence[ModelListing] | None = None
     try:
         listings = await list_models(provider.endpoint())
     except (UpstreamError, SealBroken) as failure:
-        provider.listing_error = for_administrators(failure)
+        provider.listing_error = describe_for_administrators(failure)
     else:
         provider.listing_error = ""
     provider.listed_at = timezone.now()
     await sync_to_async(_store)(provider, listings)
 
 
-def for_administrators(failure: Exception | str) -> str:
-    """A failure's words without the advice to ask an administrator."""
+def describe_for_administrators(failure: Exception | str) -> str:
+    """The failure without its advice to ask an administrator."""
     return str(failure).partition(" An administrator")[0]
 
 
 @task()
 async def refresh_unlisted() -> None:
-    """Lists the models of enabled providers that were never listed, or not with success; for every start.
+    """Lists the models of enabled providers whose models have never been listed or failed to be. Run it at every start.
 
-    It only needs a running loop: `await refresh_unlisted.aenqueue()`.
+    It needs only a running loop: `await refresh_unlisted.aenqueue()`.
     """
     waiting = Provider.objects.filter(Q(listed_at=None) | ~Q(listing_error=""), is_enabled=True)
     for wait in WAITS:
@@ -66,11 +66,11 @@ async def refresh_unlisted() -> None:
 
 @transaction.atomic
 def _store(provider: Provider, listings: Sequence[ModelListing] | None) -> None:
-    asked = Provider.objects.select_for_update().filter(
+    current = Provider.objects.select_for_update().filter(
         pk=provider.pk, base_url=provider.base_url, sealed_key=provider.sealed_key
     )
-    # The answer is of no use when the provider was deleted, or made another server's, in the meantime.
-    if not asked.update(listed_at=provider.listed_at, listing_error=provider.listing_error) or listings is None:
+    # The answer is useless if the provider has been deleted or now names another server.
+    if not current.update(listed_at=provider.listed_at, listing_error=provider.listing_error) or listings is None:
         return
     known = {model.model_id: model for model in provider.chat_models.all()}
     listed = {listing.id: listing for listing in listings if len(listing.id) <= LONGEST_ID}
@@ -81,15 +81,15 @@ def _store(provider: Provider, listings: Sequence[ModelListing] | None) -> None:
         if model_id not in known:
             is_enabled = is_small and _is_for_chat(model_id)
             fresh.append(ChatModel(provider=provider, model_id=model_id, is_enabled=is_enabled))
-        (known.get(model_id) or fresh[-1]).take(_fields(listing))
-    _offer_one(fresh, known.values())
+        (known.get(model_id) or fresh[-1]).follow_listing(_fields(listing))
+    _ensure_one_offered(fresh, known.values())
     ChatModel.objects.bulk_create(fresh)
-    again = [known[model_id] for model_id in listed if model_id in known]
-    ChatModel.objects.bulk_update(again, [*_FOLLOWED, "as_listed", "is_listed"])
+    updated = [known[model_id] for model_id in listed if model_id in known]
+    ChatModel.objects.bulk_update(updated, [*_FOLLOWED, "as_listed", "is_listed"])
 
 
-def _offer_one(fresh: Sequence[ChatModel], known: Collection[ChatModel]) -> None:
-    """A new provider offers something from the start, whatever it lists."""
+def _ensure_one_offered(fresh: Sequence[ChatModel], known: Collection[ChatModel]) -> None:
+    """Makes a new provider offer at least one model, whatever it lists."""
     if fresh and not known and not any(model.is_enabled for model in fresh):
         next((model for model in fresh if _is_for_chat(model.model_id)), fresh[0]).is_enabled = True
 

@@ -1,4 +1,4 @@
-"""Servers that many people have: what their form starts with."""
+"""Initial values of the provider form for common servers."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final

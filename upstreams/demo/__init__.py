@@ -1,1 +1,1 @@
-"""A model server for sites that have no model yet."""
+"""A model server for sites that have not connected a model yet."""

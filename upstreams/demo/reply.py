@@ -1,4 +1,4 @@
-"""What the demo model says: that it is one, what it was asked, and how to connect a real model."""
+"""The replies of the demo model: they say what it is, repeat the question, and explain how to connect a real model."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -42,23 +42,23 @@ def thoughts() -> str:
     return _THOUGHTS
 
 
-def reply_to(messages: list[Mapping[str, Any]]) -> str:
-    """The reply to a conversation; where it ends in the beginning of that reply, only what is missing."""
-    begun = ""
+def write_reply(messages: list[Mapping[str, Any]]) -> str:
+    """The reply to a conversation. If its last message is the beginning of the reply, only the rest."""
+    beginning = ""
     if messages and messages[-1].get("role") == "assistant":
-        begun, messages = _text(messages[-1].get("content")), messages[:-1]
-    asked = next((_described(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
-    reply = _REPLY.format(echo=_quoted(asked))
-    return reply.removeprefix(begun) if begun and reply.startswith(begun) else reply
+        beginning, messages = _text(messages[-1].get("content")), messages[:-1]
+    asked = next((_describe(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
+    reply = _REPLY.format(echo=_quote(asked))
+    return reply.removeprefix(beginning)
 
 
-def tokens(text: str) -> Iterator[str]:
-    """The text in pieces of about the size of a model's tokens; joined, they are the text again."""
+def split_into_tokens(text: str) -> Iterator[str]:
+    """Splits the text into pieces of about the size of tokens."""
     return (match.group() for match in _TOKEN.finditer(text))
 
 
-def _described(content: object) -> str:
-    """The words of a message, and what is attached to it."""
+def _describe(content: object) -> str:
+    """The text of a message, and a mark for each attachment."""
     blocks = content if isinstance(content, list) else []
     kinds = [block.get("type") for block in blocks if isinstance(block, dict)]
     attached = [f"[{kind}]" for kind in kinds if kind in ("image", "document")]
@@ -72,7 +72,7 @@ def _text(content: object) -> str:
     return "\n\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, dict) and b.get("type") == "text")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     text = text.strip()
     if len(text) > _ECHOED_CHARACTERS:
         text = text[:_ECHOED_CHARACTERS].rstrip() + " …"

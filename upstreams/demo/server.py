@@ -1,4 +1,4 @@
-"""A model server for trying chatsite out: it speaks the Messages API over real HTTP, and only about itself."""
+"""A model server to try chatsite with: it speaks the Messages API over real HTTP, and only about itself."""
 
 import asyncio
 import hmac
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from upstreams.demo.reply import reply_to, thoughts, tokens
+from upstreams.demo.reply import split_into_tokens, thoughts, write_reply
 
 type Scope = MutableMapping[str, Any]
 type Message = MutableMapping[str, Any]
@@ -36,10 +36,10 @@ class _Refused(Exception):
 
 
 class DemoUpstream:
-    """An ASGI application, to be mounted under any prefix: only the end of the path counts.
+    """An ASGI application that can be mounted under any prefix: only the end of the path matters.
 
-    Callers show `key` as a Bearer token or as `x-api-key`. Replies are streamed at the
-    pace at which people read, and end when the caller goes away.
+    Callers send `key` as a Bearer token or as `x-api-key`. Replies are streamed at the pace at which people read, and
+    end when the caller disconnects.
     """
 
     def __init__(self, key: str, *, tokens_per_second: float = 40.0) -> None:
@@ -56,7 +56,7 @@ class DemoUpstream:
             await _send_json(send, {"type": "error", "error": error, "request_id": _id("req")}, refused.status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._let_in(dict(scope["headers"]))
+        self._authenticate(dict(scope["headers"]))
         path, method = scope["path"].rstrip("/"), scope["method"]
         if path.endswith("/v1/models"):
             _expect(method, "GET")
@@ -71,7 +71,7 @@ class DemoUpstream:
         else:
             raise _Refused(404, "not_found_error", "Not found.")
 
-    def _let_in(self, headers: Mapping[bytes, bytes]) -> None:
+    def _authenticate(self, headers: Mapping[bytes, bytes]) -> None:
         bearer = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
         if not hmac.compare_digest(headers.get(b"x-api-key", bearer), self._key):
             raise _Refused(401, "authentication_error", "The API key is missing or wrong.")
@@ -109,8 +109,8 @@ class _Reply:
         most = request["max_tokens"]
         self._model = str(request["model"])
         self._asked = len(orjson.dumps(request["messages"])) // _CHARACTERS_A_TOKEN
-        self._thoughts = list(islice(tokens(thoughts()), most)) if thinks else []
-        every = list(tokens(reply_to(request["messages"])))
+        self._thoughts = list(islice(split_into_tokens(thoughts()), most)) if thinks else []
+        every = list(split_into_tokens(write_reply(request["messages"])))
         self._pieces = every[: most - len(self._thoughts)]
         self._stop_reason = "end_turn" if len(self._pieces) == len(every) else "max_tokens"
 

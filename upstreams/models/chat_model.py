@@ -22,7 +22,7 @@ NOT_NEGATIVE = MinValueValidator(0)
 
 class ChatModelQuerySet(models.QuerySet["ChatModel"]):
     def offered(self) -> Self:
-        """What people may choose, the default first; the demo only while there is nothing else."""
+        """The models that people may choose, the default first. The demo is among them only if there is no other."""
         usable = self.filter(is_enabled=True, provider__is_enabled=True).select_related("provider")
         is_real = ~Q(provider__source=ProviderSource.DEMO)
         shown = usable.filter(is_real | ~Exists(usable.filter(is_real)))
@@ -33,7 +33,7 @@ class ChatModelQuerySet(models.QuerySet["ChatModel"]):
 
 
 class ChatModel(models.Model):
-    """A model that a provider offers; prices are in one currency per million tokens."""
+    """A model that a provider offers. Prices are per million tokens, in the site's currency."""
 
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="chat_models")
     model_id = models.CharField("model ID", max_length=200)
@@ -41,7 +41,7 @@ class ChatModel(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     is_default = models.BooleanField("default", default=False, editable=False)
     is_listed = models.BooleanField("listed by the server", default=True, editable=False)
-    # What the upstream's listing last said: a field that still says the same was not set by a person.
+    # The values in the upstream's last listing. A field that still has its value was not set by a person.
     as_listed = models.JSONField(default=dict, editable=False)
     context_window = models.PositiveIntegerField(
         "context window (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
@@ -51,7 +51,7 @@ class ChatModel(models.Model):
     )
     supports_thinking = models.BooleanField("supports thinking budget", default=False)
     thinks_adaptively = models.BooleanField("supports adaptive thinking", default=False)
-    # None: neither the server nor a person has said.
+    # None if neither the server nor a person has said.
     sees_images = models.BooleanField("accepts images", null=True, blank=True)
     reads_pdf = models.BooleanField("accepts PDF files", null=True, blank=True)
     input_price = models.DecimalField(
@@ -101,38 +101,38 @@ class ChatModel(models.Model):
 
     @property
     def takes_effort(self) -> bool:
-        """Whether a reasoning effort is sent to it."""
+        """Whether requests to the model have a reasoning effort."""
         if self.provider.protocol == Protocol.OPENAI:
             return self.provider.reasoning_effort
         return self.thinks_adaptively
 
     @property
     def efforts(self) -> list[Effort]:
-        """Those that its protocol has words for."""
+        """The efforts that its protocol supports."""
         return list(Effort if self.provider.protocol == Protocol.OPENAI else MESSAGES_EFFORTS)
 
     @property
     def can_see(self) -> bool:
-        """Whether images may be sent to it."""
+        """Whether images may be sent to the model."""
         if self.sees_images is not None:
             return self.sees_images
         return abilities.sees_images(ProtocolName(self.provider.protocol), self.model_id)
 
     @property
     def can_read_pdf(self) -> bool:
-        """Whether PDF files may be sent to it as they are; otherwise their text is."""
+        """Whether PDF files may be sent to the model. Otherwise their text is sent."""
         if self.reads_pdf is not None:
             return self.reads_pdf
         return abilities.reads_pdf(ProtocolName(self.provider.protocol), self.model_id)
 
     @property
     def is_gone(self) -> bool:
-        """The server listed it once and does so no longer."""
+        """The server has listed the model before but does not list it now."""
         return bool(self.as_listed) and not self.is_listed
 
     @property
     def shown_prices(self) -> list[tuple[str, str]]:
-        """Label and figures, "–" where a price is not known."""
+        """Pairs of label and price, "–" for an unknown price."""
         given, taken, read, written = (
             "–" if price is None else f"{price.normalize():f}"
             for price in (self.input_price, self.output_price, self.cache_read_price, self.cache_write_price)
@@ -140,20 +140,20 @@ class ChatModel(models.Model):
         cache = "–" if read == written == "–" else f"{read} / {written}"
         return [("Input", given), ("Output", taken), ("Cache r / w", cache)]
 
-    def offer(self, is_enabled: bool) -> None:
-        """Offers the model to people, or no longer; what is not offered is no default either."""
+    def set_offered(self, is_enabled: bool) -> None:
+        """Offers the model to people or stops offering it. A model that is not offered cannot be the default."""
         self.is_enabled, self.is_default = is_enabled, self.is_default and is_enabled
         self.save(update_fields=["is_enabled", "is_default"])
 
     @transaction.atomic
     def make_default(self) -> None:
-        """New conversations start with this model; the one that was the default before is so no longer."""
+        """Makes new conversations start with this model instead of the previous default."""
         ChatModel.objects.filter(is_default=True).exclude(pk=self.pk).update(is_default=False)
         self.is_default = self.is_enabled = True
         self.save(update_fields=["is_default", "is_enabled"])
 
-    def take(self, listed: dict[str, Any]) -> None:
-        """Follows the upstream's listing, except where a person has set something else; does not save."""
+    def follow_listing(self, listed: dict[str, Any]) -> None:
+        """Takes over the values in the upstream's listing, except where a person has set another one. Does not save."""
         untouched = ChatModel()
         for field, value in listed.items():
             if getattr(self, field) in ("", None, self.as_listed.get(field, getattr(untouched, field))):
@@ -161,9 +161,9 @@ class ChatModel(models.Model):
         self.as_listed, self.is_listed = listed, True
 
     def cost(self, usage: Usage) -> Decimal | None:
-        """What a call cost, in the currency of the prices; None when a price or a figure is not known.
+        """The cost of a call in the currency of the prices; None if a price or a figure is unknown.
 
-        Cached tokens without a price of their own cost what other input does.
+        Cached tokens without their own price cost as much as other input.
         """
         if usage.input_tokens is None or usage.output_tokens is None:
             return None

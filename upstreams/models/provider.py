@@ -12,7 +12,7 @@ from upstreams.sealing import SealBroken, seal, unseal
 
 
 def check_base_url(url: str) -> None:
-    if fault := addresses.fault(url):
+    if fault := addresses.find_fault(url):
         raise ValidationError(fault, code="invalid")
 
 
@@ -27,7 +27,7 @@ class KeyHeader(models.TextChoices):
 
 
 class ProviderSource(models.TextChoices):
-    """Who made a provider: the environment's are kept in step with it at every start."""
+    """Who created a provider. Those of the environment are updated from it at every start."""
 
     PERSON = "person", "an administrator"
     ENVIRONMENT = "environment", "the environment"
@@ -35,7 +35,7 @@ class ProviderSource(models.TextChoices):
 
 
 class Provider(models.Model):
-    """One upstream server: how to reach it and how to be let in."""
+    """One upstream server: how to reach it and how to authenticate."""
 
     name = models.CharField(max_length=80)
     protocol = models.CharField(max_length=20, choices=Protocol)
@@ -64,7 +64,8 @@ class Provider(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(3600)],
     )
     is_enabled = models.BooleanField("enabled", default=True)
-    # Disabled because its variables left the environment; a person's own "off" is not undone when they return.
+    # Disabled because its variables left the environment. If they return, it is enabled again, but not if a person
+    # disabled it.
     is_withdrawn = models.BooleanField(default=False, editable=False)
     source = models.CharField(max_length=20, choices=ProviderSource, default=ProviderSource.PERSON, editable=False)
     listing_error = models.TextField(blank=True, editable=False)
@@ -79,7 +80,7 @@ class Provider(models.Model):
                 name="provider_name_unique",
                 violation_error_message="Another provider already has this name.",
             ),
-            # Two processes that start at once make one row between them.
+            # Two processes that start at once must not create two rows.
             models.UniqueConstraint(
                 fields=["source", "protocol"],
                 condition=~Q(source=ProviderSource.PERSON),
@@ -99,12 +100,12 @@ class Provider(models.Model):
         return self.source == ProviderSource.DEMO
 
     @property
-    def is_of_the_environment(self) -> bool:
+    def is_from_environment(self) -> bool:
         return self.source == ProviderSource.ENVIRONMENT
 
     @property
     def is_key_readable(self) -> bool:
-        """False when the key was sealed with another SEALING_KEY and has to be entered again."""
+        """False if the key was sealed with another SEALING_KEY and must be entered again."""
         try:
             unseal(self.sealed_key)
         except SealBroken:
@@ -115,11 +116,11 @@ class Provider(models.Model):
         self.sealed_key = seal(key.strip())
 
     def forget_listing(self) -> None:
-        """The server or its key is another one now: what was listed says nothing any more; does not save."""
+        """Marks the models as never listed, because the server or its key has changed. Does not save."""
         self.listed_at, self.listing_error = None, ""
 
     def endpoint(self) -> Endpoint:
-        """Raises SealBroken when the key cannot be read any more."""
+        """Raises SealBroken if the key cannot be read."""
         return Endpoint(
             name=self.name,
             protocol=ProtocolName(self.protocol),

@@ -1,1 +1,1 @@
-"""The provider pages, for administrators alone."""
+"""The provider pages, for administrators only."""

@@ -1,4 +1,4 @@
-"""Who may see and change providers: one guard, on every view of these pages, sync or async."""
+"""The one guard of all views of the provider pages, sync and async."""
 
 from django.contrib.auth.decorators import permission_required
 

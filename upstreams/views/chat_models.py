@@ -1,4 +1,4 @@
-"""A provider's models: what is offered to people, under which name, with which limits and prices."""
+"""A provider's models: which of them people may choose, with their names, limits and prices."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,15 +10,15 @@ from accounts.models import AuthenticatedRequest
 from upstreams.forms import ChatModelForm
 from upstreams.models import ChatModel, Provider
 from upstreams.views.access import administrators_only
-from upstreams.views.providers import models_of
+from upstreams.views.providers import table_context
 
 
 @administrators_only
 @require_safe
 def index(request: AuthenticatedRequest, provider_pk: int) -> HttpResponse:
-    """The table alone, narrowed by `q`: what the filter field asks for as one types."""
+    """Only the table, filtered by `q`. The filter field requests it while a person types."""
     provider = get_object_or_404(Provider, pk=provider_pk)
-    return render(request, "upstreams/_models_table.html", models_of(request, provider))
+    return render(request, "upstreams/_models_table.html", table_context(request, provider))
 
 
 @administrators_only
@@ -39,7 +39,7 @@ def _form_page(request: AuthenticatedRequest, form: ChatModelForm, what: Provide
     if form.is_valid():
         model = form.save()
         messages.success(request, f"Saved {model}.")
-        return redirect(_place_of(model))
+        return redirect(_url_of(model))
     title = "Add a model" if isinstance(what, Provider) else ChatModel.objects.get(pk=what.pk).name
     context = {"form": form, "provider": form.instance.provider, "chat_model": form.instance, "title": title}
     return render(request, "upstreams/chat_model_form.html", context, status=422 if form.is_bound else 200)
@@ -49,19 +49,19 @@ def _form_page(request: AuthenticatedRequest, form: ChatModelForm, what: Provide
 @require_POST
 def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ChatModel.objects.select_related("provider"), pk=pk)
-    model.offer(request.POST.get("enabled") == "on")
+    model.set_offered(request.POST.get("enabled") == "on")
     if not request.htmx:
-        return redirect(_place_of(model))
-    context = {"chat_model": model, **models_of(request, model.provider)}
+        return redirect(_url_of(model))
+    context = {"chat_model": model, **table_context(request, model.provider)}
     return render(request, "upstreams/_model_enabled.html", context)
 
 
 @administrators_only
 @require_POST
 def enabling_all(request: AuthenticatedRequest, provider_pk: int) -> HttpResponse:
-    """All of a provider's models at once; a table that is narrowed changes only what it shows."""
+    """Offers all models in the table, or none of them. With a filter, other models stay as they are."""
     provider = get_object_or_404(Provider, pk=provider_pk)
-    shown = models_of(request, provider)["chat_models"]
+    shown = table_context(request, provider)["chat_models"]
     if request.POST.get("enabled") == "on":
         shown.update(is_enabled=True)
     else:
@@ -80,7 +80,7 @@ def default(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @administrators_only
 @require_POST
 def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Only what the server does not list: everything else would be back with the next listing."""
+    """Deletes a model that the server does not list. The next listing would restore any other."""
     model = get_object_or_404(ChatModel.objects.select_related("provider").filter(is_listed=False), pk=pk)
     model.delete()
     messages.success(request, f"Removed {model}.")
@@ -90,8 +90,8 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def _table(request: AuthenticatedRequest, provider: Provider) -> HttpResponse:
     if not request.htmx:
         return redirect("provider", provider.pk)
-    return render(request, "upstreams/_models_table.html", models_of(request, provider))
+    return render(request, "upstreams/_models_table.html", table_context(request, provider))
 
 
-def _place_of(model: ChatModel) -> str:
+def _url_of(model: ChatModel) -> str:
     return f"{reverse('provider', args=[model.provider.pk])}#model-{model.pk}"

@@ -1,4 +1,4 @@
-"""The list of providers, and a provider's own pages."""
+"""The list of providers, and the pages of one provider."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import AuthenticatedRequest
 from upstreams import addresses
-from upstreams.catalogue.environment import is_named, variables
+from upstreams.catalogue.environment import is_named, name_variables
 from upstreams.catalogue.presets import PRESETS
 from upstreams.forms import ProviderForm
 from upstreams.models import ChatModel, Provider, ProviderSource
@@ -55,7 +55,7 @@ def add(request: AuthenticatedRequest) -> HttpResponse:
 @administrators_only
 @require_safe
 def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    return render(request, "upstreams/provider.html", page_of(request, get_object_or_404(Provider, pk=pk)))
+    return render(request, "upstreams/provider.html", page_context(request, get_object_or_404(Provider, pk=pk)))
 
 
 @administrators_only
@@ -69,7 +69,7 @@ def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         messages.success(request, f"Saved {provider}.")
         return redirect("provider", pk)
     status = 422 if form.is_bound else 200
-    return render(request, "upstreams/provider_form.html", edit_page_of(form, pk), status=status)
+    return render(request, "upstreams/provider_form.html", edit_context(form, pk), status=status)
 
 
 @administrators_only
@@ -97,34 +97,34 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 def is_deletable(provider: Provider) -> bool:
-    """What the installation itself brings along would be back at the next start."""
-    return provider.source == ProviderSource.PERSON or (provider.is_of_the_environment and not is_named(provider))
+    """False for providers that the next start would restore."""
+    return provider.source == ProviderSource.PERSON or (provider.is_from_environment and not is_named(provider))
 
 
 def can_be_enabled(provider: Provider) -> bool:
-    return not provider.is_of_the_environment or is_named(provider)
+    return not provider.is_from_environment or is_named(provider)
 
 
-def page_of(request: AuthenticatedRequest, provider: Provider) -> dict[str, Any]:
-    """What a provider's page shows; also when an action without script draws it again."""
+def page_context(request: AuthenticatedRequest, provider: Provider) -> dict[str, Any]:
+    """The context of a provider's page, also when an action without script renders it again."""
     return {
         "provider": provider,
-        "doubt": "" if provider.is_demo else addresses.doubt(provider.protocol, provider.base_url),
-        "variables": variables(provider),
+        "doubt": "" if provider.is_demo else addresses.find_doubt(provider.protocol, provider.base_url),
+        "variables": name_variables(provider),
         "is_deletable": is_deletable(provider),
         "can_be_enabled": can_be_enabled(provider),
-        **models_of(request, provider),
+        **table_context(request, provider),
     }
 
 
-def edit_page_of(form: ProviderForm, pk: int) -> dict[str, Any]:
-    # Read again: validation writes what was entered into the form's instance, valid or not.
+def edit_context(form: ProviderForm, pk: int) -> dict[str, Any]:
+    # Read again: validation writes the entered values into the form's instance, whether they are valid or not.
     provider = Provider.objects.get(pk=pk)
-    return {"form": form, "provider": provider, "variables": variables(provider)}
+    return {"form": form, "provider": provider, "variables": name_variables(provider)}
 
 
-def models_of(request: AuthenticatedRequest, provider: Provider) -> dict[str, Any]:
-    """The table of a provider's models, with what it is narrowed to."""
+def table_context(request: AuthenticatedRequest, provider: Provider) -> dict[str, Any]:
+    """The context of the table of a provider's models, filtered by `q`."""
     query = request.GET.get("q", "").strip()
     found: QuerySet[ChatModel] = provider.chat_models.order_by("-is_enabled", "name", "pk")
     if query:

@@ -1,4 +1,4 @@
-"""What asks the upstream while somebody waits: testing a connection, listing its models. Async, to hold no thread."""
+"""Views that wait for an upstream: connection tests and listings of models. They are async to occupy no thread."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest
 from upstreams import addresses
-from upstreams.catalogue.listing import for_administrators, refresh
+from upstreams.catalogue.listing import describe_for_administrators, refresh
 from upstreams.catalogue.presets import PRESETS
 from upstreams.client import ConnectionReport, ConnectionStep, test_connection
 from upstreams.endpoint import Endpoint
@@ -18,9 +18,9 @@ from upstreams.forms import TrialForm
 from upstreams.models import Provider, ProviderSource
 from upstreams.sealing import SealBroken
 from upstreams.views.access import administrators_only
-from upstreams.views.providers import edit_page_of, models_of, page_of
+from upstreams.views.providers import edit_context, page_context, table_context
 
-_LADDER: Final = {
+_STEPS: Final = {
     ConnectionStep.ADDRESS: "Address",
     ConnectionStep.NAME: "Host name",
     ConnectionStep.CONNECT: "Connection",
@@ -44,77 +44,77 @@ _HINTS: Final = {
 @sensitive_post_parameters("key")
 @require_POST
 async def trial_of_form(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
-    """Tries the values of the form, saved or not."""
+    """Tests the values in the form without saving them."""
     stored = await aget_object_or_404(Provider.objects.exclude(source=ProviderSource.DEMO), pk=pk) if pk else None
     form = TrialForm(request.POST, instance=stored)
     found: dict[str, Any] = {"form": form}
     if await sync_to_async(form.is_valid)():
         try:
-            found |= await _tried(form.endpoint())
+            found |= await _run_test(form.endpoint())
         except SealBroken as failure:
-            found |= _refused(failure)
+            found |= _report_broken_seal(failure)
     if request.htmx:
         return await sync_to_async(render)(request, "upstreams/_report.html", found)
-    page = await sync_to_async(edit_page_of)(form, pk) if pk else {"presets": PRESETS.values()}
+    page = await sync_to_async(edit_context)(form, pk) if pk else {"presets": PRESETS.values()}
     return await sync_to_async(render)(request, "upstreams/provider_form.html", page | found)
 
 
 @administrators_only
 @require_POST
 async def trial(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Tries a provider as it is stored."""
+    """Tests a provider with its stored settings."""
     provider = await aget_object_or_404(Provider, pk=pk)
     try:
-        found = await _tried(provider.endpoint())
+        found = await _run_test(provider.endpoint())
     except SealBroken as failure:
-        found = _refused(failure)
-    # The page around the report says it already.
+        found = _report_broken_seal(failure)
+    # The page around the report shows it already.
     found.pop("doubt", None)
     if request.htmx:
         return await sync_to_async(render)(request, "upstreams/_report.html", found)
-    page = await sync_to_async(page_of)(request, provider)
+    page = await sync_to_async(page_context)(request, provider)
     return await sync_to_async(render)(request, "upstreams/provider.html", page | found)
 
 
 @administrators_only
 @require_POST
 async def listing(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Asks the server for its models and stores them; the page shows what came of it."""
+    """Lists the server's models, stores them and shows the result."""
     provider = await aget_object_or_404(Provider, pk=pk)
     await refresh(provider)
     if not request.htmx:
         return redirect("provider", pk)
-    context = await sync_to_async(models_of)(request, provider)
+    context = await sync_to_async(table_context)(request, provider)
     return await sync_to_async(render)(request, "upstreams/_models.html", context)
 
 
-async def _tried(endpoint: Endpoint) -> dict[str, Any]:
+async def _run_test(endpoint: Endpoint) -> dict[str, Any]:
     report = await test_connection(endpoint)
-    doubt = addresses.doubt(endpoint.protocol, endpoint.base_url)
+    doubt = addresses.find_doubt(endpoint.protocol, endpoint.base_url)
     hint = "" if report.ok else f" {_HINTS.get(report.step, '')}"
     return {
         "report": report,
-        "message": for_administrators(report.message) + hint,
-        "ladder": _ladder(report, endpoint),
+        "message": describe_for_administrators(report.message) + hint,
+        "ladder": _list_steps(report, endpoint),
         "doubt": "" if report.models else doubt,
     }
 
 
-def _refused(failure: SealBroken) -> dict[str, Any]:
+def _report_broken_seal(failure: SealBroken) -> dict[str, Any]:
     report = ConnectionReport(False, ConnectionStep.AUTHENTICATION, str(failure))
     return {"report": report, "message": report.message}
 
 
-def _ladder(report: ConnectionReport, endpoint: Endpoint) -> list[tuple[str, str]]:
-    """Each step towards a working connection, as "done", "failed" or "open"."""
-    steps = [step for step in _LADDER if step is not ConnectionStep.TLS or endpoint.base_url.startswith("https:")]
+def _list_steps(report: ConnectionReport, endpoint: Endpoint) -> list[tuple[str, str]]:
+    """The steps of the test, each with its state: "done", "failed" or "open"."""
+    steps = [step for step in _STEPS if step is not ConnectionStep.TLS or endpoint.base_url.startswith("https:")]
     if not endpoint.key:
         steps.remove(ConnectionStep.AUTHENTICATION)
     if report.step not in steps:
-        # Done; or a key is missing altogether, which no step of this ladder says.
-        return [(_LADDER[step], "done") for step in steps] if report.ok else []
+        # Either all steps are done, or a key is missing, for which there is no step.
+        return [(_STEPS[step], "done") for step in steps] if report.ok else []
     reached = steps.index(report.step)
     return [
-        (_LADDER[step], "done" if place < reached else "failed" if place == reached else "open")
-        for place, step in enumerate(steps)
+        (_STEPS[step], "done" if position < reached else "failed" if position == reached else "open")
+        for position, step in enumerate(steps)
     ]

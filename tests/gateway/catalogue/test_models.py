@@ -32,16 +32,16 @@ def key(ada):
 
 def test_a_key_is_for_every_model_that_is_offered(key, small, large):
     assert list(models_for(key)) == [small, large]
-    large.offer(False)
+    large.set_offered(False)
     assert list(models_for(key)) == [small]
 
 
 def test_a_narrowed_key_is_for_its_models_while_they_are_offered(key, small, large):
     narrow(key, [large])
     assert list(models_for(key)) == [large]
-    large.offer(False)
+    large.set_offered(False)
     assert list(models_for(key)) == []
-    large.offer(True)
+    large.set_offered(True)
     Provider.objects.update(is_enabled=False)
     assert list(models_for(key)) == []
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from tests.upstreams.views.providers import SECRET, provider
-from upstreams.catalogue.environment import demo_key, sync_providers, variables
+from upstreams.catalogue.environment import demo_key, name_variables, sync_providers
 from upstreams.models import ChatModel, Provider, ProviderSource
 from upstreams.sealing import seal
 
@@ -140,8 +140,8 @@ def test_a_key_that_cannot_be_read_is_sealed_anew(start, settings):
 
 def test_people_are_told_which_variable_says_what(start):
     start(ANTHROPIC_API_KEY=SECRET)
-    assert variables(named()) == {"base_url": "", "key": "ANTHROPIC_API_KEY"}
-    assert variables(provider()) == {}
+    assert name_variables(named()) == {"base_url": "", "key": "ANTHROPIC_API_KEY"}
+    assert name_variables(provider()) == {}
 
 
 def test_the_demo_is_always_there_with_a_key_of_its_own(start, settings):

@@ -16,7 +16,7 @@ from upstreams import addresses
     ],
 )
 def test_an_address_of_any_network_will_do(url):
-    assert addresses.fault(url) == ""
+    assert addresses.find_fault(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_an_address_of_any_network_will_do(url):
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(url):
-    assert addresses.fault(url).endswith(".")
+    assert addresses.find_fault(url).endswith(".")
 
 
 def test_a_refusal_does_not_repeat_the_password():
-    assert "secret" not in addresses.fault("http://ada:secret@models.example")
+    assert "secret" not in addresses.find_fault("http://ada:secret@models.example")
 
 
 def test_slashes_at_the_end_say_nothing():
-    assert addresses.tidied(" https://api.example.com/v1// ") == "https://api.example.com/v1"
+    assert addresses.normalize(" https://api.example.com/v1// ") == "https://api.example.com/v1"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_slashes_at_the_end_say_nothing():
     ],
 )
 def test_a_server_is_its_scheme_host_and_port(one, other, same):
-    assert addresses.same_origin(one, other) is same
+    assert addresses.have_same_origin(one, other) is same
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_server_is_its_scheme_host_and_port(one, other, same):
     ],
 )
 def test_a_path_that_is_probably_a_slip_is_doubted(protocol, url, is_doubted):
-    assert bool(addresses.doubt(protocol, url)) is is_doubted
+    assert bool(addresses.find_doubt(protocol, url)) is is_doubted
