@@ -7,15 +7,15 @@ from django.contrib.auth.models import Group
 from django.db import models
 
 from accounts.models import ApiKey, User
+from chatsite.sql import Statement
 
 SITE: Final = 0
 """The subject of a budget for the whole site."""
 
-FIRST_GROUP: Final = f"""
-SELECT g.id, g.name FROM {Group._meta.db_table} g
-JOIN {User.groups.through._meta.db_table} m ON m.group_id = g.id
-WHERE m.user_id = %s ORDER BY g.name LIMIT 1
-"""  # noqa: S608
+FIRST_GROUP: Final = Statement(
+    f"SELECT g.id, g.name FROM {Group._meta.db_table} g"  # noqa: S608
+    f" JOIN {User.groups.through._meta.db_table} m ON m.group_id = g.id WHERE m.user_id = %s ORDER BY g.name LIMIT 1"
+)
 
 
 class Scope(models.TextChoices):
@@ -50,4 +50,5 @@ class Payer:
 
 def find_group(person: User | None) -> Group | None:
     """The person's first group by name, so that no call counts in two groups."""
-    return next(iter(Group.objects.raw(FIRST_GROUP, [person.pk])), None) if person else None
+    row = FIRST_GROUP.fetch_one(person.pk) if person else None
+    return Group(id=row[0], name=row[1]) if row else None

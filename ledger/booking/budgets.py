@@ -98,9 +98,9 @@ def reserve(entry: Entry, payer: Payer) -> BudgetStatus | None:
     return None
 
 
-def settle(entry: Entry, payer: Payer) -> None:
-    """Replaces the entry's reservations with its usage. The caller adds the entry to the usage sums only afterwards."""
-    for budget in ensure_spendings(payer, entry.started_at):
+def settle(entry: Entry, budgets: Iterable[Budget]) -> None:
+    """Replaces the entry's reservations in the budgets with its usage."""
+    for budget in budgets:
         amount = budget.units_of(entry.tokens, entry.cost)
         reserved = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
         if budget.spending_pk:

@@ -172,19 +172,17 @@ def note_key_use(key: ApiKey, at: datetime) -> None:
 def write_settlement(
     entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, seconds: float | None
 ) -> None:
-    # A second settlement of the same entry waits here, and then finds it settled.
-    if not statements.lock_open_entry(entry.pk):
-        return
+    # Before anything else: a spending row that is created only now is summed up while the entry counts as open.
+    affected = budgets.ensure_spendings(Payer(entry.person_id, entry.group_id, entry.key_id), entry.started_at)
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
     entry.upstream_id = meter.facts.id[:200]
     entry.seconds_to_first, entry.seconds = meter.seconds_to_first, seconds
     entry.usage, entry.is_estimate = charged_usage(meter, outcome, error_kind)
     cost = entry.chat_model.cost(entry.usage) if entry.chat_model else None
     entry.cost = None if cost is None else round_to_units(cost)
-    # Spendings first: a row that is created only now is summed up while the entry still counts as open.
-    budgets.settle(entry, Payer(entry.person_id, entry.group_id, entry.key_id))
-    rollups.add_entry(entry)
-    statements.update_entry(entry)
+    if statements.update_open_entry(entry):
+        budgets.settle(entry, affected)
+        rollups.add_entry(entry)
 
 
 def charged_usage(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:

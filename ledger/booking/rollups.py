@@ -12,7 +12,7 @@ FAILURES: Final = (Outcome.BROKEN, Outcome.FAILED, Outcome.LOST)
 
 def add_entry(entry: Entry) -> None:
     """Runs in the transaction that settles the entry."""
-    values = {
+    figures = {
         "person_pk": entry.person_id or 0,
         "key_pk": entry.key_id or 0,
         "group_pk": entry.group_id or 0,
@@ -24,6 +24,4 @@ def add_entry(entry: Entry) -> None:
         **{name: getattr(entry, name) for name in ("source", *NAME_FIELDS)},
         **{name: getattr(entry, name) or 0 for name in USAGE_FIELDS},
     }
-    for span in Period:
-        start = span.start(entry.started_at)
-        statements.upsert_usage_sum({**values, "span": span.value, "start": start})
+    statements.upsert_usage_sums(figures, {period: period.start(entry.started_at) for period in Period})

@@ -1,12 +1,12 @@
 """The statements that every call of a model runs, written by hand (see chatsite.sql)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection
 
-from chatsite.sql import Statement
+from chatsite.sql import RowQuery, Statement, select_columns
 from ledger.models import Budget, Entry, Period, RateLimit, Spending, UsageSum
 from ledger.models.usage_sum import KEY_FIELDS, NAME_FIELDS, SUMMED_FIELDS
 from ledger.payer import Payer
@@ -41,17 +41,23 @@ _SUM_COLUMNS: Final = (*KEY_FIELDS, *NAME_FIELDS, *SUMMED_FIELDS)
 _ENTRY_FIELDS: Final[tuple[Any, ...]] = tuple(field for field in Entry._meta.concrete_fields if not field.primary_key)
 
 # ruff: disable[S608]
-RATE_LIMITS: Final = f"""
-SELECT l.* FROM {RateLimit._meta.db_table} l WHERE {_applies_to_payer("l", "person", "key")} ORDER BY l.id
-"""
-BUDGETS: Final = f"""
-SELECT b.*, s.id AS spending_pk FROM {Budget._meta.db_table} b
+RATE_LIMITS: Final = RowQuery(
+    RateLimit,
+    f"SELECT {select_columns(RateLimit, 'l')} FROM {RateLimit._meta.db_table} l"
+    f" WHERE {_applies_to_payer('l', 'person', 'key')} ORDER BY l.id",
+)
+BUDGETS: Final = RowQuery(
+    Budget,
+    f"""
+SELECT {select_columns(Budget, "b")}, s.id FROM {Budget._meta.db_table} b
 LEFT JOIN {_SPENDING} s ON s.budget_id = b.id AND s.revision = b.revision
 AND s.start = CASE b.period WHEN 'day' THEN %(day)s ELSE %(month)s END
 AND s.subject = CASE b.scope WHEN 'site' THEN 0 WHEN 'group' THEN %(group)s WHEN 'person' THEN %(person)s
 ELSE %(key)s END
 WHERE b.is_active AND (b.scope = 'site' OR {_applies_to_payer("b", "group", "person", "key")}) ORDER BY s.id, b.id
-"""
+""",
+    "spending_pk",
+)
 RESERVE: Final = Statement(f"UPDATE {_SPENDING} SET reserved = reserved + %s WHERE id = %s AND spent + reserved < %s")
 SPEND: Final = Statement(
     f"UPDATE {_SPENDING} SET spent = spent + %s,"
@@ -62,31 +68,30 @@ INSERT_ENTRY: Final = Statement(
     f" VALUES ({_placeholders(_ENTRY_FIELDS)}) RETURNING id",
     _ENTRY_FIELDS,
 )
-LOCK_OPEN_ENTRY: Final = Statement(f"SELECT id FROM {_ENTRY} WHERE id = %s AND outcome = 'open'")
-UPDATE_ENTRY: Final = Statement(
-    f"UPDATE {_ENTRY} SET {', '.join(f'{name} = %s' for name in SETTLED_FIELDS)} WHERE id = %s",
+UPDATE_OPEN_ENTRY: Final = Statement(
+    f"UPDATE {_ENTRY} SET {', '.join(f'{name} = %s' for name in SETTLED_FIELDS)} WHERE id = %s AND outcome = 'open'",
     [*(Entry._meta.get_field(name) for name in SETTLED_FIELDS), None],
 )
-UPSERT_USAGE_SUM: Final = Statement(
+UPSERT_USAGE_SUMS: Final = Statement(
     f"""
-INSERT INTO {_SUM} ({", ".join(_SUM_COLUMNS)}) VALUES ({_placeholders(_SUM_COLUMNS)})
+INSERT INTO {_SUM} ({", ".join(_SUM_COLUMNS)}) VALUES {", ".join([f"({_placeholders(_SUM_COLUMNS)})"] * len(Period))}
 ON CONFLICT ({", ".join(KEY_FIELDS)}) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in NAME_FIELDS)},
 {", ".join(f"{name} = {_SUM}.{name} + excluded.{name}" for name in SUMMED_FIELDS)}
 """,
-    [UsageSum._meta.get_field(name) if name in ("start", "cost") else None for name in _SUM_COLUMNS],
+    [UsageSum._meta.get_field(name) for name in _SUM_COLUMNS] * len(Period),
 )
 # ruff: enable[S608]
 
 
 def find_rate_limits(payer: Payer) -> list[RateLimit]:
-    return list(RateLimit.objects.raw(RATE_LIMITS, _subjects(payer)))
+    return RATE_LIMITS.fetch(_subjects(payer))
 
 
 def find_budgets(payer: Payer, at: datetime) -> list[Budget]:
     """Each with its `spending_pk`, None without a row yet; in the order in which every call must lock the rows."""
     starts = {period.value: connection.ops.adapt_datefield_value(period.start(at)) for period in Period}
-    return list(Budget.objects.raw(BUDGETS, _subjects(payer) | starts))
+    return BUDGETS.fetch(_subjects(payer) | starts)
 
 
 def reserve(spending_pk: int, amount: int, limit: int | None) -> bool:
@@ -107,19 +112,18 @@ def insert_entry(entry: Entry) -> None:
     entry._state.adding, entry._state.db = False, connection.alias
 
 
-def lock_open_entry(pk: int) -> bool:
-    """Whether the entry is open. If so, no other transaction settles it before this one ends."""
-    return LOCK_OPEN_ENTRY.fetch_one(pk, for_update=True) is not None
+def update_open_entry(entry: Entry) -> bool:
+    """Writes the settled fields alone: what the entry refers to may be deleted by now. Returns whether it was open.
+
+    Another transaction that settles the same entry waits here, and then finds it settled.
+    """
+    return UPDATE_OPEN_ENTRY.execute(*(getattr(entry, name) for name in SETTLED_FIELDS), entry.pk) == 1
 
 
-def update_entry(entry: Entry) -> None:
-    """Writes the settled fields alone: what the entry refers to may be deleted by now."""
-    UPDATE_ENTRY.execute(*(getattr(entry, name) for name in SETTLED_FIELDS), entry.pk)
-
-
-def upsert_usage_sum(values: Mapping[str, Any]) -> None:
-    """Adds the figures to the sum with the same key. Takes every column but the primary key."""
-    UPSERT_USAGE_SUM.execute(*(values[name] for name in _SUM_COLUMNS))
+def upsert_usage_sums(figures: Mapping[str, Any], starts: Mapping[Period, date]) -> None:
+    """Adds the figures to the sum with their key of each period."""
+    rows = [{**figures, "span": period.value, "start": start} for period, start in starts.items()]
+    UPSERT_USAGE_SUMS.execute(*(row[name] for row in rows for name in _SUM_COLUMNS))
 
 
 def _subjects(payer: Payer) -> dict[str, Any]:
