@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from conversations import uploads
 from conversations.models import Attachment, Branch, Conversation, Generation, Message
@@ -68,7 +69,9 @@ def ends_of(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
 def with_content(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
     generations = Generation.objects.filter(message=OuterRef("pk"))
     attachments = Attachment.objects.filter(message=OuterRef("pk"))
-    return deleted.filter(~Q(blocks=[]) | Exists(generations) | Exists(attachments))
+    # As text: PostgreSQL cannot compare values of type json.
+    written = deleted.alias(written=Cast("blocks", TextField()))
+    return written.filter(~Q(written="[]") | Exists(generations) | Exists(attachments))
 
 
 def first_keys(messages: "QuerySet[Message]") -> list[int]:
