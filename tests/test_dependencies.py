@@ -64,6 +64,21 @@ async def test_aiohttp_hands_out_what_arrived_before_a_connection_broke() -> Non
     assert reader._read_nowait(-1) == b"arrived"
 
 
+async def test_aiohttp_resumes_a_connection_only_below_its_low_water() -> None:
+    class Connection(BaseProtocol):
+        resumed = 0
+
+        def resume_reading(self, resume_parser: bool = True) -> None:
+            self.resumed += 1
+
+    loop = asyncio.get_running_loop()
+    reader = StreamReader(connection := Connection(loop), 2**16, loop=loop)
+    for low_water, resumed in ((reader._low_water, 1), (0, 1)):
+        reader._low_water = low_water
+        reader.feed_data(b"arrived")
+        assert (await reader.readany(), connection.resumed) == (b"arrived", resumed)
+
+
 async def test_httpx_aiohttp_keeps_the_response_that_it_reads_from() -> None:
     response = object.__new__(ClientResponse)
     assert AiohttpResponseStream(response)._aiohttp_response is response

@@ -41,7 +41,7 @@ class UpstreamCalls:
     async def carry(self, endpoint: Endpoint, request: ChatRequest) -> None:
         """Asks the upstream and carries its events. Raises CallRefused, and asks nothing, beyond a budget."""
         async with self._booked(endpoint, request) as meter:
-            events = stream_reply(endpoint, request, abandoned=meter.abandon)
+            events = stream_reply(endpoint, request, abandoned=meter.abandon, is_gathering=True)
             async with aclosing(paced(events)) as batches:
                 async for batch in batches:
                     meter.take(batch)

@@ -35,18 +35,21 @@ def stream_reply(
     *,
     limits: Limits = LIMITS,
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
+    is_gathering: bool = False,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:
-    """The reply as it comes, in batches: each is all that has arrived since the last one was taken.
+    """Yields the reply in batches: each is all that has arrived since the one before.
 
-    It ends with ReplyEnded or raises an UpstreamError. Until the first content an
-    attempt that failed is made again; afterwards what was yielded stands, and the
-    failure is raised. Closing the generator, or cancelling the task that reads it,
-    closes the connection at once, so that the upstream stops. `abandoned` is told the
-    events of an attempt that was given up for another: what is counted there was used too.
+    It ends with ReplyEnded or raises an UpstreamError. An attempt that fails before
+    any content is repeated; after that, the failure is raised. Closing the generator, or cancelling
+    the task that reads it, closes the connection at once, so that the upstream stops.
+    `abandoned` gets the events of each attempt that is given up, for what the upstream counted there.
+    `is_gathering` is for a reader that sleeps between two batches: it makes them cheaper (see BodyStream).
     """
 
     def attempt() -> Call:
-        return Call(endpoint, PROTOCOLS[endpoint.protocol].payload(request, endpoint), limits)
+        return Call(
+            endpoint, PROTOCOLS[endpoint.protocol].payload(request, endpoint), limits, is_gathering=is_gathering
+        )
 
     return persistent(attempt, limits, abandoned)
 

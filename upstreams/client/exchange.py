@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from upstreams.client.body_stream import BodyStream
 from upstreams.client.patience import Patience
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
@@ -21,8 +22,8 @@ _refuses_stream_options: Final[set[str]] = set()
 class Exchange:
     """`ask`, then `chunk` until it returns None or `whole` once, then `close`; all of it in one task."""
 
-    def __init__(self, endpoint: Endpoint, limits: Limits, *, is_streamed: bool) -> None:
-        self._endpoint, self._limits = endpoint, limits
+    def __init__(self, endpoint: Endpoint, limits: Limits, *, is_streamed: bool, is_gathering: bool = False) -> None:
+        self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._now = asyncio.get_running_loop().time
@@ -108,7 +109,8 @@ class Exchange:
         if response.is_success and kind == "text/event-stream":
             # The stream itself has fewer layers; the full way is for servers that compress although asked not to.
             stream, packing = response.stream, response.headers.get("content-encoding", "identity")
-            if packing == "identity" and isinstance(stream, httpx.AsyncByteStream):
+            if packing == "identity" and isinstance(stream, BodyStream):
+                stream.is_gathering = self._is_gathering
                 self._chunks = aiter(stream)
             else:
                 self._chunks = response.aiter_bytes()

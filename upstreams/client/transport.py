@@ -2,15 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
 import aiohttp
 import httpx
-from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport, map_aiohttp_exceptions
+from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
 
+from upstreams.client.body_stream import BodyStream
 from upstreams.endpoint import Endpoint
 from upstreams.errors import Stalled, Unreachable
 
@@ -57,29 +57,11 @@ _WORDS: Final = {
 }
 
 
-class Arrived(AiohttpResponseStream):
-    """One read takes all that has arrived: who reads once in a while must not fall behind a fast upstream.
-
-    aiohttp forgets what nobody had read when the connection breaks; here it comes before the failure.
-    """
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._aiohttp_response.content
-        with map_aiohttp_exceptions():
-            try:
-                while chunk := await content.readany():
-                    yield chunk
-            except (aiohttp.ClientError, OSError):
-                if rest := content._read_nowait(-1):
-                    yield rest
-                raise
-
-
 class Transport(AiohttpTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
         if isinstance(response.stream, AiohttpResponseStream):
-            response.stream = Arrived(response.stream._aiohttp_response)
+            response.stream = BodyStream(response.stream._aiohttp_response)
         return response
 
 
