@@ -1,4 +1,4 @@
-"""The ledger's rows, to be looked up; nobody changes what was booked."""
+"""Entries of the ledger in Django's admin, read-only."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -14,7 +14,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     list_filter = ("source", "outcome", "is_estimate")
     search_fields = ("=request_id", "=upstream_id")
-    # A year of a busy site has millions: they are counted nowhere.
+    # A busy site has millions of entries a year, which take too long to count.
     show_full_result_count = False
     list_select_related = False
 

@@ -1,4 +1,4 @@
-"""What a call comes to, read off its events as they pass."""
+"""Measures the usage of a call from its events as they pass."""
 
 import time
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from upstreams.events import (
 )
 from upstreams.reply import ReplyFacts
 
-CHARACTERS_A_TOKEN: Final = 4
-MOST_CHARACTERS_A_TOKEN: Final = 40
-"""In the mean of a whole reply; an upstream that says less has not counted what it wrote."""
+CHARACTERS_PER_TOKEN: Final = 4
+MAX_CHARACTERS_PER_TOKEN: Final = 40
+"""The most that whole replies have on average. An upstream that reports fewer tokens has not counted its output."""
 
 
 class Meter:
-    """Counts one call. The upstream's figures are taken as they are; what it does not report is estimated.
+    """Measures one call with the figures of the upstream, and estimates those that it does not report.
 
     It counts characters and keeps none of the content, so it costs the same for a reply of any length.
     """
@@ -33,17 +33,17 @@ class Meter:
         self.facts = ReplyFacts()
         self.characters = 0
         self.has_begun = False
-        """Something has come that only a reply is made of."""
+        """Whether any event of a reply has arrived."""
         self.has_content = False
         self.seconds_to_first: float | None = None
         self._began = time.monotonic()
         self.abandoned = Usage()
-        """What was counted for attempts that came to nothing."""
+        """The reported usage of abandoned attempts."""
 
     def take(self, events: Sequence[ReplyEvent]) -> None:
         for event in events:
             kind = type(event)
-            # Almost every event is one of these two.
+            # Almost every event has one of these two types.
             if kind is BlockGrew or kind is InputGrew:
                 self.characters += len(event.text)  # type: ignore[union-attr]
                 self.has_content = True
@@ -54,20 +54,20 @@ class Meter:
             self.seconds_to_first = time.monotonic() - self._began
 
     def abandon(self, events: Sequence[ReplyEvent]) -> None:
-        """An attempt that came to nothing and is made again; what the upstream has counted for it stays counted."""
+        """Adds the usage that the upstream has reported for an attempt that will be repeated."""
         for event in events:
             if isinstance(event, UsageReported):
                 self.abandoned = self.abandoned + event.usage
 
     def assume(self, tokens: int) -> None:
-        """That so much was written, where nobody has seen it come."""
-        self.characters += CHARACTERS_A_TOKEN * tokens
+        """Counts output that was written without its events being seen."""
+        self.characters += CHARACTERS_PER_TOKEN * tokens
 
     def _note(self, event: ReplyEvent) -> None:
         match event:
             case BlockOpened(block):
                 self.has_content = True
-                # A block may come whole; its figures, ids and names count as little as the frame of a prompt does.
+                # A block may arrive whole. Only its texts count, but not its type.
                 self.characters += sum(len(value) for value in block.values() if isinstance(value, str))
                 self.characters -= len(block.get("type", ""))
             case BlockClosed():
@@ -82,17 +82,19 @@ class Meter:
 
     @property
     def usage(self) -> Usage:
-        """With input and output always known; "unknown" stays what no part of the call was said to be."""
+        """Input and output are always known. Other figures are unknown if the upstream reported none."""
         reported = self.facts.usage
         if reported.input_tokens is None:
             cached = (reported.cache_read_tokens or 0) + (reported.cache_write_tokens or 0)
             reported = replace(reported, input_tokens=max(0, self.prompt_tokens - cached))
         if not self._is_final:
-            written = -(-self.characters // CHARACTERS_A_TOKEN)
+            written = -(-self.characters // CHARACTERS_PER_TOKEN)
             reported = replace(reported, output_tokens=max(reported.output_tokens or 0, written))
         return reported + self.abandoned
 
     @property
     def _is_final(self) -> bool:
         output = self.facts.usage.output_tokens
-        return self.facts.end is not None and output is not None and self.characters <= output * MOST_CHARACTERS_A_TOKEN
+        if self.facts.end is None or output is None:
+            return False
+        return self.characters <= output * MAX_CHARACTERS_PER_TOKEN

@@ -24,7 +24,7 @@ class BudgetMeter:
     status: BudgetStatus
 
     @property
-    def drawn(self) -> int:
+    def filled(self) -> int:
         """The filled part of the meter in percent, at most 100."""
         return min(100, self.status.percent)
 

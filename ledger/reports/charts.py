@@ -44,7 +44,7 @@ class Bar:
     name: str
     tick: str
     x: float
-    said: str
+    value: str
     parts: list[BarSegment]
     address: str
 
@@ -72,7 +72,7 @@ def draw_chart(buckets: Sequence[Bucket], measure: Measure, query: UsageQuery) -
             name=name_bucket(bucket, query),
             tick=name_tick(bucket, query) if index % every == (every // 2) else "",
             x=index * STEP + STEP * 0.15,
-            said=format_value(measure_total(bucket.figures, measure), measure),
+            value=format_value(measure_total(bucket.figures, measure), measure),
             parts=draw_segments(bucket.figures, measure, top),
             address=query.url(on=format_date(bucket, query), by=query.dimensions[0]),
         )

@@ -10,12 +10,12 @@ from ledger.reports.usage import DateRange, Figures
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class ComparedTotal:
     """`change` is relative to the earlier range, such as "+12 %"; "" if that had none."""
 
     name: str
-    said: str
-    was: str
+    value: str
+    before: str
     change: str
     is_estimate: bool = False
 
@@ -30,10 +30,10 @@ def is_covered(dates: DateRange) -> bool:
     return UsageSum.objects.filter(span=Period.DAY, start__lte=dates.first).exists()
 
 
-def compare_totals(figures: Figures, earlier: Figures) -> list[Total]:
+def compare_totals(figures: Figures, earlier: Figures) -> list[ComparedTotal]:
     has_estimates = figures.estimated_calls > 0
     return [
-        Total(
+        ComparedTotal(
             "Cost",
             money(figures.cost) if figures.cost else "–",
             money(earlier.cost),
@@ -46,8 +46,10 @@ def compare_totals(figures: Figures, earlier: Figures) -> list[Total]:
     ]
 
 
-def compare_counts(name: str, count: int, earlier: int, is_estimate: bool = False) -> Total:
-    return Total(name, f"{count:,}", f"{earlier:,}", format_change(Decimal(count), Decimal(earlier)), is_estimate)
+def compare_counts(name: str, count: int, earlier: int, is_estimate: bool = False) -> ComparedTotal:
+    return ComparedTotal(
+        name, f"{count:,}", f"{earlier:,}", format_change(Decimal(count), Decimal(earlier)), is_estimate
+    )
 
 
 def format_change(figure: Decimal, earlier: Decimal) -> str:

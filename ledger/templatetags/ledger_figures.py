@@ -1,4 +1,4 @@
-"""Figures of the ledger in tables: all of a column with the same digits, so that they can be compared at a glance."""
+"""Formats figures for tables: those in a column have the same number of decimals and can be compared at a glance."""
 
 from decimal import Decimal
 
@@ -26,7 +26,7 @@ def tokens(count: Decimal) -> str:
 
 @register.filter
 def price(cost: Decimal | None) -> str:
-    """In a column of costs: hundredths; – where none is known."""
+    """For a column of costs: hundredths, or – for no known cost."""
     if not cost:
         return "–"
     least = Decimal("0.01")

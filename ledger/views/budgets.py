@@ -19,7 +19,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     limits = RateLimit.objects.select_related("person", "key__person").order_by("scope", "pk")
     order = {"site": 0, "group": 1, "person": 2, "key": 3}
     ordered = sorted(budgets, key=lambda each: (order[each.scope], not each.is_for_each, each.subject_name.casefold()))
-    return render(request, "ledger/budgets.html", {"kept": list_overviews(ordered), "limits": limits})
+    return render(request, "ledger/budgets.html", {"overviews": list_overviews(ordered), "limits": limits})
 
 
 @editors_only

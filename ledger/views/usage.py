@@ -34,13 +34,13 @@ NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row of the table. `share` is its percentage of the whole, `drawn` its percentage of the largest row."""
+    """A row of the table. `share` is its percentage of the whole, `filled` its percentage of the largest row."""
 
     name: str
     figures: Figures
     address: str
     share: float
-    drawn: float
+    filled: float
     detail: str = ""
     is_gone: bool = False
 
@@ -57,7 +57,7 @@ class FilterChip:
 @require_safe
 def own(request: AuthenticatedRequest) -> HttpResponse:
     query = parse_query(request.GET, person=request.user.pk)
-    return render(request, "ledger/my_usage.html", page_context(query) | {"limits": list_meters(request.user)})
+    return render(request, "ledger/my_usage.html", page_context(query) | {"meters": list_meters(request.user)})
 
 
 @readers_only
@@ -71,10 +71,10 @@ def page_context(query: UsageQuery) -> dict[str, Any]:
     totals = sum((bucket.figures for bucket in buckets), Figures())
     measure = query.measure or (Measure.COST if totals.cost else Measure.TOKENS)
     return {
-        "look": query,
+        "query": query,
         "totals": totals,
-        "totals_shown": compare_totals(totals, get_earlier(query)),
-        "compared_to": name_earlier(query),
+        "comparisons": compare_totals(totals, get_earlier(query)),
+        "earlier": name_earlier(query),
         "measure": measure,
         "chart": draw_chart(buckets, measure, query) if len(buckets) > 1 else None,
         "stretches": [(label, query.url(period=slug, on=None), slug) for slug, (label, _) in STRETCHES.items()],
@@ -116,7 +116,7 @@ def build_row(row: UsageRow, query: UsageQuery, measure: Measure, whole: Decimal
         figures=row.figures,
         address=drill_down_url(row, query),
         share=to_percent(share, whole),
-        drawn=to_percent(share, largest),
+        filled=to_percent(share, largest),
         detail=row.detail,
         is_gone=row.is_gone,
     )
