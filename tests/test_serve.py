@@ -56,7 +56,7 @@ class Site:
         said: list[str] = []
         for line in self.process.stdout:
             said.append(line.strip())
-            if "chatsite is at" in line:
+            if "chatsite is running at" in line:
                 return said
         raise AssertionError("it ended: " + "\n".join([*said, self.process.stderr.read()]))
 
@@ -104,8 +104,8 @@ def refused(environment: dict[str, str]) -> str:
 
 def test_a_first_start_makes_the_database_and_says_where_to_begin(installation):
     with started(installation) as site:
-        assert site.said[0].startswith("Brought the database up to date")
-        assert site.said[1] == f"chatsite is at {site.address}/"
+        assert site.said[0].startswith("Updated the database")
+        assert site.said[1] == f"chatsite is running at {site.address}/"
         set_up = site.next_line()
         assert set_up.startswith(f"Set up the first administrator at {site.address}/accounts/set-up/")
         assert site.get("/healthz")[0] == 200
@@ -120,7 +120,7 @@ def test_a_second_start_keeps_everything_and_has_little_to_say(installation):
         assert "Created the administrator boss." in site.said
         assert site.stop(signal.SIGINT) == (0, "")
     with started(owned) as site:
-        assert site.said == [f"chatsite is at {site.address}/"]
+        assert site.said == [f"chatsite is running at {site.address}/"]
         assert site.stop() == (0, ""), "no link once there is an account"
 
 
@@ -133,7 +133,7 @@ def test_a_start_on_a_port_in_use_says_so_and_touches_nothing(installation, tmp_
 
 def test_a_database_that_cannot_be_reached_is_told_in_one_line(installation):
     unreachable = installation | {"DATABASE_URL": "sqlite:////nonexistent/db.sqlite3"}
-    assert "The database cannot be reached" in refused(unreachable)
+    assert "Could not connect to the database" in refused(unreachable)
 
 
 def test_a_name_without_a_password_is_told_and_the_site_starts_all_the_same(installation):

@@ -213,12 +213,12 @@ class ChatModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "name": "Leave empty to use the server's name.",
             "supports_thinking": "People can turn thinking on and set its maximum number of tokens.",
             "thinks_adaptively": "People can let the model decide how much to think, or choose an effort.",
-            "sees_images": "If not, people who attach an image see a warning.",
+            "sees_images": "If not, attached images cause a warning.",
             "reads_pdf": "If not, the model gets the text of a PDF.",
             "context_window": "Tokens of input and output together.",
             "max_output_tokens": "Tokens in one answer.",
-            "cache_read_price": "Leave empty to use the input price.",
-            "cache_write_price": "Leave empty to use the input price.",
+            "cache_read_price": "Defaults to the input price.",
+            "cache_write_price": "Defaults to the input price.",
         }
         widgets = {"model_id": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
 

@@ -75,7 +75,7 @@ class Site:
         self._listener = threading.Thread(target=self._listen, name="site's console", daemon=True)
         self._listener.start()
         try:
-            self.printed("chatsite is at")
+            self.printed("chatsite is running at")
         except AssertionError:
             self.__exit__()
             raise

@@ -28,7 +28,7 @@ from upstreams.client import close_http
 
 
 class Command(BaseCommand):
-    help = "Makes the site ready (database, first administrator, providers, tools) and serves it at HOST:PORT."
+    help = "Prepares the site (database, first administrator, providers, tools) and serves it at HOST:PORT."
     # They read the database before it is known to be there; `make lint` runs them.
     requires_system_checks = ()
 
@@ -59,13 +59,13 @@ class Command(BaseCommand):
         try:
             connection.ensure_connection()
         except OperationalError as error:
-            raise CommandError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+            raise CommandError(f"Could not connect to the database: {' '.join(str(error).split())}") from error
 
     def migrate(self) -> None:
         executor = MigrationExecutor(connection)
         if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, verbosity=0)
-            self.stdout.write(f"Brought the database up to date ({len(plan)} migrations).")
+            self.stdout.write(f"Updated the database ({len(plan)} migration{'' if len(plan) == 1 else 's'}).")
 
     def create_administrator(self) -> None:
         try:
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
 
     def announce(self) -> None:
-        self.stdout.write(f"chatsite is at {site_address()}")
+        self.stdout.write(f"chatsite is running at {site_address()}")
         if set_up.is_needed():
             self.stdout.write(f"Set up the first administrator at {set_up.new_link(site_address())}")
         self.stdout.flush()
@@ -90,8 +90,8 @@ class Command(BaseCommand):
     def why_not(self, fault: OSError) -> str:
         where = f"{settings.HOST}:{settings.PORT}"
         if fault.errno == errno.EADDRINUSE:
-            return f"Port {settings.PORT} is in use. Stop what listens at {where}, or set PORT to a free one."
-        return f"Cannot listen at {where}: {fault.strerror or fault}"
+            return f"Port {settings.PORT} is in use. Stop the program at {where}, or set PORT to a free port."
+        return f"Could not listen at {where}: {fault.strerror or fault}"
 
 
 def newest_static_file() -> float:
