@@ -101,7 +101,7 @@ def watch(site: Site) -> Iterator[Watch]:
     """Looks back when the test is over: nothing unexpected may have happened in any tab."""
     watch = Watch(site.url, site.plain_url)
     yield watch
-    assert watch.troubles == []
+    assert watch.troubles == [], "\n".join(site.console[-60:])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
