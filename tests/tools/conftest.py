@@ -1,4 +1,4 @@
-"""A tool server that the tests start, and the rows of one."""
+"""A tool server in its own process, and its database rows."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -13,14 +13,14 @@ from tools.models import Tool, ToolServer
 
 @pytest.fixture(autouse=True)
 async def farewells() -> AsyncIterator[None]:
-    """No test ends in the middle of what it tells a server behind everybody's back."""
+    """Every test waits until the sessions that it opened have ended."""
     yield
     await transport.wait_for_farewells()
 
 
 @pytest.fixture(autouse=True)
 def only_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test registers the built-in tools that it is about."""
+    """Each test registers its own built-in tools."""
     monkeypatch.setattr(builtin, "_registered", {})
 
 
@@ -38,13 +38,13 @@ def drawer(drawer_process: Drawer) -> Iterator[Drawer]:
 
 @pytest.fixture
 def server(db: None, drawer: Drawer) -> ToolServer:
-    """Known, but not yet checked."""
+    """A server that has not been checked yet."""
     return ToolServer.objects.create(name="Drawer", url=drawer.url)
 
 
 @pytest.fixture
 def tool_named(server: ToolServer) -> Callable[..., Tool]:
-    """`tool_named("echo")` is one that everybody may use, at once."""
+    """`tool_named("echo")` creates a tool that everyone may use and that runs at once."""
 
     def named(name: str, **changes: Any) -> Tool:
         fields = {"wire_name": f"drawer__{name}", "input_schema": {"type": "object"}, "is_allowed": True} | changes

@@ -1,4 +1,4 @@
-"""The tool server of the tests, as a process, and what it saw."""
+"""The tests' tool server as a process, and its record of calls."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Drawer:
-    """The server process of `mcp_server.py`, and what it saw."""
+    """The server process of `mcp_server.py`, and its record of calls."""
 
     address: str
 
@@ -38,19 +38,19 @@ class Drawer:
         return seen
 
     async def saw(self, what: str, name: str) -> None:
-        """Returns when it has seen that a slow call began, or was cancelled."""
+        """Returns once a slow call has begun or has been cancelled."""
         await asyncio.to_thread(self._ask, f"/until?{urlencode({'what': what, 'name': name})}")
 
     def offer(self, tools: list[dict[str, Any]] | None) -> None:
-        """What it lists from now on; None: what it does by itself."""
+        """Sets the tools that it lists; None restores the original ones."""
         self._ask("/tools", json.dumps(tools).encode())
 
     def lists(self, entries: list[Any]) -> None:
-        """What it lists from now on at /careless, tools or not."""
+        """Sets the entries that it lists at /careless, valid or not."""
         self._ask("/entries", json.dumps(entries).encode())
 
     def end(self, name: str) -> None:
-        """Lets the slow call of that name end."""
+        """Ends the slow call of that name."""
         self._ask(f"/end?{urlencode({'name': name})}")
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:

@@ -1,7 +1,7 @@
-"""A real MCP server on loopback, as a process of its own: `python -m tests.tools.mcp_server` prints its port.
+"""A real MCP server on loopback. `python -m tests.tools.mcp_server` runs it in its own process and prints its port.
 
-Beside the protocol at /mcp it has places where something else answers, and /seen tells the tests
-what it saw. A tool set of its own can be given to it by POST /tools.
+It speaks the protocol at /mcp. Other paths respond with something else, /seen returns a record of calls, and
+POST /tools replaces its tools.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class State:
     def __init__(self) -> None:
         self.tools = TOOLS
         self.entries: list[Any] = []
-        """What /careless lists, which need not be tools."""
+        """The entries that /careless lists. They need not be valid tools."""
         self.seen: list[list[str]] = []
         self.saw = asyncio.Condition()
         self.telling: list[asyncio.Task[None]] = []
@@ -154,7 +154,7 @@ def mixed() -> types.CallToolResult:
 
 
 async def elsewhere(request: Request) -> Response | None:
-    """What answers where the protocol does not."""
+    """The paths that do not speak the protocol."""
     match request.url.path:
         case "/seen":
             return JSONResponse(state.seen)
@@ -198,7 +198,7 @@ async def endless() -> Any:
 
 
 def carelessly(send: Send) -> Send:
-    """Says what it is told to, but lists whatever stands in `entries`: the SDK would not let a server do that."""
+    """Works like the real server, but lists whatever is in `entries`, which the SDK would not allow."""
     started: list[Any] = []
 
     async def say(message: Any) -> None:
@@ -245,7 +245,7 @@ def application() -> Any:
 
 
 def main() -> None:
-    # Its protocol is named, else asyncio would leave Nagle's delay on.
+    # Names the protocol, because asyncio otherwise leaves Nagle's algorithm on.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)

@@ -1,4 +1,4 @@
-"""Reading a tool's result as a model does."""
+"""Reads a tool's result as a model does."""
 
 from tools.results import ToolResult
 

@@ -1,4 +1,4 @@
-"""Arguments that models send against schemas that strangers write."""
+"""Arguments from models, checked against schemas from servers."""
 
 import pytest
 
@@ -17,7 +17,7 @@ NOTE = {
 
 
 @pytest.mark.parametrize("arguments", [{"title": "x"}, {"title": "x", "tags": ["red", "blue"]}])
-def test_what_fits_has_no_faults(arguments):
+def test_matching_arguments_have_no_faults(arguments):
     assert argument_faults(NOTE, arguments) == ""
 
 
@@ -32,28 +32,28 @@ def test_what_fits_has_no_faults(arguments):
         (None, "The arguments must be an object."),
     ],
 )
-def test_what_does_not_fit_is_told_with_its_place(arguments, words):
+def test_a_fault_is_described_with_its_path(arguments, words):
     assert words in argument_faults(NOTE, arguments)
 
 
-def test_many_faults_are_told_in_a_few():
+def test_only_the_first_faults_are_described():
     schema = {"type": "object", "required": [f"field-{number}" for number in range(100)]}
     assert len(argument_faults(schema, {}).splitlines()) == 5
 
 
-def test_a_pattern_that_takes_for_ever_is_not_tried():
+def test_a_slow_pattern_is_not_checked():
     schema = {"type": "object", "properties": {"x": {"pattern": "^(a+)+$"}}}
     assert argument_faults(schema, {"x": "a" * 60 + "!"}) == ""
 
 
-def test_references_that_multiply_are_not_followed_for_ever():
+def test_multiplying_references_are_not_followed_for_ever():
     levels = {f"l{number}": {"allOf": [{"$ref": f"#/$defs/l{number + 1}"}] * 2} for number in range(60)}
     schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}, "$defs": levels | {"l60": {}}}
     assert argument_faults(schema, {"x": 1}) == ""
 
 
 @pytest.mark.parametrize("target", ["#", "#/$defs/nothing", "http://127.0.0.1:9/schema.json"])
-def test_a_reference_in_circles_or_elsewhere_leaves_the_judgement_to_the_server(target):
+def test_arguments_pass_when_a_reference_is_circular_or_remote(target):
     assert argument_faults({"type": "object", "allOf": [{"$ref": target}]}, {"x": 1}) == ""
 
 
@@ -70,16 +70,16 @@ def test_a_reference_in_circles_or_elsewhere_leaves_the_judgement_to_the_server(
         ({"type": "object", "description": "\ud800"}, "cannot be read"),
     ],
 )
-def test_a_schema_that_is_none_is_told(schema, words):
+def test_an_invalid_schema_is_described(schema, words):
     assert words in schema_fault(schema)
 
 
-def test_a_schema_of_a_great_depth_is_told():
+def test_a_schema_that_is_too_deep_is_described():
     schema: dict = {"type": "object"}
     for _ in range(400):
         schema = {"type": "object", "properties": {"x": schema}}
     assert "cannot be read" in schema_fault(schema)
 
 
-def test_a_usual_schema_is_one():
+def test_a_common_schema_is_valid():
     assert schema_fault(NOTE) == ""

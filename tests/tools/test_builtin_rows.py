@@ -1,4 +1,4 @@
-"""The built-in tools are there from the start, however the site is served."""
+"""The built-in tools have rows from the start, however the site is served."""
 
 import pytest
 from django.core.management import call_command
@@ -20,12 +20,12 @@ def clock():
     return builtin.register(BuiltinTool("tell_time", "Clock", "Tells the time.", schema(), run, allowed=True))
 
 
-def test_built_in_tools_have_rows_when_the_database_was_migrated(clock, ada):
+def test_built_in_tools_have_rows_after_a_migration(clock, ada):
     call_command("migrate", verbosity=0)
     assert [tool.name for tool in Tool.objects.usable_by(ada)] == ["tell_time"]
 
 
-def test_what_was_decided_about_one_outlives_another_migration(clock):
+def test_decisions_about_one_outlive_another_migration(clock):
     call_command("migrate", verbosity=0)
     Tool.objects.update(is_allowed=False)
     call_command("migrate", verbosity=0)

@@ -1,4 +1,4 @@
-"""A call for a model: whatever happens comes back as a result."""
+"""Calls for a model. Every failure becomes a result."""
 
 import asyncio
 
@@ -24,13 +24,13 @@ def context(ada):
 
 @pytest.fixture
 def tool_of(tool_named):
-    """`await tool_of("echo")` is one of the server's."""
+    """`await tool_of("echo")` creates a tool of the server."""
     return sync_to_async(tool_named)
 
 
 @pytest.fixture
 def built_in():
-    """`await built_in(run)` registers a tool that runs it, with a row."""
+    """`await built_in(run)` registers a tool that calls `run`, and returns its row."""
     made = []
 
     def with_row(run, **changes):
@@ -54,7 +54,7 @@ async def test_a_servers_tool_is_called(ada, tool_of, context):
     assert await run_call(tool, {"text": "hello"}, context) == ToolResult([{"type": "text", "text": "hello"}])
 
 
-async def test_arguments_that_do_not_fit_reach_no_server(tool_of, context):
+async def test_invalid_arguments_do_not_reach_the_server(tool_of, context):
     result = await run_call(
         await tool_of("nowhere", input_schema=schema(text={"type": "string"})), {"text": 3}, context
     )
@@ -62,9 +62,7 @@ async def test_arguments_that_do_not_fit_reach_no_server(tool_of, context):
     assert text_of(result) == "The arguments do not match the tool's input schema:\ntext: 3 is not of type 'string'"
 
 
-async def test_a_servers_failure_is_told_to_the_model_without_advice_for_administrators(
-    drawer, server, tool_of, context
-):
+async def test_the_model_reads_a_servers_failure_without_advice_for_administrators(drawer, server, tool_of, context):
     server.url = drawer.at("/guarded")
     result = await run_call(await tool_of("echo"), {"text": "x"}, context)
     assert (text_of(result), result.is_error, result.failure) == (
@@ -74,12 +72,12 @@ async def test_a_servers_failure_is_told_to_the_model_without_advice_for_adminis
     )
 
 
-async def test_a_call_the_server_refuses_is_told_in_its_words(tool_of, context):
+async def test_a_rejected_call_has_the_servers_words(tool_of, context):
     result = await run_call(await tool_of("raising"), {}, context)
     assert (text_of(result), result.failure) == ("Drawer rejected the request. No such drawer.", "call_refused")
 
 
-async def test_calls_run_beside_each_other_and_stop_by_being_cancelled(drawer, tool_of, context):
+async def test_calls_run_in_parallel_and_can_be_cancelled(drawer, tool_of, context):
     slow, echo = await tool_of("slow"), await tool_of("echo")
     waiting = asyncio.create_task(run_call(slow, {"name": "beside"}, context))
     await drawer.saw("began", "beside")
@@ -94,7 +92,7 @@ async def test_a_built_in_tool_runs_for_the_person_who_asked(built_in, context):
     assert text_of(await run_call(tool, {}, context)) == "Ada Lovelace in 7"
 
 
-async def test_a_built_in_tool_that_fails_says_nothing_of_what_failed(built_in, context, caplog):
+async def test_a_failing_built_in_tool_reveals_no_details(built_in, context, caplog):
     async def run(context, arguments):
         raise RuntimeError("the secret path /srv")
 
@@ -104,7 +102,7 @@ async def test_a_built_in_tool_that_fails_says_nothing_of_what_failed(built_in, 
     assert "tell_name failed" in caplog.text
 
 
-async def test_a_built_in_tool_ends_with_the_time(built_in, context, settings):
+async def test_a_built_in_tool_ends_at_the_time_limit(built_in, context, settings):
     settings.TOOL_CALL_TIMEOUT = 0.05
 
     async def run(context, arguments):
@@ -114,13 +112,13 @@ async def test_a_built_in_tool_ends_with_the_time(built_in, context, settings):
     assert (await run_call(tool, {}, context)).failure == "timed_out"
 
 
-async def test_a_tool_may_have_less_time_than_its_server(tool_of, context):
+async def test_a_tool_can_have_a_shorter_time_limit_than_its_server(tool_of, context):
     tool = await tool_of("slow")
     tool.call_timeout = 0.2
     assert (await run_call(tool, {"name": "late"}, context)).failure == "timed_out"
 
 
-async def test_a_built_in_tool_that_is_no_more_is_told(built_in, context):
+async def test_calling_a_removed_built_in_tool_is_an_error(built_in, context):
     tool = await built_in(tell_name)
     builtin.unregister("tell_name")
     assert (await run_call(tool, {}, context)).failure == "gone"

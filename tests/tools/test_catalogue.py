@@ -1,4 +1,4 @@
-"""A server's tools kept in step with what it lists."""
+"""Checks update the stored tools of a server."""
 
 import pytest
 
@@ -25,7 +25,7 @@ async def test_a_check_stores_the_tools_and_allows_none(server):
     assert (echo.title, echo.wire_name, echo.hints, echo.fault) == ("Echo", "drawer__echo", ["read-only"], "")
 
 
-async def test_odd_names_are_made_fit_and_broken_schemas_are_told(server):
+async def test_invalid_names_are_changed_and_invalid_schemas_reported(server):
     await check_server(server)
     odd = await Tool.objects.aget(name__startswith="tool with")
     assert odd.wire_name.startswith("drawer__tool_with_a_n_me_that_no_model_takes-")
@@ -33,7 +33,7 @@ async def test_odd_names_are_made_fit_and_broken_schemas_are_told(server):
     assert "is not valid" in wrong.fault and wrong.input_schema == {}
 
 
-async def test_what_was_decided_stays_and_changes_are_told(server, drawer):
+async def test_decisions_are_kept_and_changes_reported(server, drawer):
     drawer.offer([listed("read"), listed("write"), listed("leave")])
     await check_server(server)
     await Tool.objects.filter(name__in=["read", "leave"]).aupdate(is_allowed=True, ask_first=False)
@@ -60,7 +60,7 @@ async def test_a_failed_check_keeps_the_tools_and_says_why(server, drawer):
     assert await server.tools.filter(is_gone=False).acount() == len(TOOLS)
 
 
-async def test_headers_that_cannot_be_read_are_told(server, settings):
+async def test_unreadable_headers_are_reported(server, settings):
     server.set_header("X-Key", "a secret")
     await server.asave()
     settings.SEALING_KEY = "another one"
@@ -68,7 +68,7 @@ async def test_headers_that_cannot_be_read_are_told(server, settings):
     assert server.check_error == "The headers for Drawer can no longer be read."
 
 
-async def test_what_was_asked_of_another_address_is_not_stored(server, drawer):
+async def test_the_answer_of_a_previous_address_is_not_stored(server, drawer):
     await ToolServer.objects.aupdate(url=drawer.at("/elsewhere"))
     await check_server(server)
     assert (await ToolServer.objects.aget()).checked_at is None and not await Tool.objects.aexists()
@@ -89,7 +89,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])
-async def test_entries_that_are_no_tools_are_skipped_and_told(server, drawer, version):
+async def test_invalid_entries_are_skipped_and_reported(server, drawer, version):
     server.protocol_version, server.url = version, drawer.at("/careless")
     await server.asave()
     drawer.lists([BROKEN[0], listed("good"), *BROKEN[1:], listed("better")])
@@ -102,7 +102,7 @@ async def test_entries_that_are_no_tools_are_skipped_and_told(server, drawer, ve
     assert [tool.name async for tool in server.tools.order_by("pk")] == ["good", "better"]
 
 
-async def test_one_entry_that_is_no_tool_is_told_in_the_singular(server, drawer):
+async def test_one_invalid_entry_is_reported_in_the_singular(server, drawer):
     server.url = drawer.at("/careless")
     await server.asave()
     drawer.lists([BROKEN[0], listed("good")])
@@ -110,7 +110,7 @@ async def test_one_entry_that_is_no_tool_is_told_in_the_singular(server, drawer)
     assert server.check_note == "1 tool with an invalid description was skipped: no-schema."
 
 
-async def test_names_that_cannot_be_kept_are_told_too(server, drawer):
+async def test_names_that_cannot_be_stored_are_reported_too(server, drawer):
     drawer.offer([listed("good"), listed("n" * 201)])
     await check_server(server)
     assert server.check_note.endswith(f"was skipped: {'n' * 40}.")

@@ -1,4 +1,4 @@
-"""The pages on which administrators connect tool servers and decide about tools."""
+"""The pages where administrators connect tool servers and choose tools."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -32,7 +32,7 @@ def text_of(answer, selector="body"):
     return words(element)
 
 
-def test_without_servers_the_page_says_what_to_do(admin):
+def test_without_servers_the_page_explains_how_to_start(admin):
     page = admin.get(at("tools"))
     assert "Connect an MCP server" in text_of(page, "main") and at("tool_server_add") in page.text
     assert f'href="{at("tools")}"' in text_of_menu(page)
@@ -70,14 +70,14 @@ def test_a_check_without_script_leads_back_to_the_page(admin, server):
         ("/moved", "It redirects to /mcp. Redirects are not followed."),
     ],
 )
-def test_a_check_that_fails_says_why_and_offers_another(admin, drawer, server, path, told):
+def test_a_failed_check_says_why_and_can_be_repeated(admin, drawer, server, path, told):
     ToolServer.objects.update(url=drawer.at(path))
     answer = admin.post(at("tool_server_check", server.pk), headers=HTMX)
     assert told in text_of(answer, ".notice-error") and "Try again" in answer.text
     assert "check failed" in admin.get(at("tools")).text
 
 
-def test_what_a_server_says_of_its_tools_is_shown_as_text_and_cut(admin, drawer, server):
+def test_a_servers_texts_are_escaped_and_shortened(admin, drawer, server):
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>" + "long " * 400
     drawer.offer([{"name": "<b>bold</b>", "title": "<i>x</i>", "description": hostile, "inputSchema": schema()}])
     answer = admin.post(at("tool_server_check", server.pk), headers=HTMX)
@@ -88,7 +88,7 @@ def test_what_a_server_says_of_its_tools_is_shown_as_text_and_cut(admin, drawer,
     assert "<script>alert" not in page.text and "&lt;script&gt;alert" in page.text
 
 
-def test_a_tool_is_allowed_with_its_switch(admin, server, tool_named):
+def test_a_switch_allows_a_tool(admin, server, tool_named):
     tool = tool_named("echo", is_allowed=False)
     row = admin.post(at("tool_allowing", tool.pk), {"allowed": "on"}, headers=HTMX).text
     tool.refresh_from_db()
@@ -108,7 +108,7 @@ def test_a_tool_runs_at_once_or_asks_first(admin, tool_named):
     assert tool.ask_first
 
 
-def test_a_tool_is_for_groups(admin, ada, ben, server, tool_named):
+def test_a_tool_can_be_limited_to_groups(admin, ada, ben, server, tool_named):
     editors = Group.objects.create(name="Editors")
     ada.groups.add(editors)
     tool = tool_named("echo")
@@ -124,7 +124,7 @@ def test_a_tool_is_for_groups(admin, ada, ben, server, tool_named):
     assert list(Tool.objects.usable_by(ben)) == [tool]
 
 
-def test_a_tool_may_be_given_a_time_of_its_own(admin, server, tool_named):
+def test_a_tool_can_have_its_own_time_limit(admin, server, tool_named):
     tool = tool_named("slow")
     assert "Leave empty to use the setting of Drawer, 60." in text_of(
         admin.get(at("tool", tool.pk)), "form.provider-form"
@@ -137,7 +137,7 @@ def test_a_tool_may_be_given_a_time_of_its_own(admin, server, tool_named):
     assert Tool.objects.get().timeout == 9
 
 
-def test_everything_may_be_unticked(admin, tool_named):
+def test_every_option_can_be_cleared(admin, tool_named):
     tool = tool_named("echo")
     admin.post(at("tool", tool.pk), {})
     tool.refresh_from_db()
@@ -150,7 +150,7 @@ def test_an_unusable_tool_has_no_switch(admin, server, tool_named):
     assert "unusable" in page.text and "is not valid: strange" in page.text and 'role="switch"' not in page.text
 
 
-def test_built_in_tools_stand_on_the_first_page(admin):
+def test_built_in_tools_are_on_the_first_page(admin):
     async def run(context, arguments):
         return ToolResult.from_text("noon")
 
@@ -187,13 +187,13 @@ def test_built_in_tools_stand_on_the_first_page(admin):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_at_its_field(admin, server, changes, field):
+def test_an_invalid_value_is_refused_at_its_field(admin, server, changes, field):
     answer = admin.post(at("tool_server_add"), FIELDS | {"name": "Other", "url": server.url} | changes)
     assert answer.status_code == 422 and list(answer.context["form"].errors) == [field]
     assert ToolServer.objects.count() == 1
 
 
-def test_a_stored_value_is_kept_replaced_or_taken_away(admin, server):
+def test_a_stored_value_is_kept_replaced_or_removed(admin, server):
     server.set_header("X-Key", "one")
     server.set_header("X-Other", "two")
     server.save()
@@ -220,7 +220,7 @@ def test_stored_values_are_not_sent_to_another_server(admin, server):
     assert ToolServer.objects.get().endpoint().headers == {"X-Key": "two"}
 
 
-def test_another_address_has_to_be_checked_anew(admin, server):
+def test_another_address_needs_a_new_check(admin, server):
     admin.post(at("tool_server_check", server.pk))
     admin.post(at("tool_server_edit", server.pk), FIELDS | {"name": "Cupboard", "url": server.url})
     assert ToolServer.objects.get().checked_at is not None
@@ -238,7 +238,7 @@ def test_a_server_is_disabled_and_deleted(admin, ada, server, tool_named):
     assert not ToolServer.objects.exists() and not Tool.objects.exists()
 
 
-def test_headers_that_cannot_be_read_are_said_to_be(admin, server, settings):
+def test_unreadable_headers_are_shown_as_such(admin, server, settings):
     server.set_header("X-Key", "one")
     server.save()
     settings.SEALING_KEY = "another one"

@@ -1,4 +1,4 @@
-"""Which tools there are, and who may use them."""
+"""Which tools exist and who may use them."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
@@ -25,7 +25,7 @@ def names(person):
     return [tool.wire_name for tool in Tool.objects.usable_by(person)]
 
 
-def test_a_tool_is_for_nobody_until_it_is_allowed(ada, tool_named):
+def test_nobody_can_use_a_tool_until_it_is_allowed(ada, tool_named):
     echo = tool_named("echo", is_allowed=False)
     assert names(ada) == []
     echo.allow(True)
@@ -34,18 +34,18 @@ def test_a_tool_is_for_nobody_until_it_is_allowed(ada, tool_named):
 
 
 @pytest.mark.parametrize("change", [{"is_gone": True}, {"fault": "Its input is not described."}])
-def test_what_is_gone_or_broken_is_for_nobody(ada, tool_named, change):
+def test_nobody_can_use_a_removed_or_invalid_tool(ada, tool_named, change):
     tool_named("echo", **change)
     assert names(ada) == []
 
 
-def test_a_disabled_server_takes_its_tools_along(ada, server, tool_named):
+def test_nobody_can_use_the_tools_of_a_disabled_server(ada, server, tool_named):
     tool_named("echo")
     ToolServer.objects.update(is_enabled=False)
     assert names(ada) == []
 
 
-def test_a_tool_for_groups_is_for_their_people(ada, ben, mallory, tool_named):
+def test_only_members_can_use_a_tool_for_groups(ada, ben, mallory, tool_named):
     editors, staff = Group.objects.create(name="Editors"), Group.objects.create(name="Staff")
     ada.groups.add(editors, staff)
     ben.groups.add(staff)
@@ -57,7 +57,7 @@ def test_a_tool_for_groups_is_for_their_people(ada, ben, mallory, tool_named):
     assert names(mallory) == ["drawer__for-all"]
 
 
-def test_a_tool_whose_group_is_deleted_is_withdrawn_from_all(ada, tool_named):
+def test_nobody_can_use_a_tool_whose_group_is_deleted(ada, tool_named):
     editors = Group.objects.create(name="Editors")
     tool = tool_named("secret")
     tool.restrict_to([editors])
@@ -67,7 +67,7 @@ def test_a_tool_whose_group_is_deleted_is_withdrawn_from_all(ada, tool_named):
     assert names(ada) == ["drawer__secret"]
 
 
-def test_built_in_tools_are_there_while_they_are_registered(ada, clock):
+def test_built_in_tools_can_be_used_while_they_are_registered(ada, clock):
     assert names(ada) == []
     catalogue.sync_builtin_tools()
     assert names(ada) == ["tell_time"]
@@ -75,7 +75,7 @@ def test_built_in_tools_are_there_while_they_are_registered(ada, clock):
     assert names(ada) == []
 
 
-def test_what_was_decided_about_a_built_in_tool_stays(ada, clock):
+def test_decisions_about_a_built_in_tool_are_kept(ada, clock):
     catalogue.sync_builtin_tools()
     Tool.objects.get().allow(False)
     builtin.register(BuiltinTool("tell_time", "Clock", "Tells it better.", {"type": "object"}, clock.run, allowed=True))
@@ -90,12 +90,12 @@ def test_what_was_decided_about_a_built_in_tool_stays(ada, clock):
 
 
 @pytest.mark.parametrize("name", ["", "Tell", "tell-time", "tell__time", "_tell", "a" * 65])
-def test_a_built_in_tool_has_a_plain_name(name, clock):
+def test_a_built_in_tool_needs_a_valid_name(name, clock):
     with pytest.raises(ValueError, match="cannot name a built-in tool"):
         builtin.register(BuiltinTool(name, "Clock", "", {}, clock.run))
 
 
-def test_a_tool_is_described_as_the_messages_api_has_it(tool_named):
+def test_a_definition_has_the_form_of_the_messages_api(tool_named):
     schema = {"$schema": "x", "type": "object", "properties": {"a": {}}, "anyOf": [{"required": ["a"]}]}
     assert tool_named("echo", description="Says it again.", input_schema=schema).definition == {
         "name": "drawer__echo",
@@ -104,7 +104,7 @@ def test_a_tool_is_described_as_the_messages_api_has_it(tool_named):
     }
 
 
-def test_headers_are_sealed_and_come_back_to_the_endpoint_alone(server, settings):
+def test_headers_are_sealed_and_only_the_endpoint_reads_them(server, settings):
     server.set_header("X-Key", "a secret")
     server.set_header("x-key", "another secret")
     server.save()
@@ -127,6 +127,6 @@ def test_a_slug_stays_when_a_server_is_renamed(server):
 @pytest.mark.parametrize(
     "url", ["ftp://x/mcp", "/mcp", "http://", "http://u:p@x/mcp", "http://x/mcp?key=1", "http://x:y/"]
 )
-def test_an_address_follows_the_rules_of_providers(url):
+def test_an_address_follows_the_same_rules_as_for_providers(url):
     with pytest.raises(Exception, match="address|Remove"):
         ToolServer(name="X", url=url).full_clean(exclude=["slug"])

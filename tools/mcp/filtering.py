@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 _METHOD: Final = "tools/list"
 _OLDEST_VERSION: Final = "2025-11-25"
 
-type Incoming = SessionMessage | Exception
+type ServerMessage = SessionMessage | Exception
 
 
 class FilteredStream:
     """A server's messages on their way to the session. `listed` has the names in all lists, before filtering."""
 
-    def __init__(self, stream: ReadStream[Incoming], protocol_version: Callable[[], str | None]) -> None:
+    def __init__(self, stream: ReadStream[ServerMessage], protocol_version: Callable[[], str | None]) -> None:
         self.listed: list[str] = []
         self._stream, self._protocol_version = stream, protocol_version
 
-    async def receive(self) -> Incoming:
+    async def receive(self) -> ServerMessage:
         return self._filter(await self._stream.receive())
 
     async def aclose(self) -> None:
@@ -42,7 +42,7 @@ class FilteredStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Incoming:
+    async def __anext__(self) -> ServerMessage:
         return self._filter(await anext(self._stream))
 
     async def __aenter__(self) -> Self:
@@ -54,7 +54,7 @@ class FilteredStream:
     ) -> bool | None:
         return await self._stream.__aexit__(kind, error, trace)
 
-    def _filter(self, item: Incoming) -> Incoming:
+    def _filter(self, item: ServerMessage) -> ServerMessage:
         if isinstance(item, SessionMessage) and isinstance(item.message, JSONRPCResponse):
             result = item.message.result
             if isinstance(tools := result.get("tools"), list):

@@ -1,4 +1,4 @@
-"""Listing and calling the tools of a real MCP server: over both ages of the protocol, and every way it fails."""
+"""Listing and calling the tools of a real MCP server in both versions of the protocol, with all its failures."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ AGES = ["2026-07-28", "2025-11-25"]
 
 @pytest.fixture(params=AGES)
 def endpoint(request, drawer):
-    """The server, known to speak a version of the protocol."""
+    """The server's endpoint with a known version of the protocol."""
     return drawer.endpoint(protocol_version=request.param)
 
 
 async def failure_of(call):
     with pytest.raises(ToolServerError) as caught:
         await call
-    # The request, and with it the headers, would travel along in a log of the failure.
+    # A log of the failure would otherwise contain the request with its headers.
     assert caught.value.__context__ is None and caught.value.__cause__ is None
     return caught.value
 
@@ -50,7 +50,7 @@ async def test_all_pages_of_tools_are_listed(endpoint):
     assert (listing.protocol_version, listing.about) == (endpoint.protocol_version, "drawer 2.1")
 
 
-async def test_an_unknown_server_is_asked_what_it_speaks(drawer):
+async def test_an_unknown_server_is_asked_for_its_version(drawer):
     assert (await client.list_tools(drawer.endpoint())).protocol_version == AGES[0]
 
 
@@ -70,7 +70,7 @@ async def test_calls_run_in_parallel_and_are_not_mixed_up(endpoint):
     assert [text_of(result) for result in results] == [str(n) for n in range(12)]
 
 
-async def test_a_tool_that_fails_says_so_in_its_result(endpoint):
+async def test_a_failing_tools_result_is_an_error(endpoint):
     result = await client.call_tool(endpoint, "failing", {})
     assert (text_of(result), result.is_error, result.failure) == ("The disk is full.", True, "")
 
@@ -81,7 +81,7 @@ async def test_images_come_as_image_blocks(endpoint):
     assert result.content == [{"type": "image", "source": source}]
 
 
-async def test_what_only_poses_as_an_image_is_left_out(endpoint):
+async def test_a_false_image_is_left_out(endpoint):
     [block] = (await client.call_tool(endpoint, "false-picture", {})).content
     assert block == {"type": "text", "text": "[An image was left out: it is not a PNG, JPEG, GIF or WebP file.]"}
 
@@ -95,37 +95,37 @@ async def test_all_kinds_of_content_arrive_or_are_described(endpoint):
         "[A link that cannot be shown here: Report, https://example.org/report]",
         "[Content of type “audio” that cannot be shown here: audio/wav]",
     ]
-    # By what it is, not by what the server says it is.
+    # The type comes from the bytes, not from the server.
     assert image["source"]["media_type"] == "image/png"
 
 
-async def test_structured_content_alone_is_told_as_json(endpoint):
+async def test_structured_content_alone_becomes_json(endpoint):
     assert json.loads(text_of(await client.call_tool(endpoint, "figures", {}))) == {"degrees": 21}
 
 
-async def test_no_content_at_all_is_told(endpoint):
+async def test_an_empty_result_becomes_a_note(endpoint):
     assert text_of(await client.call_tool(endpoint, "nothing", {})) == "The tool returned nothing."
 
 
-async def test_much_text_is_cut_and_the_model_told_so(endpoint):
+async def test_long_text_is_cut_with_a_note(endpoint):
     text = text_of(await client.call_tool(endpoint, "huge", {"characters": 300_000}))
     assert text.startswith("x" * 262_144 + "\n\n[The result was cut here: it has 300,000 bytes")
 
 
-async def test_more_than_can_be_taken_in_is_a_failure(endpoint):
+async def test_an_oversized_answer_is_a_failure(endpoint):
     assert isinstance(await failure_of(client.call_tool(endpoint, "huge", {"characters": 17 * 2**20})), AnswerTooLarge)
 
 
-async def test_an_answer_without_end_is_not_read_to_it(drawer):
+async def test_an_endless_answer_is_a_failure(drawer):
     assert isinstance(await failure_of(client.list_tools(drawer.endpoint("/endless"))), AnswerTooLarge)
 
 
-async def test_a_protocol_error_leaves_with_the_servers_words(endpoint):
+async def test_a_protocol_error_has_the_servers_words(endpoint):
     failure = await failure_of(client.call_tool(endpoint, "raising", {}))
     assert isinstance(failure, CallRejected) and failure.detail == "No such drawer."
 
 
-async def test_a_tool_that_wants_input_from_a_person_cannot_have_it(drawer):
+async def test_a_tool_cannot_ask_a_person_for_input(drawer):
     failure = await failure_of(client.call_tool(drawer.endpoint(), "asking", {}))
     assert isinstance(failure, CallRejected) and "asks for input from a person" in str(failure)
 
@@ -143,7 +143,7 @@ async def test_a_tool_that_wants_input_from_a_person_cannot_have_it(drawer):
         ("/broken", ToolServerFailed, "HTTP 500."),
     ],
 )
-async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail, age):
+async def test_another_kind_of_server_is_named(drawer, path, kind, detail, age):
     failure = await failure_of(client.list_tools(drawer.endpoint(path, protocol_version=age)))
     assert (type(failure), failure.detail) == (kind, detail)
 
@@ -155,29 +155,29 @@ async def test_what_is_no_tool_server_is_told_by_name(drawer, path, kind, detail
         ("http://tools.invalid/mcp", "Its host name could not be resolved."),
     ],
 )
-async def test_what_cannot_be_reached_is_told_by_name(drawer, url, detail):
+async def test_an_unreachable_server_is_named(drawer, url, detail):
     failure = await failure_of(client.call_tool(drawer.endpoint(url=url), "echo", {}))
     assert isinstance(failure, ToolServerUnreachable) and failure.detail == detail
 
 
-async def test_a_server_without_tls_is_told_by_name(drawer):
+async def test_a_server_without_tls_is_named(drawer):
     failure = await failure_of(client.list_tools(drawer.endpoint(url=drawer.url.replace("http:", "https:"))))
     assert isinstance(failure, ToolServerUnreachable) and "secure connection failed" in failure.detail
 
 
-async def test_silence_ends_with_the_time(drawer):
+async def test_a_silent_listing_ends_at_the_time_limit(drawer):
     assert isinstance(
         await failure_of(client.list_tools(drawer.endpoint("/silent"), limits=ToolLimits(listing=0.2))), TimedOut
     )
 
 
-async def test_a_slow_call_ends_with_the_time_of_its_server(drawer):
+async def test_a_slow_call_ends_at_the_time_limit_of_its_server(drawer):
     endpoint = drawer.endpoint(timeout=0.5)
     assert isinstance(await failure_of(client.call_tool(endpoint, "slow", {"name": "late"})), TimedOut)
     await drawer.saw("cancelled", "late")
 
 
-async def test_a_cancelled_call_ends_at_the_server_too(drawer, endpoint):
+async def test_a_cancelled_call_ends_on_the_server_too(drawer, endpoint):
     name = f"stopped-{endpoint.protocol_version}"
     call = asyncio.create_task(client.call_tool(endpoint, "slow", {"name": name}))
     await drawer.saw("began", name)
@@ -188,7 +188,7 @@ async def test_a_cancelled_call_ends_at_the_server_too(drawer, endpoint):
     await drawer.saw("cancelled", name)
 
 
-async def test_one_call_is_cancelled_and_those_beside_it_go_on(drawer, endpoint):
+async def test_cancelling_one_call_leaves_others_running(drawer, endpoint):
     names = [f"{side}-{endpoint.protocol_version}" for side in ("left", "right")]
     left, right = (asyncio.create_task(client.call_tool(endpoint, "slow", {"name": name})) for name in names)
     for name in names:
@@ -199,7 +199,7 @@ async def test_one_call_is_cancelled_and_those_beside_it_go_on(drawer, endpoint)
     assert left.cancelled() and text_of(await right) == f"{names[1]} is done"
 
 
-async def test_a_call_within_a_time_and_a_group_ends_as_any_task_does(drawer, endpoint):
+async def test_a_call_in_a_timeout_and_a_group_ends_like_any_task(drawer, endpoint):
     name = f"grouped-{endpoint.protocol_version}"
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
@@ -210,21 +210,21 @@ async def test_a_call_within_a_time_and_a_group_ends_as_any_task_does(drawer, en
     await drawer.saw("cancelled", name)
 
 
-async def test_a_server_that_keeps_sessions_is_told_when_one_ends(drawer):
+async def test_a_server_with_sessions_is_asked_to_end_them(drawer):
     before = drawer.seen().count(["farewell", ""])
     await client.call_tool(drawer.endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
     await transport.wait_for_farewells()
     assert drawer.seen().count(["farewell", ""]) == before + 1
 
 
-async def test_headers_let_in(drawer):
+async def test_headers_give_access(drawer):
     endpoint = drawer.endpoint("/guarded", headers={"X-Key": KEY, "User-Agent": "another"})
     headers = json.loads(text_of(await client.call_tool(endpoint, "headers", {})))
     assert (headers["x-key"], headers["user-agent"], headers["accept-encoding"]) == (KEY, "chatsite", "identity")
 
 
 @pytest.mark.parametrize("path", ["/guarded", "/forbidden", "/nowhere"])
-async def test_headers_are_in_no_log(drawer, caplog, path):
+async def test_headers_are_never_logged(drawer, caplog, path):
     for name in ("", "mcp", "client", "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, name)
     endpoint = drawer.endpoint(path, headers={"X-Key": KEY})
@@ -235,7 +235,7 @@ async def test_headers_are_in_no_log(drawer, caplog, path):
     assert caplog.records and KEY not in caplog.text and KEY not in repr(endpoint)
 
 
-async def test_the_environment_names_no_proxy_for_us(drawer, monkeypatch):
+async def test_proxies_of_the_environment_are_ignored(drawer, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
