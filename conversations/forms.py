@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 
 from accounts.models import User
 from chatsite.numbers import whole_number
-from conversations.models import Attachment, Conversation, Message, Thinking
+from conversations.models import Attachment, Conversation, Message, ThinkingMode
 from conversations.models.conversation import EFFORTS
 from conversations.prompt.transcript import parameters_of
 from ledger.booking import entries
@@ -284,14 +284,24 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         if model.provider.protocol == ProtocolName.OPENAI and not chosen:
             del self.fields["thinking"], self.fields["thinking_budget"]
             return
-        has = {Thinking.OFF: True, Thinking.BUDGET: model.supports_thinking, Thinking.ADAPTIVE: model.thinks_adaptively}
+        has = {
+            ThinkingMode.OFF: True,
+            ThinkingMode.BUDGET: model.supports_thinking,
+            ThinkingMode.ADAPTIVE: model.thinks_adaptively,
+        }
         field = self.fields["thinking"]
         assert isinstance(field, forms.TypedChoiceField)
-        field.choices = [(kind, label) for kind, label in Thinking.choices if has[Thinking(kind)] or kind == chosen]
+        field.choices = [
+            (kind, label) for kind, label in ThinkingMode.choices if has[ThinkingMode(kind)] or kind == chosen
+        ]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("thinking") == Thinking.BUDGET and cleaned.get("thinking_budget") is None and not self.errors:
+        if (
+            cleaned.get("thinking") == ThinkingMode.BUDGET
+            and cleaned.get("thinking_budget") is None
+            and not self.errors
+        ):
             self.add_error("thinking_budget", f"Say how many tokens it may think, {MIN_THINKING_BUDGET} or more.")
         model = self.speaking
         if model is not None and not self.errors:

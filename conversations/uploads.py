@@ -60,7 +60,7 @@ def demand_room(name: str, owner: User, conversation: Conversation | None, new: 
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
         raise NotAttached(f"“{name}” is one too many: a message can have {most} files.")
-    taken = Attachment.objects.size_of_all(owner)
+    taken = Attachment.objects.total_size(owner)
     if taken + max(new, 1) > settings.ATTACHMENTS_PER_PERSON:
         raise NotAttached(
             f"“{name}” has no room: all your files may take up {size(settings.ATTACHMENTS_PER_PERSON)}, "

@@ -1,4 +1,4 @@
-"""This process's viewers: what they are told is encoded once and handed to bounded queues."""
+"""Hands each frame to all viewers of this process, through bounded queues."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 QUEUE_LENGTH = 256
-"""Frames a viewer may be behind before it has to catch up instead: about ten seconds of one reply."""
+"""Frames that may wait for a viewer, about ten seconds of a reply. A viewer further behind catches up instead."""
 
 
 class Frame(NamedTuple):
@@ -31,11 +31,11 @@ class Frame(NamedTuple):
 
 
 CHECK_AGAIN = Frame("")
-"""Published to a person's topic: every tab of theirs looks at once whether it may still listen."""
+"""Published to a person's topic: each of their tabs checks at once whether it may still listen."""
 
 
 class Viewer:
-    """A tab's queue. `fell_behind` means that frames were dropped: catch up, then go on."""
+    """The queue of a tab. `fell_behind` means that frames were dropped and the tab has to catch up."""
 
     def __init__(self, topics: Iterable[str], queue_length: int = QUEUE_LENGTH) -> None:
         self.topics = frozenset(topics)
@@ -52,7 +52,7 @@ class Viewer:
         self._news.set()
 
     async def take(self) -> list[Frame]:
-        """Waits until there is something, then takes all of it."""
+        """Waits for frames, then takes all there are."""
         await self._news.wait()
         self._news.clear()
         taken = list(self._frames)
@@ -61,7 +61,7 @@ class Viewer:
 
 
 class Hub:
-    """Topics and who listens to them. One event loop owns it; `publish` may be called from any thread."""
+    """Topics and their viewers. One event loop owns it; `publish` may be called from any thread."""
 
     def __init__(self) -> None:
         self._viewers: dict[str, set[Viewer]] = {}
@@ -82,7 +82,7 @@ class Hub:
                 self._viewers.pop(topic, None)
 
     def publish(self, topic: str, frame: Frame) -> None:
-        """Frames of one thread arrive in the order in which they were published."""
+        """Delivers the frames of one thread in the order in which they were published."""
         if self._loop is None or self._loop.is_closed() or topic not in self._viewers:
             return
         if running_loop() is self._loop:

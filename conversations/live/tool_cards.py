@@ -1,4 +1,4 @@
-"""A model's call of a tool as people see it: what it wants, how far it is, and what came back."""
+"""A tool call as people see it: its input, its progress and its result."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import orjson
 from conversations.models import Generation, State
 
 LONGEST_SHOWN = 20_000
-"""Characters of a result that a page shows; the model was told all of it."""
+"""Characters of a result that a page shows. The model gets all of it."""
 
 
 class Progress(StrEnum):
@@ -20,12 +20,12 @@ class Progress(StrEnum):
     DONE = "done"
     FAILED = "failed"
     DROPPED = "dropped"
-    """The answer ended before the call was made."""
+    """The answer ended before the tool ran."""
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """`input` is JSON as text, perhaps not all of it yet; `texts` and `images` are the result's."""
+class ToolCard:
+    """`input` is JSON as text, incomplete while it is being written. `texts` and `images` are the result."""
 
     use_id: str
     name: str
@@ -37,33 +37,35 @@ class Card:
     is_cut: bool = False
 
 
-def card(use: Mapping[str, Any], progress: Progress, result: Mapping[str, Any] | None = None, input: str = "") -> Card:
-    """Of a `tool_use` block and perhaps its `tool_result`; `input` stands for the block's while it is being written."""
+def card(
+    use: Mapping[str, Any], progress: Progress, result: Mapping[str, Any] | None = None, input: str = ""
+) -> ToolCard:
+    """The card of a `tool_use` block and its `tool_result`. Pass `input` while it is being written."""
     origin, _, name = str(use.get("name", "")).rpartition("__")
     content = (result or {}).get("content") or []
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
-    return Card(
+    return ToolCard(
         use_id=str(use.get("id", "")),
         name=name.replace("_", " ").strip() or "tool",
         origin=origin.replace("-", " "),
         progress=progress,
-        input=input or written(use),
+        input=input or format_input(use),
         texts=[text[:LONGEST_SHOWN] for text in texts],
         images=[block for block in blocks if block.get("type") == "image"],
         is_cut=any(len(text) > LONGEST_SHOWN for text in texts),
     )
 
 
-def written(use: Mapping[str, Any]) -> str:
-    """The input as people read it; "" when there is none."""
+def format_input(use: Mapping[str, Any]) -> str:
+    """The input for people to read, "" if there is none."""
     if raw := use.get("raw_input"):
         return str(raw)
     return orjson.dumps(use["input"], option=orjson.OPT_INDENT_2).decode() if use.get("input") else ""
 
 
-def cards_of(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, Card]:
-    """The calls of a message that is not growing, by their ids."""
+def cards_of(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, ToolCard]:
+    """The cards of a message that is not growing, by the ids of the calls."""
     blocks = list(blocks)
     results = {block.get("tool_use_id"): block for block in blocks if block.get("type") == "tool_result"}
     uses = [block for block in blocks if block.get("type") == "tool_use"]

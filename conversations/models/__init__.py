@@ -2,7 +2,7 @@
 
 from conversations.models.attachment import Attachment
 from conversations.models.branch import Branch
-from conversations.models.conversation import Conversation, Participant, Thinking
+from conversations.models.conversation import Conversation, Participant, ThinkingMode
 from conversations.models.generation import Generation, State
 from conversations.models.generation_call import GenerationCall
 from conversations.models.message import Message, MessageQuerySet, Role
@@ -23,7 +23,7 @@ __all__ = [
     "Path",
     "Role",
     "State",
-    "Thinking",
+    "ThinkingMode",
     "ToolCall",
     "ToolGrant",
     "Unsent",

@@ -1,4 +1,4 @@
-"""A file that goes with a message: what it is, whose, where its bytes are, and who may see it."""
+"""A file that is attached to a message."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
@@ -15,48 +15,48 @@ from conversations.inspection import Kind
 from conversations.models.conversation import Conversation
 
 THUMBNAIL, TEXT = "-thumbnail", "-text"
-"""What is added to the stored name for the files that belong to it."""
+"""Suffixes that the stored name gets for an attachment's other files."""
 
-SHOWN_WIDTH, SHOWN_HEIGHT = 320, 240
-"""CSS pixels that a thumbnail has at most."""
+THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 320, 240
+"""The maximum size of a thumbnail on a page, in CSS pixels."""
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, person: User | AnonymousUser) -> Self:
-        """Sent ones to those who see the conversation, until their message is deleted; drafts to their owner alone."""
+        """Drafts are visible to their owner. Sent files are visible to participants until the message is deleted."""
         conversations = Conversation.objects.visible_to(person)
         sent = Q(message__isnull=False, message__deleted_at=None, conversation__in=conversations)
-        begun = Q(conversation=None) | Q(conversation__in=conversations)
-        return self.filter(sent | (Q(message=None, owner=person.pk) & begun if person.is_active else Q(pk=None)))
+        own = Q(message=None, owner=person.pk) & (Q(conversation=None) | Q(conversation__in=conversations))
+        return self.filter(sent | (own if person.is_active else Q(pk=None)))
 
     def drafts_of(self, person: User, conversation: Conversation | None) -> Self:
-        """What somebody has attached and not sent, in the order in which it was attached."""
+        """What the person has attached and not sent, in order."""
         return self.filter(owner=person.pk, conversation=conversation, message=None).order_by("pk")
 
-    def size_of_all(self, person: User) -> int:
-        """Bytes that somebody's files take up; copies share one."""
+    def total_size(self, person: User) -> int:
+        """The size of all files of a person, in bytes. Copies share one file."""
         files = self.filter(owner=person.pk).order_by().values("stored").annotate(once=Max("size"))
         return files.aggregate(all=Sum("once"))["all"] or 0
 
-    def referred_to_by(self, blocks: Iterable[Mapping[str, Any]]) -> "dict[str, Attachment]":
-        """The attachments that blocks stand for, by the id that stands in the block."""
-        ids = {reference for block in with_results(blocks) if (reference := reference_in(block))}
+    def find_referenced(self, blocks: Iterable[Mapping[str, Any]]) -> "dict[str, Attachment]":
+        """The attachments that blocks refer to, by the id in the block."""
+        ids = {reference for block in flatten_results(blocks) if (reference := reference_in(block))}
         return {str(each.uuid): each for each in self.filter(uuid__in=ids)} if ids else {}
 
-    def copied(self, blocks: Iterable[dict[str, Any]]) -> "tuple[list[dict[str, Any]], list[Attachment]]":
-        """The blocks, referring to copies of what they refer to, and the copies, which are not saved yet."""
+    def copy_referenced(self, blocks: Iterable[dict[str, Any]]) -> "tuple[list[dict[str, Any]], list[Attachment]]":
+        """Copies all attachments that blocks refer to. Returns the blocks for the copies, and the unsaved copies."""
         blocks = list(blocks)
-        copies = {key: each.copy() for key, each in self.referred_to_by(blocks).items()}
+        copies = {key: each.copy() for key, each in self.find_referenced(blocks).items()}
 
-        def copied(block: Mapping[str, Any]) -> Mapping[str, Any]:
+        def refer_to_copy(block: Mapping[str, Any]) -> Mapping[str, Any]:
             key = reference_in(block)
             return copies[str(key)].reference if key and str(key) in copies else block
 
-        return [dict(changed_within(block, copied)) for block in blocks], list(copies.values())
+        return [dict(map_block(block, refer_to_copy)) for block in blocks], list(copies.values())
 
 
 class Attachment(models.Model):
-    """`conversation` is null on the first page, `message` until it is sent. Copies share one stored file."""
+    """A draft has no message, and no conversation on the home page. Copies share one stored file."""
 
     KINDS = [(Kind.IMAGE.value, "image"), (Kind.PDF.value, "PDF"), (Kind.TEXT.value, "text")]
 
@@ -93,7 +93,7 @@ class Attachment(models.Model):
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The block that stands for it in a message: all that drawing it needs, and nothing of its content."""
+        """The block that refers to it in a message, with all that rendering needs and without its content."""
         block: dict[str, Any] = {
             "type": "image" if self.is_image else "document",
             "source": {"type": "attachment", "id": str(self.uuid)},
@@ -105,12 +105,12 @@ class Attachment(models.Model):
         return block | {name: figure for name, figure in figures.items() if figure is not None}
 
     def copy(self) -> "Attachment":
-        """Another one, not saved yet, with the same stored file: for a message that says the same again."""
+        """An unsaved attachment with the same stored file, for another message."""
         fields = ("owner_id", "kind", "name", "media_type", "size", "width", "height", "pages", "is_text_whole")
         return Attachment(stored=self.stored, **{name: getattr(self, name) for name in fields})
 
     def content(self, part: str = "") -> bytes:
-        """Raises FileNotFoundError when the file is gone."""
+        """Raises FileNotFoundError if the file is missing."""
         with default_storage.open(self.stored + part) as file:
             content: bytes = file.read()
         return content
@@ -120,25 +120,23 @@ class Attachment(models.Model):
         return (self.stored + part for part in ("", THUMBNAIL, TEXT))
 
 
-def with_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The blocks, and those that the results of tools hold."""
+def flatten_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The blocks, and the blocks within the results of tools."""
     for block in blocks:
         yield block
         if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
             yield from block["content"]
 
 
-def changed_within(
-    block: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-) -> Mapping[str, Any]:
-    """What `change` makes of a block, or of those that it holds as the result of a tool."""
+def map_block(block: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Applies `change` to a block, or to the blocks within it if it is the result of a tool."""
     if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
         return {**block, "content": [change(each) for each in block["content"]]}
     return change(block)
 
 
 def reference_in(block: Mapping[str, Any]) -> UUID | None:
-    """The attachment that a block stands for."""
+    """The id of the attachment that a block refers to."""
     source = block.get("source")
     if not isinstance(source, dict) or source.get("type") != "attachment":
         return None

@@ -18,7 +18,7 @@ UNTITLED = "New conversation"
 EFFORTS = [("", "Left to the model"), *((each.value, each.value) for each in Effort)]
 
 
-class Thinking(models.TextChoices):
+class ThinkingMode(models.TextChoices):
     """Whether the model thinks before it answers, and how much."""
 
     OFF = "", "Off"
@@ -67,7 +67,7 @@ class Conversation(models.Model):
     presence_penalty = models.FloatField(null=True, blank=True)
     frequency_penalty = models.FloatField(null=True, blank=True)
     stop_sequences = models.JSONField(default=list, blank=True)
-    thinking = models.CharField(max_length=10, choices=Thinking, default=Thinking.OFF, blank=True)
+    thinking = models.CharField(max_length=10, choices=ThinkingMode, default=ThinkingMode.OFF, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
     leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
     """Whenever the next turn would not fit, without asking."""

@@ -1,4 +1,4 @@
-"""One message: what a person said, or the reply that a generation writes."""
+"""A message: what a person said, or the reply that a generation writes."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -26,7 +26,7 @@ def text_block(text: str) -> dict[str, Any]:
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def for_reading(self) -> Self:
-        """With everything that drawing them needs, in a fixed number of queries."""
+        """With all that rendering needs, in a fixed number of queries."""
         replies = Message.objects.filter(deleted_at=None).only("pk", "parent", "branch").order_by("pk")
         latest = Generation.objects.filter(message=OuterRef("pk")).order_by("-pk")
         read = self.annotate(state_read=models.Subquery(latest.values("state")[:1]))
@@ -37,11 +37,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
         )
 
     def restorable(self) -> Self:
-        """Deleted, and not for good yet."""
+        """Deleted messages that can still be restored."""
         return self.filter(deleted_at__gte=final_before())
 
-    def with_a_place(self) -> Self:
-        """Those not deleted, and of the deleted ones those whose other versions can be read instead."""
+    def with_versions(self) -> Self:
+        """Messages that are not deleted, and deleted ones that have another version to read."""
         others = Message.objects.filter(conversation=OuterRef("conversation"), deleted_at=None)
         beside = Exists(others.filter(parent=OuterRef("parent")))
         beside_the_first = Q(parent=None) & Exists(others.filter(parent=None))
@@ -49,9 +49,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 class Message(models.Model):
-    """Ordered by primary key: it is given out inside the transaction that holds the conversation's row.
+    """Messages are ordered by primary key, which is assigned while the conversation is locked.
 
-    `blocks` have the shapes of the Messages API and are kept verbatim, signatures included.
+    `blocks` have the shapes of the Messages API and are stored verbatim, signatures included.
     """
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
@@ -65,12 +65,12 @@ class Message(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     key = models.UUIDField(null=True, editable=False)
-    """Of the form it was written in: a turn that is sent twice is posted once."""
+    """The key of the form that posted it, so that a turn sent twice is posted once."""
     memory_begins = models.BooleanField(default=False, editable=False)
-    """Models are told nothing of what stands before it on a path; of several such messages the last counts."""
+    """Models get nothing before this message on a path. If a path has several such messages, the last one counts."""
 
     state_read: str | None = None
-    """The state of its generation when its words were read, where both were read together."""
+    """The state of its generation, if it was read in the same query as the blocks."""
 
     objects = MessageQuerySet.as_manager()
 
@@ -89,16 +89,16 @@ class Message(models.Model):
 
     @cached_property
     def generation(self) -> Generation | None:
-        """The latest attempt to write it; a person's message has none."""
+        """The latest attempt to write it, or None for a person's message."""
         latest = max(self.generations.all(), key=lambda generation: generation.pk, default=None)
         if latest and self.state_read in UNFINISHED and not latest.is_unfinished:
-            # It ended after the words were read: without its last words it must not be taken for a whole answer.
+            # It ended after the blocks were read. They lack its last words, so they must not pass for the whole answer.
             latest.state, latest.finished_at = State(self.state_read), None
         return latest
 
     @cached_property
     def versions(self) -> "list[Message]":
-        """All that take this place on one branch or another, itself included, without deleted ones, oldest first."""
+        """The messages with the same predecessor, on any branch, without deleted ones, oldest first."""
         if self.parent_id and Message.parent.is_cached(self) and self.parent:
             return list(self.parent.replies.all())
         versions = Message.objects.filter(conversation=self.conversation_id, parent=self.parent_id, deleted_at=None)
@@ -106,7 +106,7 @@ class Message(models.Model):
 
     @property
     def number(self) -> int:
-        """Its place among its versions, from 1."""
+        """Its position among its versions, from 1."""
         return next((n for n, version in enumerate(self.versions, 1) if version.pk == self.pk), 1)
 
     @property
@@ -122,20 +122,20 @@ class Message(models.Model):
         self.revision = self.conversation.advance()
         self.save(update_fields=["revision"])
 
-    def instead(self) -> "Message | None":
-        """What there is to read in its place, when nothing follows it that would be left behind."""
+    def alternative(self) -> "Message | None":
+        """The version to read instead of it, or None if messages follow it on its branch."""
         follows = self.replies.filter(deleted_at=None).exists()
         return None if follows else self.previous_version or self.next_version
 
     @property
     def can_continue(self) -> bool:
-        """An answer cut by its length, by a stop or by a fault, with something to go on from."""
+        """Whether the answer was cut off by its length, a stop or a failure, and has something to continue from."""
         cut = self.generation is not None and self.generation.was_cut
         return cut and (bool(self.text.strip()) or self.ends_in_tools)
 
     @property
     def ends_in_tools(self) -> bool:
-        """It was cut at a call of a tool, or before the model had said anything about what came back."""
+        """Whether it was cut off at a tool call, or before the model had used the result."""
         return bool(self.blocks) and self.blocks[-1].get("type") in ("tool_use", "tool_result")
 
     @property
@@ -144,7 +144,7 @@ class Message(models.Model):
 
     @property
     def text(self) -> str:
-        """What it says, as Markdown: text blocks only, a blank line between them."""
+        """Its text blocks as Markdown, with a blank line between them."""
         return "\n\n".join(block["text"] for block in self.blocks if is_text(block))
 
 

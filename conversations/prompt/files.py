@@ -6,7 +6,7 @@ from typing import Any
 
 from conversations.inspection import Kind
 from conversations.models import Attachment, Message
-from conversations.models.attachment import TEXT, changed_within, reference_in
+from conversations.models.attachment import TEXT, map_block, reference_in
 from conversations.models.message import text_block
 from upstreams.chat import Block
 from upstreams.models import ChatModel
@@ -17,7 +17,7 @@ class Attached:
 
     def __init__(self, messages: Iterable[Message], reader: ChatModel) -> None:
         blocks = (block for message in messages for block in message.blocks)
-        self._files = Attachment.objects.referred_to_by(blocks)
+        self._files = Attachment.objects.find_referenced(blocks)
         self._reader = reader
         self._unseen = 0
         self._said: dict[str, None] = {}
@@ -32,7 +32,7 @@ class Attached:
 
     def expanded(self, block: Mapping[str, Any]) -> Block:
         """What a block that stands for a file is to the model, within a tool's result too; other blocks as they are."""
-        return changed_within(block, self._expanded)
+        return map_block(block, self._expanded)
 
     def _expanded(self, block: Mapping[str, Any]) -> Block:
         key = reference_in(block)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from conversations.models import Conversation, Generation, Message, Path, Role, Thinking
+from conversations.models import Conversation, Generation, Message, Path, Role, ThinkingMode
 from conversations.models.message import is_text, text_block
 from conversations.prompt.files import Attached
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
@@ -142,8 +142,8 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,
         "stop_sequences": tuple(conversation.stop_sequences),
-        "thinking_budget": conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None,
-        "thinks_adaptively": conversation.thinking == Thinking.ADAPTIVE,
+        "thinking_budget": conversation.thinking_budget if conversation.thinking == ThinkingMode.BUDGET else None,
+        "thinks_adaptively": conversation.thinking == ThinkingMode.ADAPTIVE,
         "reasoning_effort": Effort(conversation.reasoning_effort) if conversation.reasoning_effort else None,
     }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from conversations.models import Conversation, Message, Path, Role, Thinking
+from conversations.models import Conversation, Message, Path, Role, ThinkingMode
 from ledger.sizes import estimate_message, estimate_text
 from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
@@ -54,7 +54,7 @@ def fill_of(
 
 def reserve(conversation: Conversation, window: int | None) -> int:
     """What the answer may take up, but never more than half."""
-    budget = conversation.thinking_budget if conversation.thinking == Thinking.BUDGET else None
+    budget = conversation.thinking_budget if conversation.thinking == ThinkingMode.BUDGET else None
     wanted = conversation.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0)
     return wanted if window is None else min(wanted, window // 2)
 

@@ -62,7 +62,7 @@ def ends_of(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
     """The messages that nothing follows, and from which nobody can reach another version."""
     followers = Message.objects.filter(parent=OuterRef("pk"))
     forks = Branch.objects.filter(fork_after=OuterRef("pk"))
-    leading = Message.objects.with_a_place().filter(pk=OuterRef("pk"))
+    leading = Message.objects.with_versions().filter(pk=OuterRef("pk"))
     return deleted.filter(~Exists(followers), ~Exists(forks), ~Exists(leading))
 
 

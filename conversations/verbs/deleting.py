@@ -11,14 +11,14 @@ from conversations.models import Conversation, Message
 def delete(message: Message) -> Message | None:
     """Removes a message from what people read and models get; it can be restored.
 
-    Returns the version to read instead, if nothing follows the message on its branch.
+    Returns the version to read instead, unless messages follow this one on its branch.
     """
-    instead = message.instead()
+    alternative = message.alternative()
     set_deleted(message, is_deleted=True)
-    if instead:
+    if alternative:
         spoken_on = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)
-        spoken_on.update(branch=instead.branch_id)
-    return instead
+        spoken_on.update(branch=alternative.branch_id)
+    return alternative
 
 
 def restore(message: Message) -> None:

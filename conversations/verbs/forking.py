@@ -28,7 +28,7 @@ def fork(last: Message, owner: User) -> Conversation:
     copy.advance()
     path, after = Path.through(copy), None
     for message in Path.to(last.branch).messages.filter(pk__lte=last.pk).for_reading():
-        blocks, files = Attachment.objects.copied(message.blocks)
+        blocks, files = Attachment.objects.copy_referenced(message.blocks)
         fields = {name: getattr(message, name) for name in COPIED_FIELDS}
         copied = add_message(path.branch, after, attached=files, blocks=blocks, **fields)
         if message.generation:

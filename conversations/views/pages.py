@@ -104,7 +104,7 @@ def part_of(request: HttpRequest, path: Path) -> dict[str, object]:
     if day := day_in(request.GET.get("date", "")):
         since = path.messages.filter(created_at__gte=day).order_by("pk").values_list("pk", flat=True)
         begin = since.first() or begin
-    shown = path.all_messages.with_a_place()
+    shown = path.all_messages.with_versions()
     found = shown.for_reading()
     if begin is not None:
         page = list(found.filter(pk__gte=begin).order_by("pk")[: PAGE_SIZE + 1])

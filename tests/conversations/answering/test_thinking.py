@@ -8,7 +8,7 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import User
-from conversations.models import Conversation, Path, Thinking
+from conversations.models import Conversation, Path, ThinkingMode
 from conversations.verbs import forking
 from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, last_reply
@@ -55,14 +55,14 @@ def test_what_was_set_for_another_model_can_be_switched_off(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     ChatModel.objects.update(supports_thinking=False)
-    Conversation.objects.update(thinking=Thinking.ADAPTIVE)
+    Conversation.objects.update(thinking=ThinkingMode.ADAPTIVE)
     assert offered(browser_of(ada), conversation, "thinking") == ["", "adaptive"]
     where = f"/conversations/{conversation.pk}/settings/"
     refused = browser_of(ada).post(where, {"thinking": "adaptive"}, headers=HTMX)
     assert "does not support adaptive thinking" in errors(refused.content)["thinking"]
     assert browser_of(ada).post(where, {"thinking": ""}).status_code == 302
     conversation.refresh_from_db()
-    assert conversation.thinking == Thinking.OFF
+    assert conversation.thinking == ThinkingMode.OFF
 
 
 @pytest.mark.django_db
