@@ -3,6 +3,7 @@ and lets what runs come to an end before it stops."""
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import Any, Final
 
 from daphne import server
@@ -38,12 +39,15 @@ class Request(WebRequest):  # type: ignore[misc]
         if not self.is_cut:
             super().handleContentChunk(data)
 
-    def handle_reply(self, message: dict[str, Any]) -> None:
-        piece = message.get("body", b"") if message.get("more_body") else b""
-        if not (piece and self.startedWriting and self.chunked) or self.finished or self.channel is None:
-            super().handle_reply(message)
-            return
+    def write_piece(self, message: dict[str, Any]) -> bool:
+        """Writes the message if it is a piece of a stream. Returns whether it was one."""
+        if not message.get("more_body") or not (self.startedWriting and self.chunked) or self.finished:
+            return False
+        piece = message.get("body")
+        if not piece or self.channel is None:
+            return False
         through(self.channel.transport, b"%x\r\n%b\r\n" % (len(piece), piece))
+        return True
 
     @property
     def is_behind(self) -> bool:
@@ -92,7 +96,9 @@ class Server(server.Server):  # type: ignore[misc]
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Daphne keeps whatever a slow reader has not taken; here who speaks to one is made to wait."""
-        await super().handle_reply(protocol, message)
+        # Daphne checks every message for longer than it takes to write one.
+        if not (isinstance(protocol, Request) and protocol.write_piece(message)):
+            await super().handle_reply(protocol, message)
         # Twisted tells no task when a buffer empties.
         while protocol.is_behind:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN)
@@ -121,8 +127,12 @@ def text_frame(content: str) -> bytes:
 
 def through(transport: Any, data: bytes) -> None:
     """Writes what the socket takes now. The rest, or all of it when something waits already, goes later."""
-    sent = 0 if unsent(transport) else transport.writeSomeData(data)
-    if isinstance(sent, int) and sent < len(data):
+    sent = 0
+    if not unsent(transport):
+        # After an error Twisted tries the same data, and handles what is wrong.
+        with suppress(OSError):
+            sent = transport.socket.send(data)
+    if sent < len(data):
         transport.write(data[sent:])
 
 
