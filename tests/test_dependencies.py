@@ -14,6 +14,8 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from httpx_aiohttp.transport import AiohttpResponseStream
 from jsonschema.validators import Draft202012Validator
+from pygments.lexers._mapping import LEXERS
+from pygments.token import Token, _TokenType
 from twisted.internet.abstract import FileDescriptor
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +92,12 @@ def test_twisted_counts_what_waits_for_the_socket() -> None:
     waiting.write(b"four")
     waiting.write(b"four")
     assert (len(waiting.dataBuffer), waiting.offset, waiting._tempDataLen) == (0, 0, 8)
+
+
+def test_pygments_lists_its_lexers_without_importing_them() -> None:
+    module, _, aliases, *_ = LEXERS["PythonLexer"]
+    assert (module, aliases[0]) == ("pygments.lexers.python", "python")
+    assert isinstance(Token, _TokenType)
 
 
 def test_jsonschema_follows_a_reference_when_asked() -> None:
