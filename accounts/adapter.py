@@ -13,7 +13,7 @@ from accounts import sessions
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "username_password_mismatch": "This username and password do not go together. Check both and try again.",
+        "username_password_mismatch": "Wrong username or password.",
         "too_many_login_attempts": "Too many failed attempts. Wait five minutes and try again, "
         "or ask an administrator for a new password.",
         "enter_current_password": "This is not your current password.",

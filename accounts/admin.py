@@ -45,7 +45,7 @@ admin.site.unregister(EmailAddress)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("username", "name", "email", "password")}),
-        ("Standing", {"fields": ("is_active", *POWERS)}),
+        ("Status and permissions", {"fields": ("is_active", *POWERS)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "name", "email", "password1", "password2")}),)
@@ -55,16 +55,16 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ("last_login", "date_joined")
     actions = ("deactivate", "activate")
 
-    @admin.action(description="Deactivate: sign out at once and keep out", permissions=["change"])
+    @admin.action(description="Deactivate selected people and sign them out", permissions=["change"])
     def deactivate(self, request: AuthenticatedRequest, people: QuerySet[User]) -> None:
         others = self._within_reach(request, people).exclude(pk=request.user.pk).filter(is_active=True)
         pks = list(others.values_list("pk", flat=True))
         count = others.update(is_active=False)
         for pk in pks:
             self._announce(pk)
-        self.message_user(request, f"Deactivated: {count}. You yourself are never among them.")
+        self.message_user(request, f"Deactivated: {count}. Your own account is never included.")
 
-    @admin.action(description="Activate: let in again", permissions=["change"])
+    @admin.action(description="Activate selected people", permissions=["change"])
     def activate(self, request: HttpRequest, people: QuerySet[User]) -> None:
         count = self._within_reach(request, people).filter(is_active=False).update(is_active=True)
         self.message_user(request, f"Activated: {count}.")

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import User
 
-PASSWORD_HELP = "At least 10 characters, nothing common, not only digits, and unlike your name."  # noqa: S105
+PASSWORD_HELP = "At least 10 characters, not a common password, not only digits, not similar to your name."  # noqa: S105
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
@@ -65,7 +65,10 @@ class SetUpForm(BaseUserCreationForm[User]):
         model = User
         fields = ["username", "name"]
         field_classes = {"username": UsernameField}
-        help_texts = {"username": "For signing in.", "name": "What others see; the username when left empty."}
+        help_texts = {
+            "username": "You sign in with this.",
+            "name": "Other people see this, or your username if it is empty.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -21,14 +21,14 @@ from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import MIN_THINKING_BUDGET, check
 
-LONGEST_TURN = 200_000
+MAX_TURN_LENGTH = 200_000
 """Characters; about a hundred pages."""
 
 
 class ChatModelField(forms.Field):
     """The key of a model that people may choose. Unlike Django's field, it builds no query for each form."""
 
-    default_error_messages = {"invalid_choice": "This model is not available any more. Choose another one."}
+    default_error_messages = {"invalid_choice": "This model is no longer available. Choose another one."}
 
     def to_python(self, value: Any) -> ChatModel | None:
         if value in self.empty_values:
@@ -47,15 +47,7 @@ class TurnForm(forms.Form):
     asked for, where that is known before anything is posted.
     """
 
-    text = forms.CharField(
-        label="Message",
-        required=False,
-        max_length=LONGEST_TURN,
-        strip=False,
-        error_messages={
-            "max_length": "A message can have %(limit_value)d characters; this one has %(show_value)d.",
-        },
-    )
+    text = forms.CharField(label="Message", required=False, strip=False)
     chat_model = ChatModelField(
         label="Model",
         required=False,
@@ -64,7 +56,7 @@ class TurnForm(forms.Form):
     key = forms.UUIDField(
         required=False,
         widget=forms.HiddenInput,
-        error_messages={"invalid": "This page cannot send any more. Copy your text, then reload the page."},
+        error_messages={"invalid": "This page is out of date. Copy your text, then reload the page."},
     )
     """The same for every sending of one turn."""
 
@@ -72,7 +64,7 @@ class TurnForm(forms.Form):
         required=False,
         coerce=UUID,
         error_messages={
-            "invalid_choice": "One of the files was sent or removed elsewhere. Remove it here, then send again."
+            "invalid_choice": "One of the files was sent or removed in another tab. Remove it here, then send again."
         },
     )
 
@@ -91,7 +83,7 @@ class TurnForm(forms.Form):
         attached = self.fields["attached"]
         assert isinstance(attached, forms.TypedMultipleChoiceField)
         attached.choices = lambda: [(str(each.uuid), each.name) for each in self.drafts]
-        self.fields["chat_model"].initial = lambda: self.speaking.pk if self.speaking else None
+        self.fields["chat_model"].initial = lambda: self.current_model.pk if self.current_model else None
 
     @property
     def status(self) -> int:
@@ -100,11 +92,11 @@ class TurnForm(forms.Form):
 
     @cached_property
     def models(self) -> list[ChatModel]:
-        """Those to choose from, the default first."""
+        """The models to choose from, the default first."""
         return list(ChatModel.objects.offered())
 
     @cached_property
-    def speaking(self) -> ChatModel | None:
+    def current_model(self) -> ChatModel | None:
         """The model that answers unless another one is chosen."""
         chosen = self.conversation.chat_model_id if self.conversation else None
         return next((model for model in self.models if model.pk == chosen), self.models[0] if self.models else None)
@@ -127,7 +119,11 @@ class TurnForm(forms.Form):
         return list(Attachment.objects.drafts_of(self.person, self.conversation))
 
     def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"].replace("\r\n", "\n").strip("\n")
+        typed: str = self.cleaned_data["text"]
+        if len(typed) > MAX_TURN_LENGTH:
+            error = f"Too long: {len(typed):,} of at most {MAX_TURN_LENGTH:,} characters."
+            raise forms.ValidationError(error if self.keeps is not None else f"{error} Attach it as a file instead.")
+        text = typed.replace("\r\n", "\n").strip("\n")
         return text if text.strip() else ""
 
     def clean(self) -> dict[str, Any]:
@@ -161,11 +157,11 @@ class TurnForm(forms.Form):
 
     def clean_chat_model(self) -> ChatModel | None:
         """Where none can be chosen, such as under an edit, the one that the conversation speaks with."""
-        return self.cleaned_data["chat_model"] or self.speaking
+        return self.cleaned_data["chat_model"] or self.current_model
 
 
 class RenameForm(forms.ModelForm):  # type: ignore[type-arg]
-    title = forms.CharField(max_length=200, error_messages={"required": "A title needs at least one character."})
+    title = forms.CharField(max_length=200, error_messages={"required": "Enter a title."})
 
     class Meta:
         model = Conversation
@@ -190,21 +186,21 @@ class StopSequencesField(forms.CharField):
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The parameters of a conversation, checked against what the model that answers next allows."""
 
-    stop_sequences = StopSequencesField(required=False, label="Stop sequences", help_text="One a line.", strip=False)
+    stop_sequences = StopSequencesField(required=False, label="Stop sequences", help_text="One per line.", strip=False)
     tools = forms.ModelMultipleChoiceField(
         Tool.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"invalid_choice": "One of the tools is not open to you any more. Choose again."},
+        error_messages={"invalid_choice": "You no longer have access to one of the tools. Choose again."},
     )
-    tool_choice = forms.ChoiceField(label="When it uses them", required=False)
+    tool_choice = forms.ChoiceField(label="Tool use", required=False)
 
     # Cleaned before `tool_choice`, which may name one of them.
     field_order = ["tools"]
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.speaking = self.instance.speaking_model()
+        self.current_model = self.instance.speaking_model()
         self._offer_thinking()
         # The site's own first, then server by server.
         offered = Tool.objects.usable_by(person).order_by(F("server__name").asc(nulls_first=True), "wire_name")
@@ -214,10 +210,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         self.offered = list(offered)
         self.chosen = set(self.instance.tools.values_list("pk", flat=True))
         self.initial["tools"] = [tool for tool in self.offered if tool.pk in self.chosen]
-        one_by_name = [(tool.wire_name, f"First of all “{tool}”") for tool in self.offered]
+        one_by_name = [(tool.wire_name, f"Always start with “{tool}”") for tool in self.offered]
         choice = self.fields["tool_choice"]
         assert isinstance(choice, forms.ChoiceField)
-        choice.choices = [("auto", "When it sees fit"), ("any", "In every answer"), ("none", "Never"), *one_by_name]
+        choice.choices = [("auto", "Automatic"), ("any", "Always use a tool"), ("none", "Never"), *one_by_name]
         if self.instance.tool_choice not in dict(choice.choices):
             self.initial["tool_choice"] = "auto"
 
@@ -234,7 +230,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         choice: str = self.cleaned_data["tool_choice"] or self.initial["tool_choice"]
         named = {tool.wire_name for tool in self.cleaned_data.get("tools", [])}
         if choice not in ("auto", "any", "none", *named):
-            raise forms.ValidationError("This tool is not among those chosen above.")
+            raise forms.ValidationError("Select this tool above first.")
         return choice
 
     class Meta:
@@ -255,32 +251,32 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "tool_choice",
         ]
         labels = {
-            "max_tokens": "Longest answer (tokens)",
+            "max_tokens": "Maximum answer length (tokens)",
             "top_p": "Top p",
             "top_k": "Top k",
             "thinking_budget": "Thinking budget (tokens)",
             "reasoning_effort": "Reasoning effort",
-            "leaves_out_oldest": "Leave out the oldest turns when the model cannot remember more",
+            "leaves_out_oldest": "When the context is full, drop the oldest messages automatically",
         }
         help_texts = {
-            "system_prompt": "Told to the model before everything else.",
+            "system_prompt": "Instructions the model gets before the conversation.",
             "thinking": "Whether the model thinks before it answers.",
-            "thinking_budget": "How much it may think, where it is given a budget.",
-            "reasoning_effort": "How much the model thinks before it answers. Not every model knows each.",
-            "leaves_out_oldest": "They stay on the page; a line shows from where the model remembers.",
+            "thinking_budget": "Maximum thinking tokens, if the model uses a budget.",
+            "reasoning_effort": "How much the model thinks before it answers. Not every model supports every level.",
+            "leaves_out_oldest": "Dropped messages stay on the page. A line shows where the context starts.",
         }
         widgets = {"system_prompt": forms.Textarea(attrs={"rows": 4})}
 
     def _offer_thinking(self) -> None:
         """What the model knows of thinking; besides that what is set already, so that it can be switched off."""
-        model, chosen = self.speaking, self.instance.thinking
+        model, chosen = self.current_model, self.instance.thinking
         if model is None:
             return
         if not (model.takes_effort or self.instance.reasoning_effort):
             del self.fields["reasoning_effort"]
         elif isinstance(effort := self.fields["reasoning_effort"], forms.TypedChoiceField):
-            known = ("", self.instance.reasoning_effort, *model.efforts)
-            effort.choices = [(value, label) for value, label in EFFORTS if value in known]
+            supported = (self.instance.reasoning_effort, *model.efforts)
+            effort.choices = [("", "Model default"), *(each for each in EFFORTS if each[0] and each[0] in supported)]
         if model.provider.protocol == ProtocolName.OPENAI and not chosen:
             del self.fields["thinking"], self.fields["thinking_budget"]
             return
@@ -302,8 +298,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             and cleaned.get("thinking_budget") is None
             and not self.errors
         ):
-            self.add_error("thinking_budget", f"Say how many tokens it may think, {MIN_THINKING_BUDGET} or more.")
-        model = self.speaking
+            self.add_error("thinking_budget", f"Enter a thinking budget of {MIN_THINKING_BUDGET:,} tokens or more.")
+        model = self.current_model
         if model is not None and not self.errors:
             given = {name: cleaned[name] for name in self.Meta.fields if name in cleaned}
             asked = ChatRequest("", [], **parameters_of(Conversation(**given)))

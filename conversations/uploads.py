@@ -52,20 +52,20 @@ def attach(file: "UploadedFile[Any]", owner: User, conversation: Conversation | 
 
 
 def too_large(name: str) -> str:
-    return f"“{tidied(name)}” is too large; at most {size(settings.ATTACHMENT_SIZE)} can be sent."
+    return f"“{tidied(name)}” is too large (limit {size(settings.ATTACHMENT_SIZE)})."
 
 
 def demand_room(name: str, owner: User, conversation: Conversation | None, new: int = 0) -> None:
     """For one file more, of so many bytes; raises NotAttached."""
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
-        raise NotAttached(f"“{name}” is one too many: a message can have {most} files.")
+        raise NotAttached(f"“{name}” was not attached: at most {most} files per message.")
     taken = Attachment.objects.total_size(owner)
     if taken + max(new, 1) > settings.ATTACHMENTS_PER_PERSON:
         raise NotAttached(
-            f"“{name}” has no room: all your files may take up {size(settings.ATTACHMENTS_PER_PERSON)}, "
-            f"and {size(taken)} are taken. Ask an administrator for more, or delete messages with files; "
-            f"their room is free after {settings.DELETED_DAYS:g} days."
+            f"“{name}” was not attached: your files use {size(taken)} of {size(settings.ATTACHMENTS_PER_PERSON)}. "
+            "Ask an administrator for more space, or delete messages with files: "
+            f"their space is free after {settings.DELETED_DAYS:g} days."
         )
 
 
@@ -104,7 +104,7 @@ def keep_image(content: bytes, name: str, message: Message) -> Attachment:
             file.flush()
             with examined(Path(file.name), limits()) as found:
                 if found.kind != Kind.IMAGE:
-                    raise NotAttached(f"“{name}” is no image.")
+                    raise NotAttached(f"“{name}” is not an image.")
                 attachment = stored(found, tidied(name))
     except Refused as refused:
         raise NotAttached(f"“{name}” {refused}") from None

@@ -165,7 +165,7 @@ def test_whenever_the_site_is_killed_no_more_than_about_a_second_of_text_is_lost
         assert WHOLE.startswith(text), moment
         assert len(text) <= speaker.said_before(killed_at)
         assert len(text) >= speaker.said_before(killed_at - BEHIND), moment
-        assert "Interrupted. The server stopped while this was being written." in page.article(answer)
+        assert "Interrupted. The server stopped while writing this answer." in page.article(answer)
         assert "Retry" in offers(page, answer)
         assert ("Continue" in offers(page, answer)) == bool(text)
         assert len(waited) == has_waiting

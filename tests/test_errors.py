@@ -8,7 +8,7 @@ from tests.accounts.pages import offences_against_csp, page
 def test_what_is_not_there_leads_back(browser_of, ada):
     answer = browser_of(ada).get("/nowhere/")
     assert answer.status_code == 404
-    assert "does not exist, or it is not yours to see" in answer.text
+    assert "does not exist, or you don’t have access to it" in answer.text
     assert page(answer).xpath("//main//a/@href") == ["/"]
     assert not offences_against_csp(answer)
 
@@ -16,7 +16,7 @@ def test_what_is_not_there_leads_back(browser_of, ada):
 def test_what_is_not_allowed_says_who_one_is(browser_of, ada):
     answer = browser_of(ada).get("/admin/", follow=True)
     assert answer.status_code == 403
-    assert "You are signed in as Ada Lovelace" in answer.text
+    assert "Ada Lovelace does not have permission to open this page" in answer.text
 
 
 def test_an_unknown_host_is_told_what_to_do(client, db, settings):
@@ -27,4 +27,4 @@ def test_an_unknown_host_is_told_what_to_do(client, db, settings):
 
 
 def test_the_page_for_a_failure_needs_nothing_that_may_have_failed():
-    assert "Something failed here" in render_to_string("500.html")
+    assert "Something went wrong" in render_to_string("500.html")

@@ -23,7 +23,7 @@ from conversations.prompt.transcript import request_for
 from ledger.booking.entries import CallRefused
 from upstreams.errors import InvalidRequest, UpstreamError
 
-OUR_FAULT = "Something went wrong on our side; it has been logged. Ask again, or tell an administrator."
+OUR_FAULT = "Something went wrong on our side. The error has been logged. Try again, or tell an administrator."
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ def examined(source: Path, limits: Limits) -> Iterator[Finding]:
     if not length:
         raise Refused("is empty.")
     if length > limits.size:
-        raise Refused(f"has {size(length)}; at most {size(limits.size)} can be sent.")
+        raise Refused(f"is too large ({size(length)}; limit {size(limits.size)}).")
     with source.open("rb") as file:
         kind = kind_of(file.read(HEAD))
     with TemporaryDirectory(prefix="chatsite-") as name:
@@ -72,7 +72,7 @@ def _inspected(kind: Kind, source: Path, folder: Path, limits: Limits) -> Findin
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Refused("takes too long to be read.") from None
+            raise Refused("took too long to read.") from None
     return _understood(ended, kind)
 
 
@@ -84,7 +84,7 @@ def _understood(ended: "subprocess.CompletedProcess[bytes]", kind: Kind) -> Find
         logger.warning(
             "An inspection ended with %s: %s", ended.returncode, ended.stderr[-500:].decode("utf-8", "replace")
         )
-        raise Refused("is damaged, or needs too much to be read.") from None
+        raise Refused("is damaged, or too complex to read.") from None
     if "refused" in answer:
         raise Refused(answer["refused"])
     found = answer["found"]

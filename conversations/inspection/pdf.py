@@ -22,12 +22,12 @@ class _TooLong(Exception):
 def read(source: Path, folder: Path, limits: Limits) -> Finding:
     reader = PdfReader(source)
     if reader.is_encrypted:
-        raise Refused("is protected with a password. Save it without one, then attach it again.")
+        raise Refused("is protected with a password. Remove the password, then attach the file again.")
     pages = len(reader.pages)
     if pages == 0:
         raise Refused("has no pages.")
     if pages > limits.pages:
-        raise Refused(f"has {pages:,} pages; at most {limits.pages:,} can be sent.")
+        raise Refused(f"has too many pages ({pages:,}; limit {limits.pages:,}).")
     text, is_whole = _text(reader, limits.text_size)
     (folder / "text").write_text(text, encoding="utf-8", newline="")
     return Finding(Kind.PDF, "application/pdf", source, text=folder / "text", is_text_whole=is_whole, pages=pages)

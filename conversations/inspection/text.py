@@ -9,7 +9,7 @@ from conversations.inspection.findings import Refused
 _NO_TEXT: Final = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 """Control characters that no text has: all but white space, bell, backspace and the escape of terminal logs."""
 
-NOT_TAKEN: Final = "is not a file that can be attached: take an image (PNG, JPEG, GIF, WebP), a PDF or a text."
+NOT_TAKEN: Final = "is not supported. Supported: images (PNG, JPEG, GIF, WebP), PDF and text files."
 
 
 def decoded(content: bytes) -> str:
@@ -27,5 +27,5 @@ def decoded(content: bytes) -> str:
     if _NO_TEXT.search(text):
         raise Refused(NOT_TAKEN)
     if not text.strip():
-        raise Refused("has nothing in it but white space.")
+        raise Refused("contains only white space.")
     return text

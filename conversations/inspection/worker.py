@@ -56,7 +56,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     except Refused as refused:
         return {"refused": str(refused)}
     except MemoryError:
-        return {"refused": "would need too much memory to be read."}
+        return {"refused": "needs too much memory to read."}
     except Exception as error:
         return {"refused": "is damaged and cannot be read.", "because": repr(error)}
     return {"found": asdict(found)}

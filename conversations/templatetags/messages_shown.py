@@ -1,4 +1,4 @@
-"""How a message's parts are put into words."""
+"""Filters that show messages, their parts and their authors."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +12,16 @@ from conversations.models.attachment import reference_in
 
 register = template.Library()
 
+STOP_REASONS = {
+    "end_turn": "end of answer",
+    "max_tokens": "length limit",
+    "model_context_window_exceeded": "context window full",
+    "pause_turn": "pause",
+    "refusal": "declined",
+    "stop_sequence": "stop sequence",
+    "tool_use": "tool call",
+}
+
 register.filter("thought", figures.thought)
 
 
@@ -22,7 +32,7 @@ def blocks(message: Message) -> list[ShownBlock]:
 
 @register.filter
 def image_in(block: Mapping[str, Any]) -> AttachedFile | None:
-    """The file that an image in the result of a tool stands for."""
+    """The stored file of an image block in a tool result."""
     key = reference_in(block)
     return attached_file(block, key) if key else None
 
@@ -36,26 +46,26 @@ def attached(message: Message) -> list[AttachedFile]:
 def speaker(message: Message) -> str:
     """The name of the person or the model."""
     if message.role == Role.USER:
-        return str(message.author or "Somebody who left")
+        return str(message.author or "Former user")
     return (message.generation and message.generation.model_name) or "Model"
 
 
 @register.filter
 def speaker_initials(message: Message) -> str:
-    """The letters of the speaker's mark: a person's own, or those of the model's provider."""
+    """The initials of the person or of the model's provider."""
     if message.role == Role.USER:
         return initials(message.author or "")
     return initials(message.generation.provider_name if message.generation else "")
 
 
 @register.filter
-def answering(messages: Iterable[Message]) -> bool:
+def is_answering(messages: Iterable[Message]) -> bool:
     return any(message.generation and message.generation.is_unfinished for message in messages)
 
 
 @register.filter
 def initials(name: object) -> str:
-    """Up to two letters that stand for a person."""
+    """Up to two letters of a name."""
     words = [word for word in str(name).split() if word[:1].isalnum()]
     letters = words[0][0] + (words[-1][0] if len(words) > 1 else "") if words else "?"
     return letters.upper()
@@ -63,16 +73,22 @@ def initials(name: object) -> str:
 
 @register.filter
 def first_word(name: str) -> str:
-    """What one calls somebody: Ada, of Ada Lovelace."""
+    """Ada, of Ada Lovelace."""
     return str(name).split(maxsplit=1)[0] if str(name).split() else ""
 
 
 @register.filter
 def hue(pk: int) -> int:
-    """A colour of one's own, by its number among the eight in the style sheet; stable for ever."""
+    """The number of one of the eight colours in the style sheet, the same each time."""
     return (pk or 0) % 8
 
 
 @register.filter
 def seconds(generation: Generation) -> float | None:
     return generation.duration.total_seconds() if generation.duration else None
+
+
+@register.filter
+def stop_reason(reason: str) -> str:
+    """The words for a protocol's stop reason; an unknown reason is shown as it is."""
+    return STOP_REASONS.get(reason, reason)

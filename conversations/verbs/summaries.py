@@ -15,7 +15,7 @@ ASKED_FOR = (
     "found out and decided, and what is still open, with all names, figures and code that are needed to go on. "
     "Then wait for what I ask next."
 )
-BEGINNING_LEFT_OUT = "[What was said at the beginning is left out here.]"
+BEGINNING_LEFT_OUT = "[The beginning is left out.]"
 LARGEST = 200_000
 """Bytes of the earlier conversation."""
 USUAL_WINDOW = 32_000
@@ -51,7 +51,7 @@ def in_words(message: Message) -> str:
     files = [f"[file: {block.get('name', 'file')}]" for block in message.blocks if reference_in(block)]
     said = "\n".join(filter(None, [*files, message.text.strip()]))
     if message.role == Role.USER:
-        speaker = str(message.author or "Somebody who left")
+        speaker = str(message.author or "Former user")
     else:
         speaker = (message.generation and message.generation.model_name) or "Model"
     return f"**{speaker}:** {said}" if said else ""

@@ -34,7 +34,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
     deleted = Conversation.objects.restorable_by(request.user)
     context = {
         "form": form,
-        "model": form.speaking,
+        "model": form.current_model,
         "deleted": deleted.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first(),
     }
     return render(request, "conversations/home.html", context, status=status)

@@ -24,9 +24,9 @@ def decide(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespo
     calls = ToolCall.objects.filter(generation__message=message).select_related("generation__message")
     call = get_object_or_404(calls.select_related("generation__conversation"), use_id=request.POST.get("call", ""))
     if call.generation.asked_by_id != request.user.pk:
-        raise PermissionDenied("Only who asked the model can say which tools it may use for the answer.")
+        raise PermissionDenied("Only the person who asked can allow tools for this answer.")
     answer = ANSWERS.get(request.POST.get("answer", ""))
     if answer is None:
-        return HttpResponseBadRequest("Say “once”, “always” or “refuse”.")
+        return HttpResponseBadRequest("The answer must be “once”, “always” or “refuse”.")
     tool_decisions.decide(call, **answer)
     return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))

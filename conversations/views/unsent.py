@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest, User
 from conversations.access import conversation_or_404
-from conversations.forms import LONGEST_TURN
+from conversations.forms import MAX_TURN_LENGTH
 from conversations.models import Conversation, Message, Unsent
 
 
@@ -26,7 +26,7 @@ def keep(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
 
 def remember(person: User, conversation: Conversation | None, text: str) -> None:
     if text.strip():
-        kept = {"text": text[:LONGEST_TURN].replace("\0", "")}
+        kept = {"text": text[:MAX_TURN_LENGTH].replace("\0", "")}
         Unsent.objects.update_or_create(person=person, conversation=conversation, defaults=kept)
     else:
         Unsent.objects.filter(person=person, conversation=conversation).delete()

@@ -20,7 +20,7 @@ from upstreams.models import ChatModel
 def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
     if message.role != Role.ASSISTANT:
-        raise PermissionDenied("Only an answer can be asked for again.")
+        raise PermissionDenied("Only an answer can be retried.")
     if refusal := over_limit(request, Path.to(message.branch)):
         return refusal
     generation = turns.retry(message, request.user, chosen_model(request, message))
@@ -31,7 +31,7 @@ def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
 def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
     if message.author_id != request.user.pk:
-        raise PermissionDenied("Only who wrote a message can edit it.")
+        raise PermissionDenied("Only the author of a message can edit it.")
     conversation = message.conversation
     keeps = list(message.attachments.all())
     form = TurnForm(
@@ -98,7 +98,7 @@ def demand_right_to_delete(request: AuthenticatedRequest, message: Message) -> N
     """One's own messages; in a conversation of one's own, all."""
     is_own = message.author_id == request.user.pk
     if not is_own and not Conversation.objects.owned_by(request.user).filter(pk=message.conversation_id).exists():
-        raise PermissionDenied("Only who wrote a message, or owns the conversation, can delete it.")
+        raise PermissionDenied("Only the author or the conversation’s owner can delete a message.")
 
 
 def gone_to(request: AuthenticatedRequest, conversation: Conversation, branch: Branch | None = None) -> HttpResponse:

@@ -44,8 +44,8 @@ function add(files) {
   say("");
   const refused = [];
   for (const file of files) {
-    if (list.childElementCount >= Number(chooser.dataset.most)) refused.push(`“${file.name}” is one too many: a message can have ${chooser.dataset.most} files.`);
-    else if (file.size > Number(chooser.dataset.largest)) refused.push(`“${file.name}” has ${megabytes(file.size)}; at most ${megabytes(chooser.dataset.largest)} can be sent.`);
+    if (list.childElementCount >= Number(chooser.dataset.most)) refused.push(`“${file.name}” was not attached: at most ${chooser.dataset.most} files per message.`);
+    else if (file.size > Number(chooser.dataset.largest)) refused.push(`“${file.name}” is too large (${megabytes(file.size)}; limit ${megabytes(chooser.dataset.largest)}).`);
     else waiting.push({ file, row: rowFor(file) });
   }
   refused.forEach(refuse);
@@ -163,7 +163,7 @@ async function remove(button) {
     leave(row);
   } catch {
     button.disabled = false;
-    refuse(`“${row.querySelector(".draft-name").textContent}” could not be removed just now. Try again in a moment.`);
+    refuse(`“${row.querySelector(".draft-name").textContent}” could not be removed. Try again in a moment.`);
   }
 }
 
@@ -180,7 +180,7 @@ function holdBack(event) {
   event.preventDefault();
   event.stopPropagation();
   sendWhenDone = isBusy();
-  say(sendWhenDone ? "Your message is sent as soon as the files are uploaded." : "A file was not uploaded. Try it again or remove it, then send.");
+  say(sendWhenDone ? "Your message will be sent when the files are uploaded." : "A file was not uploaded. Try it again or remove it, then send.");
 }
 
 function warn() {

@@ -11,12 +11,12 @@ document.addEventListener("keydown", (event) => {
   if ((event.target.value.trim() || hasFiles) && !isOnItsWay) event.target.form.requestSubmit();
 });
 
-const SIGNED_OUT = "You are signed out. Your text is still here, and is sent once you have signed in again.";
-const FAILED = "The server could not take this just now. Your text is still here; send it again in a moment.";
-const GONE = "This conversation was deleted, or you are no longer part of it. Your text is still here to be copied.";
-const TOO_OLD = "This page is too old to send from. Your text is still here: copy it, then reload the page.";
-const SOMEBODY_ELSE = "Somebody else is signed in here now. Your text is still here: copy it, then reload the page.";
-const NOT_KEPT = "You are signed out. What you type stays here; sending it asks you to sign in again.";
+const SIGNED_OUT = "You are signed out. Your text is still here and will be sent after you sign in.";
+const FAILED = "The message could not be sent. Your text is still here. Try again in a moment.";
+const GONE = "This conversation was deleted, or you are no longer a member. Your text is still here: copy it if you need it.";
+const TOO_OLD = "This page is out of date. Your text is still here: copy it, then reload the page.";
+const SOMEBODY_ELSE = "A different account is now signed in in this browser. Your text is still here: copy it, then reload the page.";
+const NOT_KEPT = "You are signed out. Your text stays here. Sign in again to send it.";
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowUp" || event.target.id !== "message" || event.target.value) return;
@@ -54,7 +54,7 @@ document.addEventListener("htmx:after:request", (event) => {
 
 document.addEventListener("htmx:error", (event) => {
   if (event.target.id !== "composer") return;
-  say("The server could not be reached. Your text is still here; send it again in a moment.");
+  say("The server could not be reached. Your text is still here. Try again in a moment.");
 });
 
 // Typing is kept after a pause; who leaves before it is over is not to lose the last words.

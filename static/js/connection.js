@@ -27,10 +27,10 @@ document.addEventListener("htmx:ws:close", (event) => {
   if (event.detail.reason !== "closed") return;
   if (event.detail.code === NO_ACCESS) {
     over = true;
-    askWhy().then((isKnown) => isKnown || end("This page is not kept up to date any more. Reload it; what you typed is kept."));
+    askWhy().then((isKnown) => isKnown || end("This page no longer receives updates. Reload it: your text is kept."));
   } else {
     clearTimeout(notice);
-    notice = setTimeout(() => show(navigator.onLine ? "Reconnecting… What you read here may be behind." : "You are offline. What you type is kept here."), QUIET_FOR);
+    notice = setTimeout(() => show(navigator.onLine ? "Reconnecting… This page may be out of date." : "You are offline. Your text stays here."), QUIET_FOR);
     // A refused handshake does not say why: ask whether this page may still be seen.
     if (event.detail.connection?.attempt > 0) askWhy();
   }
@@ -60,11 +60,11 @@ async function askWhy() {
   try {
     const answer = await fetch(location.href, { redirect: "manual", cache: "no-store" });
     if (answer.type === "opaqueredirect") {
-      end("You are signed out. What you typed is still here.", true);
+      end("You are signed out. Your text is still here.", true);
       return true;
     }
     if (answer.status === 404) {
-      end("This conversation was deleted, or you are no longer part of it. What you typed is still here.");
+      end("This conversation was deleted, or you are no longer a member. Your text is still here.");
       document.querySelector('.conversation-row:has([aria-current="page"])')?.remove();
       return true;
     }

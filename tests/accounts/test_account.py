@@ -31,7 +31,7 @@ def test_ada_changes_her_password_and_stays_signed_in(browser_of, ada):
     browser = browser_of(ada)
     answer = change(browser)
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/")
-    assert "Your password is changed" in browser.get("/accounts/").text
+    assert "Your password has been changed" in browser.get("/accounts/").text
     ada.refresh_from_db()
     assert ada.check_password(NEW)
 
@@ -73,7 +73,7 @@ def test_signing_out_ends_the_session_in_every_tab_of_that_browser(client, ada):
     assert signed_in(other_tab)
     answer = client.post("/accounts/logout/", follow=True)
     assert answer.redirect_chain == [("/accounts/login/", 302)]
-    assert "You are signed out." in answer.text
+    assert "You have signed out." in answer.text
     assert not signed_in(other_tab)
 
 

@@ -26,7 +26,7 @@ def fill_in(client, address, username="grace", password="harbour light at six", 
 def test_before_there_is_anybody_every_page_leads_to_where_it_says_how_to_begin(client, db):
     answer = client.get("/accounts/", follow=True)
     assert answer.redirect_chain == [("/accounts/login/?next=/accounts/", 302)]
-    assert "This site has no account." in answer.text and "console" in answer.text
+    assert "This site has no accounts yet." in answer.text and "console" in answer.text
     assert "set-up/" not in answer.text
     assert "Sign in" not in buttons(answer)
 

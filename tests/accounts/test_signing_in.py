@@ -47,7 +47,7 @@ def test_a_username_is_found_whatever_its_case(client, ada):
 def test_a_wrong_password_is_told_in_an_alert_and_the_username_stays(client, ada):
     answer = sign_in(client, password="wrong")
     assert answer.status_code == 422
-    assert "do not go together" in alert(answer)
+    assert "Wrong username or password" in alert(answer)
     assert labels(answer)["Username"].get("value") == "ada"
     assert "autofocus" in labels(answer)["Password"].attrib
     assert "wrong" not in answer.text
@@ -108,7 +108,7 @@ def test_signing_in_needs_the_csrf_token(ada):
     client = Client(enforce_csrf_checks=True)
     answer = sign_in(client)
     assert answer.status_code == 403
-    assert "This page was too old" in answer.text
+    assert "This page has expired" in answer.text
     assert not signed_in(client)
 
 

@@ -71,7 +71,7 @@ def test_an_address_that_posts_without_end_gets_a_page_that_says_to_wait(client,
         guess(client)
     answer = guess(client)
     assert answer.status_code == 429
-    assert "Too many attempts" in answer.text and "tried too often" in alert(answer)
+    assert "Too many attempts" in answer.text and "from your network" in alert(answer)
 
 
 def test_the_page_itself_is_never_refused(client, ada):

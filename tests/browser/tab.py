@@ -23,7 +23,7 @@ class Tab:
         self.sidebar = page.get_by_role("navigation", name="Conversations")
         self.rows = self.sidebar.locator(".conversation-row")
         self.dialog = page.get_by_role("dialog")
-        self.new_text = page.get_by_role("button", name="New text")
+        self.new_text = page.get_by_role("button", name="Jump to latest")
         self.connection = page.locator("#connection")
         self.errors = page.locator("#composer-errors")
 

@@ -99,7 +99,7 @@ async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation
         await tab.open(address)
         assert await unnamed(tab) == []
     await tab.open(conversation)
-    await tab.page.get_by_role("link", name="Settings of this conversation").click()
+    await tab.page.get_by_role("link", name="Conversation settings").click()
     await expect(tab.dialog).to_be_visible()
     assert await unnamed(tab) == []
 
@@ -119,7 +119,7 @@ async def test_the_settings_have_names_and_never_scroll_sideways(
 
 
 async def test_a_page_has_its_landmarks(tab: Tab, conversation: str) -> None:
-    for address, heading in (("/", "What would you like to know, Ada?"), (conversation, "Words")):
+    for address, heading in (("/", "How can I help, Ada?"), (conversation, "Words")):
         await tab.open(address)
         await expect(tab.page.get_by_role("main")).to_have_count(1)
         await expect(tab.page.get_by_role("banner")).to_have_count(1)
@@ -148,7 +148,7 @@ async def test_the_tab_key_reaches_everything_and_the_focus_is_seen(
     assert unseen == []
     names = [stop["name"] for stop in reached]
     keys = [stop["key"] for stop in reached]
-    assert names.index("Words") < names.index("More for Words") < names.index("Settings of this conversation")
+    assert names.index("Words") < names.index("More for Words") < names.index("Conversation settings")
     assert keys.index("message") < keys.index("model") < names.index("Send")
 
 

@@ -134,7 +134,7 @@ async def test_a_message_asked_while_another_is_answered_waits_its_turn(tab: Tab
     await tab.say("Second question")
     await expect(tab.messages).to_have_count(4)
     await tab.is_answered("queued")
-    await expect(tab.answer).to_contain_text("Waiting for its turn")
+    await expect(tab.answer).to_contain_text("Queued – the previous answer has to finish first")
     model.release()
     await expect(tab.answer_text).to_have_text("Second answer.")
     await expect(tab.messages.nth(1)).to_contain_text("First answer.")

@@ -89,7 +89,7 @@ async def test_several_at_once_and_what_is_refused_keeps_no_other_from_coming(
     await expect(ready(tab)).to_have_count(2)
     await expect(drafts(tab)).to_have_count(2)
     await expect(tab.errors).to_contain_text("“broken.png” is damaged")
-    await expect(tab.errors).to_contain_text("“program.exe” is not a file that can be attached")
+    await expect(tab.errors).to_contain_text("“program.exe” is is not supported")
     await expect(ready(tab).filter(has_text="report.pdf")).to_contain_text("2 pages")
     await tab.say("Read these")
     await tab.is_answered()
@@ -135,7 +135,7 @@ async def test_sending_waits_for_what_is_still_coming(tab: Tab, model: ModelServ
     await expect(tab.page.get_by_role("progressbar", name="Uploading slow.png")).to_be_visible()
     await tab.composer.fill("Look")
     await tab.composer.press("Enter")
-    await expect(tab.errors).to_contain_text("as soon as the files are uploaded")
+    await expect(tab.errors).to_contain_text("when the files are uploaded")
     await expect(tab.own).to_have_count(1)
     await held[0].continue_()  # type: ignore[attr-defined]
     await expect(tab.own).to_have_count(2)

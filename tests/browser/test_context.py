@@ -14,11 +14,11 @@ TURNS = 10
 
 
 def gauge(tab: Tab) -> Locator:
-    return tab.page.get_by_role("button", name=re.compile("^Memory: "))
+    return tab.page.get_by_role("button", name=re.compile("^Context: "))
 
 
 def offer(tab: Tab) -> Locator:
-    return tab.page.get_by_role("form", name="The next turn does not fit.")
+    return tab.page.get_by_role("form", name="The next message may not fit.")
 
 
 def talk(backstage: Backstage, person: Person) -> str:
@@ -48,7 +48,7 @@ async def test_the_gauge_follows_the_turns_and_the_model(
     await tab.model.select_option(label="Tiny model")
     await expect(gauge(tab)).to_contain_text(re.compile(r"of 8k"))
     await gauge(tab).click()
-    await expect(tab.page.locator("#context-more")).to_contain_text("An estimate")
+    await expect(tab.page.locator("#context-more")).to_contain_text("This is an estimate")
 
 
 async def test_what_is_typed_takes_up_room_too(tab: Tab, ada: Person, backstage: Backstage, model: ModelServer) -> None:
@@ -72,18 +72,18 @@ async def test_the_oldest_turns_are_left_out_where_everybody_sees_it(
     bens = await open_tab(ben)
     await bens.open(where)
     await bens.is_connected()
-    await offer(tab).get_by_role("checkbox", name="From now on without asking").check()
-    await offer(tab).get_by_role("button", name="Leave out the oldest turns").click()
+    await offer(tab).get_by_role("checkbox", name="Always do this").check()
+    await offer(tab).get_by_role("button", name="Drop the oldest messages from context").click()
     for each in (tab, bens):
-        await expect(each.log.get_by_text("The model remembers from here")).to_have_count(1)
+        await expect(each.log.get_by_text("Messages above are no longer in context")).to_have_count(1)
     await expect(offer(tab)).to_be_hidden()
     await expect(tab.messages).to_have_count(2 * TURNS)
     await tab.say("And now?")
     await tab.is_answered()
     assert b"Question 0." not in model.requests[-1].body and b"Answer 9." in model.requests[-1].body
-    await tab.log.get_by_role("button", name="Remember everything again").click()
+    await tab.log.get_by_role("button", name="Restore the full context").click()
     for each in (tab, bens):
-        await expect(each.log.get_by_text("The model remembers from here")).to_have_count(0)
+        await expect(each.log.get_by_text("Messages above are no longer in context")).to_have_count(0)
 
 
 async def test_a_refusal_for_length_is_not_the_end(
@@ -95,7 +95,7 @@ async def test_a_refusal_for_length_is_not_the_end(
     await tab.is_connected()
     await tab.say("And now?")
     await tab.is_answered("failed")
-    await tab.answer.get_by_role("button", name="Leave out the oldest turns and retry").click()
+    await tab.answer.get_by_role("button", name="Drop the oldest messages and retry").click()
     await expect(tab.page).to_have_url(re.compile(r"\?branch=\d+$"))
     await tab.is_answered()
     await expect(tab.answer_text).to_have_text("Yes.")
@@ -108,7 +108,7 @@ async def test_a_new_conversation_begins_with_a_summary(
     model.say("In short: tea.")
     await open_full(tab, backstage, ada, "Tiny model")
     before = tab.page.url
-    await offer(tab).get_by_role("button", name="New conversation with a summary").click()
+    await offer(tab).get_by_role("button", name="Summarise into a new conversation").click()
     await expect(tab.page).not_to_have_url(before)
     await expect(tab.page).to_have_url(CONVERSATION)
     await expect(tab.title).to_have_value("Tea, continued")

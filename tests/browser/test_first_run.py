@@ -33,7 +33,7 @@ async def test_the_link_on_the_console_makes_the_first_administrator_once(
         await first.get_by_label("Password", exact=True).fill(PASSWORD)
         await first.get_by_label("Password again").fill(PASSWORD)
         await first.get_by_role("button", name="Create account").click()
-        await expect(first.get_by_role("heading", name="What would you like to know, Grace")).to_be_visible()
+        await expect(first.get_by_role("heading", name="How can I help, Grace")).to_be_visible()
         await expect(first.get_by_role("link", name="Connect a model")).to_be_visible()
 
         answer = await stranger.goto(link)
@@ -49,6 +49,6 @@ async def test_the_link_on_the_console_makes_the_first_administrator_once(
         await page.get_by_label("Username").fill("grace")
         await page.get_by_label("Password", exact=True).fill(PASSWORD)
         await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("heading", name="What would you like to know, Grace")).to_be_visible()
+        await expect(page.get_by_role("heading", name="How can I help, Grace")).to_be_visible()
         assert not any(SET_UP in line for line in again.console)
         await page.close()

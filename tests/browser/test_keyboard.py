@@ -46,7 +46,7 @@ async def test_the_list_of_shortcuts_opens_closes_and_gives_the_focus_back(tab: 
 
 async def test_a_dialog_keeps_the_focus_in_and_gives_it_back(tab: Tab, ada: Person, backstage: Backstage) -> None:
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    settings = tab.page.get_by_role("link", name="Settings of this conversation")
+    settings = tab.page.get_by_role("link", name="Conversation settings")
     await settings.focus()
     await settings.press("Enter")
     await expect(tab.dialog.get_by_label("System prompt")).to_be_focused()

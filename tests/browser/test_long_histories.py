@@ -57,33 +57,33 @@ async def test_a_page_gathers_no_more_than_it_can_hold_and_goes_on_with_another(
     for count in (80, 120, 160, 200, 240):
         await reading.page.evaluate(TO_TOP)
         await expect(reading.messages).to_have_count(count)
-    earlier = reading.log.get_by_role("link", name="Go on with earlier messages")
+    earlier = reading.log.get_by_role("link", name="Show earlier messages")
     await earlier.click()
     await expect(reading.messages).to_have_count(40)
     await expect(reading.messages.last).to_contain_text(text_of(COUNT - 240))
     await expect(reading.messages.last, "One goes on from where one was.").to_be_in_viewport()
-    await reading.page.get_by_role("link", name="Newest").click()
+    await reading.page.get_by_role("link", name="Latest messages").click()
     await expect(reading.messages.last).to_contain_text(text_of(COUNT))
     await expect(reading.messages.last).to_be_in_viewport()
 
 
 async def test_one_jumps_to_the_first_message_and_reads_on(reading: Tab, long: str) -> None:
-    await reading.page.get_by_role("button", name="Jump to a date").click()
-    await reading.page.get_by_role("link", name="Jump to first").click()
+    await reading.page.get_by_role("button", name="Go to a date").click()
+    await reading.page.get_by_role("link", name="Go to the first message").click()
     await expect(reading.page.get_by_text(text_of(1), exact=True)).to_be_in_viewport()
     await expect(reading.messages).to_have_count(40)
     for first in (41, 81):
         await reading.page.get_by_role("link", name="Later messages").click()
         await expect(reading.page.get_by_text(text_of(first), exact=True)).to_be_in_viewport()
-    await reading.page.get_by_role("link", name="Newest").click()
+    await reading.page.get_by_role("link", name="Latest messages").click()
     await expect(reading.messages.last.get_by_text(text_of(COUNT))).to_be_in_viewport()
-    await expect(reading.page.get_by_role("link", name="Newest")).to_have_count(0)
+    await expect(reading.page.get_by_role("link", name="Latest messages")).to_have_count(0)
 
 
 async def test_one_jumps_to_a_day(reading: Tab) -> None:
     day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
-    await reading.page.get_by_role("button", name="Jump to a date").click()
-    await reading.page.get_by_label("Jump to date").fill(day)
+    await reading.page.get_by_role("button", name="Go to a date").click()
+    await reading.page.get_by_label("Go to date").fill(day)
     await reading.page.get_by_role("button", name="Go", exact=True).click()
     await expect(reading.page.get_by_text(text_of(COUNT - 4 * PER_DAY + 1), exact=True)).to_be_in_viewport()
 

@@ -68,7 +68,7 @@ async def test_an_expired_session_asks_for_the_password_and_goes_on(
     password = tab.dialog.get_by_label("Password", exact=True)
     await password.fill("not the password")
     await password.press("Enter")
-    await expect(tab.dialog.get_by_role("alert")).to_contain_text("do not go together")
+    await expect(tab.dialog.get_by_role("alert")).to_contain_text("Wrong username or password")
     await expect(tab.dialog.get_by_label("Username")).to_have_value(ada.username)
     await expect(tab.composer).to_have_value("Not sent yet")
     await expect(tab.own).to_have_count(1)
@@ -96,7 +96,7 @@ async def test_what_is_typed_in_an_expired_session_interrupts_nobody(
     async with tab.page.expect_response("**/unsent/") as kept:
         await tab.composer.press_sequentially("Not kept")
     assert (await kept.value).status == 401
-    await expect(tab.page.get_by_text("What you type stays here")).to_be_visible()
+    await expect(tab.page.get_by_text("Your text stays here")).to_be_visible()
     await tab.composer.press_sequentially(" yet")
     await expect(tab.composer).to_have_value("Not kept yet")
     await expect(tab.composer).to_be_focused()
@@ -140,7 +140,7 @@ async def test_an_old_token_does_not_send_in_the_name_of_somebody_else(
     await tab.page.context.add_cookies([{"name": "sessionid", "value": ben.session, "url": site.url}])
     await tab.composer.fill("A word of Ada's")
     await tab.composer.press("Enter")
-    await expect(tab.errors).to_contain_text("Somebody else is signed in here now.")
+    await expect(tab.errors).to_contain_text("A different account is now signed in")
     await expect(tab.composer).to_have_value("A word of Ada's")
     await expect(tab.own).to_have_count(1)
     assert model.requests == []

@@ -9,8 +9,8 @@ from tests.fakes import ModelServer
 
 
 async def open_settings(tab: Tab) -> None:
-    await tab.page.get_by_role("link", name="Settings of this conversation").click()
-    await expect(tab.dialog.get_by_role("heading", name="Settings of this conversation")).to_be_visible()
+    await tab.page.get_by_role("link", name="Conversation settings").click()
+    await expect(tab.dialog.get_by_role("heading", name="Conversation settings")).to_be_visible()
 
 
 async def test_settings_are_sent_with_the_next_question(
@@ -21,7 +21,7 @@ async def test_settings_are_sent_with_the_next_question(
     await tab.is_connected()
     await open_settings(tab)
     await tab.dialog.get_by_label("System prompt").fill("Be brief.")
-    await tab.dialog.get_by_label("Longest answer").fill("321")
+    await tab.dialog.get_by_label("Maximum answer length").fill("321")
     await tab.dialog.get_by_label("Temperature").fill("0.5")
     await tab.dialog.get_by_label("Stop sequences").fill("END\nSTOP")
     await tab.dialog.get_by_role("button", name="Save").click()
@@ -35,7 +35,7 @@ async def test_settings_are_sent_with_the_next_question(
     assert "Be brief." in str(asked["system"])
     await open_settings(tab)
     await expect(tab.dialog.get_by_label("System prompt")).to_have_value("Be brief.")
-    await expect(tab.dialog.get_by_label("Longest answer")).to_have_value("321")
+    await expect(tab.dialog.get_by_label("Maximum answer length")).to_have_value("321")
 
 
 async def test_a_value_that_cannot_be_sent_is_told_at_its_field(

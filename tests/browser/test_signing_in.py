@@ -28,7 +28,7 @@ async def test_a_wrong_password_is_told_and_the_username_stays(open_tab: OpenTab
     tab = await open_tab()
     await tab.open()
     await sign_in(tab, ada.username, "not the password")
-    await expect(tab.page.get_by_role("alert")).to_contain_text("do not go together")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Wrong username or password")
     await expect(tab.page.get_by_label("Username")).to_have_value(ada.username)
     await expect(tab.page.get_by_label("Password", exact=True)).to_be_focused()
     await sign_in(tab, ada.username, PASSWORD)

@@ -64,7 +64,10 @@ async def test_who_cannot_be_added_is_told_at_the_field(tab: Tab, shared: str, b
     await tab.open(shared)
     await tab.page.get_by_role("button", name="Members").click()
     field = tab.dialog.get_by_role("textbox", name="Add people")
-    for name, words in (("Nobody At All", "Nobody here is called"), (ben.username, "in this conversation already")):
+    for name, words in (
+        ("Nobody At All", "No user “Nobody At All” found"),
+        (ben.username, "already in this conversation"),
+    ):
         await field.fill(name)
         await field.press("Enter")
         await expect(tab.dialog.get_by_role("alert")).to_contain_text(words)
@@ -137,7 +140,7 @@ async def test_a_running_answer_is_marked_in_everybodys_sidebar(
     await bens.is_connected()
     await tab.say("Take your time")
     for each in (tab, bens):
-        await expect(each.row("Words").get_by_role("img", name="An answer is being written")).to_be_attached()
+        await expect(each.row("Words").get_by_role("img", name="Writing an answer…")).to_be_attached()
     model.release()
     for each in (tab, bens):
         await expect(each.row("Words").get_by_role("img")).to_have_count(0)
@@ -156,7 +159,7 @@ async def test_who_is_removed_is_told_at_once_and_hears_nothing_more(
     await tab.page.get_by_role("button", name="Members").click()
     await tab.dialog.get_by_role("button", name="Remove Ben Okri").click()
     await expect(tab.dialog.get_by_role("listitem")).to_have_count(1)
-    await expect(bens.connection).to_contain_text("you are no longer part of it")
+    await expect(bens.connection).to_contain_text("you are no longer a member")
     await expect(bens.row("Words")).to_have_count(0)
     await expect(at_home.row("Words")).to_have_count(0)
 
@@ -167,10 +170,10 @@ async def test_who_is_removed_is_told_at_once_and_hears_nothing_more(
     await expect(bens.composer).to_have_value("Not sent yet")
     watch.expect("status of 404")
     await bens.composer.press("Enter")
-    await expect(bens.errors).to_contain_text("you are no longer part of it")
+    await expect(bens.errors).to_contain_text("you are no longer a member")
     await expect(bens.composer).to_have_value("Not sent yet")
     await bens.page.reload()
-    await expect(bens.page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    await expect(bens.page.get_by_role("heading", name="Page not found")).to_be_visible()
 
 
 async def test_a_member_leaves(tab: Tab, bens: Tab, shared: str, watch: Watch) -> None:
@@ -180,6 +183,6 @@ async def test_a_member_leaves(tab: Tab, bens: Tab, shared: str, watch: Watch) -
     await bens.page.get_by_role("button", name="Members").click()
     await expect(bens.dialog.get_by_role("textbox", name="Add people")).to_have_count(0)
     await bens.dialog.get_by_role("button", name="Leave").click()
-    await expect(bens.page.get_by_role("heading", name="What would you like to know, Ben?")).to_be_visible()
+    await expect(bens.page.get_by_role("heading", name="How can I help, Ben?")).to_be_visible()
     await expect(bens.rows).to_have_count(0)
     await expect(tab.page.locator("#faces .mark")).to_have_count(1)

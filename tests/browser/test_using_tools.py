@@ -56,7 +56,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
         await each.open(conversation)
         await each.is_connected()
 
-    button = page.get_by_role("button", name="Tools: none chosen")
+    button = page.get_by_role("button", name="Tools: none selected")
     await button.focus()
     await page.keyboard.press("Enter")
     await expect(tab.dialog.get_by_role("group", name="Built-in").get_by_role("checkbox")).to_be_focused()
@@ -67,7 +67,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
     await page.keyboard.press("Space")
     await page.keyboard.press("Enter")
     await expect(tab.dialog).to_be_hidden()
-    await expect(page.get_by_role("button", name="Tools: 1 chosen")).to_be_focused()
+    await expect(page.get_by_role("button", name="Tools: 1 selected")).to_be_focused()
 
     await tab.say("What does it say?")
     await expect(cards(tab)).to_have_attribute("data-progress", "waiting")
@@ -130,11 +130,11 @@ async def test_tools_fit_on_a_phone_and_what_is_kept_is_told_beside_the_composer
     page = tab.page
     await tab.open(conversation)
     await tab.is_connected()
-    await page.get_by_role("button", name="Tools: none chosen").tap()
+    await page.get_by_role("button", name="Tools: none selected").tap()
     for name in ("Echo asks first", "Picture"):
         await tab.dialog.get_by_role("checkbox", name=name).tap()
     await tab.dialog.get_by_role("button", name="Save").tap()
-    await expect(page.get_by_role("button", name="Tools: 2 chosen")).to_be_visible()
+    await expect(page.get_by_role("button", name="Tools: 2 selected")).to_be_visible()
     await tab.say("Well?")
     await expect(cards(tab)).to_have_attribute("data-progress", "waiting")
     assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -42,7 +42,7 @@ async def test_people_rename_set_and_leave(open_tab: OpenTab, ada: Person, backs
     await tab.title.fill("After")
     await tab.title.press("Enter")
     await expect(tab.row("After")).to_be_visible()
-    await tab.page.get_by_role("link", name="Settings of this conversation").click()
+    await tab.page.get_by_role("link", name="Conversation settings").click()
     await tab.page.get_by_label("System prompt").fill("Be brief.")
     await tab.page.get_by_role("button", name="Save").click()
     await expect(tab.title).to_have_value("After")

@@ -29,7 +29,7 @@ async def test_cached_and_written_tokens_are_shown_and_priced(
     assert (reply.cache_read_tokens, reply.cache_write_tokens) == (20_000, 3_000)
     assert reply.cost == (100 * 3 + 10 * 15 + 20_000 * Decimal("0.3") + 3_000 * Decimal("3.75")) / 1_000_000
     words = tab.page.article(reply.message_id)
-    assert "23,100 tokens, 20,000 of them from cache, 3,000 written to it" in words
+    assert "23,100 tokens, 20,000 from cache, 3,000 written to cache" in words
 
 
 async def test_an_answer_that_took_no_time_is_drawn(

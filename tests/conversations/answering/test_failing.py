@@ -45,7 +45,7 @@ async def test_a_broken_stream_keeps_the_text_that_arrived(
     assert reply.message.text == "Half an "
     assert tab.page.text(reply.message_id) == "Half an"
     article = tab.page.article(reply.message_id)
-    assert "Interrupted." in article and "What had arrived is kept." in article
+    assert "Interrupted." in article and "The text received so far is kept." in article
     assert len(either_server.requests) == 1
 
 

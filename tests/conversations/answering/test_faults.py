@@ -110,7 +110,7 @@ async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_be_co
     assert (reply.state, reply.message.text) == (State.INTERRUPTED, HALF)
     assert [words(line) for line in tab.page.find(f"#m{message}-body p")] == ["Half", "an 日本"]
     article = tab.page.article(message)
-    assert f"Interrupted. {reply.error_message} What had arrived is kept." in article
+    assert f"Interrupted. {reply.error_message} The text received so far is kept." in article
     assert "Testing" in reply.error_message
     # An answer that has begun is not retried: viewers would read its beginning twice.
     assert len(either_server.requests) == 1

@@ -18,7 +18,7 @@ from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEHIND = "Saving is behind"
+BEHIND = "The database is not responding"
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_chat_completions_are_offered_an_effort_where_the_provider_takes_it(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("budget", "words"),
-    [("10", "at least 1,024 tokens"), ("", "Say how many tokens"), ("9999", "less than the maximum answer length")],
+    [("10", "at least 1,024 tokens"), ("", "Enter a thinking budget"), ("9999", "less than the maximum answer length")],
 )
 def test_an_impossible_budget_is_refused_at_its_field(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, budget: str, words: str

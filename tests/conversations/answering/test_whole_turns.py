@@ -146,7 +146,7 @@ async def test_an_answer_that_was_cut_at_its_limit_shows_it(
     message = (await last_reply(conversation)).message_id
     await tab.until_over(message)
     assert (await last_reply(conversation)).stop_reason == "max_tokens"
-    assert "Cut at the longest answer allowed" in tab.page.article(message)
+    assert "Stopped at the length limit – press Continue for the rest" in tab.page.article(message)
 
 
 async def test_the_model_gets_all_earlier_messages(
@@ -174,7 +174,7 @@ async def test_replies_of_one_conversation_are_written_one_after_another(
     await tab.until(lambda page: len(page.messages) == 4 and page.state(page.messages[1]) == "running")
     first, second = tab.page.messages[1::2]
     assert (tab.page.state(first), tab.page.state(second)) == ("running", "queued")
-    assert "Waiting for its turn" in tab.page.article(second)
+    assert "Queued – the previous answer has to finish first" in tab.page.article(second)
     gate.open()
     await tab.until_over(second)
     assert (tab.page.text(first), tab.page.text(second)) == ("First.", "Second.")

@@ -205,7 +205,7 @@ def test_people_who_left_are_remembered_in_what_they_said(
     queue_turn(conversation, ben, "Goodbye")
     ben.delete()
     page = browser_of(ada).get(f"/conversations/{conversation.pk}/").content.decode()
-    assert "Goodbye" in page and "Somebody who left" in page
+    assert "Goodbye" in page and "Former user" in page
 
 
 def test_a_moment_ago_is_after_a_day_ago(browser_of: SignedIn, ada: User) -> None:

@@ -24,7 +24,7 @@ async def test_the_upstream_is_asked_to_count_the_tools_and_the_calls_of_earlier
     desk.server.say("It said hello.")
     desk.server.count = 2000
     await desk.asked()
-    assert "with the tools it may use" in await gauge(desk.browser, desk.conversation)
+    assert "tools included" in await gauge(desk.browser, desk.conversation)
     asked = desk.server.counted[-1].json
     assert [tool["name"] for tool in asked["tools"]] == ["drawer__echo"]
     kinds = [block["type"] for message in asked["messages"] for block in message["content"]]
@@ -35,9 +35,9 @@ async def test_who_may_use_other_tools_is_told_another_count(desk: Desk, browser
     await desk.use("echo", is_narrowed=True)
     await desk.use("picture")
     desk.server.count = 1000
-    assert "with the tools" in await gauge(desk.browser, desk.conversation)
+    assert "tools included" in await gauge(desk.browser, desk.conversation)
     await desk.conversation.tools.filter(name="picture").aupdate(is_allowed=False)
-    assert "with the tools" not in await gauge(desk.browser, desk.conversation)
+    assert "tools included" not in await gauge(desk.browser, desk.conversation)
     await gauge(await browser(ben), desk.conversation)
     # Ben may use what Ada may: nothing is counted twice.
     assert ["tools" in asked.json for asked in desk.server.counted] == [True, False]

@@ -117,7 +117,7 @@ async def test_a_person_returns_after_a_restart(
     second = (await last_reply(conversation)).message_id
     await tab.until_over(first.message_id)
     await tab.until_over(second)
-    assert "The server stopped while this was being written." in tab.page.article(first.message_id)
+    assert "The server stopped while writing this answer." in tab.page.article(first.message_id)
     assert tab.page.text(second) == "Two."
 
 

@@ -103,4 +103,4 @@ async def test_many_at_once_are_counted(browser: Opening, ada: User, settings: A
     settings.ATTACHMENTS_PER_MESSAGE = 3
     answer = await upload(await browser(ada), None, *[(f"{number}.md", b"A") for number in range(5)])
     assert len(keys(answer)) == 3
-    assert refusals(answer)[-1] == "“4.md” is one too many: a message can have 3 files."
+    assert refusals(answer)[-1] == "“4.md” was not attached: at most 3 files per message."

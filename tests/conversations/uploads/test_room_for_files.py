@@ -23,8 +23,8 @@ async def test_a_file_that_has_no_room_is_refused_with_the_limit_and_what_is_tak
     answer = await upload(adas, None, ("second.txt", b"b" * 2001))
     [refusal] = refusals(answer)
     assert refusal.replace("\N{NO-BREAK SPACE}", " ") == (
-        "“second.txt” has no room: all your files may take up 5 kB, and 3 kB are taken. Ask an administrator for more, "
-        "or delete messages with files; their room is free after 30 days."
+        "“second.txt” was not attached: your files use 3 kB of 5 kB. Ask an administrator for more space, "
+        "or delete messages with files: their space is free after 30 days."
     )
     assert (answer.status_code, len(stored(settings))) == (422, 1)
     await attached(adas, None, "third.txt", b"c" * 2000)

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.forms import LONGEST_TURN
+from conversations.forms import MAX_TURN_LENGTH
 from conversations.models import Conversation, Message, Unsent
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, last_reply
@@ -87,8 +87,8 @@ async def test_saves_that_come_at_once_leave_one(browser: Opening, ada: User, co
 async def test_a_text_too_long_to_be_sent_is_kept_as_far_as_it_may_go(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    await keep(await browser(ada), conversation, "a" * (LONGEST_TURN + 5))
-    assert len((await Unsent.objects.aget()).text) == LONGEST_TURN
+    await keep(await browser(ada), conversation, "a" * (MAX_TURN_LENGTH + 5))
+    assert len((await Unsent.objects.aget()).text) == MAX_TURN_LENGTH
 
 
 async def test_nobody_keeps_anything_in_a_conversation_of_others(

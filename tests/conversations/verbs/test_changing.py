@@ -44,7 +44,7 @@ def test_everybody_in_it_may_rename_a_conversation(browser_of: SignedIn, ben: Us
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("title", "words"),
-    [("", "at least one character"), ("   ", "at least one character"), ("a" * 201, "200 characters")],
+    [("", "Enter a title"), ("   ", "Enter a title"), ("a" * 201, "200 characters")],
 )
 def test_a_title_that_cannot_be_is_refused_in_words(
     browser_of: SignedIn, ada: User, conversation: Conversation, title: str, words: str

@@ -102,7 +102,7 @@ def test_a_tool_that_is_not_open_to_the_person_is_refused(
         answer = keep(browser_of(ada), conversation, echo, closed)
         assert answer.status_code == 422
         [fault] = shown(answer.content).cssselect("#tools .field-error")
-        assert fault.text_content() == "One of the tools is not open to you any more. Choose again."
+        assert fault.text_content() == "You no longer have access to one of the tools. Choose again."
         assert chosen(conversation) == []
 
 
@@ -112,7 +112,7 @@ def test_a_tool_that_comes_first_by_name_is_among_those_chosen(
     echo, picture = tool("echo"), tool("picture")
     answer = keep(browser_of(ada), conversation, echo, tool_choice=picture.wire_name)
     assert answer.status_code == 422
-    assert "This tool is not among those chosen above." in answer.content.decode()
+    assert "Select this tool above first." in answer.content.decode()
     conversation.refresh_from_db()
     assert (conversation.tool_choice, chosen(conversation)) == ("auto", [])
     assert keep(browser_of(ada), conversation, picture, tool_choice=picture.wire_name).status_code == 200
@@ -143,11 +143,11 @@ def test_the_composer_tells_each_person_how_many_of_theirs_are_chosen(
         [button] = shown(browser_of(person).get(page).content).cssselect("#tools-button")
         return str(button.get("aria-label"))
 
-    assert (told(ada), told(ben)) == ("Tools: none chosen", "Tools: 1 chosen")
+    assert (told(ada), told(ben)) == ("Tools: none selected", "Tools: 1 selected")
     answer = keep(browser_of(ada), conversation, echo)
     [partial] = shown(answer.content).cssselect("hx-partial[hx-target='#tools-button']")
-    assert partial.cssselect("a")[0].get("aria-label") == "Tools: 1 chosen"
-    assert (told(ada), told(ben)) == ("Tools: 1 chosen", "Tools: 2 chosen")
+    assert partial.cssselect("a")[0].get("aria-label") == "Tools: 1 selected"
+    assert (told(ada), told(ben)) == ("Tools: 1 selected", "Tools: 2 selected")
 
 
 def test_the_settings_begin_at_the_tools_when_one_comes_for_them(
@@ -175,6 +175,6 @@ async def test_others_see_at_once_how_many_tools_are_chosen(
     def says(page: Page) -> str | None:
         return page.one("#tools-button").get("aria-label")
 
-    await tab.until(lambda page: says(page) == "Tools: 1 chosen")
+    await tab.until(lambda page: says(page) == "Tools: 1 selected")
     await other.settle()
-    assert says(other.page) == "Tools: none chosen"
+    assert says(other.page) == "Tools: none selected"

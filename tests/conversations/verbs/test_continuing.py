@@ -97,13 +97,13 @@ async def test_an_answer_cut_by_its_length_says_so_and_goes_on(
         await sync_to_async(provider_at)(server)
         server.say("One ", "two", stop="max_tokens" if protocol == "anthropic" else "length")
         message = (await answered(tab, conversation, "Count")).message_id
-        assert "Cut at the longest answer allowed" in tab.page.article(message)
+        assert "Stopped at the length limit – press Continue for the rest" in tab.page.article(message)
         assert "Continue" in offers(tab.page, message)
         server.forget()
         server.say(" three")
         await act(tab.browser, conversation, message, "continuations")
         await until_it_says(tab, message, "One two three")
-    assert "Cut at the longest answer allowed" not in tab.page.article(message)
+    assert "Stopped at the length limit – press Continue for the rest" not in tab.page.article(message)
     assert await text_of(message) == "One two three"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import User
-from conversations.forms import LONGEST_TURN
+from conversations.forms import MAX_TURN_LENGTH
 from conversations.models import Branch, Conversation, Message
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import (
@@ -123,7 +123,7 @@ async def test_the_form_has_what_was_said_as_it_was_typed(
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("", "Write a message first."), (" \n", "Write a message first."), ("a" * (LONGEST_TURN + 1), "A message can")],
+    [("", "Write a message first."), (" \n", "Write a message first."), ("a" * (MAX_TURN_LENGTH + 1), "Too long")],
     ids=["empty", "blank", "too long"],
 )
 async def test_an_edit_that_says_nothing_is_refused_in_words(

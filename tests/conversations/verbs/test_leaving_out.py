@@ -20,8 +20,8 @@ async def test_when_the_next_turn_does_not_fit_there_is_an_offer_and_posting_goe
     await full(conversation, ada, model)
     adas = await browser(ada)
     shown, offer = await gauge(adas, conversation)
-    assert shown.startswith("Memory: ≈ 10") and "Leave out the oldest turns" in offer
-    assert "New conversation with a summary" in offer
+    assert shown.startswith("Context: ≈ 10") and "Drop the oldest messages from context" in offer
+    assert "Summarise into a new conversation" in offer
     server.say("Yes.")
     await ask(await adas.open(conversation), conversation)
     # Nobody has said that anything is to be left out.
@@ -38,7 +38,7 @@ async def test_who_leaves_out_the_oldest_turns_sees_from_where_the_model_remembe
     begin = await Message.objects.aget(memory_begins=True)
     assert (begin.role, begin.text[:10]) == ("user", "Question 5")
     for tab in tabs:
-        await tab.until(lambda page: "The model remembers from here" in page.article(begin.pk))
+        await tab.until(lambda page: "Messages above are no longer in context" in page.article(begin.pk))
     assert (await gauge(tabs[0].browser, conversation))[1] == ""
     server.say("Yes.")
     reply = await ask(tabs[0], conversation)
@@ -53,9 +53,9 @@ async def test_everything_can_be_remembered_again(
     tab = await (await browser(ada)).open(conversation)
     await tab.browser.post(f"/conversations/{conversation.pk}/omissions/")
     begin = await Message.objects.aget(memory_begins=True)
-    await tab.until(lambda page: "remembers from here" in page.article(begin.pk))
+    await tab.until(lambda page: "no longer in context" in page.article(begin.pk))
     await tab.browser.post(f"/conversations/{conversation.pk}/omissions/undo/")
-    await tab.until(lambda page: "remembers from here" not in page.article(begin.pk))
+    await tab.until(lambda page: "no longer in context" not in page.article(begin.pk))
     server.say("Yes.")
     await ask(tab, conversation)
     assert told(server)[0] == "Question 0"
@@ -78,7 +78,7 @@ async def test_the_latest_turn_is_never_left_out(
     await adas.post(f"/conversations/{conversation.pk}/omissions/")
     assert not await Message.objects.filter(memory_begins=True).aexists()
     offer = (await gauge(adas, conversation))[1]
-    assert "The latest turn alone is too long" in offer and "Leave out" not in offer
+    assert "The last message alone is too long" in offer and "Drop the oldest" not in offer
 
 
 async def test_the_oldest_are_left_out_without_asking_where_that_was_said(
@@ -97,7 +97,7 @@ async def test_the_oldest_are_left_out_without_asking_where_that_was_said(
     assert begin.text[:10] == told(server)[0] == "Question 2"
     # What was filled in behind the tab's back is on a page that is loaded now.
     tab = await tab.browser.load(conversation)
-    assert "remembers from here" in tab.page.article(begin.pk)
+    assert "no longer in context" in tab.page.article(begin.pk)
 
 
 async def test_the_line_holds_on_branches_that_have_it(
@@ -158,7 +158,7 @@ async def test_a_refusal_for_its_length_offers_the_same_at_the_answer_that_faile
     failed = await ask(tab, conversation)
     assert (failed.state, failed.error_kind) == (State.FAILED, "request_too_large")
     shown = tab.page.article(failed.message_id)
-    assert "Leave out the oldest turns and retry" in shown and "New conversation with a summary" in shown
+    assert "Drop the oldest messages and retry" in shown and "Summarise into a new conversation" in shown
     answer = await tab.browser.post(f"/conversations/{conversation.pk}/omissions/", retry=failed.message_id)
     assert answer.status_code in (200, 302)
     again = await last_reply(conversation)
@@ -173,7 +173,7 @@ async def test_other_refusals_offer_nothing_of_the_kind(
     server.refuse(400, "invalid_request_error", "no")
     tab = await (await browser(ada)).open(conversation)
     failed = await ask(tab, conversation)
-    assert "Leave out" not in tab.page.article(failed.message_id)
+    assert "Drop the oldest" not in tab.page.article(failed.message_id)
 
 
 async def test_an_answer_that_was_cut_by_a_full_window_offers_it_too(
@@ -182,4 +182,4 @@ async def test_an_answer_that_was_cut_by_a_full_window_offers_it_too(
     server.say("Half of", stop="model_context_window_exceeded")
     tab = await (await browser(ada)).open(conversation)
     cut = await ask(tab, conversation)
-    assert "Leave out the oldest turns and retry" in tab.page.article(cut.message_id)
+    assert "Drop the oldest messages and retry" in tab.page.article(cut.message_id)

@@ -62,15 +62,15 @@ async def test_the_owner_lets_somebody_in_by_username_or_by_name(
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("", "Write the name of a person first."),
-        ("  ", "Write the name of a person first."),
-        ("nobody", "Nobody here is called “nobody”. Write the username."),
-        ("be", "Nobody here is called “be”. Write the username."),
-        ("%", "Nobody here is called “%”. Write the username."),
-        ("<b>Ben</b>", "Nobody here is called “<b>Ben</b>”. Write the username."),
-        ("Sam Twin", "More than one person is called “Sam Twin”. Write the username."),
-        ("ada", "Ada Lovelace is in this conversation already."),
-        ("gone", "Nobody here is called “gone”. Write the username."),
+        ("", "Enter a username first."),
+        ("  ", "Enter a username first."),
+        ("nobody", "No user “nobody” found. Enter the exact username."),
+        ("be", "No user “be” found. Enter the exact username."),
+        ("%", "No user “%” found. Enter the exact username."),
+        ("<b>Ben</b>", "No user “<b>Ben</b>” found. Enter the exact username."),
+        ("Sam Twin", "More than one person is called “Sam Twin”. Enter the username."),
+        ("ada", "Ada Lovelace is already in this conversation."),
+        ("gone", "No user “gone” found. Enter the exact username."),
     ],
 )
 async def test_who_cannot_be_let_in_is_told_in_words_and_the_name_stays(
@@ -188,7 +188,7 @@ async def test_the_owner_cannot_leave_or_be_removed(
 ) -> None:
     answer = await remove(await browser(ada), conversation, ada)
     assert answer.status_code == 422
-    assert "The owner stays in the conversation; delete it instead." in answer.text
+    assert "The owner cannot leave. Delete the conversation instead." in answer.text
     assert (await remove(await browser(ben), conversation, ada)).status_code == 404
     assert await people_in(conversation) == ["ada", "ben"]
 

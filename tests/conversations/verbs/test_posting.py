@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from lxml import html
 
 from accounts.models import User
-from conversations.forms import LONGEST_TURN
+from conversations.forms import MAX_TURN_LENGTH
 from conversations.models import Conversation, Generation, Message
 from tests.conversations.asking import Opening, last_reply, provider_at
 from tests.fakes import ModelServer
@@ -31,7 +31,10 @@ def typed(source: str) -> str:
 REFUSED = [
     ("", "Write a message first."),
     (" \n\t\r\n", "Write a message first."),
-    ("a" * (LONGEST_TURN + 1), f"A message can have {LONGEST_TURN} characters; this one has {LONGEST_TURN + 1}."),
+    (
+        "a" * (MAX_TURN_LENGTH + 1),
+        f"Too long: {MAX_TURN_LENGTH + 1:,} of at most {MAX_TURN_LENGTH:,} characters. Attach it as a file instead.",
+    ),
     ("a\0b", "Null characters are not allowed."),
 ]
 
@@ -65,7 +68,7 @@ async def test_without_scripts_what_was_typed_is_still_in_the_composer(
     text = "<b>Dear</b> all,\n\n\tI & you</textarea>"
     page = await (await browser(ada)).post(address, htmx=False, text=text, chat_model="999")
     assert page.status_code == 422
-    assert "This model is not available any more. Choose another one." in page.text
+    assert "This model is no longer available. Choose another one." in page.text
     assert typed(page.text) == text
 
 
@@ -75,7 +78,7 @@ async def test_a_model_that_is_not_offered_is_refused_in_words(
 ) -> None:
     answer = await (await browser(ada)).say(conversation, "Hello", chat_model=named)
     assert answer.status_code == 422
-    assert alert(answer.text) == "This model is not available any more. Choose another one."
+    assert alert(answer.text) == "This model is no longer available. Choose another one."
 
 
 async def test_a_model_that_was_switched_off_meanwhile_is_refused(

@@ -42,6 +42,6 @@ async def test_of_a_long_conversation_the_end_is_summed_up_and_that_is_said(
     begun = await Conversation.objects.exclude(pk=conversation.pk).aget()
     first = await begun.messages.order_by("pk").afirst()
     assert first is not None
-    assert "[What was said at the beginning is left out here.]" in first.text
+    assert "[The beginning is left out.]" in first.text
     assert "Answer 19." in first.text and "Question 0." not in first.text
     assert window.tokens_in(first) < 4000
