@@ -1,1 +1,1 @@
-"""Who people are: accounts, signing in, the first administrator."""
+"""Accounts, signing in, the first administrator, API keys."""

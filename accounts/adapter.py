@@ -1,4 +1,4 @@
-"""How django-allauth signs people in here: by username only, no sign-up, throttled, and in our words."""
+"""Adapts django-allauth: people sign in by username, nobody signs up, errors have our wording."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Only ways within this site: another name in ALLOWED_HOSTS may be another site."""
+        """Accepts addresses of this host only: another name in ALLOWED_HOSTS may be another site."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
@@ -36,8 +36,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         user_pk = request.user.pk
         super().logout(request)
         if user_pk is not None:
-            sessions.announce_end(user_pk)
+            sessions.announce_session_end(user_pk)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        # allauth puts the Host header before it, whose port anybody may vary to get a fresh count.
+        # allauth adds the Host header, and a client could change its port to reset the count.
         return str(credentials.get("username", "")).lower()

@@ -1,4 +1,4 @@
-"""People and groups in the administration, which has no sign-in of its own."""
+"""People and groups in the admin, which uses the site's sign-in page."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ from django.views.decorators.cache import never_cache
 from accounts import sessions
 from accounts.models import AuthenticatedRequest, User
 
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+PERMISSION_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @never_cache
 @login_not_required
 def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Sends whoever must sign in to the site's own, throttled page: Django's would be a second door without a lock."""
+    """Redirects to the site's throttled sign-in page: Django's own would accept passwords without a limit."""
     if admin.site.has_permission(request):
         return redirect("admin:index")
     if request.user.is_authenticated:
@@ -45,7 +45,7 @@ admin.site.unregister(EmailAddress)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("username", "name", "email", "password")}),
-        ("Status and permissions", {"fields": ("is_active", *POWERS)}),
+        ("Status and permissions", {"fields": ("is_active", *PERMISSION_FIELDS)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "name", "email", "password1", "password2")}),)
@@ -57,7 +57,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Deactivate selected people and sign them out", permissions=["change"])
     def deactivate(self, request: AuthenticatedRequest, people: QuerySet[User]) -> None:
-        others = self._within_reach(request, people).exclude(pk=request.user.pk).filter(is_active=True)
+        others = self._changeable_by(request, people).exclude(pk=request.user.pk).filter(is_active=True)
         pks = list(others.values_list("pk", flat=True))
         count = others.update(is_active=False)
         for pk in pks:
@@ -66,7 +66,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Activate selected people", permissions=["change"])
     def activate(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        count = self._within_reach(request, people).filter(is_active=False).update(is_active=True)
+        count = self._changeable_by(request, people).filter(is_active=False).update(is_active=True)
         self.message_user(request, f"Activated: {count}.")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -81,24 +81,24 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         return answer
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Who is not a superuser gives nobody powers, and nobody deactivates themselves."""
+        """Only superusers grant permissions, and nobody can deactivate their own account."""
         fields = [*super().get_readonly_fields(request, obj)]
         if not request.user.is_superuser:
-            fields += POWERS
+            fields += PERMISSION_FIELDS
         if obj is not None and obj.pk == request.user.pk:
             fields += ["is_active", *({"is_staff", "is_superuser"} - {*fields})]
         return fields
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        within_reach = obj is None or not obj.is_superuser or request.user.is_superuser
-        return within_reach and super().has_change_permission(request, obj)
+        may_change = obj is None or not obj.is_superuser or request.user.is_superuser
+        return may_change and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only somebody who was never here can be deleted; everybody else is deactivated, and what they wrote stays."""
+        """Allows deleting only people who never signed in. Others are deactivated, and what they wrote stays."""
         return obj is not None and obj.last_login is None and super().has_delete_permission(request, obj)
 
-    def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
+    def _changeable_by(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
         return people if request.user.is_superuser else people.filter(is_superuser=False)
 
     def _announce(self, pk: int) -> None:
-        transaction.on_commit(lambda: sessions.announce_end(pk))
+        transaction.on_commit(lambda: sessions.announce_session_end(pk))

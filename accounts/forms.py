@@ -1,4 +1,4 @@
-"""The forms in which people sign in, change their password, and make the first account."""
+"""Forms to sign in, change a password and create the first account."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ PASSWORD_HELP = "At least 10 characters, not a common password, not only digits,
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
-    """A password as it was typed: never stripped, never drawn again, never spell-checked."""
+    """Takes a password as typed: it is not stripped, rendered again or spell-checked."""
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete, "data-reveal": "", "spellcheck": "false"})
     return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
-    """allauth's own form, which throttles, with our labels; a deactivated person is told so, by the right password."""
+    """allauth's throttled form with our labels. Given the right password, it says that an account is deactivated."""
 
     password = password_field("Password", "current-password")
 
@@ -31,7 +31,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             "autocapitalize": "none",
             "spellcheck": "false",
         }
-        # After a failed attempt the username still stands there.
+        # After a failed attempt, the username is filled in.
         self.fields["password" if self.is_bound else "login"].widget.attrs["autofocus"] = True
 
     def clean(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class PasswordChangeForm(ChangePasswordForm):  # type: ignore[misc]
 
 
 class SetUpForm(BaseUserCreationForm[User]):
-    """The first administrator: a username, a name, and a password twice, held to the site's own rules."""
+    """Creates the first administrator. The password has to meet the site's rules."""
 
     password1 = password_field("Password", "new-password", PASSWORD_HELP)
     password2 = password_field("Password again", "new-password")

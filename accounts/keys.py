@@ -1,4 +1,4 @@
-"""API keys: what programs show instead of a password."""
+"""API keys, with which programs sign in."""
 
 import hashlib
 import re
@@ -12,52 +12,46 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 PREFIX: Final = "cs-"
-"""Every secret begins with it, so that scanners for leaked secrets, and people, know what it is."""
+"""Starts every secret, so that people and scanners for leaked secrets recognise it."""
 SECRET_CHARACTERS: Final = 40
 SHOWN_CHARACTERS: Final = 6
-"""After the prefix: enough to tell one's keys apart, and no help in guessing."""
+"""Shown after the prefix: enough to tell keys apart, too few to help guessing."""
 SOON: Final = timedelta(days=14)
 _SECRET: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{SECRET_CHARACTERS}}}")
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def valid(self, at: datetime | None = None) -> Self:
-        """Those that still let anybody in: not revoked, not expired, their person active."""
+        """Keys that are neither revoked nor expired and belong to an active person."""
         unexpired = Q(expires_at=None) | Q(expires_at__gt=at or now())
         return self.filter(unexpired, revoked_at=None, person__is_active=True)
 
     def expired(self) -> Self:
-        """Those whose time is over; revoked ones are not among them."""
+        """Expired keys, without revoked ones."""
         return self.filter(expires_at__lte=now(), revoked_at=None)
 
     def idle(self, span: timedelta) -> Self:
-        """Those that would let somebody in and have not done so for such a time."""
+        """Valid keys that have not been used for this long."""
         before = now() - span
         return self.valid().filter(Q(last_used_at__lt=before) | Q(last_used_at=None, created_at__lt=before))
 
     def visible_to(self, person: Any) -> Self:
-        """One's own; to an administrator everybody's."""
+        """The person's own keys, or all keys for an administrator."""
         if not person.is_authenticated:
             return self.none()
         return self if person.has_perm("accounts.change_apikey") else self.filter(person=person)
 
-    def shown_by(self, secret: str) -> "ApiKey | None":
-        """The valid key that this secret is; the one way in, whichever header it came in."""
-        if not is_secret(secret):
-            return None
-        return self.valid().filter(digest=digest_of(secret)).select_related("person").first()
-
 
 class ApiKey(models.Model):
-    """The secret itself is shown once and kept nowhere: it is random enough for a plain digest to hide it."""
+    """The secret is shown once and never stored. It is random, so a plain digest is enough to hide it."""
 
     person = models.ForeignKey("accounts.User", models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     beginning = models.CharField(max_length=20, editable=False)
-    """The first characters of the secret, to know it by."""
+    """The first characters of the secret, to recognise it by."""
     every_model = models.BooleanField(default=True)
-    """Otherwise only those that are allowed one by one; none, once these are gone."""
+    """Otherwise the key may use the models allowed one by one, and none once these are deleted."""
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -74,7 +68,7 @@ class ApiKey(models.Model):
         return self.name
 
     def renew_secret(self) -> str:
-        """Gives the key a new secret and returns it, the only time that it can be read; does not save."""
+        """Sets a new secret and returns it, which is the only time it can be read. Does not save."""
         secret = PREFIX + "".join(choice(ascii_letters + digits) for _ in range(SECRET_CHARACTERS))
         self.digest, self.beginning = digest_of(secret), secret[: len(PREFIX) + SHOWN_CHARACTERS]
         return secret
@@ -89,16 +83,16 @@ class ApiKey(models.Model):
 
     @property
     def expires_soon(self) -> bool:
-        """While there is still time to put another in its place."""
+        """Whether the key expires within SOON, while it can still be replaced."""
         return self.expires_at is not None and now() < self.expires_at <= now() + SOON
 
     def revoke(self) -> None:
-        """Lets nobody in any more; harmless when it was revoked before."""
+        """Revokes the key. Revoking it again changes nothing."""
         ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=now())
 
 
 def is_secret(text: str) -> bool:
-    """Whether it could be the secret of a key."""
+    """Whether the text has the form of a secret."""
     return bool(_SECRET.fullmatch(text))
 
 
@@ -106,10 +100,10 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def secret_in(headers: Any) -> str:
-    """What a caller shows, from `x-api-key` or `authorization: Bearer …`; the former wins, "" when there is neither.
+def read_secret(headers: Any) -> str:
+    """Reads the secret from `x-api-key`, or else from `authorization: Bearer …`. Returns "" if both are missing.
 
-    `headers` has lower-case names.
+    The names in `headers` are in lower case.
     """
     if key := headers.get("x-api-key", "").strip():
         return str(key)

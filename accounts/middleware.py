@@ -1,4 +1,4 @@
-"""A session that ended while a page was open."""
+"""Signs people in again without leaving the page."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -9,13 +9,13 @@ from accounts.forms import SignInForm
 
 
 class SignInInPlaceMiddleware(MiddlewareMixin):
-    """A request that htmx made and that would be sent to the sign-in page gets the form for a dialog instead (401).
+    """Answers an htmx request of a signed-out person with a sign-in dialog (401) instead of a redirect.
 
-    The page it came from stays as it is, with all that was typed in it.
+    The page stays as it is, and so does the text typed on it.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        is_sent_away = response.status_code == 302 and response["Location"].startswith(resolve_url(settings.LOGIN_URL))
-        if not is_sent_away or not request.headers.get("HX-Request"):
+        is_redirected = response.status_code == 302 and response["Location"].startswith(resolve_url(settings.LOGIN_URL))
+        if not is_redirected or not request.headers.get("HX-Request"):
             return response
         return render(request, "accounts/sign_in_again.html", {"form": SignInForm()}, status=401)

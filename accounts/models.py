@@ -1,4 +1,4 @@
-"""The person who signs in, and the keys of their programs."""
+"""People and their API keys."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["ApiKey", "AuthenticatedRequest", "User"]
 
 
 class User(AbstractUser):
-    """Somebody with an account. `name` is what others see; without one, the username."""
+    """A person with an account. Others see `name`, or the username if it is empty."""
 
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
@@ -23,7 +23,7 @@ class User(AbstractUser):
         verbose_name = "person"
         verbose_name_plural = "people"
         constraints = [
-            # Whoever signs in is found whatever the case of what they type, so "ada" and "Ada" must be one person.
+            # Sign-in ignores case, so "ada" and "Ada" must be one person.
             models.UniqueConstraint(
                 Lower("username"),
                 name="one_username_whatever_its_case",
@@ -42,7 +42,7 @@ class User(AbstractUser):
 
 
 class AuthenticatedRequest(HttpRequest):
-    """A request that has passed the sign-in wall: for type checkers, `user` is a User."""
+    """A request of a signed-in person. Tells type checkers that `user` is a User."""
 
     user: User
     htmx: Any

@@ -1,4 +1,4 @@
-"""Whether a session still stands, and telling those who hold a connection open on it that it may have ended."""
+"""Checks whether a session is still valid, and announces that sessions may have ended."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -15,27 +15,27 @@ _listeners: list[Listener] = []
 
 
 def session_is_alive(user_pk: int, session_key: str | None) -> bool:
-    """Is this person still signed in by this session? Two queries: the session, then the person.
+    """Whether the session still signs this person in. Takes two queries.
 
-    False once the session was ended or has expired, the account is deactivated or gone, or its password has changed.
+    It does not once it has ended or expired, the account is deactivated or deleted, or the password has changed.
     """
     session = _session(session_key)
     if session.get(SESSION_KEY) != str(user_pk):
         return False
     user = User.objects.only("password", "is_active").filter(pk=user_pk, is_active=True).first()
-    return user is not None and _vouches_for(user, session.get(HASH_SESSION_KEY, ""))
+    return user is not None and _has_valid_hash(user, session.get(HASH_SESSION_KEY, ""))
 
 
-def on_end(listener: Listener) -> None:
-    """Has `listener` called with a person's pk whenever some of their sessions may have ended.
+def on_session_end(listener: Listener) -> None:
+    """Calls `listener` with a person's pk whenever some of their sessions may have ended.
 
-    It is called in the thread and process of the request that ended them, after the commit. Ask `session_is_alive`
-    which ones did. What happens elsewhere (expiry, a management command) is not announced: ask now and then, too.
+    The call is made after the commit, in the thread and process of the request that ended them. `session_is_alive`
+    tells which sessions ended. Expiry and management commands are not announced: check at intervals, too.
     """
     _listeners.append(listener)
 
 
-def announce_end(user_pk: int) -> None:
+def announce_session_end(user_pk: int) -> None:
     for listener in _listeners:
         listener(user_pk)
 
@@ -44,6 +44,6 @@ def _session(key: str | None) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
-def _vouches_for(user: User, session_hash: str) -> bool:
+def _has_valid_hash(user: User, session_hash: str) -> bool:
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return any(constant_time_compare(session_hash, each) for each in hashes)

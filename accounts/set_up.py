@@ -1,4 +1,4 @@
-"""The first administrator: made by whoever holds the link from the server's console, or by the environment."""
+"""Creates the first administrator, by a link from the server's console or from the environment."""
 
 from secrets import token_urlsafe
 
@@ -15,20 +15,20 @@ _signer = signing.TimestampSigner(salt="accounts.set_up")
 
 
 class NoPassword(Exception):
-    """The environment names an administrator and gives no password."""
+    """The environment names an administrator without a password."""
 
 
 def is_needed() -> bool:
     return not User.objects.exists()
 
 
-def new_link(site: str) -> str:
-    """An address under `site` that lets whoever opens it become the first administrator, for a day."""
+def make_link(site: str) -> str:
+    """Returns a link that, for a day, lets anybody who has it create the first administrator."""
     return site.rstrip("/") + reverse("account_set_up", args=[_signer.sign(token_urlsafe())])
 
 
-def is_open(token: str) -> bool:
-    """Is this a token from a link of ours, of today, and still of any use?"""
+def is_valid_token(token: str) -> bool:
+    """Whether the token comes from a link of the last day and the first administrator is still missing."""
     try:
         _signer.unsign(token, max_age=LINK_LIFETIME)
     except signing.BadSignature:
@@ -38,8 +38,8 @@ def is_open(token: str) -> bool:
 
 @transaction.atomic
 def save_first_administrator(person: User) -> bool:
-    """Saves the person as administrator if there still is nobody; of two who try at once, one succeeds."""
-    _wait_for_others()
+    """Saves the person as administrator and returns True, or returns False if there are people already."""
+    _lock_people()
     if not is_needed():
         return False
     person.is_staff = person.is_superuser = True
@@ -48,7 +48,7 @@ def save_first_administrator(person: User) -> bool:
 
 
 def create_administrator_from_environment() -> User | None:
-    """Returns the administrator whom DJANGO_SUPERUSER_USERNAME names if it was made just now."""
+    """Creates the administrator named by DJANGO_SUPERUSER_USERNAME. Returns None if it exists or none is named."""
     username = settings.SUPERUSER_USERNAME
     if not username or User.objects.filter(username__iexact=username).exists():
         return None
@@ -57,8 +57,8 @@ def create_administrator_from_environment() -> User | None:
     return User.objects.create_superuser(username, settings.SUPERUSER_EMAIL, settings.SUPERUSER_PASSWORD)
 
 
-def _wait_for_others() -> None:
-    # On SQLite the transaction has the database to itself from its first statement; elsewhere this makes it so.
+def _lock_people() -> None:
+    # On SQLite, a transaction locks the database with its first statement. PostgreSQL needs an explicit lock.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             table = connection.ops.quote_name(User._meta.db_table)

@@ -1,4 +1,4 @@
-"""What there is under /accounts/; allauth's other pages are left out on purpose."""
+"""The pages under /accounts/. allauth's other pages are left out on purpose."""
 
 from allauth.account.views import logout
 from django.urls import path

@@ -20,7 +20,7 @@ from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
 from accounts.models import AuthenticatedRequest
 
 
-def form_again(view: Any, form: Form, status: int) -> HttpResponse:
+def render_invalid(view: Any, form: Form, status: int) -> HttpResponse:
     answer: HttpResponse = view.render_to_response(view.get_context_data(form=form), status=status)
     return answer
 
@@ -28,7 +28,7 @@ def form_again(view: Any, form: Form, status: int) -> HttpResponse:
 class SignIn(LoginView):  # type: ignore[misc]
     def form_invalid(self, form: SignInForm) -> HttpResponse:
         throttled = form.has_error(NON_FIELD_ERRORS, "too_many_login_attempts")
-        return form_again(self, form, status=429 if throttled else 422)
+        return render_invalid(self, form, status=429 if throttled else 422)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -40,14 +40,14 @@ class SignIn(LoginView):  # type: ignore[misc]
 
 @require_safe
 def signed_in_again(request: AuthenticatedRequest) -> HttpResponse:
-    """For the page that asked for the password in place: its forms need the new session's token."""
+    """Gives a page that signed in by dialog the new session's token, which its forms need."""
     return trigger_client_event(HttpResponse(), "session:renewed", {"token": get_token(request)})
 
 
-def token_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form came with an old token, or with none. A page that is still open can send it again with the new one.
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuses a form with an old token or none, and sends the new token: an open page can try again with it.
 
-    Only pages of our own can read the answer's headers; it says whose the session is, which may have changed.
+    The headers also name the person, who may have changed. Only pages of this site can read them.
     """
     answer = render(request, "403_csrf.html", status=403)
     answer["X-CSRFToken"] = get_token(request)
@@ -58,11 +58,11 @@ def token_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 class PasswordChange(PasswordChangeView):  # type: ignore[misc]
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
-        sessions.announce_end(self.request.user.pk)
+        sessions.announce_session_end(self.request.user.pk)
         return answer
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
-        return form_again(self, form, status=422)
+        return render_invalid(self, form, status=422)
 
 
 @require_safe
@@ -75,12 +75,12 @@ def account(request: AuthenticatedRequest) -> HttpResponse:
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
-    if not set_up.is_open(token):
+    if not set_up.is_valid_token(token):
         raise Http404
     form = SetUpForm(request.POST or None)
     if not form.is_valid():
         answer = render(request, "accounts/set_up.html", {"form": form}, status=422 if form.is_bound else 200)
-        # The address is a secret: not even our own pages are to be told it.
+        # The address is a secret, so no page may receive it as a referrer.
         answer["Referrer-Policy"] = "strict-origin"
         return answer
     administrator = form.save(commit=False)

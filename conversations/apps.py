@@ -9,5 +9,5 @@ class ConversationsConfig(AppConfig):
         from conversations.live.hub import CHECK_AGAIN, hub, person_topic
         from conversations.prompt import builtin_tools
 
-        sessions.on_end(lambda person_pk: hub.publish(person_topic(person_pk), CHECK_AGAIN))
+        sessions.on_session_end(lambda person_pk: hub.publish(person_topic(person_pk), CHECK_AGAIN))
         builtin_tools.register()

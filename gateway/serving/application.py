@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 from django.db import OperationalError
 
-from accounts.keys import is_secret, secret_in
+from accounts.keys import is_secret, read_secret
 from gateway.catalogue.listing import listing, one
 from gateway.dialects import DIALECTS
 from gateway.ids import new_id
@@ -85,10 +85,10 @@ async def _answer(incoming: Incoming, out: Outgoing) -> None:
             await _count(incoming, out)
         case "/v1/models":
             _expect("GET", incoming)
-            await out.whole(orjson.dumps(listing(await _models_of(secret_in(incoming.headers)))))
+            await out.whole(orjson.dumps(listing(await _models_of(read_secret(incoming.headers)))))
         case path if path.startswith("/v1/models/"):
             _expect("GET", incoming)
-            model = await _model_of(secret_in(incoming.headers), path.removeprefix("/v1/models/"))
+            model = await _model_of(read_secret(incoming.headers), path.removeprefix("/v1/models/"))
             await out.whole(orjson.dumps(one(model)))
         case _:
             raise Problem(404, "not_found_error", "This path does not exist.")
@@ -115,7 +115,7 @@ async def _count(incoming: Incoming, out: Outgoing) -> None:
 
 async def _asked(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> Asked:
     _expect("POST", incoming)
-    secret = secret_in(incoming.headers)
+    secret = read_secret(incoming.headers)
     if not is_secret(secret) or incoming.size is None or incoming.size > READ_FROM_ANYBODY:
         await _key_of(secret)
     try:

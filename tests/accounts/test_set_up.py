@@ -15,7 +15,7 @@ from tests.accounts.test_signing_in import signed_in
 
 
 def link() -> str:
-    return urlsplit(set_up.new_link("http://127.0.0.1:8000/")).path
+    return urlsplit(set_up.make_link("http://127.0.0.1:8000/")).path
 
 
 def fill_in(client, address, username="grace", password="harbour light at six", again=None, **more):
@@ -32,7 +32,7 @@ def test_before_there_is_anybody_every_page_leads_to_where_it_says_how_to_begin(
 
 
 def test_the_link_is_complete():
-    assert set_up.new_link("http://127.0.0.1:8000/").startswith("http://127.0.0.1:8000/accounts/set-up/")
+    assert set_up.make_link("http://127.0.0.1:8000/").startswith("http://127.0.0.1:8000/accounts/set-up/")
 
 
 def test_the_link_makes_the_first_administrator_who_is_signed_in(client, db):

@@ -84,7 +84,7 @@ class Command(BaseCommand):
     def announce(self) -> None:
         self.stdout.write(f"chatsite is running at {site_address()}")
         if set_up.is_needed():
-            self.stdout.write(f"Set up the first administrator at {set_up.new_link(site_address())}")
+            self.stdout.write(f"Set up the first administrator at {set_up.make_link(site_address())}")
         self.stdout.flush()
 
     def why_not(self, fault: OSError) -> str:
