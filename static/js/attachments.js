@@ -1,4 +1,4 @@
-// Files for the message that is being written: chosen, dropped or pasted, uploaded one by one, each on its own line.
+// Attaches files to the message being written: chosen, dropped or pasted files are uploaded one by one.
 import { say } from "./composer.js";
 import { renew } from "./session.js";
 
@@ -19,7 +19,7 @@ if (chooser) {
     chooser.value = "";
   });
   document.addEventListener("paste", (event) => {
-    // A spreadsheet's cells come as text and as a picture of it: the text is meant.
+    // Spreadsheets put cells on the clipboard as text and as an image: the text is what people want.
     if (!event.clipboardData.files.length || event.clipboardData.types.includes("text/plain")) return;
     if (document.querySelector("dialog[open]")) return;
     event.preventDefault();
@@ -32,21 +32,24 @@ if (chooser) {
     event.preventDefault();
     remove(button);
   });
-  // Before htmx hears of it.
-  document.addEventListener("submit", holdBack, true);
-  document.getElementById("model")?.addEventListener("change", warn);
-  new MutationObserver(warn).observe(list, { childList: true });
+  // In the capture phase, before htmx.
+  document.addEventListener("submit", waitForUploads, true);
+  document.getElementById("model")?.addEventListener("change", warnOfImages);
+  new MutationObserver(warnOfImages).observe(list, { childList: true });
   addEventListener("beforeunload", (event) => { if (isBusy()) event.preventDefault(); });
-  warn();
+  warnOfImages();
 }
 
 function add(files) {
   say("");
   const refused = [];
   for (const file of files) {
-    if (list.childElementCount >= Number(chooser.dataset.most)) refused.push(`“${file.name}” was not attached: at most ${chooser.dataset.most} files per message.`);
-    else if (file.size > Number(chooser.dataset.largest)) refused.push(`“${file.name}” is too large (${megabytes(file.size)}; limit ${megabytes(chooser.dataset.largest)}).`);
-    else waiting.push({ file, row: rowFor(file) });
+    const limit = Number(chooser.dataset.largest);
+    if (list.childElementCount >= Number(chooser.dataset.most)) {
+      refused.push(`“${file.name}” was not attached: at most ${chooser.dataset.most} files per message.`);
+    } else if (file.size > limit) {
+      refused.push(`“${file.name}” is too large (${megabytes(file.size)}; limit ${megabytes(limit)}).`);
+    } else waiting.push({ file, row: rowFor(file) });
   }
   refused.forEach(refuse);
   next();
@@ -57,14 +60,14 @@ function megabytes(size) {
 }
 
 function rowFor(file) {
-  const row = document.getElementById("draft-on-its-way").content.firstElementChild.cloneNode(true);
+  const row = document.getElementById("draft-uploading").content.firstElementChild.cloneNode(true);
   row.querySelector(".draft-name").textContent = file.name;
   row.querySelector("progress").setAttribute("aria-label", `Uploading ${file.name}`);
   row.querySelector("[data-cancel]").setAttribute("aria-label", `Remove ${file.name}`);
   row.querySelector(".draft-again").setAttribute("aria-label", `Try ${file.name} again`);
   row.querySelector("[data-cancel]").addEventListener("click", () => cancel(row));
   row.querySelector(".draft-again").addEventListener("click", () => {
-    tell(row, "", true);
+    showState(row, "", true);
     waiting.push({ file, row });
     next();
   });
@@ -80,7 +83,7 @@ function next() {
   }
 }
 
-// What failed waits for its person, and is nothing that is on its way.
+// A failed upload does not count: it waits until the person retries.
 function isBusy() {
   return running > 0 || waiting.length > 0;
 }
@@ -92,13 +95,13 @@ function upload({ file, row }) {
   row.upload = request;
   request.upload.addEventListener("progress", (event) => {
     if (event.lengthComputable) bar.value = event.loaded / event.total;
-    // The rest is the server's: how long it looks at the file is not known.
+    // The server now inspects the file, for an unknown time.
     if (event.loaded === event.total) bar.removeAttribute("value");
   });
   request.addEventListener("loadend", () => {
     running -= 1;
-    if (isRenewed(request, row)) waiting.push({ file, row });
-    else settle(row, request);
+    if (renewToken(request, row)) waiting.push({ file, row });
+    else finish(row, request);
     next();
   });
   request.open("POST", chooser.dataset.attach);
@@ -108,19 +111,19 @@ function upload({ file, row }) {
   request.send(body);
 }
 
-// An old token was refused: with the new one that came with the refusal, the same is tried once more.
-function isRenewed(request, row) {
+// Retries once with the new token that a refusal of an old token carries.
+function renewToken(request, row) {
   if (request.status !== 403 || row.hasAttribute("data-again")) return false;
   row.toggleAttribute("data-again", true);
   return renew((name) => request.getResponseHeader(name));
 }
 
-function settle(row, request) {
+function finish(row, request) {
   if (!row.isConnected) return;
   const { status } = request;
   if (status !== 201 && status !== 422) {
     sendWhenDone = false;
-    tell(row, { 0: "Not uploaded", 401: "Signed out", 404: "No access", 413: "Too large" }[status] ?? "Not uploaded", false);
+    showState(row, { 0: "Not uploaded", 401: "Signed out", 404: "No access", 413: "Too large" }[status] ?? "Not uploaded", false);
     return;
   }
   const answer = document.createElement("template");
@@ -130,25 +133,25 @@ function settle(row, request) {
     document.getElementById("composer-errors").append(refusal);
   }
   const hadFocus = row.contains(document.activeElement);
-  const taken = answer.content.querySelector(".draft");
-  if (taken) {
-    row.replaceWith(taken);
-    htmx.process(taken);
-    if (hadFocus) taken.querySelector("button").focus();
-  } else leave(row);
+  const draft = answer.content.querySelector(".draft");
+  if (draft) {
+    row.replaceWith(draft);
+    htmx.process(draft);
+    if (hadFocus) draft.querySelector("button").focus();
+  } else removeRow(row);
 }
 
-function tell(row, words, isOnItsWay) {
-  row.classList.toggle("draft-failed", !isOnItsWay);
+function showState(row, words, isUploading) {
+  row.classList.toggle("draft-failed", !isUploading);
   row.querySelector(".draft-note").textContent = words;
-  row.querySelector("progress").hidden = !isOnItsWay;
-  row.querySelector(".draft-again").hidden = isOnItsWay;
+  row.querySelector("progress").hidden = !isUploading;
+  row.querySelector(".draft-again").hidden = isUploading;
 }
 
 function cancel(row) {
   const place = waiting.findIndex((each) => each.row === row);
   if (place >= 0) waiting.splice(place, 1);
-  leave(row);
+  removeRow(row);
   row.upload?.abort();
 }
 
@@ -158,24 +161,24 @@ async function remove(button) {
   try {
     const answer = await fetch(button.getAttribute("formaction"), { method: "POST", headers: headers() });
     renew((name) => answer.headers.get(name));
-    // Sent or removed elsewhere is gone as well.
+    // 404: the file was sent or removed in another tab.
     if (!answer.ok && answer.status !== 404) throw new Error(`${answer.status}`);
-    leave(row);
+    removeRow(row);
   } catch {
     button.disabled = false;
     refuse(`“${row.querySelector(".draft-name").textContent}” could not be removed. Try again in a moment.`);
   }
 }
 
-// The focus goes on to the next file, after the last one to the text.
-function leave(row) {
+// Moves the focus to the next file, or to the text after the last one.
+function removeRow(row) {
   const after = row.nextElementSibling ?? row.previousElementSibling;
   const hadFocus = row.contains(document.activeElement) || document.activeElement === document.body;
   row.remove();
   if (hadFocus) (after?.querySelector("button:last-child") ?? document.getElementById("message")).focus();
 }
 
-function holdBack(event) {
+function waitForUploads(event) {
   if (event.target !== composer || event.submitter?.hasAttribute("data-remove") || !list.querySelector("[data-uploading]")) return;
   event.preventDefault();
   event.stopPropagation();
@@ -183,7 +186,7 @@ function holdBack(event) {
   say(sendWhenDone ? "Your message will be sent when the files are uploaded." : "A file was not uploaded. Try it again or remove it, then send.");
 }
 
-function warn() {
+function warnOfImages() {
   const option = document.getElementById("model")?.selectedOptions[0];
   const isBlind = option?.hasAttribute("data-blind") && list.querySelector('[data-kind="image"]');
   warning.hidden = !isBlind;
@@ -204,17 +207,17 @@ function headers() {
 function acceptDrops(area) {
   let depth = 0;
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const over = (isOver) => area.toggleAttribute("data-drop", isOver);
+  const highlight = (isOver) => area.toggleAttribute("data-drop", isOver);
   area.addEventListener("dragenter", (event) => {
-    if (hasFiles(event)) over(++depth > 0);
+    if (hasFiles(event)) highlight(++depth > 0);
   });
   area.addEventListener("dragleave", (event) => {
-    if (hasFiles(event)) over(--depth > 0);
+    if (hasFiles(event)) highlight(--depth > 0);
   });
   area.addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
   area.addEventListener("drop", (event) => {
     depth = 0;
-    over(false);
+    highlight(false);
     if (!hasFiles(event)) return;
     event.preventDefault();
     add(event.dataTransfer.files);

@@ -1,22 +1,22 @@
-// The message field: Enter sends, nothing that was typed is lost, an empty field offers Stop.
+// The message field: Enter sends, and no text is lost.
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.target.id !== "message") return;
-  // Enter that ends an input method's composition chooses a word; Safari reports it by the key code alone.
+  // Enter also ends the composition of an input method; Safari reports that by key code only.
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
-  // Disabled while the text is on its way, which after a first turn lasts until the new page is there.
-  const isOnItsWay = event.target.form.querySelector(".composer-send").disabled;
+  // The button is disabled while a message is sent; after the first one, until the new page is loaded.
+  const isSending = event.target.form.querySelector(".composer-send").disabled;
   const hasFiles = event.target.form.querySelector(".draft");
-  if ((event.target.value.trim() || hasFiles) && !isOnItsWay) event.target.form.requestSubmit();
+  if ((event.target.value.trim() || hasFiles) && !isSending) event.target.form.requestSubmit();
 });
 
 const SIGNED_OUT = "You are signed out. Your text is still here and will be sent after you sign in.";
 const FAILED = "The message could not be sent. Your text is still here. Try again in a moment.";
 const GONE = "This conversation was deleted, or you are no longer a member. Your text is still here: copy it if you need it.";
-const TOO_OLD = "This page is out of date. Your text is still here: copy it, then reload the page.";
-const SOMEBODY_ELSE = "A different account is now signed in in this browser. Your text is still here: copy it, then reload the page.";
-const NOT_KEPT = "You are signed out. Your text stays here. Sign in again to send it.";
+const OUT_OF_DATE = "This page is out of date. Your text is still here: copy it, then reload the page.";
+const OTHER_ACCOUNT = "A different account is now signed in in this browser. Your text is still here: copy it, then reload the page.";
+const NOT_SAVED = "You are signed out. Your text stays here. Sign in again to send it.";
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowUp" || event.target.id !== "message" || event.target.value) return;
@@ -26,7 +26,7 @@ document.addEventListener("keydown", (event) => {
   edit.click();
 });
 
-// The text stays in the field until the server has it.
+// The text stays in the field until the server has accepted it.
 let sent = "";
 
 document.addEventListener("htmx:before:request", (event) => {
@@ -39,11 +39,11 @@ document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "composer") return;
   const { status, headers } = event.detail.ctx.response;
   if (status === 401) return say(SIGNED_OUT);
-  if (headers.has("X-CSRFToken")) return; // It comes again with a new token.
-  // Not an answer to this form but a whole page: an old token refused, nothing to post to, or a fault of the server's.
+  if (headers.has("X-CSRFToken")) return; // session.js sends it again with the new token.
+  // These answers are whole pages: the token is refused, the conversation is missing, or the server failed.
   if (status === 403 || status === 404 || status >= 500) {
     event.preventDefault();
-    return say({ 403: TOO_OLD, 404: GONE }[status] ?? FAILED);
+    return say({ 403: OUT_OF_DATE, 404: GONE }[status] ?? FAILED);
   }
   if (status === 201 && field().value === sent) {
     field().value = "";
@@ -57,45 +57,55 @@ document.addEventListener("htmx:error", (event) => {
   say("The server could not be reached. Your text is still here. Try again in a moment.");
 });
 
-// Typing is kept after a pause; who leaves before it is over is not to lose the last words.
-let kept = field()?.value;
-let keeping = kept;
+// The text is saved after a pause in typing, and when the page is left before that.
+let saved = field()?.value;
+let saving = saved;
 
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.target.id === "message") keeping = field().value;
+  if (event.target.id === "message") saving = field().value;
 });
 
 document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "message") return;
   const { status } = event.detail.ctx.response;
-  if (status < 400) kept = keeping;
-  note(status === 401 ? NOT_KEPT : "");
+  if (status < 400) saved = saving;
+  note(status === 401 ? NOT_SAVED : "");
 });
 
-addEventListener("pagehide", keep);
-document.addEventListener("token:renewed", keep);
-document.addEventListener("token:refused", () => say(TOO_OLD));
-document.addEventListener("person:changed", () => say(SOMEBODY_ELSE));
+addEventListener("pagehide", save);
+document.addEventListener("token:renewed", save);
+document.addEventListener("token:refused", () => say(OUT_OF_DATE));
+document.addEventListener("person:changed", () => say(OTHER_ACCOUNT));
 
-function keep() {
+function save() {
   const typed = field();
-  if (!typed || typed.value === kept) return;
-  kept = typed.value;
+  if (!typed || typed.value === saved) return;
+  saved = typed.value;
   fetch(typed.getAttribute("hx-post"), { method: "POST", body: new FormData(typed.form), keepalive: true }).catch(() => {});
 }
 
-// Said once, beside what one is typing: nothing is lost, and nothing has to be done.
+// A quiet note that asks for nothing. Screen readers announce it once.
 function note(words) {
   const place = document.getElementById("composer-note");
   if (place.textContent !== words) place.textContent = words;
 }
 
-// Where field-sizing is not known yet, the field grows by script.
+// For browsers without field-sizing.
 function grow(textarea) {
   if (CSS.supports("field-sizing", "content")) return;
   textarea.style.blockSize = "auto";
   textarea.style.blockSize = `${textarea.scrollHeight}px`;
 }
+
+// The placeholder names the model that answers.
+const models = document.getElementById("model");
+let modelName = models?.selectedOptions[0]?.text;
+
+models?.addEventListener("change", () => {
+  const chosen = models.selectedOptions[0].text;
+  field().placeholder = field().placeholder.replace(modelName, () => chosen);
+  modelName = chosen;
+});
 
 document.addEventListener("input", (event) => {
   if (event.target.id === "message") grow(event.target);

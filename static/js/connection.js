@@ -1,38 +1,38 @@
-// The socket of a conversation: says when it is gone, notices when it is dead, and when it is over for good.
+// Watches the WebSocket of a conversation: shows when it is down, detects dead connections, and stops when access ends.
 
 const NO_ACCESS = 4403;
 const PING_EVERY = 20_000;
 const PATIENCE = 8_000;
-const QUIET_FOR = 1_500; // A short break is nobody's business.
+const QUIET_FOR = 1_500; // Milliseconds before a lost connection is shown.
 
 let socket = null;
-let heardAt = 0;
+let lastMessageAt = 0;
 let over = false;
 let notice = 0;
 
 document.addEventListener("htmx:after:ws:connection", (event) => {
-  // Back again: the socket brings this conversation up to date, the list of all of them is asked for.
+  // After a reconnect, the socket updates this conversation, and the list is loaded again.
   if (socket) htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
   socket = event.detail.connection.socket;
-  heardAt = Date.now();
+  lastMessageAt = Date.now();
   clearTimeout(notice);
   show("");
   document.documentElement.dataset.connection = "open";
 });
 
-document.addEventListener("htmx:before:ws:message", () => { heardAt = Date.now(); });
+document.addEventListener("htmx:before:ws:message", () => { lastMessageAt = Date.now(); });
 
 document.addEventListener("htmx:ws:close", (event) => {
   delete document.documentElement.dataset.connection;
   if (event.detail.reason !== "closed") return;
   if (event.detail.code === NO_ACCESS) {
     over = true;
-    askWhy().then((isKnown) => isKnown || end("This page no longer receives updates. Reload it: your text is kept."));
+    findReason().then((isShown) => isShown || end("This page no longer receives updates. Reload it: your text is kept."));
   } else {
     clearTimeout(notice);
     notice = setTimeout(() => show(navigator.onLine ? "Reconnecting… This page may be out of date." : "You are offline. Your text stays here."), QUIET_FOR);
-    // A refused handshake does not say why: ask whether this page may still be seen.
-    if (event.detail.connection?.attempt > 0) askWhy();
+    // A refused handshake gives no reason, so ask for the page.
+    if (event.detail.connection?.attempt > 0) findReason();
   }
 });
 
@@ -44,19 +44,19 @@ setInterval(() => {
   if (socket?.readyState !== WebSocket.OPEN) return;
   socket.send('{"type":"ping"}');
   const asked = Date.now();
-  // A network that vanished closes nothing: an answer that does not come does.
-  setTimeout(() => { if (heardAt < asked) socket.close(); }, PATIENCE);
+  // A lost network does not close the socket, but a missing answer to a ping shows it.
+  setTimeout(() => { if (lastMessageAt < asked) socket.close(); }, PATIENCE);
 }, PING_EVERY);
 
 addEventListener("online", () => wake());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
 
 function wake() {
-  if (socket?.readyState === WebSocket.OPEN && Date.now() - heardAt > PING_EVERY) socket.send('{"type":"ping"}');
+  if (socket?.readyState === WebSocket.OPEN && Date.now() - lastMessageAt > PING_EVERY) socket.send('{"type":"ping"}');
 }
 
-// Returns whether the server told.
-async function askWhy() {
+// Finds out why the socket closed. Returns whether the server gave a reason.
+async function findReason() {
   try {
     const answer = await fetch(location.href, { redirect: "manual", cache: "no-store" });
     if (answer.type === "opaqueredirect") {
@@ -69,7 +69,7 @@ async function askWhy() {
       return true;
     }
   } catch {
-    // Not reachable: the notice says so already.
+    // The server cannot be reached, which the notice already says.
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// How full the model's memory is: asked for anew when a turn is over or another model is chosen, and never while one waits.
+// The context gauge: loads it again after a turn or when another model is chosen.
 
 const gauge = document.getElementById("context");
 const messages = document.getElementById("messages");
@@ -13,7 +13,7 @@ if (gauge) {
   if (messages) new MutationObserver(changed).observe(messages, { childList: true, subtree: true, attributeFilter: ["data-state"] });
   document.addEventListener("htmx:after:swap", offer);
   document.addEventListener("dialog:close", askLater);
-  // A whole page of an error is no gauge: the old one stays.
+  // Keep the gauge instead of showing an error page in its place.
   document.addEventListener("htmx:after:request", (event) => {
     if (event.target === gauge && event.detail.ctx.response.status !== 200) event.preventDefault();
   });
@@ -37,7 +37,7 @@ function isGrowing() {
   return Boolean(messages?.querySelector('.message:is([data-state="running"], [data-state="queued"])'));
 }
 
-// What is being typed takes up room as well.
+// Offers to drop messages once the text being typed no longer fits.
 function offer() {
   const form = document.querySelector("#context-offer .offer");
   const room = gauge.querySelector("[data-room]")?.dataset.room;

@@ -1,4 +1,4 @@
-// Copying: a message as the Markdown it was written in, a code block as its text, anything else by its id.
+// Copies a message as Markdown, a code block as text, or the text of any element by its id.
 
 document.addEventListener("click", async (event) => {
   const message = event.target.closest("[data-copy]");
@@ -25,12 +25,12 @@ async function source(address) {
 }
 
 async function copy(text) {
-  // Given as a promise, so that the browser counts it to the click even when the text comes later.
+  // A promise keeps the write part of the click, although the text arrives later.
   if (navigator.clipboard && window.ClipboardItem) {
     const blob = text.then((words) => new Blob([words], { type: "text/plain" }));
     return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
   }
-  // An intranet without TLS has no clipboard interface.
+  // Without TLS there is no clipboard API.
   const area = document.createElement("textarea");
   area.value = await text;
   area.className = "visually-hidden";
@@ -41,11 +41,11 @@ async function copy(text) {
   if (!done) throw new Error("refused");
 }
 
-// Said where the eye is: in a button of words as its word, in a button with an icon as its name.
+// Shows the result on the button: as its text, or as the name of an icon button.
 function tell(button, words) {
   if (button.dataset.told) return;
   const name = button.getAttribute("aria-label");
-  const say = (said) => (name === null ? (button.textContent = said) : button.setAttribute("aria-label", said));
+  const say = (label) => (name === null ? (button.textContent = label) : button.setAttribute("aria-label", label));
   const before = name ?? button.textContent;
   button.dataset.told = words;
   say(words);

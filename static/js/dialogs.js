@@ -1,4 +1,4 @@
-// Dialogs: what arrives in #dialog opens it; Cancel, Esc, a click beside it or the server's word closes it.
+// Opens #dialog when it gets content. Cancel, Esc, a click outside or an event from the server closes it.
 
 const dialog = document.getElementById("dialog");
 
@@ -13,13 +13,13 @@ dialog.addEventListener("close", () => dialog.replaceChildren());
 document.addEventListener("click", (event) => {
   const open = event.target.closest("dialog[open]");
   if (!open) return;
-  if (event.target.closest("[data-close]") || isBeside(event, open)) {
+  if (event.target.closest("[data-close]") || isOutside(event, open)) {
     event.preventDefault();
     open.close();
   }
 });
 
-function isBeside(event, open) {
+function isOutside(event, open) {
   if (event.target !== open) return false;
   const box = open.getBoundingClientRect();
   return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;

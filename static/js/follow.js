@@ -1,6 +1,6 @@
-// The view follows the growing end only while the reader is there; otherwise a button says that there is more.
+// Scrolls with a growing answer while the reader is at its end. Otherwise a button offers to jump there.
 
-const NEAR = 48; // Pixels from the end that still count as being there.
+const NEAR = 48; // Pixels from the end that still count as the end.
 
 const scroller = document.getElementById("scroller");
 const messages = document.querySelector("#scroller .messages");
@@ -18,7 +18,7 @@ if (scroller) {
   };
 
   scroller.addEventListener("scroll", () => {
-    // Content that shrank or grew also moves the view: only a reader's own step up ends following.
+    // Content that changes its height scrolls as well. Only scrolling by the reader ends following.
     const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
     if (isAtEnd) {
       following = true;
@@ -43,16 +43,16 @@ if (scroller) {
     toEnd();
     document.getElementById("message").focus();
   });
-  // Who speaks while reading the past is taken to where it is said.
+  // Sending a message while reading older ones goes to the end.
   document.addEventListener("turn:sent", () => (isLive ? toEnd() : location.assign(document.querySelector(".newer a:last-child").href)));
   document.addEventListener("view:end", toEnd);
 
-  // A part of the past, or a message that the address names, is read from where it stands; what came before, from its end.
+  // A page of older messages starts at its top, a linked message in view, and "before" at the end.
   const isBefore = new URLSearchParams(location.search).has("before");
   if ((isLive || isBefore) && !location.hash) toEnd();
   else following = false;
 
-  // Earlier messages are put in above: what one reads stays where it is.
+  // Keeps the reading position when earlier messages are inserted above.
   let fromEnd = null;
   document.addEventListener("htmx:before:swap", (event) => {
     if (event.detail.ctx?.sourceElement?.id === "older") fromEnd = scroller.scrollHeight - scroller.scrollTop;

@@ -1,10 +1,10 @@
-// An image of the conversation in full: Esc closes, the arrows go to the others, the focus returns to where it was.
+// Shows an image in full. Esc closes it, the arrow keys go to the others, and the focus returns.
 
 const view = document.getElementById("image-view");
 
 if (view) {
   const image = view.querySelector("img");
-  // An address and not an element: what the server sends may put another one in its place.
+  // The address, because an update may replace the element.
   let shown = "";
 
   const all = () => [...document.querySelectorAll(".messages [data-image]")];
@@ -14,7 +14,7 @@ if (view) {
     shown = link.href;
     const images = all();
     const thumbnail = link.querySelector("img");
-    // The thumbnail stands in until the image is there.
+    // Show the thumbnail until the image is loaded.
     image.src = thumbnail.src;
     image.alt = thumbnail.alt;
     const full = new Image();
@@ -24,7 +24,7 @@ if (view) {
     view.querySelector(".image-view-place").textContent = images.length > 1 ? `${place() + 1} of ${images.length}` : "";
     Object.assign(view.querySelector("[download]"), { href: shown, download: thumbnail.alt });
     for (const button of view.querySelectorAll("[data-step]")) button.disabled = !images[place() + Number(button.dataset.step)];
-    // A button that was pressed to get here and leads no further would take the focus out of the dialog with it.
+    // A button that becomes disabled would lose the focus to the page behind the dialog.
     if (!view.contains(document.activeElement) || document.activeElement.disabled) view.querySelector("[data-close]").focus();
   };
 
@@ -54,7 +54,7 @@ if (view) {
   });
 
   view.addEventListener("close", () => {
-    // To the image that was looked at last, wherever one began.
+    // Focus the last image shown, not the first.
     all()[place()]?.focus();
     shown = "";
     image.removeAttribute("src");

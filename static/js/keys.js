@@ -1,4 +1,4 @@
-// Keyboard shortcuts; the sheet behind "?" lists them.
+// Keyboard shortcuts. "?" lists them.
 
 const shortcuts = document.getElementById("shortcuts");
 
@@ -28,7 +28,7 @@ function escape(event) {
   else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"], [data-state="waiting"])')) document.getElementById("stop")?.requestSubmit();
 }
 
-// A link that is called a button is pressed like one.
+// Links with the role of a button react to the space bar.
 function press(event) {
   event.preventDefault();
   event.target.click();

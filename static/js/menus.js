@@ -1,4 +1,4 @@
-// Menus open beside their button and are walked with the arrow keys.
+// Places menus beside their button and moves through them with the arrow keys.
 
 document.addEventListener("toggle", (event) => {
   const menu = event.target;

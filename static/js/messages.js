@@ -1,4 +1,4 @@
-// What differs from reader to reader, and what the passing of time changes: nothing the server could send to all.
+// Adds what depends on the reader or the time, since the server sends the same HTML to everybody.
 
 const person = document.body.dataset.person;
 const UNFINISHED = ["queued", "running", "waiting"];
@@ -14,25 +14,25 @@ const messages = document.querySelector("#scroller .messages");
 if (messages) {
   mark();
   new MutationObserver(mark).observe(messages, { childList: true });
-  // A message that was changed has lost what only this reader's page knew of it.
+  // A replaced message has lost its marks.
   document.addEventListener("htmx:after:swap", markMessages);
-  setInterval(tellTimes, MINUTE);
+  setInterval(showTimes, MINUTE);
   setInterval(countThinking, 100);
 }
 
 function mark() {
   markMessages();
-  tellTimes();
+  showTimes();
 }
 
-// Each time an answer grows: only the messages are looked at, not all that is in them.
+// Runs with every part of an answer, so it looks at messages only, not inside them.
 function markMessages() {
   let isAnswering = false;
   for (const message of messages.children) {
     const { state } = message.dataset;
     isAnswering ||= UNFINISHED.includes(state);
     markOwn(message);
-    // Who has to allow a tool is asked within the message.
+    // A tool call inside the message may wait for this reader.
     if (state === "waiting") message.querySelectorAll("[data-author]").forEach(markOwn);
   }
   messages.closest(".conversation").toggleAttribute("data-answering", isAnswering);
@@ -42,7 +42,7 @@ function markOwn(element) {
   element.classList.toggle("own", element.dataset.author !== undefined && element.dataset.author === person);
 }
 
-function tellTimes() {
+function showTimes() {
   for (const time of messages.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     const words = ago(at, Date.now() - at);
@@ -66,7 +66,7 @@ function countThinking() {
   }
 }
 
-// Cancelling an edit brings back what was there; the server still has it as it was.
+// Cancelling an edit restores the message.
 document.addEventListener("click", (event) => {
   const cancel = event.target.closest("[data-cancel-edit]");
   if (!cancel || !messages) return;
@@ -84,7 +84,7 @@ document.addEventListener("htmx:before:request", (event) => {
   if (body) kept.set(body, [...body.childNodes]);
 });
 
-// A message that is there already is changed, not put anew: what one has opened or stands in stays so.
+// Morph a message that exists already, to keep open details and the focus.
 document.addEventListener("htmx:before:swap", (event) => {
   for (const task of event.detail.tasks ?? []) {
     const fresh = task.swapSpec?.style === "upsert" && task.fragment.firstElementChild;

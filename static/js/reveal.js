@@ -1,5 +1,4 @@
-// A button in each password field marked `data-reveal` that shows what was typed. Without script there is none.
-// What it shows is named by the mark; an empty one stands for a password.
+// Adds a Show button to fields marked `data-reveal`. The mark names the field; if it is empty, "password".
 
 const SHOW = "Show";
 const HIDE = "Hide";
@@ -19,7 +18,7 @@ function addButton(field) {
     show(field.type === "password");
     field.focus();
   });
-  // A shown password is sent as a password: else the browser would remember it as ordinary text.
+  // Submit it as a password: the browser would remember ordinary text.
   field.form?.addEventListener("submit", () => show(false));
   show(false);
 

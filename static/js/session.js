@@ -1,6 +1,6 @@
-// A session or a token that ended: another one is got in place, and what was interrupted goes on.
+// Renews an ended session or token without leaving the page, then repeats the interrupted request.
 
-const BY_A_PERSON = ["submit", "click", "change"];
+const USER_EVENTS = ["submit", "click", "change"];
 
 let interrupted = null;
 const sentAgain = new WeakSet();
@@ -15,29 +15,29 @@ document.addEventListener("htmx:after:request", (event) => {
 function askForPassword(event) {
   const { sourceElement, sourceEvent } = event.detail.ctx;
   if (sourceElement.id === "composer") interrupted = sourceElement;
-  // What the page does by itself, such as keeping what is typed, interrupts nobody.
-  const isAsked = BY_A_PERSON.includes(sourceEvent?.type);
-  // The form stands there already, perhaps half filled in.
+  // Requests that the page makes by itself, such as saving the text, do not ask for the password.
+  const isByUser = USER_EVENTS.includes(sourceEvent?.type);
+  // The form may be half filled in.
   const isThere = document.querySelector("#dialog[open] [name=password]");
-  if (!isAsked || isThere) event.preventDefault();
+  if (!isByUser || isThere) event.preventDefault();
 }
 
-// The token was an old one; the answer, a whole page otherwise, has the new one.
+// The token was too old. The answer carries a new one.
 function sendAgain(event) {
   const { response, request, sourceElement } = event.detail.ctx;
   event.preventDefault();
   if (!renew((name) => response.headers.get(name))) return;
-  // A browser that refuses cookies has every token refused.
+  // In a browser that blocks cookies, every token is refused.
   if (sentAgain.has(sourceElement)) return document.dispatchEvent(new CustomEvent("token:refused"));
   sentAgain.add(sourceElement);
-  // Not before htmx is done with the request that failed.
+  // After htmx has finished the failed request.
   setTimeout(() => {
     if (sourceElement.matches("form")) sourceElement.requestSubmit(request.submitter);
     else if (sourceElement.matches("a, button")) sourceElement.click();
   });
 }
 
-// Returns whether the page can go on. What one person typed is not sent in the name of another.
+// Takes a new token from the headers. Returns false for another person, who must not send this text.
 export function renew(header) {
   const token = header("X-CSRFToken");
   const person = header("X-Person");

@@ -1,4 +1,4 @@
-// The conversations at the side: hidden on a wide screen when one likes, a drawer on a narrow one.
+// The sidebar: can be hidden on wide screens, and is a drawer on narrow ones.
 
 const root = document.documentElement;
 const narrow = matchMedia("(width < 48rem)");
@@ -24,14 +24,14 @@ function toggleDrawer() {
   focusToggle(!isOpen);
 }
 
-// The button that was pressed may be gone: its twin on the other side takes the focus.
+// The pressed button may be hidden now, so focus its counterpart.
 function focusToggle(isClosed) {
   const place = isClosed ? ".page-head" : ".sidebar";
   document.querySelector(`${place} [data-sidebar-toggle]`)?.focus();
   for (const toggle of document.querySelectorAll("button[data-sidebar-toggle]")) toggle.setAttribute("aria-expanded", String(!isClosed));
 }
 
-// Rows come from the server the same for everybody; which one is open here is known here.
+// The server sends the same rows to everybody, so the open conversation is marked here.
 const list = document.getElementById("conversations");
 const open = document.querySelector("main[data-conversation]")?.dataset.conversation;
 
@@ -39,7 +39,7 @@ function markOpen() {
   list.querySelector(`#conversation-${open} .conversation-link:not([aria-current])`)?.setAttribute("aria-current", "page");
 }
 
-// Not by scrollIntoView: browsers then begin at that row when somebody presses Tab, past the skip link.
+// scrollIntoView would make Tab start at this row, past the skip link.
 function showOpen() {
   const row = list.querySelector('[aria-current="page"]')?.getBoundingClientRect();
   if (!row) return;

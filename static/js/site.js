@@ -1,4 +1,4 @@
-// What every page does with scripts; each behaviour stands in a module of its own.
+// The scripts of every page, a module for each behaviour.
 import "./attachments.js";
 import "./composer.js";
 import "./connection.js";

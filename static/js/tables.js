@@ -1,4 +1,4 @@
-// A long table that still grows comes in parts, each of them laid out alone: each takes over the columns of the one before.
+// A growing table arrives in parts. Each part takes over the column widths of the part before.
 
 const messages = document.querySelector("#scroller .messages");
 

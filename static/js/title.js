@@ -1,4 +1,4 @@
-// The tab is called what its conversation is called, also when somebody renames it.
+// Keeps the title of the tab equal to the title of the conversation.
 
 const heading = document.querySelector("h1[data-title-of]");
 

@@ -1,18 +1,18 @@
-// A toast offers its way back for a while, then goes; it stays while somebody is on it.
+// Removes a toast after a while, but not while it is hovered or focused.
 
 const STAYS = 10_000;
 const place = document.getElementById("toasts");
 
 new MutationObserver((changes) => {
   for (const change of changes) {
-    for (const toast of change.addedNodes) if (toast.nodeType === Node.ELEMENT_NODE) letGo(toast);
+    for (const toast of change.addedNodes) if (toast.nodeType === Node.ELEMENT_NODE) removeLater(toast);
   }
 }).observe(place, { childList: true });
 
-for (const toast of document.querySelectorAll(".toast")) letGo(toast);
+for (const toast of document.querySelectorAll(".toast")) removeLater(toast);
 
-function letGo(toast) {
-  setTimeout(() => (toast.matches(":hover, :focus-within") ? letGo(toast) : toast.remove()), STAYS);
+function removeLater(toast) {
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? removeLater(toast) : toast.remove()), STAYS);
 }
 
 document.addEventListener("htmx:after:request", (event) => {

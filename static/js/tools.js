@@ -1,9 +1,9 @@
-// A tool that waits for this person: told to who does not see it, and the keyboard stays where it was.
+// Announces tool calls that wait for this person to screen readers, and keeps the keyboard focus.
 
 const messages = document.querySelector("#scroller .messages");
 const status = document.getElementById("tools-asking");
 
-// The card that has the focus within its question. Once it is answered the question goes, and with it the focus.
+// The card whose question has the focus, which goes with the question once it is answered.
 let held = null;
 
 if (messages && status) {
@@ -22,7 +22,7 @@ if (messages && status) {
 
 function announce() {
   const person = document.body.dataset.person;
-  // Only a message that waits asks: an answer that grows is not looked through each time.
+  // Skip messages that do not wait: this runs with every part of an answer.
   const waiting = [...messages.children].filter((message) => message.dataset.state === "waiting");
   const asks = waiting.flatMap((message) => [...message.querySelectorAll(`.tool-ask[data-author="${person}"]`)]);
   const names = asks.map((ask) => ask.dataset.tool);
@@ -33,7 +33,7 @@ function announce() {
 function keepFocus() {
   if (!held || document.activeElement !== document.body) return;
   const card = document.getElementById(held);
-  // Not on a button: a second press of the key must not answer what was not read yet.
+  // Not on a button: a second key press must not answer an unread question.
   const next = card?.closest(".message").querySelector(".tool-ask.own") ?? card?.querySelector("summary");
   next?.focus();
 }
