@@ -139,7 +139,7 @@ async def test_tools_fit_on_a_phone_and_what_is_kept_is_told_beside_the_composer
     await expect(cards(tab)).to_have_attribute("data-progress", "waiting")
     assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
     await expect(tab.stop).to_be_in_viewport(ratio=1)
-    gauge = await page.get_by_role("button", name="Memory").bounding_box()
+    gauge = await page.get_by_role("button", name="Context").bounding_box()
     stop = await tab.stop.bounding_box()
     assert gauge and stop and gauge["x"] + gauge["width"] <= stop["x"]
     await cards(tab).get_by_role("button", name="Allow for this conversation").tap()
