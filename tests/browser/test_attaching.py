@@ -89,7 +89,7 @@ async def test_several_at_once_and_what_is_refused_keeps_no_other_from_coming(
     await expect(ready(tab)).to_have_count(2)
     await expect(drafts(tab)).to_have_count(2)
     await expect(tab.errors).to_contain_text("“broken.png” is damaged")
-    await expect(tab.errors).to_contain_text("“program.exe” is is not supported")
+    await expect(tab.errors).to_contain_text("“program.exe” is not supported")
     await expect(ready(tab).filter(has_text="report.pdf")).to_contain_text("2 pages")
     await tab.say("Read these")
     await tab.is_answered()

@@ -14,7 +14,7 @@ async def test_what_the_server_refuses_stays_in_the_field(tab: Tab, model: Model
     too_long = "word " * 40_001
     await tab.composer.fill(too_long)
     await tab.send.click()
-    await expect(tab.errors).to_contain_text("A message can have 200000 characters")
+    await expect(tab.errors).to_contain_text("Too long: 200,005 of at most 200,000 characters")
     await expect(tab.composer).to_have_value(too_long)
     assert model.requests == []
 

@@ -74,7 +74,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
     await expect(cards(tab)).to_contain_text("a kettle")
     await expect(page.locator("#tools-asking")).to_have_text("echo: your permission is needed.")
     await expect(cards(bens)).to_have_attribute("data-progress", "waiting")
-    await expect(cards(bens)).to_contain_text("Ada Lovelace has to say whether it may run.")
+    await expect(cards(bens)).to_contain_text("Waiting for Ada Lovelace to allow this.")
     assert await cards(bens).get_by_role("button").count() == 0
     await expect(bens.page.locator("#tools-asking")).to_be_empty()
 
