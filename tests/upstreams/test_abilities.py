@@ -1,4 +1,4 @@
-"""Which models see images and read PDF files: by a person's word, the server's, the protocol, the name."""
+"""Which models accept images and PDF files: by a person's setting, the server, the protocol or the name."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ TO = Endpoint("Testing", ProtocolName.OPENAI, "http://localhost")
         ({"capabilities": "vision"}, (None, None)),
     ],
 )
-def test_a_listing_may_say_so(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
+def test_a_listing_may_state_abilities(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
     [listed] = read_models(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
     assert (listed.sees_images, listed.reads_pdf) == expected
 
@@ -51,12 +51,14 @@ def types(enabled: bool, adaptive: bool) -> dict[str, Any]:
         ({"capabilities": ["thinking"]}, (None, None)),
     ],
 )
-def test_a_listing_may_say_how_a_model_thinks(entry: dict[str, Any], expected: tuple[bool | None, bool | None]) -> None:
+def test_a_listing_may_state_how_a_model_thinks(
+    entry: dict[str, Any], expected: tuple[bool | None, bool | None]
+) -> None:
     [listed] = read_models(json.dumps({"data": [{"id": "m", **entry}]}).encode(), TO).models
     assert (listed.supports_thinking, listed.thinks_adaptively) == expected
 
 
-def test_a_listing_switches_on_what_nobody_has_said_anything_about() -> None:
+def test_a_listing_turns_on_abilities_that_nobody_has_set() -> None:
     model = ChatModel(model_id="m", as_listed={"name": "m"})
     model.follow_listing({"name": "m", "supports_thinking": True})
     assert model.supports_thinking is True
@@ -84,12 +86,12 @@ def test_a_listing_switches_on_what_nobody_has_said_anything_about() -> None:
         ("test-model", False),
     ],
 )
-def test_chat_completions_models_are_known_by_their_names(model_id: str, sees: bool) -> None:
+def test_chat_completions_models_are_recognised_by_their_names(model_id: str, sees: bool) -> None:
     assert abilities.sees_images(ProtocolName.OPENAI, model_id) is sees
     assert abilities.sees_images(ProtocolName.ANTHROPIC, model_id)
 
 
-def test_the_listing_is_followed_until_a_person_says_otherwise() -> None:
+def test_the_listing_is_followed_until_a_person_sets_something_else() -> None:
     model = ChatModel(model_id="m")
     model.follow_listing({"sees_images": True})
     assert model.sees_images is True

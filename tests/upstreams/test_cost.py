@@ -1,4 +1,4 @@
-"""What a call costs, in whole figures and without rounding."""
+"""The cost of a call is exact."""
 
 from decimal import Decimal
 
@@ -12,18 +12,18 @@ def priced(**prices: str) -> ChatModel:
     return ChatModel(**{f"{name}_price": Decimal(price) for name, price in prices.items()})
 
 
-def test_input_and_output_have_prices_of_their_own():
+def test_input_and_output_have_separate_prices():
     model = priced(input="3", output="15")
     assert model.cost(Usage(input_tokens=1000, output_tokens=200)) == Decimal("0.006")
 
 
-def test_cached_tokens_cost_what_the_cache_does():
+def test_cached_tokens_have_their_own_price():
     model = priced(input="3", output="15", cache_read="0.3", cache_write="3.75")
     usage = Usage(input_tokens=0, output_tokens=0, cache_read_tokens=1_000_000, cache_write_tokens=2_000_000)
     assert model.cost(usage) == Decimal("7.8")
 
 
-def test_a_cache_without_prices_costs_what_input_does():
+def test_cached_tokens_without_a_price_cost_as_much_as_input():
     model = priced(input="2", output="8")
     usage = Usage(input_tokens=1, output_tokens=0, cache_read_tokens=2, cache_write_tokens=3)
     assert model.cost(usage) == Decimal("0.000012")
@@ -39,12 +39,12 @@ def test_a_model_that_is_free_costs_nothing():
 
 
 @pytest.mark.parametrize("prices", [{}, {"input": "1"}, {"output": "1"}])
-def test_without_both_prices_the_cost_is_not_known(prices):
+def test_without_both_prices_the_cost_is_unknown(prices):
     assert priced(**prices).cost(Usage(input_tokens=5, output_tokens=5)) is None
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(input_tokens=5), Usage(output_tokens=5)])
-def test_without_both_figures_the_cost_is_not_known(usage):
+def test_without_both_figures_the_cost_is_unknown(usage):
     assert priced(input="1", output="1").cost(usage) is None
 
 

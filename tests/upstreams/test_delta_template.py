@@ -1,4 +1,4 @@
-"""Text is read without decoding only where decoding would give the same."""
+"""Text is read without decoding only if decoding would give the same."""
 
 import json
 
@@ -22,7 +22,7 @@ def arrives(protocol: ProtocolName, text: str) -> bytes:
 
 
 def copied(protocol: ProtocolName, *events: bytes) -> bytes:
-    """The copy made the long way."""
+    """The copy that decoding gives."""
     copying = copier(protocol, MODEL, wants_usage=False)
     return b"".join(copying.copy(sse) for sse in SSEDecoder().feed(b"".join(events)))
 

@@ -1,4 +1,4 @@
-"""The demo upstream is a model server like others: it is asked over real HTTP, by the client."""
+"""The demo upstream is a model server like others: the client calls it over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ ASKED = ChatRequest(MODEL, [ChatMessage("user", [{"type": "text", "text": "What 
 
 
 class Asgi:
-    """A small HTTP server around an ASGI application, with one request a connection."""
+    """A small HTTP server for an ASGI application, with one request per connection."""
 
     def __init__(self, app: DemoUpstream) -> None:
         self.app = app
@@ -77,7 +77,7 @@ async def ask(endpoint: Endpoint, request: ChatRequest = ASKED) -> Read:
     return read
 
 
-async def test_it_says_that_it_is_a_demo_and_what_it_was_asked(demo: Endpoint) -> None:
+async def test_it_says_that_it_is_a_demo_and_repeats_the_question(demo: Endpoint) -> None:
     read = await ask(demo)
     assert read.reason == "end_turn" and read.usage.output_tokens
     assert "demo model" in read.text and "> What is\n> life?" in read.text
@@ -94,53 +94,53 @@ async def test_it_explains_how_to_connect_a_real_model(demo: Endpoint) -> None:
     assert "\n- " in text and "\n| --- |" in text and "\n```sh\n" in text
 
 
-async def test_it_thinks_first_when_it_may(demo: Endpoint) -> None:
+async def test_it_thinks_first_if_allowed(demo: Endpoint) -> None:
     assert (await ask(demo)).thinking == ""
     read = await ask(demo, replace(ASKED, thinking_budget=1024))
     assert [block["type"] for block in read.blocks] == ["thinking", "text"]
     assert read.thinking and read.blocks[0]["signature"]
 
 
-async def test_it_answers_in_one_piece_too(demo: Endpoint) -> None:
+async def test_it_also_answers_without_a_stream(demo: Endpoint) -> None:
     whole = await ask(demo, replace(ASKED, stream=False, thinking_budget=1024))
     streamed = await ask(demo, replace(ASKED, thinking_budget=1024))
     assert (whole.blocks, whole.usage) == (streamed.blocks, streamed.usage)
 
 
-async def test_it_keeps_to_the_output_limit(demo: Endpoint) -> None:
+async def test_it_respects_the_output_limit(demo: Endpoint) -> None:
     read = await ask(demo, replace(ASKED, max_tokens=5))
     assert (read.reason, read.usage.output_tokens) == ("max_tokens", 5)
 
 
-async def test_it_goes_on_where_a_reply_was_stopped(demo: Endpoint) -> None:
+async def test_it_continues_a_stopped_reply(demo: Endpoint) -> None:
     whole = (await ask(demo)).text
     begun = ChatMessage("assistant", [{"type": "text", "text": whole[:100].rstrip()}])
     rest = await ask(demo, replace(ASKED, messages=[*ASKED.messages, begun]))
     assert whole[:100].rstrip() + rest.text == whole
 
 
-async def test_it_lists_its_one_model(demo: Endpoint) -> None:
+async def test_it_lists_its_only_model(demo: Endpoint) -> None:
     [model] = await client.list_models(demo)
     assert (model.id, model.display_name) == (MODEL, "Demo")
     assert (await client.test_connection(demo)).ok
 
 
 @pytest.mark.parametrize("header", list(AuthHeader))
-async def test_its_key_may_come_in_either_header(demo: Endpoint, header: AuthHeader) -> None:
+async def test_it_accepts_its_key_in_either_header(demo: Endpoint, header: AuthHeader) -> None:
     assert (await ask(replace(demo, auth_header=header))).text
     assert (await ask(replace(demo, auth_header=header, key="wrong"))).kind == "authentication"
 
 
-async def test_it_knows_no_other_model_and_no_other_path(demo: Endpoint) -> None:
+async def test_it_has_no_other_model_and_no_other_path(demo: Endpoint) -> None:
     assert (await ask(demo, replace(ASKED, model="other"))).kind == "unknown_model"
     assert (await ask(replace(demo, protocol=ProtocolName.OPENAI))).kind == "unknown_model"
 
 
-async def test_it_refuses_what_is_no_request(demo: Endpoint) -> None:
+async def test_it_refuses_invalid_requests(demo: Endpoint) -> None:
     assert (await ask(demo, replace(ASKED, messages=[]))).kind == "invalid_request"
 
 
-async def test_it_stops_when_nobody_listens_any_more(demo: Endpoint, asgi: Asgi) -> None:
+async def test_it_stops_when_the_caller_disconnects(demo: Endpoint, asgi: Asgi) -> None:
     asgi.app = DemoUpstream(KEY, tokens_per_second=0.01)
     async with aclosing(client.stream_reply(demo, ASKED)) as batches:
         await anext(batches)
@@ -148,13 +148,13 @@ async def test_it_stops_when_nobody_listens_any_more(demo: Endpoint, asgi: Asgi)
         await asgi.calls[-1]
 
 
-def test_its_tokens_are_its_text() -> None:
+def test_its_tokens_add_up_to_its_text() -> None:
     text = write_reply([{"role": "user", "content": "héllo  wörld\n\n\tend "}])
     pieces = list(split_into_tokens(text))
     assert "".join(pieces) == text and 100 < len(pieces) < 500
 
 
-def test_it_names_what_is_attached_and_shortens_what_is_long() -> None:
+def test_it_names_attachments_and_shortens_long_questions() -> None:
     image = {"type": "image", "source": {}}
     assert "> look\n> [image]" in write_reply([{"role": "user", "content": [{"type": "text", "text": "look"}, image]}])
     assert len(write_reply([{"role": "user", "content": "x" * 10_000}])) < 3000

@@ -1,4 +1,4 @@
-"""What people are offered, what they start with, and models kept in step with a server's list."""
+"""The models that people may choose, the default, and updates from a server's list."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -34,7 +34,7 @@ def shown(made):
     return {model.model_id: model for model in made.chat_models.all()}
 
 
-def test_only_what_is_enabled_on_both_sides_is_offered():
+def test_only_enabled_models_of_enabled_providers_are_offered():
     house = provider()
     model_of(house, "on")
     model_of(house, "off", is_enabled=False)
@@ -42,7 +42,7 @@ def test_only_what_is_enabled_on_both_sides_is_offered():
     assert [model.model_id for model in ChatModel.objects.offered()] == ["on"]
 
 
-def test_the_demo_is_offered_until_there_is_something_else():
+def test_the_demo_is_offered_until_there_is_another_model():
     sync_providers()
     assert [model.name for model in ChatModel.objects.offered()] == ["Demo"]
     small = model_of(provider())
@@ -51,11 +51,11 @@ def test_the_demo_is_offered_until_there_is_something_else():
     assert [model.name for model in ChatModel.objects.offered()] == ["Demo"]
 
 
-def test_nothing_offered_means_no_default():
+def test_without_offered_models_there_is_no_default():
     assert ChatModel.objects.default() is None
 
 
-def test_the_default_comes_first_and_there_is_one():
+def test_the_only_default_comes_first():
     house = provider()
     first, second = model_of(house, "a"), model_of(house, "b")
     assert ChatModel.objects.default() == first
@@ -67,7 +67,7 @@ def test_the_default_comes_first_and_there_is_one():
         ChatModel.objects.update(is_default=True)
 
 
-def test_a_model_that_becomes_the_default_is_offered_and_one_withdrawn_is_no_default():
+def test_a_default_is_offered_and_a_withdrawn_model_is_not_the_default():
     small = model_of(provider(), is_enabled=False)
     small.make_default()
     assert small.is_enabled
@@ -75,7 +75,7 @@ def test_a_model_that_becomes_the_default_is_offered_and_one_withdrawn_is_no_def
     assert not small.is_default
 
 
-async def test_listed_models_are_stored_with_what_the_server_says(server):
+async def test_listed_models_are_stored_with_their_properties(server):
     server.models = listed("big", max_model_len=131072, display_name="Big one")
     house = await sync_to_async(provider_at)(server)
     await refresh(house)
@@ -99,7 +99,7 @@ async def test_a_vanished_model_is_marked_and_kept(server):
     assert not (await shown(house))["a"].is_gone
 
 
-async def test_a_listing_follows_the_server_but_not_over_an_administrators_head(server):
+async def test_a_listing_does_not_overwrite_settings_of_an_administrator(server):
     house = await sync_to_async(provider_at)(server)
     server.models = listed("a", "b", max_model_len=1000)
     await refresh(house)
@@ -111,7 +111,7 @@ async def test_a_listing_follows_the_server_but_not_over_an_administrators_head(
     assert models["b"].context_window == 2000
 
 
-async def test_a_model_added_by_hand_stays_as_it_is(server):
+async def test_a_listing_does_not_change_a_model_added_by_hand(server):
     house = await sync_to_async(provider_at)(server)
     await sync_to_async(model_of)(house, "hidden", is_listed=False, is_enabled=False)
     await refresh(house)
@@ -119,28 +119,28 @@ async def test_a_model_added_by_hand_stays_as_it_is(server):
     assert (hidden.is_listed, hidden.is_gone, hidden.is_enabled) == (False, False, False)
 
 
-async def test_a_large_catalogue_offers_one_model_to_begin_with(server):
+async def test_a_large_catalogue_offers_one_model_at_first(server):
     house = await sync_to_async(provider_at)(server)
     server.models = listed("text-embedding", *(f"model-{number}" for number in range(30)))
     await refresh(house)
     assert [name for name, model in (await shown(house)).items() if model.is_enabled] == ["model-0"]
 
 
-async def test_models_that_do_not_chat_are_listed_but_not_offered(server):
+async def test_models_that_cannot_chat_are_listed_but_not_offered(server):
     house = await sync_to_async(provider_at)(server)
     server.models = listed("llama", "nomic-embed-text")
     await refresh(house)
     assert [name for name, model in (await shown(house)).items() if model.is_enabled] == ["llama"]
 
 
-async def test_figures_no_database_holds_are_left_out(server):
+async def test_figures_too_large_for_the_database_are_left_out(server):
     house = await sync_to_async(provider_at)(server)
     server.models = [*listed("a", max_model_len=2**40), *listed("x" * 300)]
     await refresh(house)
     assert [(name, model.context_window) for name, model in (await shown(house)).items()] == [("a", None)]
 
 
-async def test_a_failure_is_kept_in_words_and_the_models_stay(server):
+async def test_a_failed_listing_is_explained_and_the_models_stay(server):
     house = await sync_to_async(provider_at)(server)
     await refresh(house)
     server.listing = REFUSED
@@ -150,7 +150,7 @@ async def test_a_failure_is_kept_in_words_and_the_models_stay(server):
     assert await stored.chat_models.filter(is_listed=True).aexists()
 
 
-async def test_an_unreadable_key_is_a_failure_in_words_too(server, settings):
+async def test_an_unreadable_key_is_explained(server, settings):
     house = await sync_to_async(provider_at)(server)
     settings.SEALING_KEY = "another"
     await refresh(house)
@@ -158,7 +158,7 @@ async def test_an_unreadable_key_is_a_failure_in_words_too(server, settings):
     assert not server.requests
 
 
-async def test_an_answer_that_comes_after_the_address_changed_is_dropped(server):
+async def test_an_answer_from_the_former_address_is_dropped(server):
     house = await sync_to_async(provider_at)(server)
     await Provider.objects.aupdate(base_url="http://elsewhere.example/v1")
     await refresh(house)
@@ -166,14 +166,14 @@ async def test_an_answer_that_comes_after_the_address_changed_is_dropped(server)
     assert (stored.listed_at, await stored.chat_models.aexists()) == (None, False)
 
 
-async def test_a_deleted_provider_does_not_come_back(server):
+async def test_a_listing_does_not_restore_a_deleted_provider(server):
     house = await sync_to_async(provider_at)(server)
     await Provider.objects.all().adelete()
     await refresh(house)
     assert not await ChatModel.objects.aexists()
 
 
-async def test_after_a_start_what_was_never_listed_is_and_failures_are_tried_again(server, monkeypatch):
+async def test_a_start_lists_new_providers_and_retries_failures(server, monkeypatch):
     monkeypatch.setattr(listing, "WAITS", (0.0, 0.0))
     await sync_to_async(sync_providers)()
     house = await sync_to_async(provider_at)(server)

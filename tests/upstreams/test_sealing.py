@@ -1,4 +1,4 @@
-"""Keys at rest: sealed in the database, and readable with the installation's own SEALING_KEY alone."""
+"""Keys are sealed in the database and can be read only with the installation's SEALING_KEY."""
 
 import pytest
 from django.db import connection
@@ -7,31 +7,31 @@ from tests.upstreams.views.providers import SECRET, provider
 from upstreams.sealing import SealBroken, seal, unseal
 
 
-def test_what_is_sealed_can_be_read_again():
+def test_a_sealed_key_can_be_read():
     assert unseal(seal("päss wörd")) == "päss wörd"
 
 
-def test_no_key_stays_no_key():
+def test_an_empty_key_stays_empty():
     assert (seal(""), unseal("")) == ("", "")
 
 
-def test_two_seals_of_one_key_tell_nothing_of_each_other():
+def test_two_seals_of_one_key_differ():
     assert seal(SECRET) != seal(SECRET)
 
 
-def test_another_sealing_key_opens_nothing(settings):
+def test_another_sealing_key_cannot_unseal(settings):
     sealed = seal(SECRET)
     settings.SEALING_KEY = "another"
     with pytest.raises(SealBroken, match="Enter it again"):
         unseal(sealed)
 
 
-def test_a_damaged_seal_is_noticed():
+def test_a_damaged_seal_is_detected():
     with pytest.raises(SealBroken):
         unseal(seal(SECRET)[:-4])
 
 
-def test_the_database_does_not_hold_the_key(db):
+def test_the_database_does_not_contain_the_key(db):
     made = provider()
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM upstreams_provider WHERE id = %s", [made.pk])

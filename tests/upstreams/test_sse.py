@@ -1,4 +1,4 @@
-"""Server-sent events are read alike wherever their bytes are cut."""
+"""Server-sent events do not depend on where their bytes are cut."""
 
 import pytest
 from hypothesis import given
@@ -84,7 +84,7 @@ def test_an_id_with_a_null_character_is_ignored(cut) -> None:
     assert decode(*cut(b"id: 1\0\ndata: a\n\n")) == [ServerSentEvent("message", "a", "")]
 
 
-def test_the_wish_to_wait_before_reconnecting_is_kept() -> None:
+def test_the_time_to_wait_before_reconnecting_is_kept() -> None:
     decoder = SSEDecoder()
     assert list(decoder.feed(b"retry: 3000\n\nretry: 3s\n\n")) == []
     assert decoder.retry == 3000
@@ -103,7 +103,7 @@ def test_events_come_with_the_bytes_that_complete_them() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 65536, 8 * 1024 * 1024])
-def test_a_line_without_end_is_given_up(size: int) -> None:
+def test_a_line_without_an_end_is_an_error(size: int) -> None:
     wire = b"data: a\n\ndata: " + b"x" * 600
     decoder, seen = SSEDecoder(max_event_bytes=500), []
     with pytest.raises(EventTooLarge):
@@ -112,12 +112,12 @@ def test_a_line_without_end_is_given_up(size: int) -> None:
     assert [event.data for event in seen] == ["a"]
 
 
-def test_an_event_of_many_lines_is_given_up_too() -> None:
+def test_an_event_of_too_many_lines_is_an_error() -> None:
     with pytest.raises(EventTooLarge):
         list(SSEDecoder(max_event_bytes=500).feed(b"data: 12345\n" * 50))
 
 
-def test_five_mebibytes_without_an_end_are_too_much() -> None:
+def test_five_mebibytes_without_an_end_are_an_error() -> None:
     decoder = SSEDecoder()
     with pytest.raises(EventTooLarge):
         for _ in range(5 * 1024):
@@ -134,7 +134,7 @@ def cut_at(wire: bytes, places: list[int]) -> list[bytes]:
 
 
 @given(events, st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(0, 10_000)))
-def test_what_is_encoded_is_decoded_wherever_it_is_cut(written, end: str, places: list[int]) -> None:
+def test_encoded_events_are_decoded_wherever_they_are_cut(written, end: str, places: list[int]) -> None:
     text = "".join(
         f"event: {kind}{end}" + "".join(f"data: {line}{end}" for line in data) + end for kind, data in written
     )

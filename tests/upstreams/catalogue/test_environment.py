@@ -1,4 +1,4 @@
-"""The providers that come from the environment, start after start."""
+"""Providers from the environment, across several starts."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +19,7 @@ def bare_environment(settings):
 
 @pytest.fixture
 def start(settings):
-    """Starts the site with these variables."""
+    """Starts the site with the given variables."""
 
     def started(**set_variables):
         for name, value in set_variables.items():
@@ -33,12 +33,12 @@ def named(protocol="anthropic"):
     return Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol=protocol)
 
 
-def test_an_empty_environment_names_nobody(start):
+def test_an_empty_environment_names_no_provider(start):
     start()
     assert not Provider.objects.filter(source=ProviderSource.ENVIRONMENT).exists()
 
 
-def test_a_key_alone_means_the_vendor(start):
+def test_a_key_alone_names_the_vendor(start):
     start(ANTHROPIC_API_KEY=SECRET, OPENAI_API_KEY="sk-other")
     anthropic, openai = named(), named("openai")
     assert (anthropic.name, anthropic.base_url, anthropic.auth_header) == (
@@ -51,14 +51,14 @@ def test_a_key_alone_means_the_vendor(start):
     assert (anthropic.endpoint().key, openai.endpoint().key) == (SECRET, "sk-other")
 
 
-def test_an_address_alone_means_a_server_that_wants_no_key(start):
+def test_an_address_alone_names_a_server_without_a_key(start):
     start(OPENAI_BASE_URL="http://localhost:11434/v1/")
     ollama = named("openai")
     assert (ollama.name, ollama.base_url) == ("OpenAI-compatible server", "http://localhost:11434/v1")
     assert (ollama.has_key, ollama.max_tokens_field) == (False, "max_tokens")
 
 
-def test_another_server_is_shown_the_key_as_bearer(start):
+def test_another_server_gets_the_key_as_bearer(start):
     start(ANTHROPIC_API_KEY=SECRET, ANTHROPIC_BASE_URL="https://proxy.example/anthropic")
     assert (named().name, named().auth_header) == ("Anthropic-compatible server", "bearer")
 
@@ -71,14 +71,14 @@ def test_a_second_start_changes_nothing(start):
     assert list(Provider.objects.order_by("pk").values()) == before
 
 
-def test_a_new_key_is_taken_up_and_the_models_are_listed_anew(start):
+def test_a_new_key_is_stored_and_the_models_are_listed_again(start):
     start(ANTHROPIC_API_KEY="old")
     Provider.objects.filter(pk=named().pk).update(listing_error="The key is wrong.", listed_at="2026-01-01T00:00Z")
     start(ANTHROPIC_API_KEY="new")
     assert (named().endpoint().key, named().listed_at, named().listing_error) == ("new", None, "")
 
 
-def test_a_new_address_brings_its_own_defaults(start):
+def test_a_new_address_has_its_own_defaults(start):
     start(ANTHROPIC_API_KEY=SECRET)
     pk = named().pk
     start(ANTHROPIC_BASE_URL="http://proxy.example")
@@ -87,28 +87,28 @@ def test_a_new_address_brings_its_own_defaults(start):
     assert (named().pk, named().name, named().auth_header) == (pk, "Anthropic", "x-api-key")
 
 
-def test_what_an_administrator_said_outlives_a_start(start):
+def test_settings_of_an_administrator_survive_a_start(start):
     start(ANTHROPIC_API_KEY=SECRET)
     Provider.objects.filter(pk=named().pk).update(name="Claude", auth_header="bearer", is_enabled=False)
     start(ANTHROPIC_BASE_URL="https://proxy.example")
     assert (named().name, named().auth_header, named().is_enabled) == ("Claude", "bearer", False)
 
 
-def test_a_provider_that_left_the_environment_is_disabled_and_its_key_erased(start):
+def test_a_provider_removed_from_the_environment_is_disabled_and_loses_its_key(start):
     start(ANTHROPIC_API_KEY=SECRET)
     named().chat_models.create(model_id="m")
     start(ANTHROPIC_API_KEY="")
     assert (named().is_enabled, named().has_key, named().chat_models.count()) == (False, False, 1)
 
 
-def test_it_comes_back_as_it_was(start):
+def test_a_provider_returns_with_its_settings(start):
     start(ANTHROPIC_API_KEY=SECRET)
     start(ANTHROPIC_API_KEY="")
     start(ANTHROPIC_API_KEY=SECRET)
     assert (named().is_enabled, named().endpoint().key) == (True, SECRET)
 
 
-def test_a_persons_own_off_is_not_undone_by_a_return(start):
+def test_a_provider_that_a_person_disabled_returns_disabled(start):
     start(ANTHROPIC_API_KEY=SECRET)
     Provider.objects.filter(pk=named().pk).update(is_enabled=False)
     start(ANTHROPIC_API_KEY="")
@@ -124,13 +124,13 @@ def test_a_persons_provider_keeps_its_name(start):
     assert named().name == "Anthropic (environment)"
 
 
-def test_a_broken_address_is_named_without_being_repeated(start):
+def test_an_error_names_the_variable_and_not_its_value(start):
     with pytest.raises(ImproperlyConfigured, match="OPENAI_BASE_URL") as refusal:
         start(OPENAI_BASE_URL="http://ada:secret@models.example")
     assert "secret" not in str(refusal.value)
 
 
-def test_a_key_that_cannot_be_read_is_sealed_anew(start, settings):
+def test_an_unreadable_key_is_sealed_again(start, settings):
     start(ANTHROPIC_API_KEY=SECRET)
     settings.SEALING_KEY = "another"
     assert not named().is_key_readable
@@ -138,13 +138,13 @@ def test_a_key_that_cannot_be_read_is_sealed_anew(start, settings):
     assert named().endpoint().key == SECRET
 
 
-def test_people_are_told_which_variable_says_what(start):
+def test_variables_of_a_provider_are_named(start):
     start(ANTHROPIC_API_KEY=SECRET)
     assert name_variables(named()) == {"base_url": "", "key": "ANTHROPIC_API_KEY"}
     assert name_variables(provider()) == {}
 
 
-def test_the_demo_is_always_there_with_a_key_of_its_own(start, settings):
+def test_the_demo_always_exists_with_its_own_key(start, settings):
     start()
     demo = Provider.objects.get(source=ProviderSource.DEMO)
     assert (demo.base_url, demo.endpoint().key) == (settings.DEMO_UPSTREAM_URL, demo_key())

@@ -1,4 +1,4 @@
-"""Chat Completions streams, chunk by chunk, and how they read."""
+"""Chat Completions streams built chunk by chunk, and their decoding."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ type Piece = dict[str, Any] | str
 
 
 def chunk(delta: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk with one choice, or with none when there is no delta."""
+    """A chunk with one choice, or without any if there is no delta."""
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "m", "choices": choices, **more}
 
@@ -40,7 +40,7 @@ def wire(*pieces: Piece) -> bytes:
 
 
 def replay(*pieces: Piece, **settings: Any) -> Read:
-    """The reply, read whole and byte by byte: both must give the same."""
+    """The reply, read at once and byte by byte, which must be equal."""
     to, sent = endpoint(ProtocolName.OPENAI, **settings), wire(*pieces)
     whole, cut = read_stream(to, [sent]), read_stream(to, bytewise(sent))
     assert (whole.blocks, whole.ended, whole.usage, whole.kind) == (cut.blocks, cut.ended, cut.usage, cut.kind)

@@ -1,4 +1,4 @@
-"""Reading recorded replies without a network, as the client would."""
+"""Reads recorded replies like the client, without a network."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ KEY = "sk-very-secret"
 
 @dataclass
 class Read:
-    """A reply as it ended up: its blocks, how it stopped, and the failure if it failed."""
+    """A reply at its end: its blocks, its stop reason, and its failure, if any."""
 
     blocks: list[dict[str, Any]] = field(default_factory=list)
     started: ReplyStarted | None = None

@@ -1,4 +1,4 @@
-"""The Messages API: every way in which a reply may come."""
+"""The Messages API: all forms of replies."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ TO = endpoint(ProtocolName.ANTHROPIC)
 
 
 def wire(*events: dict[str, Any] | str, named: bool = True) -> bytes:
-    """Events as bytes; strings go as they are."""
+    """Encodes events as bytes. Strings stay as they are."""
     return b"".join(
         event.encode()
         if isinstance(event, str)
@@ -54,7 +54,7 @@ HELLO = [opened(TEXT), delta("text_delta", text="Hel"), delta("text_delta", text
 
 
 def replay(*events: dict[str, Any] | str, named: bool = True) -> Read:
-    """The reply, read whole and byte by byte: both must give the same."""
+    """The reply, read at once and byte by byte, which must be equal."""
     sent = wire(*events, named=named)
     whole, cut = read_stream(TO, [sent]), read_stream(TO, bytewise(sent))
     assert (whole.blocks, whole.ended, whole.usage, whole.kind) == (cut.blocks, cut.ended, cut.usage, cut.kind)
@@ -62,7 +62,7 @@ def replay(*events: dict[str, Any] | str, named: bool = True) -> Read:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["with event names", "without event names"])
-def test_pings_and_unknown_events_are_passed_over(named: bool) -> None:
+def test_pings_and_unknown_events_are_ignored(named: bool) -> None:
     noise = [{"type": "ping"}, {"type": "weather_report", "rain": True}]
     read = replay(start(), *HELLO[:2], *noise, *HELLO[2:], ending(), STOP, named=named)
     assert (read.text, read.reason) == ("Hello", "end_turn")
@@ -74,7 +74,7 @@ def test_later_usage_replaces_earlier_usage() -> None:
     assert replay(start(), *HELLO, ending(usage=usage), STOP).usage == Usage(9, 5, 3)
 
 
-def test_the_usage_at_the_start_stays_where_nothing_later_is_said() -> None:
+def test_the_usage_at_the_start_stays_without_a_later_one() -> None:
     usage = {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 2}}
     read = replay(start(input_tokens=7, cache_creation_input_tokens=4), *HELLO, ending(usage=usage), STOP)
     assert read.usage == Usage(7, 5, None, 4, 2)
@@ -87,7 +87,7 @@ def test_an_error_in_the_stream_keeps_its_kind_and_the_text_before_it() -> None:
     assert read.failure and read.failure.detail == "Overloaded"
 
 
-def test_a_stream_that_just_stops_is_broken() -> None:
+def test_a_stream_without_an_end_is_broken() -> None:
     read = replay(start(), *HELLO[:2])
     assert (read.text, read.kind) == ("Hel", "broken_stream")
 
@@ -100,12 +100,12 @@ def test_the_last_event_makes_a_reply_complete_without_a_stop_reason() -> None:
     assert replay(start(), *HELLO, STOP).reason is None
 
 
-def test_the_end_may_be_told_twice() -> None:
+def test_the_end_may_come_twice() -> None:
     read = replay(start(), *HELLO, ending("max_tokens"), ending(None, {"output_tokens": 6}), STOP)
     assert (read.reason, read.usage.output_tokens) == ("max_tokens", 6)
 
 
-def test_a_tools_input_is_put_together() -> None:
+def test_the_input_of_a_tool_is_assembled() -> None:
     pieces = ["", '{"city": "Pa', 'ris"}']
     read = replay(
         start(),
@@ -122,7 +122,7 @@ def test_a_tool_may_have_no_input() -> None:
     assert replay(start(), opened(TOOL), closed(), ending("tool_use"), STOP).blocks == [TOOL]
 
 
-def test_a_tools_input_that_was_cut_off_is_kept_as_it_came() -> None:
+def test_incomplete_tool_input_is_kept_as_it_came() -> None:
     read = replay(
         start(), opened(TOOL), delta("input_json_delta", partial_json='{"ci'), closed(), ending("max_tokens"), STOP
     )
@@ -185,7 +185,7 @@ def test_server_tools_and_their_results_are_kept() -> None:
     assert read.blocks == [{**call, "input": {"query": "q"}}, result, {"type": "text", "text": "Hello"}]
 
 
-def test_citations_are_gathered() -> None:
+def test_citations_are_collected() -> None:
     cited = [delta("citations_delta", citation={"n": 1}), delta("citations_delta", citation={"n": 2})]
     read = replay(start(), *HELLO[:-1], *cited, closed(), ending(), STOP)
     assert read.blocks == [{"type": "text", "text": "Hello", "citations": [{"n": 1}, {"n": 2}]}]
@@ -196,7 +196,7 @@ def test_a_block_may_begin_with_content() -> None:
     assert read.text == "Oh, Hello"
 
 
-def test_a_tool_may_come_complete() -> None:
+def test_a_tool_call_may_arrive_complete() -> None:
     whole = {**TOOL, "input": {"city": "Paris"}}
     assert replay(start(), opened(whole), closed(), ending("tool_use"), STOP).blocks == [whole]
 
@@ -213,7 +213,7 @@ def test_a_delta_without_its_block_opens_one(piece: dict[str, Any], block: dict[
     assert replay(start(), piece, ending(), STOP).blocks == [block]
 
 
-def test_a_block_that_is_not_closed_ends_where_the_next_begins() -> None:
+def test_an_unclosed_block_ends_where_the_next_begins() -> None:
     read = replay(start(), *HELLO[:3], opened(TEXT, 1), delta("text_delta", 1, text="!"), ending(), STOP)
     assert [block["text"] for block in read.blocks] == ["Hello", "!"]
 
@@ -232,11 +232,11 @@ def test_a_damaged_event_breaks_the_stream() -> None:
     assert read.failure and "malformed" in read.failure.detail
 
 
-def test_a_reply_with_no_content_is_a_failure() -> None:
+def test_a_reply_without_content_is_a_failure() -> None:
     assert replay(start(), ending(), STOP).kind == "empty_reply"
 
 
-def test_a_refusal_may_come_without_content_and_is_explained() -> None:
+def test_a_refusal_without_content_has_an_explanation() -> None:
     details = {"type": "refusal", "category": "x", "explanation": "Not this."}
     read = replay(start(), ending("refusal", stop_details=details), STOP)
     assert read.ended and (read.ended.stop_reason, read.ended.explanation) == ("refusal", "Not this.")
@@ -251,7 +251,7 @@ def test_an_unknown_stop_reason_is_a_normal_end() -> None:
     assert replay(start(), *HELLO, ending("moonrise"), STOP).reason == "moonrise"
 
 
-# A reply in one piece
+# Unstreamed replies
 
 
 def test_a_whole_reply_is_read() -> None:
@@ -267,7 +267,7 @@ def test_a_whole_reply_is_read() -> None:
     assert (read.blocks, read.reason, read.usage) == (message["content"], "end_turn", Usage(10, 25, 0))
 
 
-def test_a_whole_reply_may_lack_what_older_servers_omit() -> None:
+def test_a_whole_reply_may_lack_fields_that_older_servers_omit() -> None:
     read = read_body(TO, b'{"content": [{"type": "text", "text": "Hello"}]}')
     assert (read.text, read.reason, read.usage) == ("Hello", None, Usage())
 
@@ -277,11 +277,11 @@ def test_an_error_with_status_200_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"hello": "world"}', b""])
-def test_what_is_no_reply_is_named_so(body: bytes) -> None:
+def test_other_answers_are_not_replies(body: bytes) -> None:
     assert read_body(TO, body).kind == "not_a_model_server"
 
 
-def test_an_empty_whole_reply_still_tells_what_it_cost() -> None:
+def test_an_empty_whole_reply_still_reports_its_usage() -> None:
     read = read_body(
         TO, b'{"content": [], "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 1}}'
     )

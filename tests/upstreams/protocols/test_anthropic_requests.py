@@ -1,4 +1,4 @@
-"""The Messages API: what is sent, and what is left out and said."""
+"""The Messages API: request bodies, and notes on what they leave out."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def notes(**settings: Any) -> list[str]:
     return anthropic.notes(ChatRequest("m", [user("hi")], **settings), TO)
 
 
-def test_only_what_was_set_is_sent() -> None:
+def test_only_settings_that_are_set_are_sent() -> None:
     hi = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
     assert payload() == {"model": "m", "max_tokens": 4096, "messages": hi, "stream": True}
     assert notes() == []
@@ -60,7 +60,7 @@ def test_without_a_key_no_header_is_sent() -> None:
     assert not {"authorization", "x-api-key", "anthropic-beta"} & set(sent)
 
 
-def test_messages_of_one_role_become_one() -> None:
+def test_adjacent_messages_of_one_role_are_merged() -> None:
     sent = payload(user("a"), user("b"), assistant("c"), user("d"))["messages"]
     assert [(m["role"], [b["text"] for b in m["content"]]) for m in sent] == [
         ("user", ["a", "b"]),
@@ -69,12 +69,12 @@ def test_messages_of_one_role_become_one() -> None:
     ]
 
 
-def test_what_is_empty_is_left_out() -> None:
+def test_empty_messages_are_left_out() -> None:
     sent = payload(user("", " \n"), user("a", ""), ChatMessage("assistant", []), user("b"))["messages"]
     assert [[b["text"] for b in m["content"]] for m in sent] == [["a", "b"]]
 
 
-def test_the_first_message_is_a_persons() -> None:
+def test_the_first_message_is_a_user_message() -> None:
     assert [m["role"] for m in payload(assistant("Welcome"), user("hi"))["messages"]] == ["user"]
 
 
@@ -84,7 +84,7 @@ def test_a_reply_to_continue_ends_without_white_space() -> None:
 
 
 @pytest.mark.parametrize("asked", [{"thinking_budget": 2048}, {"thinks_adaptively": True}])
-def test_a_reply_to_continue_holds_no_thinking_and_is_not_thought_over(asked: dict[str, Any]) -> None:
+def test_a_reply_to_continue_has_no_thinking_and_turns_thinking_off(asked: dict[str, Any]) -> None:
     begun = ChatMessage(
         "assistant", [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "So"}]
     )
@@ -109,33 +109,33 @@ def test_tool_results_come_first() -> None:
     assert sent["messages"][2]["content"] == [result, text]
 
 
-def test_a_tool_call_without_its_result_is_left_out_and_so_is_a_result_without_its_call() -> None:
+def test_unpaired_tool_calls_and_results_are_left_out() -> None:
     orphan = {"type": "tool_result", "tool_use_id": "nobody", "content": "x"}
     said = ChatMessage("assistant", [{"type": "text", "text": "I will look."}, TOOL])
     sent = payload(user("hi"), said, ChatMessage("user", [orphan, {"type": "text", "text": "well?"}]))
     assert [[b["type"] for b in m["content"]] for m in sent["messages"]] == [["text"], ["text"], ["text"]]
 
 
-def test_a_tool_call_goes_back_without_what_other_protocols_hung_on_it() -> None:
+def test_a_tool_call_goes_back_without_fields_of_other_protocols() -> None:
     call = {**TOOL, "raw_input": "{", "extra_content": {"google": {}}}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
     sent = payload(user("hi"), ChatMessage("assistant", [call]), ChatMessage("user", [result]))
     assert sent["messages"][1]["content"] == [TOOL]
 
 
-def test_thinking_makes_room_for_the_reply() -> None:
+def test_a_thinking_budget_raises_the_output_limit() -> None:
     sent = payload(thinking_budget=2048)
     assert (sent["thinking"], sent["max_tokens"]) == ({"type": "enabled", "budget_tokens": 2048}, 2048 + 4096)
 
 
-def test_adaptive_thinking_has_no_budget_and_more_room() -> None:
+def test_adaptive_thinking_has_a_higher_output_limit_and_no_budget() -> None:
     sent = payload(thinks_adaptively=True)
     assert (sent["thinking"], sent["max_tokens"]) == ({"type": "adaptive"}, 16384)
     assert payload(thinks_adaptively=True, max_tokens=9)["max_tokens"] == 9
 
 
 @pytest.mark.parametrize("effort", ["low", "medium", "high", "xhigh", "max"])
-def test_an_effort_is_sent_to_a_model_that_knows_it(effort: str) -> None:
+def test_an_effort_is_sent_to_models_that_accept_it(effort: str) -> None:
     asked: dict[str, Any] = {"reasoning_effort": Effort(effort), "takes_effort": True}
     assert payload(**asked)["output_config"] == {"effort": effort} and notes(**asked) == []
 
@@ -155,7 +155,7 @@ def test_an_effort_is_sent_to_a_model_that_knows_it(effort: str) -> None:
         ({"frequency_penalty": -1.0}, "frequency_penalty"),
     ],
 )
-def test_what_cannot_be_sent_is_left_out_and_said(wanted: dict[str, Any], left_out: str) -> None:
+def test_unsupported_settings_are_left_out_and_noted(wanted: dict[str, Any], left_out: str) -> None:
     assert left_out not in payload(**wanted)
     [note] = notes(**wanted)
     assert left_out.partition("_")[0].replace("output", "effort") in note.lower()
@@ -164,15 +164,15 @@ def test_what_cannot_be_sent_is_left_out_and_said(wanted: dict[str, Any], left_o
 @pytest.mark.parametrize(
     "wanted", [{"temperature": 1, "thinking_budget": 2048}, {"top_p": 0.97, "thinking_budget": 2048}]
 )
-def test_what_thinking_allows_is_sent(wanted: dict[str, Any]) -> None:
+def test_sampling_that_thinking_allows_is_sent(wanted: dict[str, Any]) -> None:
     name = next(iter(wanted))
     assert payload(**wanted)[name] == wanted[name] and notes(**wanted) == []
 
 
-def test_a_temperature_above_the_highest_is_lowered_and_said() -> None:
+def test_a_temperature_above_the_maximum_is_lowered_and_noted() -> None:
     assert payload(temperature=1.5)["temperature"] == 1
     assert "Temperature" in notes(temperature=1.5)[0]
 
 
-def test_penalties_of_zero_need_no_words() -> None:
+def test_penalties_of_zero_need_no_note() -> None:
     assert notes(presence_penalty=0, frequency_penalty=0) == []

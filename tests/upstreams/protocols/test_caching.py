@@ -1,4 +1,4 @@
-"""Prompt caching: what stands before a mark is the same, byte for byte, in every later request."""
+"""Prompt caching: everything before a mark is the same, byte for byte, in every later request."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -44,7 +44,7 @@ def without_marks(value: Any) -> Any:
 
 
 def until_mark(value: Any) -> Iterator[tuple[bytes, bool]]:
-    """The JSON of a request in pieces, without its marks; each with whether a mark stands at its end."""
+    """The JSON of a request in pieces, without its marks. Each comes with whether a mark ends it."""
     for name, inner in value.items():
         yield orjson.dumps(name) + b":", False
         if name in ("tools", "system"):
@@ -62,7 +62,7 @@ def blocks(value: list[dict[str, Any]]) -> Iterator[tuple[bytes, bool]]:
 
 
 def prefixes(sent: dict[str, Any]) -> list[bytes]:
-    """What stands before and with each mark."""
+    """The parts that end at each mark."""
     found, whole = [], b""
     for piece, is_marked in until_mark(sent):
         whole += piece
@@ -77,14 +77,14 @@ def marks(sent: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("tools", [True, False])
 @pytest.mark.parametrize("count", range(1, len(CONVERSATION)))
-def test_what_stood_before_a_mark_begins_every_later_request(count: int, tools: bool) -> None:
+def test_every_later_request_begins_with_the_cached_part(count: int, tools: bool) -> None:
     earlier = body(CONVERSATION[:count], tools)
     for later in (body(CONVERSATION[:more], tools) for more in range(count + 1, len(CONVERSATION) + 1)):
         whole = b"".join(piece for piece, _ in until_mark(later))
         assert prefixes(earlier) and all(whole.startswith(prefix) for prefix in prefixes(earlier))
 
 
-def test_the_bytes_themselves_begin_the_same_up_to_the_mark() -> None:
+def test_the_bytes_are_the_same_up_to_the_mark() -> None:
     first, second = (orjson.dumps(body(CONVERSATION[:count])) for count in (1, 3))
     end = first.rindex(b',"cache_control"')
     assert second.startswith(first[:end])
@@ -92,7 +92,7 @@ def test_the_bytes_themselves_begin_the_same_up_to_the_mark() -> None:
 
 
 @pytest.mark.parametrize("count", range(1, len(CONVERSATION) + 1))
-def test_marks_stand_on_the_tools_the_system_prompt_and_the_last_settled_turn(count: int) -> None:
+def test_marks_are_on_the_tools_the_system_prompt_and_the_history(count: int) -> None:
     sent = body(CONVERSATION[:count])
     assert 2 <= marks(sent) <= 4
     assert [tool.get("cache_control") for tool in sent["tools"]] == [None, MARK["cache_control"]]
@@ -124,17 +124,17 @@ def test_neither_thinking_nor_empty_text_is_marked() -> None:
     assert marks(alone) == 0
 
 
-def test_an_answer_that_is_continued_is_not_settled() -> None:
+def test_a_continued_answer_is_not_history() -> None:
     sent = body([*CONVERSATION[:3], ChatMessage("assistant", [{"type": "text", "text": "It is a"}])])
     assert "cache_control" in sent["messages"][1]["content"][-1]
     assert sent["messages"][3]["content"] == [{"type": "text", "text": "It is a"}]
 
 
-def test_without_anything_stable_nothing_is_marked() -> None:
+def test_without_a_stable_part_nothing_is_marked() -> None:
     sent = body([CONVERSATION[0]], tools=False, system="")
     assert marks(sent) == 0 and "system" not in sent
 
 
-def test_chat_completions_are_sent_no_marks() -> None:
+def test_chat_completions_get_no_marks() -> None:
     sent = openai.payload(ChatRequest("m", CONVERSATION, system="Be kind."), endpoint(ProtocolName.OPENAI))
     assert marks(sent) == 0

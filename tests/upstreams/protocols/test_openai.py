@@ -1,4 +1,4 @@
-"""Chat Completions: every way in which compatible servers let a reply come."""
+"""Chat Completions: all forms of replies of compatible servers."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from upstreams.events import Usage
 
 TO = endpoint(ProtocolName.OPENAI)
 
-# The ends a reply can have
+# Ends of replies
 
 
 @pytest.mark.parametrize("last", [[DONE], []], ids=["with [DONE]", "without [DONE]"])
@@ -22,7 +22,7 @@ def test_a_reply_is_read_with_its_usage(last: list[str]) -> None:
     assert read.started and (read.started.id, read.started.model) == ("chatcmpl-1", "m")
 
 
-def test_a_stream_that_just_stops_is_broken() -> None:
+def test_a_stream_without_an_end_is_broken() -> None:
     read = replay(ROLE, says("Hel"))
     assert (read.text, read.kind) == ("Hel", "broken_stream")
 
@@ -49,17 +49,17 @@ def test_an_error_in_the_stream_keeps_the_text_before_it(error: Piece, detail: s
     assert read.failure and read.failure.detail == detail
 
 
-def test_an_error_in_the_stream_is_told_by_its_code() -> None:
+def test_an_error_in_the_stream_is_identified_by_its_code() -> None:
     assert replay({"error": {"message": "x", "code": 429}}).kind == "rate_limited"
     assert replay({"error": {"message": "x", "type": "insufficient_quota"}}).kind == "quota_exhausted"
 
 
-def test_a_reply_with_no_content_is_a_failure() -> None:
+def test_a_reply_without_content_is_a_failure() -> None:
     assert replay("data:[DONE]\n\n").kind == "empty_reply"
     assert replay(ROLE, STOP, DONE).kind == "empty_reply"
 
 
-def test_a_reply_may_be_empty_when_there_is_a_reason_for_it() -> None:
+def test_a_reply_may_be_empty_for_a_reason() -> None:
     assert replay(ROLE, chunk({}, "length"), DONE).reason == "max_tokens"
 
 
@@ -69,7 +69,7 @@ def test_a_damaged_chunk_breaks_the_stream() -> None:
     assert read.failure and "malformed chunk" in read.failure.detail
 
 
-def test_done_completes_a_reply_that_gave_no_reason() -> None:
+def test_done_completes_a_reply_without_a_reason() -> None:
     assert replay(*HELLO, DONE).reason is None
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_read_after_done() -> None:
         ("insufficient_system_resource", "insufficient_system_resource"),
     ],
 )
-def test_reasons_are_told_in_our_words(reason: str, ours: str) -> None:
+def test_stop_reasons_are_translated(reason: str, ours: str) -> None:
     assert replay(*HELLO, chunk({}, reason), DONE).reason == ours
 
 
@@ -150,7 +150,7 @@ def test_text_is_read(pieces: list[Piece]) -> None:
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
     ],
 )
-def test_thinking_is_read_once_whatever_it_is_called(thinking: dict[str, Any]) -> None:
+def test_thinking_under_several_names_is_read_once(thinking: dict[str, Any]) -> None:
     read = replay(ROLE, chunk(thinking), says("ok"), STOP, DONE)
     thought = {"type": "thinking", "thinking": "hm", "signature": ""}
     assert read.blocks == [thought, {"type": "text", "text": "ok"}]
@@ -158,32 +158,32 @@ def test_thinking_is_read_once_whatever_it_is_called(thinking: dict[str, Any]) -
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 @pytest.mark.parametrize("lead", ["", "\n "])
-def test_thinking_in_tags_is_told_from_the_text(size: int, lead: str) -> None:
+def test_thinking_in_tags_is_split_from_the_text(size: int, lead: str) -> None:
     written = lead + "<think>\nhm, a < b </thin> so\n</think>\n\nok <think>not this</think>"
     pieces = [says(written[i : i + size]) for i in range(0, len(written), size)]
     read = replay(ROLE, *pieces, STOP, DONE)
     assert (read.thinking, read.text) == ("hm, a < b </thin> so", "ok <think>not this</think>")
 
 
-def test_empty_thinking_in_tags_is_no_thinking() -> None:
+def test_empty_thinking_in_tags_is_dropped() -> None:
     assert replay(says("<think>\n\n</think>\n\nok"), STOP, DONE).blocks == [{"type": "text", "text": "ok"}]
 
 
-def test_thinking_that_never_ended_is_kept() -> None:
+def test_thinking_without_an_end_is_kept() -> None:
     read = replay(says("<think>hm"), says(" </th"), chunk({}, "length"), DONE)
     assert (read.thinking, read.text) == ("hm </th", "")
 
 
 @pytest.mark.parametrize("text", ["  <thi", "<b>", " ok", "\n"])
-def test_text_that_only_begins_like_a_tag_is_text(text: str) -> None:
+def test_text_that_begins_like_a_tag_is_text(text: str) -> None:
     assert replay(says(text[:2]), says(text[2:]), STOP, DONE).text == text
 
 
-def test_tags_are_text_where_the_splitter_is_off() -> None:
+def test_tags_are_text_without_the_splitter() -> None:
     assert replay(says("<think>hm</think>"), STOP, DONE, splits_think_tags=False).text == "<think>hm</think>"
 
 
-def test_tags_are_text_where_thinking_has_its_own_field() -> None:
+def test_tags_are_text_if_thinking_has_its_own_field() -> None:
     read = replay(chunk({"reasoning_content": "hm"}), says("<think> is a tag"), STOP, DONE)
     assert (read.thinking, read.text) == ("hm", "<think> is a tag")
 
@@ -206,7 +206,7 @@ def test_the_last_usage_counts(pieces: list[Piece]) -> None:
     assert replay(*HELLO, *pieces, DONE).usage == Usage(20, 10)
 
 
-def test_usage_that_is_not_reported_is_not_invented() -> None:
+def test_unreported_usage_is_unknown() -> None:
     assert replay(*HELLO, STOP, DONE).usage == Usage()
 
 
@@ -220,11 +220,11 @@ def test_usage_that_is_not_reported_is_not_invented() -> None:
         ({**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None}, Usage(20, 10)),
     ],
 )
-def test_cached_tokens_are_no_input_tokens(reported: dict[str, Any], usage: Usage) -> None:
+def test_cached_tokens_are_not_input_tokens(reported: dict[str, Any], usage: Usage) -> None:
     assert replay(*HELLO, STOP, chunk(None, usage=reported), DONE).usage == usage
 
 
-# A reply in one piece
+# Unstreamed replies
 
 
 def completion(message: dict[str, Any], finish: str = "stop", **more: Any) -> bytes:
@@ -251,5 +251,5 @@ def test_an_error_with_status_200_is_an_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"hello": "world"}', b"", b'{"choices": []}'])
-def test_what_is_no_reply_is_named_so(body: bytes) -> None:
+def test_other_answers_are_not_replies(body: bytes) -> None:
     assert read_body(TO, body).kind == "not_a_model_server"

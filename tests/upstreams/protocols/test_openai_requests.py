@@ -1,4 +1,4 @@
-"""Chat Completions: what is sent, and what is left out and said."""
+"""Chat Completions: request bodies, and notes on what they leave out."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def sent(*messages: ChatMessage, **settings: Any) -> list[dict[str, Any]]:
     return payload(*messages, **settings)["messages"]
 
 
-def test_only_what_was_set_is_sent() -> None:
+def test_only_settings_that_are_set_are_sent() -> None:
     assert payload() == {
         "model": "m",
         "messages": [{"role": "user", "content": "hi"}],
@@ -42,7 +42,7 @@ def test_only_what_was_set_is_sent() -> None:
     }
 
 
-def test_stream_options_are_sent_with_a_stream_only() -> None:
+def test_stream_options_are_only_sent_with_a_stream() -> None:
     assert "stream_options" not in payload(stream=False)
 
 
@@ -54,17 +54,17 @@ def test_settings_are_sent() -> None:
     assert [body[name] for name in names] == [1.5, 0.9, -1, 0, ["a", "b"], 9]
 
 
-def test_the_output_limit_has_the_name_that_the_provider_knows() -> None:
+def test_the_output_limit_has_the_name_that_the_provider_expects() -> None:
     body = payload(at={"max_tokens_field": "max_completion_tokens"}, max_tokens=9)
     assert body["max_completion_tokens"] == 9 and "max_tokens" not in body
 
 
-def test_more_stop_sequences_than_the_protocol_takes_are_refused() -> None:
+def test_too_many_stop_sequences_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="4 stop sequences"):
         payload(stop_sequences=tuple("abcde"))
 
 
-def test_top_k_is_sent_where_it_is_known_and_else_said() -> None:
+def test_top_k_is_sent_to_servers_that_accept_it_and_noted_otherwise() -> None:
     request = ChatRequest("m", [user("hi")], top_k=5)
     assert payload(at={"accepts_top_k": True}, top_k=5)["top_k"] == 5
     assert "top_k" not in payload(top_k=5)
@@ -73,14 +73,14 @@ def test_top_k_is_sent_where_it_is_known_and_else_said() -> None:
 
 
 @pytest.mark.parametrize(("budget", "effort"), [(1024, "low"), (4096, "medium"), (12288, "high")])
-def test_a_thinking_budget_is_sent_as_an_effort_where_that_is_known(budget: int, effort: str) -> None:
+def test_a_thinking_budget_is_sent_as_an_effort_to_servers_that_accept_it(budget: int, effort: str) -> None:
     assert payload(at={"reasoning_effort": True}, thinking_budget=budget)["reasoning_effort"] == effort
     assert "reasoning_effort" not in payload(thinking_budget=budget)
     assert len(openai.notes(ChatRequest("m", [user("hi")], thinking_budget=budget), to())) == 1
 
 
 @pytest.mark.parametrize("effort", list(Effort))
-def test_a_reasoning_effort_is_sent_as_it_was_chosen(effort: Effort) -> None:
+def test_a_reasoning_effort_is_sent_unchanged(effort: Effort) -> None:
     asked: dict[str, Any] = {"reasoning_effort": effort, "thinking_budget": 2048}
     at = {"reasoning_effort": True}
     assert payload(at=at, **asked)["reasoning_effort"] == effort
@@ -89,7 +89,7 @@ def test_a_reasoning_effort_is_sent_as_it_was_chosen(effort: Effort) -> None:
     assert "reasoning effort" in openai.notes(ChatRequest("m", [user("hi")], **asked), to())[0]
 
 
-def test_adaptive_thinking_is_left_to_the_model_and_said() -> None:
+def test_adaptive_thinking_is_left_to_the_model_and_noted() -> None:
     at = {"reasoning_effort": True}
     assert not {"reasoning_effort", "thinking"} & set(payload(at=at, thinks_adaptively=True))
     [note] = openai.notes(ChatRequest("m", [user("hi")], thinks_adaptively=True), to(**at))
@@ -156,12 +156,12 @@ def test_a_pdf_is_sent_as_a_file_and_a_text_as_text() -> None:
         {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
     ],
 )
-def test_what_is_kept_elsewhere_is_refused_by_name(block: dict[str, Any]) -> None:
+def test_attachments_stored_elsewhere_are_refused(block: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match=block["type"]):
         payload(user(block))
 
 
-def test_tool_calls_and_results_are_messages_of_their_own() -> None:
+def test_tool_calls_and_results_are_separate_messages() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
     result = {
         "type": "tool_result",
@@ -183,7 +183,7 @@ def test_tool_calls_and_results_are_messages_of_their_own() -> None:
     ]
 
 
-def test_a_tool_call_goes_back_with_what_its_server_hung_on_it() -> None:
+def test_a_tool_call_goes_back_with_the_extra_fields_of_its_server() -> None:
     signed = {**TOOL, "extra_content": {"google": {"thought_signature": "s"}}}
     result = {"type": "tool_result", "tool_use_id": "a", "content": "yes"}
     answer = sent(user("hi"), assistant(signed), user(result))[1]

@@ -1,4 +1,4 @@
-"""Chat Completions: tool calls, however compatible servers cut them into pieces."""
+"""Chat Completions: tool calls, in all the pieces that compatible servers send."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from upstreams.protocols import PROTOCOLS
 from upstreams.sse import SSEDecoder
 
 
-def test_a_tool_call_is_put_together() -> None:
+def test_a_tool_call_is_assembled() -> None:
     pieces = [
         calls(call(index=0, id="a", type="function", name="f")),
         calls(call('{"x"', index=0)),
@@ -25,7 +25,7 @@ def test_a_tool_call_is_put_together() -> None:
     assert tools(*pieces) == [("a", "f", {"x": 1})]
 
 
-def test_tool_calls_without_index_are_told_apart_by_their_ids() -> None:
+def test_ids_distinguish_tool_calls_without_index() -> None:
     assert tools(calls(call('{"x":1}', id="a", name="f")), calls(call('{"x":2}', id="b", name="g"))) == [
         ("a", "f", {"x": 1}),
         ("b", "g", {"x": 2}),
@@ -36,7 +36,7 @@ def test_a_piece_without_index_and_id_continues_the_last_call() -> None:
     assert tools(calls(call('{"x"', id="a", name="f")), calls(call(":1}"))) == [("a", "f", {"x": 1})]
 
 
-def test_tool_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+def test_ids_distinguish_tool_calls_that_share_an_index() -> None:
     both = calls(call('{"x":1}', index=0, id="a", name="f"), call('{"x":2}', index=0, id="b", name="f"))
     assert tools(both) == [("a", "f", {"x": 1}), ("b", "f", {"x": 2})]
 
@@ -61,7 +61,7 @@ def test_arguments_may_be_an_object_or_nothing(arguments: Any, value: dict[str, 
     assert tools(calls(call(arguments, index=0, id="a", name="f"))) == [("a", "f", value)]
 
 
-def test_arguments_that_are_no_json_are_kept_as_they_came() -> None:
+def test_arguments_that_are_not_json_are_kept_as_they_came() -> None:
     read = replay(calls(call("{x: 1", index=0, id="a", name="f")), chunk({}, "tool_calls"), DONE)
     assert read.blocks == [{"type": "tool_use", "id": "a", "name": "f", "input": {}, "raw_input": "{x: 1"}]
 
@@ -72,30 +72,30 @@ def test_the_older_function_call_counts_only_alone() -> None:
     assert tools(chunk({**older, "tool_calls": [call("{}", index=0, id="a", name="f")]})) == [("a", "f", {})]
 
 
-def test_what_a_server_hangs_on_a_call_is_kept() -> None:
+def test_extra_fields_of_a_call_are_kept() -> None:
     signed = call("{}", index=0, id="a", name="f", extra_content={"google": {"thought_signature": "s"}})
     read = replay(calls(signed), chunk({}, "tool_calls"), DONE)
     assert read.blocks[0]["extra_content"] == {"google": {"thought_signature": "s"}}
 
 
-def test_that_there_are_tool_calls_decides_over_the_reason() -> None:
+def test_tool_calls_overrule_the_stop_reason() -> None:
     assert replay(says("ok"), calls(call("{}", index=0, id="a", name="f")), STOP, DONE).reason == "tool_use"
 
 
-def test_words_between_calls_stand_where_they_came() -> None:
+def test_text_between_calls_keeps_its_place() -> None:
     whole = call("{}", index=0, id="a", name="f"), call("{}", index=1, id="b", name="g")
     read = replay(says("One."), calls(whole[0]), says("\n"), says("Two."), calls(whole[1]), says("\n\n"), STOP, DONE)
     kinds = [(block["type"], block.get("text", block.get("id"))) for block in read.blocks]
     assert kinds == [("text", "One."), ("tool_use", "a"), ("text", "\nTwo."), ("tool_use", "b")]
 
 
-def test_words_that_come_in_the_middle_of_a_call_wait_for_its_end() -> None:
+def test_text_in_the_middle_of_a_call_waits_for_its_end() -> None:
     head, rest = call('{"x"', index=0, id="a", name="f"), call(":1}", index=0)
     read = replay(calls(head), says("So"), calls(rest), says(" on."), STOP, DONE)
     assert [(block.get("input"), block.get("text")) for block in read.blocks] == [({"x": 1}, None), (None, "So on.")]
 
 
-def test_what_is_known_late_of_a_call_is_kept() -> None:
+def test_late_fields_of_a_call_are_kept() -> None:
     signed = {"index": 0, "extra_content": {"google": {"thought_signature": "s"}}}
     read = replay(calls(call("{", index=0, id="a", name="f")), calls(call("}", name="g", **signed)), STOP, DONE)
     assert read.blocks == [
@@ -103,11 +103,11 @@ def test_what_is_known_late_of_a_call_is_kept() -> None:
     ]
 
 
-# Calls are told while they come
+# Calls are emitted as they arrive
 
 
 def told(*pieces: dict[str, Any]) -> Iterator[list[str]]:
-    """What each chunk makes known, and at last the end of the stream."""
+    """The events of each chunk, and then of the end of the stream."""
     sse, decoder = SSEDecoder(), PROTOCOLS[ProtocolName.OPENAI].Decoder(endpoint(ProtocolName.OPENAI))
     for piece in (*pieces, DONE):
         events = [event for data in sse.feed(wire(piece)) for event in decoder.feed(data)]
@@ -127,7 +127,7 @@ def in_words(event: object) -> str:
     return ""
 
 
-def test_a_call_is_told_from_its_name_to_its_last_piece() -> None:
+def test_a_call_is_emitted_from_its_name_to_its_last_piece() -> None:
     head, pieces = calls(call(index=0, id="a", name="f")), [calls(call(text, index=0)) for text in ('{"x"', ":1}")]
     assert list(told(says("Hm."), head, *pieces)) == [
         ["text", "Hm."],
@@ -148,7 +148,7 @@ def test_a_call_is_closed_when_the_next_begins() -> None:
     ]
 
 
-def test_a_call_that_comes_before_the_one_in_front_is_whole_waits_for_it() -> None:
+def test_a_call_waits_until_the_one_before_is_whole() -> None:
     heads = calls(call("", index=0, id="a", name="f"), call("", index=1, id="b", name="g"))
     pieces = [('{"x": "}', 0), ('{"y"', 1), ('\\""}', 0), (": 2}", 1)]
     assert list(told(heads, *(calls(call(text, index=index)) for text, index in pieces))) == [
@@ -166,11 +166,11 @@ def test_a_call_waits_for_its_name_and_its_id() -> None:
     assert list(told(*map(calls, pieces))) == [[], [], ["f a", '{"x":1}'], ["closed {'x': 1}"]]
 
 
-def test_arguments_that_are_an_object_are_told_as_they_are() -> None:
+def test_arguments_in_an_object_are_emitted_as_they_are() -> None:
     assert list(told(calls(call({"x": 1}, index=0, id="a", name="f")))) == [["f a", '{"x":1}'], ["closed {'x': 1}"]]
 
 
-def test_the_older_function_call_is_told_at_the_end() -> None:
+def test_the_older_function_call_is_emitted_at_the_end() -> None:
     older = chunk({"function_call": {"name": "f", "arguments": "{}"}})
     assert list(told(older)) == [[], ["f call_0", "{}", "closed {}"]]
 
@@ -181,7 +181,7 @@ arguments = st.dictionaries(
 
 
 @given(st.lists(arguments, min_size=1, max_size=3), st.data())
-def test_calls_are_put_together_in_whatever_order_their_pieces_come(inputs: list[dict[str, Any]], data: Any) -> None:
+def test_calls_are_assembled_from_pieces_in_any_order(inputs: list[dict[str, Any]], data: Any) -> None:
     written = [json.dumps(value) for value in inputs]
     cuts = [data.draw(st.integers(0, len(text))) for text in written]
     order = data.draw(st.permutations([index for index in range(len(inputs)) for _ in range(2)]))

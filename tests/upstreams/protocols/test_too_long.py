@@ -1,4 +1,4 @@
-"""A prompt that is too long is known as such, in whatever words a server says it."""
+"""A prompt that is too long is recognised in the words of every server."""
 
 import json
 
@@ -25,7 +25,7 @@ TO = endpoint(ProtocolName.OPENAI)
         "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
     ],
 )
-def test_the_words_of_many_servers_are_known(words: str) -> None:
+def test_the_messages_of_many_servers_are_recognised(words: str) -> None:
     error = {"error": {"type": "invalid_request_error", "message": words}}
     assert read_refusal(TO, 400, {}, json.dumps(error).encode()).kind == "request_too_large"
     assert find_failure(TO, error).kind == "request_too_large"  # type: ignore[union-attr]
@@ -41,11 +41,11 @@ def test_the_words_of_many_servers_are_known(words: str) -> None:
         "thinking.budget_tokens must be less than max_tokens",
     ],
 )
-def test_other_refusals_stay_what_they_are(words: str) -> None:
+def test_other_refusals_keep_their_kind(words: str) -> None:
     error = {"error": {"type": "invalid_request_error", "message": words}}
     assert read_refusal(TO, 400, {}, json.dumps(error).encode()).kind == "invalid_request"
 
 
-def test_a_fault_of_the_server_is_not_taken_for_it() -> None:
+def test_a_failure_of_the_server_is_not_mistaken_for_it() -> None:
     error = {"error": {"type": "api_error", "message": "prompt is too long"}}
     assert read_refusal(TO, 500, {}, json.dumps(error).encode()).kind == "server_failed"

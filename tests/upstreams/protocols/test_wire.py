@@ -1,4 +1,4 @@
-"""Streams in the bytes of both protocols: whatever arrives together, the reply is the same."""
+"""Streams in the bytes of both protocols. The reply does not depend on how they are cut."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_reply_reads_the_same_wherever_its_bytes_are_cut(stream: Path) -> None
 
 
 @given(st.sampled_from(STREAMS), st.integers(0, 100_000))
-def test_a_reply_that_is_cut_short_is_never_taken_for_complete(stream: Path, length: int) -> None:
+def test_an_incomplete_reply_never_counts_as_complete(stream: Path, length: int) -> None:
     wire = stream.read_bytes()
     read, whole = replay(stream, wire[: length % len(wire)]), replay(stream, wire)
     assert read.failure or read.blocks == whole.blocks

@@ -1,4 +1,4 @@
-"""Each kind of block on the wire of both protocols: streamed or whole it reads the same, and goes back as it came."""
+"""Every kind of block in both protocols: it reads the same streamed and whole, and goes back as it came."""
 
 import json
 from collections import Counter
@@ -41,13 +41,13 @@ def to(stream: Path) -> Endpoint:
 
 
 def whole(stream: Path) -> dict[str, Any]:
-    """The same reply, not streamed."""
+    """The same reply, unstreamed."""
     body: dict[str, Any] = json.loads(stream.with_suffix(".json").read_text())
     return body
 
 
 def sent(to: Endpoint, messages: list[ChatMessage]) -> Any:
-    """The messages of a request, as the bytes of JSON."""
+    """The messages of a request as JSON bytes."""
     return PROTOCOLS[to.protocol].payload(ChatRequest("m", messages), to)["messages"]
 
 
@@ -56,7 +56,7 @@ def as_bytes(value: object) -> bytes:
 
 
 def after(read: Read) -> list[ChatMessage]:
-    """The turn that comes next, with a result for each call."""
+    """The next turn, with a result for each call."""
     results = [
         {"type": "tool_result", "tool_use_id": block["id"], "content": "Done."}
         for block in read.blocks
@@ -82,13 +82,13 @@ def test_a_reply_reads_the_same_streamed_and_whole(stream: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", FROM_MESSAGES, ids=lambda path: path.stem)
-def test_what_came_from_the_messages_api_goes_back_byte_for_byte(stream: Path) -> None:
+def test_replies_of_the_messages_api_go_back_byte_for_byte(stream: Path) -> None:
     read = read_stream(to(stream), [stream.read_bytes()])
     assert as_bytes(sent(to(stream), after(read))[1]["content"]) == as_bytes(whole(stream)["content"])
 
 
 @pytest.mark.parametrize("stream", FROM_CHAT, ids=lambda path: path.stem)
-def test_what_came_from_chat_completions_goes_back_without_what_was_thought(stream: Path) -> None:
+def test_replies_of_chat_completions_go_back_without_thinking(stream: Path) -> None:
     read = read_stream(to(stream), [stream.read_bytes()])
     message = whole(stream)["choices"][0]["message"]
     said = message.get("refusal") or message["content"]
@@ -102,13 +102,13 @@ def test_what_came_from_chat_completions_goes_back_without_what_was_thought(stre
 
 @pytest.mark.parametrize("protocol", list(ProtocolName))
 @pytest.mark.parametrize("request_file", REQUESTS, ids=lambda path: path.stem)
-def test_what_was_said_is_asked_in_either_protocol(request_file: Path, protocol: ProtocolName) -> None:
+def test_a_conversation_can_be_sent_in_either_protocol(request_file: Path, protocol: ProtocolName) -> None:
     case = json.loads(request_file.read_text())
     said = [ChatMessage(message["role"], message["blocks"]) for message in case["said"]]
     asked = sent(endpoint(protocol, caches_prompts=False), said)
     assert as_bytes(asked) == as_bytes(case[protocol.value])
 
 
-def test_every_recording_is_complete_and_looked_at() -> None:
+def test_every_recording_is_complete_and_used() -> None:
     assert Counter(stream.stem for stream in STREAMS) == Counter(KINDS.keys())
     assert {path.stem for path in (WIRE / "blocks").glob("*.json")} == set(KINDS)

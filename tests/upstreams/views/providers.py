@@ -1,4 +1,4 @@
-"""What the tests of the provider pages share."""
+"""Helpers for the tests of the provider pages."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The provider pages: what administrators do there, and what nobody else may."""
+"""The provider pages, for administrators only."""
 
 import pytest
 from django.urls import reverse
@@ -35,7 +35,7 @@ def address(name, house, small):
 
 
 @pytest.mark.parametrize("name", [*PAGES, *ACTIONS, *ACTIONS_ON_MODELS])
-def test_nobody_but_an_administrator_comes_in(name, house, ada, browser_of, client):
+def test_only_administrators_have_access(name, house, ada, browser_of, client):
     small = model_of(house, is_listed=False)
     for method in ("get", "post"):
         assert getattr(browser_of(ada), method)(address(name, house, small), FIELDS).status_code == 403
@@ -44,14 +44,14 @@ def test_nobody_but_an_administrator_comes_in(name, house, ada, browser_of, clie
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_an_administrator_does(name, house, admin):
+def test_administrators_have_access(name, house, admin):
     answer = admin.get(address(name, house, model_of(house)))
     assert answer.status_code == 200
     assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize("name", [*ACTIONS, *ACTIONS_ON_MODELS])
-def test_looking_changes_nothing(name, house, admin):
+def test_reading_a_page_changes_nothing(name, house, admin):
     assert admin.get(address(name, house, model_of(house))).status_code == 405
 
 
@@ -62,7 +62,7 @@ def test_the_permission_is_enough(house, ben, browser_of):
     assert browser_of(ben).get(at("providers")).status_code == 200
 
 
-def test_an_empty_list_says_what_to_do_and_offers_it(admin):
+def test_an_empty_list_explains_how_to_start(admin):
     sync_providers()
     page = admin.get(at("providers")).text
     assert "Connect a model server" in page
@@ -103,7 +103,7 @@ def test_a_provider_is_added_with_its_key_sealed(admin):
         ("protocol", "gopher", "Select a valid choice"),
     ],
 )
-def test_a_slip_is_told_at_its_field_and_nothing_is_stored(field, value, words, house, admin):
+def test_errors_are_shown_at_their_fields_and_nothing_is_stored(field, value, words, house, admin):
     answer = admin.post(at("provider_add"), {**FIELDS, "name": "New", "key": SECRET, field: value})
     assert answer.status_code == 422
     assert words in str(answer.context["form"].errors[field])
@@ -137,7 +137,7 @@ def test_a_stored_key_does_not_follow_to_another_server(elsewhere, house, admin)
     assert house.base_url == "http://models.example/v1"
 
 
-def test_another_server_takes_a_key_of_its_own_or_none(house, admin):
+def test_another_server_needs_its_own_key_or_none(house, admin):
     admin.post(at("provider_edit", house.pk), {**FIELDS, "base_url": "http://other.example/v1", "key": "sk-other"})
     house.refresh_from_db()
     assert (house.base_url, house.endpoint().key) == ("http://other.example/v1", "sk-other")
@@ -152,7 +152,7 @@ def test_another_path_of_the_same_server_keeps_the_key(house, admin):
     assert (house.base_url, house.endpoint().key) == ("http://models.example:80/openai/v1", SECRET)
 
 
-def test_a_changed_server_has_its_models_listed_anew(house, admin):
+def test_a_changed_server_is_listed_again(house, admin):
     Provider.objects.update(listed_at="2026-01-01T00:00Z", listing_error="old")
     admin.post(at("provider_edit", house.pk), {**FIELDS, "name": "Only renamed"})
     house.refresh_from_db()
@@ -162,7 +162,7 @@ def test_a_changed_server_has_its_models_listed_anew(house, admin):
     assert (house.listed_at, house.listing_error) == (None, "")
 
 
-def test_a_key_that_cannot_be_read_is_said_in_words(house, admin, settings):
+def test_an_unreadable_key_is_explained_on_the_page(house, admin, settings):
     settings.SEALING_KEY = "another"
     assert "unreadable" in admin.get(at("providers")).text
     assert "sealed with another SEALING_KEY" in admin.get(at("provider", house.pk)).text
@@ -177,7 +177,7 @@ def test_a_doubtful_address_is_saved_with_a_warning(admin):
     assert "do not end in /v1" in answer.text
 
 
-def test_what_the_environment_says_is_shown_and_not_changed(admin, settings):
+def test_settings_of_the_environment_are_shown_and_cannot_be_changed(admin, settings):
     settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL = SECRET, "https://proxy.example"
     sync_providers()
     named = Provider.objects.get(source=ProviderSource.ENVIRONMENT, protocol="anthropic")
@@ -191,7 +191,7 @@ def test_what_the_environment_says_is_shown_and_not_changed(admin, settings):
     assert admin.post(at("provider_delete", named.pk)).status_code == 403
 
 
-def test_one_that_left_the_environment_can_be_deleted_but_not_enabled(admin, settings):
+def test_a_provider_removed_from_the_environment_can_be_deleted_but_not_enabled(admin, settings):
     settings.ANTHROPIC_API_KEY = SECRET
     sync_providers()
     settings.ANTHROPIC_API_KEY = ""
@@ -202,7 +202,7 @@ def test_one_that_left_the_environment_can_be_deleted_but_not_enabled(admin, set
     assert admin.post(at("provider_delete", named.pk)).status_code == 302
 
 
-def test_the_demo_can_be_paused_but_neither_edited_nor_deleted(admin):
+def test_the_demo_can_be_disabled_but_neither_edited_nor_deleted(admin):
     sync_providers()
     demo = Provider.objects.get(source=ProviderSource.DEMO)
     assert admin.get(at("provider", demo.pk)).status_code == 200
@@ -212,7 +212,7 @@ def test_the_demo_can_be_paused_but_neither_edited_nor_deleted(admin):
     assert ChatModel.objects.default() is None
 
 
-def test_a_provider_is_paused_and_taken_up_again(house, admin):
+def test_a_provider_can_be_disabled_and_enabled(house, admin):
     model_of(house)
     admin.post(at("provider_enabling", house.pk), {"enabled": "off"})
     assert not ChatModel.objects.offered()
@@ -220,14 +220,14 @@ def test_a_provider_is_paused_and_taken_up_again(house, admin):
     assert ChatModel.objects.offered()
 
 
-def test_deleting_asks_first(house, admin):
+def test_deletion_needs_confirmation(house, admin):
     assert "You cannot undo this" in admin.get(at("provider_delete", house.pk)).text
     assert Provider.objects.exists()
     admin.post(at("provider_delete", house.pk))
     assert not Provider.objects.exists()
 
 
-def test_a_name_is_text_and_never_markup(admin):
+def test_names_are_escaped(admin):
     admin.post(at("provider_add"), {**FIELDS, "name": "<script>alert(1)</script>"})
     assert "<script>alert" not in admin.get(at("providers")).text
 

@@ -1,4 +1,4 @@
-"""Base URLs: which are refused, which are doubted, and whose server they name."""
+"""Base URLs: which are refused, which cause a warning, and which name the same server."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from upstreams import addresses
         "http://10.0.0.7/gateway/openai/v1",
     ],
 )
-def test_an_address_of_any_network_will_do(url):
+def test_addresses_in_any_network_are_accepted(url):
     assert addresses.find_fault(url) == ""
 
 
@@ -40,7 +40,7 @@ def test_an_address_of_any_network_will_do(url):
         "http://[::1/v1",
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_words(url):
+def test_unusable_addresses_are_refused_with_a_reason(url):
     assert addresses.find_fault(url).endswith(".")
 
 
@@ -48,7 +48,7 @@ def test_a_refusal_does_not_repeat_the_password():
     assert "secret" not in addresses.find_fault("http://ada:secret@models.example")
 
 
-def test_slashes_at_the_end_say_nothing():
+def test_trailing_slashes_are_removed():
     assert addresses.normalize(" https://api.example.com/v1// ") == "https://api.example.com/v1"
 
 
@@ -65,7 +65,7 @@ def test_slashes_at_the_end_say_nothing():
         ("", "", False),
     ],
 )
-def test_a_server_is_its_scheme_host_and_port(one, other, same):
+def test_scheme_host_and_port_identify_a_server(one, other, same):
     assert addresses.have_same_origin(one, other) is same
 
 
@@ -80,5 +80,5 @@ def test_a_server_is_its_scheme_host_and_port(one, other, same):
         ("openai", "https://models.example/vault", True),
     ],
 )
-def test_a_path_that_is_probably_a_slip_is_doubted(protocol, url, is_doubted):
+def test_a_probably_wrong_path_causes_a_warning(protocol, url, is_doubted):
     assert bool(addresses.find_doubt(protocol, url)) is is_doubted

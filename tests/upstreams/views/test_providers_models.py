@@ -1,4 +1,4 @@
-"""The table of a provider's models: what is offered, the default, limits and prices."""
+"""The table of a provider's models: which are offered, the default, limits and prices."""
 
 from decimal import Decimal
 
@@ -27,7 +27,7 @@ def at(name, *args):
     return reverse(name, args=args)
 
 
-def test_a_model_is_offered_and_withdrawn_with_its_switch(house, admin):
+def test_a_switch_offers_and_withdraws_a_model(house, admin):
     small = model_of(house, is_default=True)
     row = admin.post(at("chat_model_enabling", small.pk), {"enabled": "off"}, headers=HTMX).text
     small.refresh_from_db()
@@ -45,7 +45,7 @@ def test_the_star_makes_a_model_the_default(house, admin):
     assert (old.is_default, ChatModel.objects.default()) == (False, new)
 
 
-def test_a_long_list_is_narrowed_and_changed_as_narrowed(house, admin):
+def test_a_long_list_can_be_filtered_and_changed_with_its_filter(house, admin):
     for number in range(10):
         model_of(house, f"{'big' if number % 2 else 'small'}-{number}", is_enabled=False)
     table = admin.get(at("chat_models", house.pk), {"q": "BIG"}, headers=HTMX).text
@@ -67,14 +67,14 @@ def test_a_model_is_added_by_hand(house, admin):
     )
 
 
-def test_one_model_is_not_added_twice(house, admin):
+def test_a_model_cannot_be_added_twice(house, admin):
     model_of(house, "large")
     answer = admin.post(at("chat_model_add", house.pk), {"model_id": "large"})
     assert (answer.status_code, ChatModel.objects.count()) == (422, 1)
     assert "already has a model with this ID" in answer.text
 
 
-def test_names_limits_and_prices_are_edited(house, admin):
+def test_names_limits_and_prices_can_be_edited(house, admin):
     small = model_of(house)
     fields = {"model_id": "small", "name": "Small one", "supports_thinking": "on", "context_window": "8000"}
     admin.post(at("chat_model", small.pk), {**fields, "max_output_tokens": "500", "output_price": "1.5"})
@@ -95,7 +95,7 @@ def test_an_emptied_field_follows_the_server_again(house, admin):
     assert (small.name, small.context_window) == ("Theirs", 900)
 
 
-def test_the_id_of_a_listed_model_is_the_servers(house, admin):
+def test_the_id_of_a_listed_model_cannot_be_changed(house, admin):
     small = model_of(house, as_listed={"name": "small"})
     admin.post(at("chat_model", small.pk), {"model_id": "other"})
     small.refresh_from_db()
@@ -106,20 +106,20 @@ def test_the_id_of_a_listed_model_is_the_servers(house, admin):
     ("field", "value"),
     [("context_window", "0"), ("max_output_tokens", "-1"), ("input_price", "-0.01"), ("cache_read_price", "abc")],
 )
-def test_figures_that_make_no_sense_are_refused_at_the_field(field, value, house, admin):
+def test_invalid_figures_are_refused_at_their_fields(field, value, house, admin):
     small = model_of(house)
     answer = admin.post(at("chat_model", small.pk), {"model_id": "small", field: value})
     assert answer.status_code == 422 and field in answer.context["form"].errors
 
 
-def test_only_what_the_server_does_not_list_is_removed(house, admin):
+def test_only_unlisted_models_can_be_deleted(house, admin):
     listed, mine = model_of(house, "listed"), model_of(house, "mine", is_listed=False)
     assert admin.post(at("chat_model_delete", listed.pk)).status_code == 404
     admin.post(at("chat_model_delete", mine.pk))
     assert list(ChatModel.objects.all()) == [listed]
 
 
-def test_prices_are_shown_as_they_were_entered(house, admin):
+def test_prices_are_shown_as_entered(house, admin):
     model_of(house, input_price=Decimal("3.0000"), output_price=Decimal("0.2500"), cache_read_price=Decimal("100"))
     page = admin.get(at("provider", house.pk)).text
     assert ">3<" in page and ">0.25<" in page and ">100 / –<" in page

@@ -1,4 +1,4 @@
-"""Testing a connection and listing models from the pages, against a real server."""
+"""Connection tests and listings of models from the pages, with a real server."""
 
 import pytest
 from django.test import AsyncClient
@@ -42,14 +42,14 @@ def fields(server, **changes):
     return {**FIELDS, "base_url": server.url, **changes}
 
 
-async def test_a_connection_that_works_is_said_to(server, house, admin):
+async def test_a_working_connection_is_reported(server, house, admin):
     report = (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
     assert "House responds and offers 1 model." in report
     assert server.requests[-1].headers["authorization"] == f"Bearer {SECRET}"
     assert SECRET not in report
 
 
-async def test_a_doubt_about_the_address_is_said_once(server, house, admin):
+async def test_a_warning_about_the_address_is_shown_once(server, house, admin):
     await Provider.objects.aupdate(base_url=server.url.removesuffix("/v1"))
     server.listing = REFUSED
     page = (await admin.post(at("provider_trial", house.pk))).text
@@ -57,25 +57,25 @@ async def test_a_doubt_about_the_address_is_said_once(server, house, admin):
     assert "usually end in /v1" not in (await admin.post(at("provider_trial", house.pk), headers=HTMX)).text
 
 
-async def test_values_are_tried_before_they_are_saved(server, admin):
+async def test_values_can_be_tested_before_they_are_saved(server, admin):
     report = (await admin.post(at("provider_trial_of_new"), fields(server, name="", key="sk-new"), headers=HTMX)).text
     assert "The server responds and offers 1 model." in report
     assert server.requests[-1].headers["authorization"] == "Bearer sk-new"
     assert not await Provider.objects.aexists()
 
 
-async def test_without_script_the_whole_form_comes_back_without_its_key(server, admin):
+async def test_without_scripts_the_form_comes_back_without_its_key(server, admin):
     page = (await admin.post(at("provider_trial_of_new"), fields(server, key="sk-new"))).text
     assert "House responds and offers 1 model." in page and f'value="{server.url}"' in page
     assert "sk-new" not in page
 
 
-async def test_an_empty_key_field_tries_the_stored_key(server, house, admin):
+async def test_an_empty_key_field_tests_the_stored_key(server, house, admin):
     await admin.post(at("provider_trial_of_form", house.pk), fields(server), headers=HTMX)
     assert server.requests[-1].headers["authorization"] == f"Bearer {SECRET}"
 
 
-async def test_a_stored_key_is_not_tried_on_another_server(server, house, admin):
+async def test_a_stored_key_is_not_sent_to_another_server(server, house, admin):
     with ModelServer("openai") as other:
         answer = await admin.post(at("provider_trial_of_form", house.pk), fields(other), headers=HTMX)
         assert "another server" in answer.text and not other.requests
@@ -95,12 +95,12 @@ async def test_the_step_that_failed_is_named(server, house, admin):
     assert "Could not connect" in report and "administrator" not in report
 
 
-async def test_values_that_cannot_be_tried_are_named_and_nothing_is_sent(server, admin):
+async def test_invalid_values_are_reported_and_nothing_is_sent(server, admin):
     report = (await admin.post(at("provider_trial_of_new"), fields(server, base_url="x"), headers=HTMX)).text
     assert "Nothing was sent" in report and "Base URL" in report
 
 
-async def test_an_unreadable_key_is_named(server, house, admin, settings):
+async def test_an_unreadable_key_is_reported(server, house, admin, settings):
     settings.SEALING_KEY = "another"
     for name in ("provider_trial", "provider_trial_of_form"):
         report = (await admin.post(at(name, house.pk), fields(server), headers=HTMX)).text
@@ -108,7 +108,7 @@ async def test_an_unreadable_key_is_named(server, house, admin, settings):
     assert not server.requests
 
 
-async def test_a_failed_listing_is_shown_and_tried_again_from_there(server, house, admin):
+async def test_a_failed_listing_is_shown_and_can_be_retried(server, house, admin):
     server.listing = REFUSED
     section = (await admin.post(at("provider_listing", house.pk), headers=HTMX)).text
     assert "House rejected the API key." in section and "Try again" in section
@@ -119,14 +119,14 @@ async def test_a_failed_listing_is_shown_and_tried_again_from_there(server, hous
     assert "Test model" in section and "Try again" not in section
 
 
-async def test_a_new_provider_lists_its_models_by_itself(house, admin):
+async def test_a_new_provider_lists_its_models_automatically(house, admin):
     page = (await admin.get(at("provider", house.pk))).text
     assert 'hx-trigger="load"' in page
     assert (await admin.post(at("provider_listing", house.pk)))["Location"] == at("provider", house.pk)
     assert 'hx-trigger="load"' not in (await admin.get(at("provider", house.pk))).text
 
 
-async def test_nobody_else_makes_the_server_ask(server, house, ada):
+async def test_nobody_else_can_start_a_connection_test(server, house, ada):
     client = AsyncClient()
     await client.aforce_login(ada)
     for name in ("provider_trial", "provider_trial_of_form", "provider_listing"):
