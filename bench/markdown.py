@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from conversations.markdown import StreamingMarkdown, render
-from conversations.markdown.code import coloured
+from conversations.markdown.code import colour
 
 TOKEN, FRAME, RUNS = 4, 12, 5
 PROSE = (
@@ -43,7 +43,7 @@ def numbered(size: int) -> str:
 
 def streamed(text: str) -> tuple[float, int]:
     """Seconds and bytes of one stream."""
-    coloured.cache_clear()
+    colour.cache_clear()
     stream, sent = StreamingMarkdown(), 0
     start = time.perf_counter()
     for at in range(0, len(text), FRAME):
@@ -53,7 +53,7 @@ def streamed(text: str) -> tuple[float, int]:
 
 
 def rendered(text: str) -> float:
-    coloured.cache_clear()
+    colour.cache_clear()
     start = time.perf_counter()
     render(text)
     return time.perf_counter() - start

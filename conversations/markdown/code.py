@@ -7,22 +7,22 @@ from time import thread_time
 from typing import Final
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.lexers._mapping import LEXERS
-from pygments.token import STANDARD_TYPES, _TokenType
+from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.token import STANDARD_TYPES
 
-from conversations.markdown import lexing, sanitise
-from conversations.markdown.sanitise import COLOURS, escape, words
+from conversations.markdown import sanitise
+from conversations.markdown.lexing import Token, TokenType, lex
+from conversations.markdown.sanitise import COLOURS, escape, split_words
 
-COLOURED_UP_TO: Final = 20_000
-"""Characters; colouring costs about a microsecond each, on the loop that serves everybody."""
+LONGEST_COLOURED: Final = 20_000
+"""Characters. Colouring costs about half a microsecond each, on the event loop that serves everybody."""
 _LONGEST_LINE: Final = 500
 _MOST_EMPTY_LINES: Final = 50
-_SECONDS, _SECONDS_EACH = 0.1, 1e-5
-"""What colouring may take at most, and for each character: some lexers are quadratic in what nobody writes."""
+# Some lexers take quadratic time on sources that nobody writes by accident.
+_MOST_SECONDS, _MOST_SECONDS_PER_CHARACTER = 0.1, 1e-5
 
-# Only lexers of wide use: a lexer's regular expressions run over whatever anybody posts.
-_COLOURED: Final = words(
+# Only widely used languages, because a lexer's regular expressions run over anything that anybody posts.
+_COLOURED: Final = split_words(
     "apacheconf bash bat c clojure cmake console cpp csharp css dart diff docker elixir erlang fortran fsharp go "
     "graphql groovy haskell hcl html http ini java javascript json jsx julia kotlin latex less llvm lua make "
     "markdown matlab mysql nasm nginx nix objective-c ocaml perl php postgresql powershell protobuf pycon python r rst "
@@ -37,84 +37,95 @@ _HEAD = (
 FOOT: Final = "</code></pre></div>"
 
 
-def head(info: str) -> str:
-    """Everything of a block of code before its first character; FOOT is what comes after the last."""
-    return _HEAD.format(language=escape(_named(_word(info))))
+def render_head(info: str) -> str:
+    """Returns the HTML of a block of code up to its first character. FOOT follows the last one."""
+    return _HEAD.format(language=escape(_name_language(_find_language(info))))
 
 
-def block(info: str, source: str) -> str:
-    """A block of code, coloured if its language is known and its size allows."""
-    return head(info) + coloured(_word(info), source) + FOOT
+def render_block(info: str, source: str) -> str:
+    """Returns a block of code, coloured if its language is known and its size allows it."""
+    return render_head(info) + colour(_find_language(info), source) + FOOT
 
 
-def growing_block(info: str, source: str) -> str:
-    """A block of code that will be longer soon, and is not worth colouring yet."""
-    return head(info) + escape(source) + FOOT
+def render_growing_block(info: str, source: str) -> str:
+    """Returns a block of code without colours, which are not worth their cost while it grows."""
+    return render_head(info) + escape(source) + FOOT
 
 
 @lru_cache(maxsize=128)
-def coloured(language: str, source: str) -> str:
-    """The content of a block of code: escaped text and spans with a Pygments class, nothing else."""
-    if not _is_colourable(source) or (lexer := _lexer(language)) is None:
+def colour(language: str, source: str) -> str:
+    """Returns the content of a block of code: escaped text, and spans with a Pygments class if it can be coloured."""
+    if not _is_colourable(source) or (lexer := load_lexer(language)) is None:
         return escape(source)
-    tokens = _tokens(lexer, source)
+    tokens = _lex_in_time(lexer, source)
     if "".join(text for _, text in tokens) != source:
         return escape(source)
-    return sanitise.code.clean("".join(_spans(tokens)))
+    return sanitise.code.clean("".join(_render_tokens(tokens)))
 
 
 def _is_colourable(source: str) -> bool:
     return (
-        len(source) <= COLOURED_UP_TO
+        len(source) <= LONGEST_COLOURED
         and "\n" * _MOST_EMPTY_LINES not in source
         and all(len(line) <= _LONGEST_LINE for line in source.split("\n"))
     )
 
 
-def _tokens(lexer: Lexer, source: str) -> list[tuple[_TokenType, str]]:
-    """The tokens of a source; not all of them if they take too long."""
-    tokens: list[tuple[_TokenType, str]] = []
-    end = thread_time() + _SECONDS + _SECONDS_EACH * len(source)
-    for some in batched(lexing.tokens(lexer, source), 64):
-        tokens += some
+def _lex_in_time(lexer: Lexer, source: str) -> list[Token]:
+    """Returns the tokens of a source, or only the first ones if they take too long."""
+    tokens: list[Token] = []
+    end = thread_time() + _MOST_SECONDS + _MOST_SECONDS_PER_CHARACTER * len(source)
+    for batch in batched(lex(lexer, source), 64):
+        tokens += batch
         if thread_time() > end:
             break
     return tokens
 
 
-def _spans(tokens: list[tuple[_TokenType, str]]) -> list[str]:
+def _render_tokens(tokens: list[Token]) -> list[str]:
     pieces: list[str] = []
     for kind, text in tokens:
-        if colour := _colour(kind):
-            pieces += f'<span class="{colour}">', escape(text), "</span>"
+        if name := _find_class(kind):
+            pieces += f'<span class="{name}">', escape(text), "</span>"
         else:
             pieces.append(escape(text))
     return pieces
 
 
+# Classes that share the colour of another.
+_ALIKE = {
+    "no": "nv",
+    "ne": "nc",
+    "nn": "nc",
+    "ni": "se",
+    "si": "se",
+    "kc": "m",
+    "gu": "gh",
+    "ow": "k",
+    "cp": "nd",
+}
+
+
 @cache
-def _colour(kind: _TokenType) -> str:
-    """The nearest class in use on the way up from a kind of token, or nothing for plain text."""
-    for step in reversed(kind.split()):
-        name: str = STANDARD_TYPES.get(step, "")
+def _find_class(kind: TokenType) -> str:
+    """Returns the class of a kind of token or of its nearest ancestor that has one, empty for plain text."""
+    for ancestor in reversed(kind.split()):
+        name: str = STANDARD_TYPES.get(ancestor, "")
         if (name := _ALIKE.get(name, name)) in COLOURS:
             return name
     return ""
 
 
-# Classes that share the colour of another.
-_ALIKE = {"no": "nv", "ne": "nc", "nn": "nc", "ni": "se", "si": "se", "kc": "m", "gu": "gh", "ow": "k", "cp": "nd"}
+@cache
+def _load_aliases() -> dict[str, tuple[str, str]]:
+    """Returns, for every name of a language, how people write it and its lexer's first alias."""
+    return {alias: (name, aliases[0]) for name, aliases, *_ in get_all_lexers(plugins=False) for alias in aliases}
 
 
 @cache
-def _aliases() -> dict[str, tuple[str, str]]:
-    """Every name of a language: how people write it, and the name its lexer is kept under."""
-    return {alias: (lexer[1], lexer[2][0]) for lexer in LEXERS.values() for alias in lexer[2]}
-
-
-@cache
-def _coloured_aliases() -> frozenset[str]:
-    known = _aliases()
+def load_coloured_aliases() -> frozenset[str]:
+    """Returns the first aliases of the lexers in use."""
+    known = _load_aliases()
     return frozenset(known[alias][1] for alias in _COLOURED if alias in known)
 
 
@@ -122,19 +133,21 @@ _loading = Lock()
 
 
 @lru_cache(maxsize=64)
-def _lexer(language: str) -> Lexer | None:
-    _, alias = _aliases().get(language, ("", ""))
-    if alias not in _coloured_aliases():
+def load_lexer(language: str) -> Lexer | None:
+    """Returns the lexer for any name of a language, None if it is not in use."""
+    _, alias = _load_aliases().get(language, ("", ""))
+    if alias not in load_coloured_aliases():
         return None
-    # Pygments puts a lexer together when it is first used, and two threads that do so at once spoil it.
+    # Pygments builds a lexer on first use, and two threads that do so at the same time break it.
     with _loading:
         return get_lexer_by_name(alias, stripnl=False, ensurenl=False)
 
 
-def _word(info: str) -> str:
-    words = info.split(maxsplit=1)
-    return words[0].strip("{}.").lower()[:40] if words else ""
+def _find_language(info: str) -> str:
+    """Returns the language that a fence's info string begins with."""
+    parts = info.split(maxsplit=1)
+    return parts[0].strip("{}.").lower()[:40] if parts else ""
 
 
-def _named(language: str) -> str:
-    return _aliases().get(language, (language, ""))[0] or "Text"
+def _name_language(language: str) -> str:
+    return _load_aliases().get(language, (language, ""))[0] or "Text"

@@ -1,9 +1,9 @@
-"""Where a text may point: the schemes that survive, bare addresses, and pictures that are only named."""
+"""Links: which addresses are safe, bare addresses in a text, and images, which are named but never loaded."""
 
 import re
 from urllib.parse import urlsplit
 
-from conversations.markdown.sanitise import escape, quotable
+from conversations.markdown.sanitise import escape, escape_attribute
 
 _SAFE = re.compile(
     r"https?://(?:[^\s/?#@\"'<>]*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?(?:[/?#]|\Z)|mailto:[^\s]", re.IGNORECASE
@@ -13,21 +13,22 @@ _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
 def is_safe(url: str) -> bool:
-    """Whether a link may lead there: an absolute http, https or mailto address."""
+    """Whether a link may use this address: an absolute http, https or mailto one."""
     return _SAFE.match(url) is not None
 
 
 def open_link(url: str, title: str = "") -> str:
-    """The start tag of a link to a safe address; its rel and target are set by the sanitiser."""
-    return f'<a href="{quotable(url)}" title="{quotable(title)}">' if title else f'<a href="{quotable(url)}">'
+    """Returns the start tag of a link to a safe address. The sanitiser adds `rel` and `target`."""
+    href = escape_attribute(url)
+    return f'<a href="{href}" title="{escape_attribute(title)}">' if title else f'<a href="{href}">'
 
 
-def with_links(text: str) -> str:
-    """Escaped text in which bare http and https addresses are links."""
+def link_addresses(text: str) -> str:
+    """Returns escaped text in which bare http and https addresses are links."""
     pieces: list[str] = []
     done = 0
     for found in _BARE.finditer(text):
-        url = _without_punctuation(found[0])
+        url = _strip_punctuation(found[0])
         if is_safe(url):
             pieces += escape(text[done : found.start()]), open_link(url), escape(url), "</a>"
             done = found.start() + len(url)
@@ -35,23 +36,24 @@ def with_links(text: str) -> str:
     return "".join(pieces)
 
 
-def image(url: str, alt: str, *, linked: bool) -> str:
-    """A picture as its name: fetching it would tell a stranger who reads here, and when."""
+def render_image(url: str, alt: str, *, in_link: bool) -> str:
+    """Returns an image as its name. Loading it would tell a stranger who reads the conversation, and when."""
     name = escape(alt.strip() or "Image")
-    if linked or not is_safe(url):
+    if in_link or not is_safe(url):
         return f'<span class="image">{name} <small>image, not shown</small></span>'
-    return f'<a class="image" href="{quotable(url)}">{name} <small>image on {escape(_host(url))}</small></a>'
+    host = escape(_find_host(url))
+    return f'<a class="image" href="{escape_attribute(url)}">{name} <small>image on {host}</small></a>'
 
 
-def _host(url: str) -> str:
+def _find_host(url: str) -> str:
     try:
         return urlsplit(url).hostname or "another site"
     except ValueError:
         return "another site"
 
 
-def _without_punctuation(url: str) -> str:
-    """The address without the punctuation of the sentence around it; a bracket stays if it was opened inside."""
+def _strip_punctuation(url: str) -> str:
+    """Removes the punctuation of the sentence around an address. A bracket stays if it was opened in the address."""
     end = len(url)
     depth = {opener: url.count(opener) - url.count(closer) for closer, opener in _CLOSERS.items()}
     while end and (last := url[end - 1]):

@@ -17,48 +17,48 @@ from conversations.markdown.sanitise import escape
 LONGEST: Final = 1000
 """Characters of a formula; a longer one is shown as its source."""
 
-# Environments latex2mathml does not know, as the ones it draws alike.
+# Environments that latex2mathml does not know, and draws correctly as align*.
 _ALIKE = re.compile(r"\\(begin|end)\{(?:aligned|alignedat|gather\*?|gathered|split|eqnarray\*?|equation\*?)\}")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _LEADING = re.compile(rb"[ \t>]*")
 
 
 @lru_cache(maxsize=512)
-def formula(latex: str, *, display: bool) -> str:
-    """A formula as sanitised MathML, or its source as code if it cannot be drawn."""
-    drawn = _mathml(latex, "block" if display else "inline") if len(latex) <= LONGEST else ""
+def render_formula(latex: str, *, display: bool) -> str:
+    """Returns a formula as sanitised MathML, or its source as code if it cannot be drawn."""
+    drawn = _convert(latex, "block" if display else "inline") if len(latex) <= LONGEST else ""
     if not drawn:
         return f"<code>{escape(latex.strip())}</code>"
     return f'<span class="math">{drawn}</span>' if display else drawn
 
 
-def _mathml(latex: str, display: str) -> str:
+def _convert(latex: str, display: str) -> str:
     try:
         tree = convert_to_element(_ALIKE.sub(r"\\\1{align*}", latex), display=display)
-    except Exception:  # Whatever a person typed: the library fails in its own ways and in IndexError, RecursionError…
+    except Exception:  # On invalid LaTeX the library raises its own errors, but also IndexError, RecursionError…
         return ""
     for element in tree.iter():
-        # The library keeps character references as text, for a serialiser that would undo all escaping.
+        # The library stores character references as text and relies on a serialiser that undoes all escaping.
         element.text = html.unescape(element.text) if element.text else None
     del tree.attrib["xmlns"]
     return sanitise.math.clean(tostring(tree, encoding="unicode"))
 
 
-def events_with_formulas(text: str) -> list[Event]:
-    r"""The events of a text, with InlineMath for each \(…\) and DisplayMath for each \[…\] on lines of its own.
+def parse_with_formulas(text: str) -> list[Event]:
+    r"""Returns the events of a text, with InlineMath for each \(…\) and DisplayMath for each \[…\] on its own lines.
 
-    The formulas are masked by letters and the text is parsed again, so that nothing inside them is taken for Markdown.
+    It masks the formulas with letters and parses the text again, so that nothing inside them is read as Markdown.
     """
     raw = text.encode()
-    found = list(_formulas(raw, text))
+    found = list(_find_formulas(raw, text))
     masked = bytearray(raw)
     for start, end, _ in found:
         masked[start:end] = b"".join(_mask(line) for line in raw[start:end].splitlines(keepends=True))
-    return _merged(_placed(parse_with_range(masked.decode()), masked, found))
+    return _merge_texts(_put_back(parse_with_range(masked.decode()), masked, found))
 
 
-def _merged(events: Iterator[Event]) -> list[Event]:
-    """Events in which no two texts touch, as the parser gives them where no offsets are asked for."""
+def _merge_texts(events: Iterator[Event]) -> list[Event]:
+    """Joins texts that touch, as the parser does when it is not asked for offsets."""
     merged: list[Event] = []
     for event in events:
         if merged and "Text" in event and "Text" in merged[-1]:
@@ -68,9 +68,9 @@ def _merged(events: Iterator[Event]) -> list[Event]:
     return merged
 
 
-def _formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:
-    """Where formulas stand, in order: an opener and its closer among the same inline content."""
-    places = _inline_places(text)
+def _find_formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:
+    """Yields start, end and event of each formula, in order. Opener and closer are in the same inline content."""
+    places = _find_inline_places(text)
     opened: tuple[int, bytes, int] | None = None
     for found in _ESCAPED.finditer(raw):
         place, mark = places.get(found.start(1)), found[1]
@@ -78,15 +78,15 @@ def _formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:
             continue
         if opened and opened[0] == place and mark == opened[1]:
             start, end = opened[2], found.end()
-            if event := _formula_event(raw, start, end):
+            if event := _make_event(raw, start, end):
                 yield start, end, event
             opened = None
         elif mark in b"([":
             opened = place, {b"(": b")", b"[": b"]"}[mark], found.start()
 
 
-def _inline_places(text: str) -> dict[int, int]:
-    """For each offset at which a piece of text starts, the number of the block it stands in."""
+def _find_inline_places(text: str) -> dict[int, int]:
+    """Returns, for each offset at which a piece of text starts, the number of its block."""
     places: dict[int, int] = {}
     block = 0
     for event, span in parse_with_range(text):
@@ -98,7 +98,7 @@ def _inline_places(text: str) -> dict[int, int]:
     return places
 
 
-def _formula_event(raw: bytes, start: int, end: int) -> Event | None:
+def _make_event(raw: bytes, start: int, end: int) -> Event | None:
     lines = raw[start + 2 : end - 2].decode().split("\n")
     latex = "\n".join([lines[0], *(line.lstrip(" \t>") for line in lines[1:])]).strip()
     if not latex:
@@ -112,16 +112,16 @@ def _formula_event(raw: bytes, start: int, end: int) -> Event | None:
 
 
 def _mask(line: bytes) -> bytes:
-    """A line of a formula as letters of the same length; its start and its bars may matter to the blocks around."""
+    """Replaces a line of a formula by letters, except its start and its bars, which may matter to the blocks around."""
     start = _LEADING.match(line)
     kept = start[0] if start else b""
     return kept + re.sub(rb"[^\n|]", b"x", line[len(kept) :])
 
 
-def _placed(
+def _put_back(
     events: Iterator[tuple[Event, Any]], masked: bytearray, found: list[tuple[int, int, Event]]
 ) -> Iterator[Event]:
-    """The events of the masked text, each formula in the place of its mask."""
+    """Yields the events of the masked text with each formula in the place of its mask."""
     starts = [start for start, _, _ in found]
     written = 0
     for event, span in events:

@@ -5,12 +5,12 @@ from typing import Any
 
 from pyromark import Markdown, Options
 
-# The parser's own types are a union of dozens of TypedDicts that narrow nowhere.
+# The parser's own types are a union of dozens of TypedDicts, which type checkers cannot narrow.
 type Event = Any
 type Span = Any
 
 INLINE = ("Emphasis", "Strong", "Strikethrough", "Link", "Image")
-"""The elements that do not end the line they stand on."""
+"""The elements that do not end the line they are on."""
 
 _parser = Markdown(
     options=Options.ENABLE_TABLES
@@ -26,5 +26,5 @@ def parse(text: str) -> list[Event]:
 
 
 def parse_with_range(text: str) -> Iterator[tuple[Event, Span]]:
-    """Events with the UTF-8 byte offsets they stand at."""
+    """Yields events with their start and end as UTF-8 byte offsets."""
     return _parser.events_with_range(text)

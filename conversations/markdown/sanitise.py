@@ -1,25 +1,23 @@
-"""The second wall: allow-lists that all rendered HTML passes, whatever the writer meant to write."""
+"""The second wall: all rendered HTML passes an allow-list, whatever the writer meant to write."""
 
 import re
 
 import nh3
 
 
-def words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def split_words(text: str) -> set[str]:
+    return set(text.split())
 
 
 ALERTS = ("note", "tip", "important", "warning", "caution")
-COLOURS = words("c gd gh gi k kt m na nb nc nd nf nt nv o s se")
-"""The Pygments classes in use; the stylesheet for code has one rule for each."""
+COLOURS = split_words("c gd gh gi k kt m na nb nc nd nf nt nv o s se")
+"""The Pygments classes in use. static/css/code.css has a rule for each."""
 
 _CELLS = {"center", "right"}
 
 body = nh3.Cleaner(
-    tags=set(
-        words(
-            "a blockquote br code del div em h2 h3 h4 h5 h6 hr li ol p small span strong table tbody td th thead tr ul"
-        )
+    tags=split_words(
+        "a blockquote br code del div em h2 h3 h4 h5 h6 hr li ol p small span strong table tbody td th thead tr ul"
     ),
     attributes={"a": {"href", "title"}, "ol": {"start"}},
     tag_attribute_values={
@@ -41,23 +39,19 @@ body = nh3.Cleaner(
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )
 
-code = nh3.Cleaner(tags={"span"}, attributes={}, allowed_classes={"span": set(COLOURS)}, url_schemes=set())
+code = nh3.Cleaner(tags={"span"}, attributes={}, allowed_classes={"span": COLOURS}, url_schemes=set())
 
 math = nh3.Cleaner(
-    tags=set(
-        words(
-            "math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
-            "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none"
-        )
+    tags=split_words(
+        "math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
+        "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none"
     ),
     attributes={
-        "*": set(
-            words(
-                "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form frame "
-                "height largeop linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize "
-                "movablelimits notation rowlines rowspacing rspace scriptlevel separator stretchy symmetric voffset "
-                "width"
-            )
+        "*": split_words(
+            "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form frame "
+            "height largeop linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize "
+            "movablelimits notation rowlines rowspacing rspace scriptlevel separator stretchy symmetric voffset "
+            "width"
         )
     },
     url_schemes=set(),
@@ -67,24 +61,24 @@ _UNFIT = re.compile("[\r\0\ufdd0-\ufdef\ud800-\udfff]")
 _UNFIT_CHARACTER = re.compile("[\0\ufdd0-\ufdef\ud800-\udfff]")
 
 
-def readable(text: str) -> str:
-    """The text with its lines ended by \\n and without what is no character: NUL, lone surrogates, noncharacters."""
+def normalise(text: str) -> str:
+    """Ends all lines with \\n, and replaces NUL, lone surrogates and noncharacters by U+FFFD."""
     if not _UNFIT.search(text):
         return text
     return _UNFIT_CHARACTER.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def escape(text: str) -> str:
-    """Text for an element's content, spelled as the sanitiser spells it."""
+    """Returns text for an element's content, spelled as the sanitiser spells it."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if text.isascii():
         return text
     if _UNFIT_CHARACTER.search(text):
-        # Character references can spell what `readable` took out, and U+FDD0 marks where our own controls go.
+        # Character references can spell what `normalise` replaced, and U+FDD0 marks the places of our own controls.
         text = _UNFIT_CHARACTER.sub("\ufffd", text)
     return text.replace("\xa0", "&nbsp;")
 
 
-def quotable(text: str) -> str:
-    """Text for an attribute in double quotes."""
+def escape_attribute(text: str) -> str:
+    """Returns text for an attribute in double quotes."""
     return escape(text).replace('"', "&quot;")

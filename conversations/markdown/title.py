@@ -1,25 +1,25 @@
-"""A conversation's title from the first line that somebody wrote in it."""
+"""A conversation's title, made from the first line of its first message."""
 
 from typing import Final
 
 from conversations.markdown.parse import INLINE, parse
-from conversations.markdown.sanitise import readable
+from conversations.markdown.sanitise import normalise
 
 LONGEST: Final = 60
 _LOOKED_AT: Final = 2000
-# They take no room, but join what scripts and emoji join.
+# They are invisible, but scripts and emoji need them.
 _JOINERS: Final = "\u200c\u200d"
 
 
 def title_from(text: str) -> str:
-    """The first line as plain text without Markdown's marks, cut between words; empty if there is nothing to read."""
-    for line in _plain(readable(text[:_LOOKED_AT])).split("\n"):
-        if title := " ".join(_visible(line).split()):
-            return _cut(title)
+    """Returns the first line without Markdown's marks, cut between words. Empty if there is nothing to read."""
+    for line in _extract_text(normalise(text[:_LOOKED_AT])).split("\n"):
+        if title := " ".join(_replace_invisible(line).split()):
+            return _shorten(title)
     return ""
 
 
-def _plain(text: str) -> str:
+def _extract_text(text: str) -> str:
     pieces: list[str] = []
     for event in parse(text):
         if isinstance(event, str):
@@ -33,12 +33,12 @@ def _plain(text: str) -> str:
     return "".join(pieces)
 
 
-def _visible(line: str) -> str:
-    """The line without controls, and without what turns the direction of writing."""
+def _replace_invisible(line: str) -> str:
+    """Replaces control characters and those that change the direction of writing by spaces."""
     return "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in line)
 
 
-def _cut(title: str) -> str:
+def _shorten(title: str) -> str:
     if len(title) <= LONGEST:
         return title
     cut = title[:LONGEST].rsplit(" ", 1)[0] if " " in title[: LONGEST + 1] else title[: LONGEST - 1]

@@ -1,4 +1,4 @@
-"""Events as HTML: everything is escaped, the whole is sanitised, and only then given our controls."""
+"""Writes events as HTML: everything is escaped and the whole is sanitised, before it gets our own controls."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from conversations.markdown.parse import Event
 from conversations.markdown.sanitise import escape
 
 DEEPEST: Final = 60
-"""Levels of nesting that are drawn; browsers stop at some 500, and nobody reads that far."""
+"""Levels of nesting that are drawn. Browsers stop at about 500, and nobody reads that far."""
 
 _START_TAGS: Final = {"Paragraph": "<p>", "Emphasis": "<em>", "Strong": "<strong>", "Strikethrough": "<del>"}
 _END_TAGS: Final = {
@@ -19,17 +19,17 @@ _END_TAGS: Final = {
 }
 _ATOMS: Final = {"SoftBreak": "\n", "HardBreak": "<br>", "Rule": "<hr>"}
 _ATOMS_OF_PEOPLE: Final = {**_ATOMS, "SoftBreak": "<br>"}
-# One level down: the page has its own first heading, and a message is a part of it.
+# One level down, because the first level is the page's own heading.
 _HEADINGS: Final = {f"H{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
 _ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
 _CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
 
 
 class Writer:
-    """Writes the HTML of a list of events, once: it takes them apart.
+    """Writes a list of events as HTML. It consumes the events, so it can do so once.
 
-    What the allow-list must not let through from a text (buttons, checkboxes, MathML, colours) waits as an island, and
-    its number stands between noncharacters, which no text contains, until the rest is sanitised.
+    What the allow-list must not let through from a text (buttons, checkboxes, MathML, colours) is an island. Until the
+    rest is sanitised, a number between noncharacters, which no text contains, takes its place.
     """
 
     def __init__(self, events: list[Event], *, breaks: bool, growing: bool) -> None:
@@ -42,7 +42,7 @@ class Writer:
         self._depth = 0
         self._link = ""
 
-    def html(self) -> str:
+    def write(self) -> str:
         out, atoms = self._out, self._atoms
         for event in self._rest:
             if event.__class__ is str:
@@ -52,66 +52,68 @@ class Writer:
             if kind == "Text" and "://" not in value:
                 out.append(escape(value))
             else:
-                _HANDLERS[kind](self, value)
+                _WRITERS[kind](self, value)
         clean = sanitise.body.clean("".join(out))
         if not self._islands:
             return clean
         return _ISLAND.sub(lambda found: self._islands[int(found[1])], clean)
 
-    def _island(self, html: str) -> None:
+    def _add_island(self, html: str) -> None:
         self._out.append(f"\ufdd0{len(self._islands)}\ufdd0")
         self._islands.append(html)
 
-    def _coming(self) -> list[Event]:
-        """The events that are not written yet."""
+    def _remaining(self) -> list[Event]:
+        """Returns the events that are not written yet."""
         return self._events[len(self._events) - length_hint(self._rest) :]
 
     # Inline content
 
-    def _text(self, text: str) -> None:
-        self._out.append(escape(text) if self._link else links.with_links(text))
+    def _write_text(self, text: str) -> None:
+        self._out.append(escape(text) if self._link else links.link_addresses(text))
 
-    def _code(self, text: str) -> None:
+    def _write_code(self, text: str) -> None:
         self._out.append(f"<code>{escape(text)}</code>")
 
-    def _raw(self, text: str) -> None:
+    def _write_raw(self, text: str) -> None:
         self._out.append(escape(text))
 
-    def _inline_math(self, latex: str) -> None:
-        after = next(iter(self._coming()), None)
+    def _write_inline_math(self, latex: str) -> None:
+        after = next(iter(self._remaining()), None)
         if isinstance(after, dict) and after.get("Text", " ")[0].isalnum():
-            # "$5/$10" names prices.
+            # "$5/$10" are prices.
             self._out.append(escape(f"${latex}$"))
         else:
-            self._island(math.formula(latex, display=False))
+            self._add_island(math.render_formula(latex, display=False))
 
-    def _display_math(self, latex: str) -> None:
-        self._island(math.formula(latex, display=True))
+    def _write_display_math(self, latex: str) -> None:
+        self._add_island(math.render_formula(latex, display=True))
 
-    def _task(self, done: bool) -> None:
+    def _write_task(self, done: bool) -> None:
         self._out[self._item] = '<li class="task">'
-        self._island(f'<input type="checkbox" disabled{" checked" * done} aria-label="{"Done" if done else "To do"}"> ')
+        self._add_island(
+            f'<input type="checkbox" disabled{" checked" * done} aria-label="{"Done" if done else "To do"}"> '
+        )
 
     # Elements
 
-    def _start(self, tag: Any) -> None:
+    def _start_element(self, tag: Any) -> None:
         name, value = (tag, None) if tag.__class__ is str else next(iter(tag.items()))
-        if whole := _WHOLE.get(name):
+        if whole := _WHOLE_ELEMENTS.get(name):
             whole(self, value)
             return
         self._depth += 1
         if self._depth <= DEEPEST:
-            self._out.append(_START_TAGS.get(name) or _OPENED[name](self, value))
+            self._out.append(_START_TAGS.get(name) or _START_TAG_WRITERS[name](self, value))
 
-    def _end(self, tag: Any) -> None:
+    def _end_element(self, tag: Any) -> None:
         self._depth -= 1
         if self._depth >= DEEPEST:
             return
         if tag.__class__ is str:
-            self._out.append(_END_TAGS.get(tag) or _CLOSED[tag](self, None))
+            self._out.append(_END_TAGS.get(tag) or _END_TAG_WRITERS[tag](self, None))
         else:
             name, value = next(iter(tag.items()))
-            self._out.append(_CLOSED[name](self, value))
+            self._out.append(_END_TAG_WRITERS[name](self, value))
 
     def _open_item(self, _: Any) -> str:
         self._item = len(self._out)
@@ -171,24 +173,24 @@ class Writer:
     def _close_cell(self, _: Any) -> str:
         return self._end_of_cell
 
-    # Elements that are read to their end at once
+    # Elements that are read to their end
 
-    def _image(self, picture: Any) -> None:
-        alt = self._text_until("Image")
-        self._out.append(links.image(picture["dest_url"], alt, linked=bool(self._link)))
+    def _write_image(self, picture: Any) -> None:
+        alt = self._read_text_until("Image")
+        self._out.append(links.render_image(picture["dest_url"], alt, in_link=bool(self._link)))
 
-    def _code_block(self, kind: Any) -> None:
+    def _write_code_block(self, kind: Any) -> None:
         info = "" if isinstance(kind, str) else kind["Fenced"]
-        source = self._text_until("CodeBlock")
-        still_open = self._growing and all("End" in event for event in self._coming())
-        self._island((code.growing_block if still_open else code.block)(info, source))
+        source = self._read_text_until("CodeBlock")
+        is_open = self._growing and all("End" in event for event in self._remaining())
+        self._add_island((code.render_growing_block if is_open else code.render_block)(info, source))
 
-    def _html_block(self, _: Any) -> None:
-        source = self._text_until("HtmlBlock").strip("\n")
+    def _write_html_block(self, _: Any) -> None:
+        source = self._read_text_until("HtmlBlock").strip("\n")
         self._out.append(f'<p class="raw">{escape(source).replace("\n", "<br>")}</p>')
 
-    def _text_until(self, end: str) -> str:
-        """The plain text up to the end of the element that just started."""
+    def _read_text_until(self, end: str) -> str:
+        """Reads the plain text up to the end of the element that has just started."""
         pieces: list[str] = []
         depth = 1
         for event in self._rest:
@@ -197,9 +199,9 @@ class Writer:
                 continue
             for kind, value in event.items():
                 if kind == "Start":
-                    depth += _name(value) == end
+                    depth += _name_of(value) == end
                 elif kind == "End":
-                    depth -= _name(value) == end
+                    depth -= _name_of(value) == end
                 elif isinstance(value, str):
                     pieces.append(value)
             if not depth:
@@ -207,22 +209,26 @@ class Writer:
         return "".join(pieces)
 
 
-def _name(tag: Any) -> str:
+def _name_of(tag: Any) -> str:
     return tag if isinstance(tag, str) else next(iter(tag))
 
 
-_HANDLERS: Final[dict[str, Callable[[Writer, Any], None]]] = {
-    "Start": Writer._start,
-    "End": Writer._end,
-    "Text": Writer._text,
-    "Code": Writer._code,
-    "InlineHtml": Writer._raw,
-    "InlineMath": Writer._inline_math,
-    "DisplayMath": Writer._display_math,
-    "TaskListMarker": Writer._task,
+_WRITERS: Final[dict[str, Callable[[Writer, Any], None]]] = {
+    "Start": Writer._start_element,
+    "End": Writer._end_element,
+    "Text": Writer._write_text,
+    "Code": Writer._write_code,
+    "InlineHtml": Writer._write_raw,
+    "InlineMath": Writer._write_inline_math,
+    "DisplayMath": Writer._write_display_math,
+    "TaskListMarker": Writer._write_task,
 }
-_WHOLE: Final = {"Image": Writer._image, "CodeBlock": Writer._code_block, "HtmlBlock": Writer._html_block}
-_OPENED: Final[dict[str, Callable[[Writer, Any], str]]] = {
+_WHOLE_ELEMENTS: Final = {
+    "Image": Writer._write_image,
+    "CodeBlock": Writer._write_code_block,
+    "HtmlBlock": Writer._write_html_block,
+}
+_START_TAG_WRITERS: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "Item": Writer._open_item,
     "Heading": Writer._open_heading,
     "List": Writer._open_list,
@@ -233,7 +239,7 @@ _OPENED: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "TableRow": Writer._open_row,
     "TableCell": Writer._open_cell,
 }
-_CLOSED: Final[dict[str, Callable[[Writer, Any], str]]] = {
+_END_TAG_WRITERS: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "Heading": Writer._close_heading,
     "List": Writer._close_list,
     "BlockQuote": Writer._close_quote,

@@ -1,1 +1,1 @@
-"""Rendering Markdown while it streams."""
+"""Markdown while it grows: which of its blocks are closed, and what changes on the page."""

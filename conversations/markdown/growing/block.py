@@ -4,7 +4,7 @@ from conversations.markdown.growing.end import OpenEnd
 from conversations.markdown.growing.outline import starts_new_block
 from conversations.markdown.growing.patch import TAIL, Patch, diff_tail
 from conversations.markdown.growing.tail import Closed
-from conversations.markdown.growing.unfinished import presentable
+from conversations.markdown.growing.unfinished import preview
 from conversations.markdown.render import render_growing
 
 
@@ -36,5 +36,5 @@ class OpenBlock:
         return diff_tail(before, self.html)
 
     def _show(self, source: str) -> None:
-        view = presentable(source)
+        view = preview(source)
         self._end.show(source, view, render_growing(view) if view else "")

@@ -34,7 +34,7 @@ class OpenEnd:
         return "".join(self._html) + self._foot
 
     def show(self, source: str, view: str, html: str) -> None:
-        """Takes over a rendering: `html` shows `view`, the presentable part of `source`."""
+        """Takes over a rendering: `html` shows `view`, the preview of `source`."""
         self._pieces = [source]
         self._unpaid = max(self._unpaid, -self.LENGTH_PER_FEED) + len(source)
         self._view, self._html, self._foot = view, [html], ""

@@ -26,7 +26,7 @@ class OpenFence:
         self._maybe_closing = re.compile(rf" {{0,3}}{mark}*[ \t]*")
         self._source = [opening[0]]
         self._length = len(opening[0])
-        self._head = code.head(parse(opening[0])[0]["Start"]["CodeBlock"]["Fenced"])
+        self._head = code.render_head(parse(opening[0])[0]["Start"]["CodeBlock"]["Fenced"])
         self._lines = _Lines(f"{TAIL} > .code > pre > code")
         self._held = ""
         self._inside_line = False

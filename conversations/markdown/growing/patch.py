@@ -1,12 +1,12 @@
-"""Changes to what a viewer sees, in htmx's words, and how to find a small one."""
+"""Patches to a viewer's page, in htmx's terms, and the diff that finds small ones."""
 
 from typing import Final, NamedTuple
 
-from conversations.markdown.sanitise import words
+from conversations.markdown.sanitise import split_words
 
 TAIL: Final = "> .tail"
 
-_APPENDABLE: Final = words("blockquote code div em h2 h3 h4 h5 h6 li ol p pre strong table tbody td tr ul")
+_APPENDABLE: Final = split_words("blockquote code div em h2 h3 h4 h5 h6 li ol p pre strong table tbody td tr ul")
 
 
 class Patch(NamedTuple):

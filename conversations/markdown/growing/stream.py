@@ -4,12 +4,12 @@ import re
 
 from conversations.markdown.growing.block import OpenBlock
 from conversations.markdown.growing.fence import OpenFence
-from conversations.markdown.growing.outline import outline, starts_new_block
+from conversations.markdown.growing.outline import find_blocks, starts_new_block
 from conversations.markdown.growing.patch import TAIL, Patch, diff_tail
 from conversations.markdown.growing.tail import Closed, Tail
 from conversations.markdown.growing.units import OpenUnits
 from conversations.markdown.render import render
-from conversations.markdown.sanitise import readable
+from conversations.markdown.sanitise import normalise
 
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 
@@ -40,7 +40,7 @@ class StreamingMarkdown:
             text = text.removesuffix("\r")
         if not text:
             return []
-        growth = self._tail.feed(readable(text))
+        growth = self._tail.feed(normalise(text))
         return self._close(growth.length) if isinstance(growth, Closed) else growth
 
     def _close(self, length: int) -> list[Patch]:
@@ -67,7 +67,7 @@ def _find_tail(source: str, start: int) -> tuple[int, Tail]:
             start += growth.length
             continue
         rest = source[start:]
-        blocks = outline(rest[: rest.rfind("\n") + 1])
+        blocks = find_blocks(rest[: rest.rfind("\n") + 1])
         if not blocks:
             return start, OpenBlock(rest)
         last = blocks[-1]

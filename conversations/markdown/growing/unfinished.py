@@ -1,10 +1,10 @@
-"""What to show of a text that stops in the middle: marks that may yet become something else wait, open ones close."""
+"""What to show of an unfinished text: open marks are closed, and marks that may still change their meaning wait."""
 
 import re
 from typing import Final
 
-# A line of nothing but marks says only later what it is: an item, a rule, a heading, the underline of one, a table…
-MARKS: Final = re.compile(
+# A line of marks alone may become an item, a rule, a heading, the underline of one, a table…
+_MARKS: Final = re.compile(
     r"[ \t]*(?:[-=*+_#>|`~: \t]*|[0-9]{1,9}[.)]?[ \t]*|(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)"
 )
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(?:```[^`]{0,60}|~~~.{0,60})")
@@ -16,54 +16,48 @@ _STARS = re.compile(r"\*\*?(?=[^\s*])")
 _BEFORE_OPENER: Final = " \t\n\xa0\u3000([\"'>|—–-"
 
 
-def presentable(text: str) -> str:
-    """The part of a text that can be shown, with what its last line leaves open closed for the moment."""
+def preview(text: str) -> str:
+    """Returns the part of a text that can be shown. It closes, for now, the marks that the last line leaves open."""
     start = text.rfind("\n") + 1
     line = text[start:]
-    if MARKS.fullmatch(line) or _FENCE.fullmatch(line):
+    if _MARKS.fullmatch(line) or _FENCE.fullmatch(line):
         return "" if _is_table_head(text, start) else text[:start]
     if start == 0 and _ROW.fullmatch(line):
         return ""
-    lead = start_of_text(line)
-    shown = line[:lead] + _closed(line[lead:].rstrip(" \t"))
-    return text[:start] if MARKS.fullmatch(shown) else text[:start] + shown
+    lead = _find_text(line)
+    shown = line[:lead] + _close_marks(line[lead:].rstrip(" \t"))
+    return text[:start] if _MARKS.fullmatch(shown) else text[:start] + shown
 
 
-def start_of_text(line: str) -> int:
-    """Where a line's last run of text starts: behind the marks of lists and quotes, and in a row in its last cell."""
+def _find_text(line: str) -> int:
+    """Returns where a line's text starts, after the marks of lists and quotes. In a row, that is its last cell."""
     lead = _LEAD.match(line)
     start = lead.end() if lead else 0
     return line.rfind("|") + 1 if line.startswith("|", start) else start
 
 
-def is_in_address(text: str) -> bool:
-    """Whether a text stops inside of the address of a link, of which nothing is shown."""
-    at = text.rfind("](", text.rfind("\n") + 1)
-    return at > 0 and "`" not in text[at:] and _ADDRESS.match(text, at + 2) is not None
-
-
 def _is_table_head(text: str, end: int) -> bool:
-    """Whether the text is one line that may be a table's first: it takes the second to know."""
+    """Whether the text is one line that may be the first of a table, which only the second can tell."""
     return text.startswith("|") and text.find("\n") == end - 1 and end < 400
 
 
-def _closed(line: str) -> str:
+def _close_marks(line: str) -> str:
     if "`" in line and line.count("`") % 2:
         around, _, code = line.rpartition("`")
         if code:
-            return f"{line}`{_open_stars(around)}"
+            return f"{line}`{_find_open_emphasis(around)}"
         line = around.rstrip(" \t")
     if "](" in line:
-        line = _without_open_address(line)
+        line = _hide_open_address(line)
     if line.endswith(("*", "[", "![")) and (line.count("**") % 2 or not line.endswith("**")):
         line = line.rstrip("*[!")
-    if "*" in line and (stars := _open_stars(line)):
+    if "*" in line and (stars := _find_open_emphasis(line)):
         return f"{line.rstrip('* ')}{stars}"
     return line
 
 
-def _open_stars(line: str) -> str:
-    """The mark that closes the emphasis a line leaves open."""
+def _find_open_emphasis(line: str) -> str:
+    """Returns the mark that closes the emphasis that a line leaves open, empty if there is none."""
     if "`" in line:
         line = _CODE.sub("`", line)
     openers = [found[0] for found in _STARS.finditer(line) if line[found.start() - 1 : found.start()] in _BEFORE_OPENER]
@@ -73,8 +67,8 @@ def _open_stars(line: str) -> str:
     return openers[-1] if is_open else ""
 
 
-def _without_open_address(line: str) -> str:
-    """A line that stops in the address of a link, with the link's text instead."""
+def _hide_open_address(line: str) -> str:
+    """Replaces a link whose address is not complete by the link's text."""
     at = line.rfind("](")
     start = line.rfind("[", 0, at)
     text = line[start + 1 : at]

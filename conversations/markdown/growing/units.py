@@ -4,10 +4,10 @@ import re
 from typing import Final
 
 from conversations.markdown.growing.end import OpenEnd
-from conversations.markdown.growing.outline import Block, is_after_blank_line, outline, starts_new_block
+from conversations.markdown.growing.outline import Block, find_blocks, is_after_blank_line, starts_new_block
 from conversations.markdown.growing.patch import TAIL, Patch, diff
 from conversations.markdown.growing.tail import LINES_PER_PART, Closed
-from conversations.markdown.growing.unfinished import presentable
+from conversations.markdown.growing.unfinished import preview
 from conversations.markdown.render import render_growing
 
 _NUMBER = re.compile(r"[0-9]+")
@@ -69,7 +69,7 @@ class OpenUnits:
         """Checks by the complete lines whether the block goes on, and shows the new text."""
         is_loose = self._is_loose
         if lines and lines != self._seen_lines:
-            blocks = outline(self._lead + lines)
+            blocks = find_blocks(self._lead + lines)
             if len(blocks) != 1:
                 return Closed(self._settled_length + blocks[-1].start - len(self._lead) if blocks else 0)
             is_loose = blocks[0].is_loose
@@ -97,17 +97,17 @@ class OpenUnits:
     def _view(self, source: str) -> tuple[str, int]:
         """Returns what to show of the open unit's source, and where the last unit starts in it."""
         # The lead comes first, because a row alone could be the head of a table, which waits for its second line.
-        view = presentable(self._lead + source)[len(self._lead) :]
+        view = preview(self._lead + source)[len(self._lead) :]
         line = view.rfind("\n") + 1
         if self._next_unit.match(view, line):
             return view, line
         if view == self._seen_lines:
             return view, self._last_unit
-        blocks = outline(self._lead + view)
+        blocks = find_blocks(self._lead + view)
         if len(blocks) > 1:
             # Another block has begun. It is shown as soon as its first line is complete.
             view = view[:line]
-            blocks = outline(self._lead + view)
+            blocks = find_blocks(self._lead + view)
         return view, self._start_of_last(blocks)
 
     def _start_of_last(self, blocks: list[Block]) -> int:
@@ -137,7 +137,7 @@ class OpenUnits:
             return f'<table class="rows"><colgroup>{"<col>" * self._head.count("<th ")}</colgroup><tbody>'
         if self._head.startswith("<ul"):
             return "<ul>"
-        self._number += sum(len(block.units) for block in outline(self._lead + part)) - bool(self._lead)
+        self._number += sum(len(block.units) for block in find_blocks(self._lead + part)) - bool(self._lead)
         return f'<ol start="{self._number}">'
 
     def _turn_loose(self, source: str, view: str, last: int) -> list[Patch]:

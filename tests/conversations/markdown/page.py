@@ -1,4 +1,4 @@
-"""A small page that patches are applied to as a browser would, strict about markup: every tag must be closed."""
+"""A small page that applies patches as a browser would. It is strict: every tag must be closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Node:
     children: list[Node | str] = field(default_factory=list)
 
     def append(self, child: Node | str) -> None:
-        """Adds a child; texts that touch are one, as readers see them."""
+        """Adds a child. Texts that touch become one, as readers see them."""
         if isinstance(child, str) and self.children and isinstance(last := self.children[-1], str):
             self.children[-1] = last + child
         elif child != "":
@@ -71,7 +71,7 @@ class Page:
         self.root = tree(html)
 
     def apply(self, patches: list[Patch]) -> None:
-        """Changes the page by the patches of a frame: all their places are found before the first is changed."""
+        """Applies the patches of a frame. As htmx does, it finds all their places before it changes the first."""
         for patch, (parent, target) in [(patch, self._find(patch.target)) for patch in patches]:
             fresh = tree(patch.html).children
             match patch.swap:
@@ -87,7 +87,7 @@ class Page:
                     raise AssertionError(f"{other} is not a swap in use")
 
     def _find(self, selector: str) -> tuple[Node, Node]:
-        """The one element a selector of child steps names, and its parent."""
+        """Returns the parent and the only element that a selector of child steps matches."""
         parent = node = self.root
         for step in selector.removeprefix("> ").split(" > "):
             name, _, position = step.partition(":")

@@ -1,4 +1,4 @@
-"""What a growing text changes on the page: little, and at each moment the same however the text is cut."""
+"""Patches to a growing text are small, and at each moment the page looks the same however the text is cut."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.conversations.markdown.texts import answers, cuts, long_blocks, marke
 
 
 def visible(stream: StreamingMarkdown) -> str:
-    """The HTML without the tail's element and without colours, which come when a block of code is closed."""
+    """Returns the HTML without the tail's element, and without colours, which come when a block of code is closed."""
     html = "".join(stream.html.rsplit('<div class="tail">', 1)).removesuffix("</div>")
     return re.sub('<span class="[a-z]{1,2}">|</span>', "", html)
 
@@ -25,7 +25,7 @@ def fed_at_once(text: str) -> str:
 
 @settings(max_examples=400, deadline=None)
 @given(answers | texts, cuts)
-def test_wherever_a_text_is_cut_it_shows_at_each_moment_what_it_would_show_fed_at_once(text, lengths):
+def test_a_text_looks_the_same_however_it_is_cut(text, lengths):
     stream = StreamingMarkdown()
     text = text[:1000]
     fed = ""
@@ -37,7 +37,7 @@ def test_wherever_a_text_is_cut_it_shows_at_each_moment_what_it_would_show_fed_a
 
 @settings(max_examples=60, deadline=None)
 @given(long_blocks, st.lists(st.integers(1, 200), min_size=1, max_size=12))
-def test_a_long_block_shows_what_it_would_show_fed_at_once_a_few_feeds_ago(text, lengths):
+def test_a_long_block_looks_the_same_and_is_at_most_a_few_feeds_late(text, lengths):
     stream = StreamingMarkdown()
     page = Page(stream.html)
     fed = [""]
@@ -51,7 +51,7 @@ def test_a_long_block_shows_what_it_would_show_fed_at_once_a_few_feeds_ago(text,
 
 @settings(max_examples=60, deadline=None)
 @given(marked_blocks, st.lists(st.integers(1, 60), min_size=1, max_size=12))
-def test_no_mark_shows_before_its_pair_is_there(text, lengths):
+def test_no_mark_shows_while_it_waits_for_its_pair(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text, lengths):
         stream.feed(piece)
@@ -60,7 +60,7 @@ def test_no_mark_shows_before_its_pair_is_there(text, lengths):
 
 @settings(max_examples=150, deadline=None)
 @given(answers, cuts)
-def test_all_patches_of_a_frame_find_their_places_before_the_first_is_applied(text, lengths):
+def test_all_patches_of_a_feed_find_their_places_before_the_first_is_applied(text, lengths):
     stream = StreamingMarkdown()
     text = f"{'Words that take room. ' * 60}{text}" if lengths[0] % 2 else text
     page = Page(stream.html)
@@ -70,7 +70,7 @@ def test_all_patches_of_a_frame_find_their_places_before_the_first_is_applied(te
 
 
 def patches_of(text: str, before: str) -> list[Patch]:
-    """What the text changes after `before`, in places without their positions."""
+    """Returns the patches for a text after `before`, with selectors that do without positions."""
     stream = StreamingMarkdown()
     stream.feed(before)
     return [patch._replace(target=patch.target.replace(":last-child", "")) for patch in stream.feed(text)]
@@ -105,7 +105,7 @@ P, STRONG = "> .tail > p", "> .tail > p > strong"
         ("## Head", "ing", [("> .tail > h3", "ing")]),
     ],
 )
-def test_what_changes_nothing_before_it_is_appended(before, text, patches):
+def test_text_that_changes_nothing_before_it_is_appended(before, text, patches):
     assert patches_of(text, before) == [Patch(target, "beforeend", html) for target, html in patches]
 
 
@@ -137,7 +137,7 @@ def test_a_row_grows_alone():
         ("[x] [a", "](http://b)"),
     ],
 )
-def test_what_may_mean_more_is_rendered(before, text):
+def test_text_that_may_change_what_precedes_it_is_rendered(before, text):
     stream = StreamingMarkdown()
     stream.feed(before)
     stream.feed(text)

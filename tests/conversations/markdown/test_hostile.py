@@ -1,4 +1,4 @@
-"""Whatever anybody writes, nothing of it runs, fetches, or stands where it should not; and nothing takes long."""
+"""Whatever anybody writes, none of it runs, loads anything or leaves its place, and none of it takes long."""
 
 import re
 from html.parser import HTMLParser
@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.markdown import StreamingMarkdown, render, sanitise, title_from
-from conversations.markdown.sanitise import COLOURS, readable, words
+from conversations.markdown.sanitise import COLOURS, normalise, split_words
 from tests.conversations.markdown.page import Page, tree
 from tests.conversations.markdown.texts import pieces
 from tests.hostile import EXHAUSTING, PAYLOADS
 
-ELEMENTS = words(
+ELEMENTS = split_words(
     "root a blockquote br button code col colgroup del div em h2 h3 h4 h5 h6 hr input li ol p pre small span "
     "strong table tbody td th thead tr ul math menclose mfrac mi mn mo mover mpadded mroot mrow ms mspace msqrt "
     "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover mphantom mmultiscripts"
 )
-CLASSES = COLOURS | words(
+CLASSES = COLOURS | split_words(
     "tail image task math table-scroll alert alert-title alert-note raw center right code code-head code-language "
     "highlight lines rows"
 )
-ATTRIBUTES = words(
+ATTRIBUTES = split_words(
     "href title target rel start role tabindex aria-label scope class type disabled checked aria-pressed "
     "data-copy-code data-wrap-code"
 )
@@ -44,7 +44,7 @@ def assert_harmless(html: str) -> None:
             assert not name.startswith(("on", "hx-", "data-hx", "style", "id", "src", "xlink", "form", "xmlns"))
             assert "url(" not in (value or "") or name in ("href", "title")
         if node.tag == "a":
-            # Without an address, which the sanitiser takes away when it cannot read it, a link is only text.
+            # The sanitiser removes an address that it cannot read. A link without one is only text.
             assert re.match(r"https?://[^/\s]|mailto:|\Z", node.attributes.get("href") or "", re.IGNORECASE)
             assert node.attributes["rel"] == "noopener noreferrer nofollow"
             assert node.attributes["target"] == "_blank"
@@ -108,7 +108,7 @@ def test_a_payload_is_harmless_where_text_is_appended(name):
 
 
 class Tags(HTMLParser):
-    """Reads HTML, however broken, and asserts that it has nothing but elements and attributes of ours."""
+    """Reads HTML, however broken, and asserts that all its elements and attributes are ours."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ELEMENTS
@@ -124,8 +124,10 @@ class Tags(HTMLParser):
 
 
 FRAGMENTS = [
-    *words("<p> </p> <p <P> <p/> <td> <br> <br/> <em> <code> </code> </div> <script> </script> <style> <svg> <math>"),
-    *words("""<td/class="right"> < > <!-- --> <! <? & &lt; &lt &#60; &amp; " ' x onload=x javascript:x"""),
+    *split_words(
+        "<p> </p> <p <P> <p/> <td> <br> <br/> <em> <code> </code> </div> <script> </script> <style> <svg> <math>"
+    ),
+    *split_words("""<td/class="right"> < > <!-- --> <! <? & &lt; &lt &#60; &amp; " ' x onload=x javascript:x"""),
     *(" ", "\n", "\t", "\r", "\f", "\xa0", "\u2028", "\ufdd0", "<hr onclick=x>", "<a href=javascript:x>", "<p >"),
     *('<td class="right">', '<td class="x">', "<td class=right>", '<th scope="col" class="center">', "</td x>"),
     '<div class="table-scroll" role="region" aria-label="Table" tabindex="0">',
@@ -136,10 +138,10 @@ FRAGMENTS = [
 @settings(max_examples=1500, deadline=None)
 @given(
     st.lists(st.sampled_from(FRAGMENTS) | st.sampled_from(PAYLOADS), max_size=8).map(
-        lambda parts: readable("".join(parts))
+        lambda parts: normalise("".join(parts))
     )
 )
-def test_what_the_renderer_did_not_mean_to_write_is_sanitised(html):
+def test_html_that_the_writer_did_not_mean_to_write_is_sanitised(html):
     reader = Tags()
     reader.feed(sanitise.body.clean(html))
     reader.close()
@@ -153,8 +155,8 @@ def test_a_title_is_one_short_visible_line():
 
 
 @pytest.mark.parametrize("name", EXHAUSTING)
-def test_nothing_exhausts_the_renderer(name):
-    """Work that grew with the square of the text would not come to its end here."""
+def test_no_text_exhausts_the_renderer(name):
+    """Work that is quadratic in the text would not finish here."""
     text = EXHAUSTING[name]
     assert_harmless(render(text))
     title_from(text)

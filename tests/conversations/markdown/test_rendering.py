@@ -1,15 +1,15 @@
-"""What people and models write, and what a reader sees of it."""
+"""What a reader sees of the Markdown that people and models write."""
 
 import pytest
 
 from conversations.markdown import render, title_from
-from conversations.markdown.code import COLOURED_UP_TO
+from conversations.markdown.code import LONGEST_COLOURED
 from conversations.markdown.math import LONGEST
 from tests.conversations.markdown.page import Node, tree
 
 
 def only(html: str, tag: str) -> Node:
-    """The one element of its kind."""
+    """Returns the only element with this tag."""
     (node,) = [node for node in tree(html).everything() if node.tag == tag]
     return node
 
@@ -22,7 +22,7 @@ def test_a_paragraph_has_emphasis_code_and_struck_text():
     assert render("a *b* **c** `d` ~~e~~") == ("<p>a <em>b</em> <strong>c</strong> <code>d</code> <del>e</del></p>")
 
 
-def test_headings_stand_one_level_below_the_pages_own():
+def test_headings_are_one_level_below_the_pages_own():
     assert render("# a\n\n###### b\n\nc\n---") == "<h2>a</h2><h6>b</h6><h3>c</h3>"
 
 
@@ -32,13 +32,13 @@ def test_a_newline_breaks_the_line_for_people_and_not_for_models():
     assert render("a  \nb\\\nc") == "<p>a<br>b<br>c</p>"
 
 
-def test_html_is_shown_as_it_was_written():
+def test_html_is_shown_as_text():
     html = render("a <b>b</b> &lt;i&gt;\n\n<div class=x>\n*y*\n</div>")
     assert tags(html) == {"p", "br"}
     assert tree(html).text() == "a <b>b</b> <i><div class=x>*y*</div>"
 
 
-def test_a_link_opens_elsewhere_and_tells_nothing():
+def test_a_link_opens_in_a_new_tab_and_sends_no_referrer():
     link = only(render('[a](https://example.org/?b=c&d "t")'), "a")
     assert link.attributes == {
         "href": "https://example.org/?b=c&d",
@@ -51,7 +51,7 @@ def test_a_link_opens_elsewhere_and_tells_nothing():
 @pytest.mark.parametrize(
     "url", ["javascript:x", "data:text/html,x", "/admin/", "#top", "//a.b", "ftp://a.b", "https:a"]
 )
-def test_a_link_that_leads_nowhere_safe_is_its_text(url):
+def test_a_link_with_an_unsafe_address_is_only_its_text(url):
     assert render(f"[a]({url})") == "<p>a</p>"
 
 
@@ -70,19 +70,19 @@ def test_an_address_in_the_text_is_a_link(text, address):
     assert only(render(text), "a").attributes["href"] == address
 
 
-def test_an_address_in_code_or_in_a_link_stays_as_it_is():
+def test_an_address_in_code_or_in_a_link_is_not_linked():
     assert tags(render("`https://a.b`")) == {"p", "code"}
     assert only(render("[https://a.b](https://c.d)"), "a").attributes["href"] == "https://c.d"
 
 
-def test_a_picture_is_a_link_to_it_and_is_not_fetched():
+def test_an_image_is_a_link_and_is_not_loaded():
     html = render("![a *cat*](https://example.org/cat.png)")
     assert only(html, "a").attributes["href"] == "https://example.org/cat.png"
     assert tree(html).text() == "a cat image on example.org"
     assert "a" not in tags(render("![a](data:image/png;base64,xx)"))
 
 
-def test_a_picture_in_a_link_leaves_one_link():
+def test_an_image_in_a_link_adds_no_second_link():
     assert only(render("[![a](http://p.q)](https://a.b)"), "a").attributes["href"] == "https://a.b"
 
 
@@ -110,13 +110,13 @@ def test_a_table_scrolls_in_its_own_box_and_aligns_its_columns():
     assert cells == [("th", "center"), ("th", "right")] + [("td", "center"), ("td", "right")] * 2
 
 
-def test_an_alert_says_its_kind():
+def test_an_alert_names_its_kind():
     alert = tree(render("> [!WARNING]\n> hot")).elements()[0]
     assert alert.attributes["class"] == "alert alert-warning"
     assert [child.text() for child in alert.elements()] == ["Warning", "hot"]
 
 
-def test_code_is_coloured_by_classes_under_a_head_with_its_language():
+def test_code_has_coloured_classes_and_a_head_with_its_language():
     html = render('```python\ndef f(): return "<b>"\n```')
     assert only(html, "pre").text() == 'def f(): return "<b>"\n'
     assert {node.attributes.get("class") for node in tree(html).everything() if node.tag == "span"} == {
@@ -137,15 +137,15 @@ def test_code_can_be_copied_and_wrapped():
     ]
 
 
-def test_a_written_button_is_text():
+def test_a_button_that_somebody_writes_is_text():
     html = render('<button type="button" data-copy-code>Copy</button> \ufdd00\ufdd0 &#xFDD0;0&#xFDD0;\n\n    x')
     assert len([node for node in tree(html).everything() if node.tag == "button"]) == 2
     assert "\ufdd0" not in html
 
 
-def test_code_of_an_unknown_language_or_great_length_is_plain():
+def test_code_is_plain_if_its_language_is_unknown_or_it_is_too_long():
     assert '<span class="code-language">klingon</span>' in render("```klingon\nx = 1\n```")
-    long = render(f"```python\n{'x = 1' * COLOURED_UP_TO}\n```")
+    long = render(f"```python\n{'x = 1' * LONGEST_COLOURED}\n```")
     assert only(long, "code").elements() == []
 
 
@@ -161,13 +161,13 @@ def test_code_of_an_unknown_language_or_great_length_is_plain():
         (r"|a|" "\n|-|\n" r"|\(x^2\)|", "inline"),
     ],
 )
-def test_a_formula_is_drawn(text, display):
+def test_a_formula_is_mathml(text, display):
     formula = only(render(text), "math")
     assert formula.attributes["display"] == display
     assert [node.tag for node in formula.everything()][-3:] == ["msup", "mi", "mn"]
 
 
-def test_formulas_hide_their_marks_from_markdown():
+def test_marks_in_formulas_are_not_markdown():
     html = render(r"\(a*b\) and \(c*d\), then \({x}_{1} + {y}_{2}\)")
     assert "em" not in tags(html)
     assert html.count("<math") == 3
@@ -187,28 +187,28 @@ def test_formulas_hide_their_marks_from_markdown():
         r"\(\)",
     ],
 )
-def test_prices_and_brackets_are_no_formulas(text):
+def test_prices_and_brackets_are_not_formulas(text):
     assert "math" not in tags(render(text))
 
 
-def test_a_formula_that_cannot_be_drawn_shows_its_source():
+def test_a_formula_that_cannot_be_converted_shows_its_source():
     assert render(r"$\left($") == r"<p><code>\left(</code></p>"
     assert only(render(f"${'x+' * LONGEST}y$"), "code").text().startswith("x+x+")
 
 
-def test_alignment_that_models_like_is_drawn():
+def test_aligned_formulas_are_a_table():
     assert "mtable" in tags(render("$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$"))
 
 
-def test_whatever_ends_a_line_ends_it():
+def test_every_kind_of_line_end_ends_a_line():
     assert render("a\r\nb\rc\n\r\nd") == render("a\nb\nc\n\nd")
 
 
-def test_what_is_no_character_is_replaced():
+def test_noncharacters_are_replaced():
     assert render("a\0b\ud800c&#0;") == "<p>a\ufffdb\ufffdc\ufffd</p>"
 
 
-def test_nothing_is_rendered_of_nothing():
+def test_a_blank_text_renders_as_nothing():
     assert render("") == render(" \n\n") == ""
 
 

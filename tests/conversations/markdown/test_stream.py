@@ -1,4 +1,4 @@
-"""A text that grows is shown as the whole would be, by changes that cost no more at its end than at its beginning."""
+"""A growing text looks as it would rendered at once, and its patches cost no more at its end than at its start."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.conversations.markdown.texts import answers, cuts, pieces, texts
 
 
 def closed(stream: StreamingMarkdown) -> str:
-    """What the stream shows before its tail."""
+    """Returns the HTML before the tail."""
     return stream.html.rpartition('<div class="tail">')[0]
 
 
@@ -28,7 +28,7 @@ def tail_of(stream: StreamingMarkdown) -> str:
 
 @settings(max_examples=250, deadline=None)
 @given(texts | answers, cuts)
-def test_a_viewer_who_applies_the_patches_sees_what_one_who_joins_sees(text, lengths):
+def test_a_viewer_who_applies_the_patches_sees_the_same_as_one_who_joins(text, lengths):
     stream = StreamingMarkdown()
     page = Page(stream.html)
     for piece in pieces(text, lengths):
@@ -50,7 +50,7 @@ def test_a_closed_block_never_changes_and_is_a_part_of_the_whole(text, lengths):
 
 @settings(max_examples=150, deadline=None)
 @given(texts | answers, cuts)
-def test_the_rest_after_the_closed_blocks_is_what_is_missing_of_the_whole(text, lengths):
+def test_after_its_end_all_of_a_text_is_closed(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text + "\n", lengths):
         stream.feed(piece)
@@ -59,13 +59,13 @@ def test_the_rest_after_the_closed_blocks_is_what_is_missing_of_the_whole(text, 
 
 
 def is_never_closed(text: str) -> bool:
-    """Whether the text ends inside of a block that a blank line does not end."""
+    """Whether the text ends in a block that a blank line does not end."""
     return not render(f"{text}\n\n\nThe end.").endswith("<p>The end.</p>")
 
 
 @settings(max_examples=200, deadline=None)
 @given((texts | answers).filter(lambda text: "|" not in text), cuts)
-def test_after_a_complete_line_all_of_it_is_shown_as_in_the_whole(text, lengths):
+def test_after_a_complete_line_a_text_looks_as_rendered_at_once(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text + "\n", lengths):
         stream.feed(piece)
@@ -100,7 +100,7 @@ def test_half_written_marks_are_not_shown(text, shown):
     assert tail_of(streamed(text, 1)) == shown
 
 
-def test_a_block_of_code_is_one_before_its_end():
+def test_a_block_of_code_is_recognised_before_its_end():
     stream = streamed("```python\ndef f():\n    retu", 3)
     code = next(node for node in tree(stream.html).everything() if node.tag == "code")
     assert code.text() == "def f():\n    retu"
@@ -130,7 +130,7 @@ def test_a_row_shows_before_it_is_complete():
     assert tail_of(stream).endswith('<tr><td>3</td><td class="right"></td></tr></tbody></table></div>')
 
 
-def test_what_is_shown_of_a_row_stays():
+def test_the_text_of_a_row_never_shrinks():
     head, rows = "|a|b|\n|-|-:|\n", "|1|2|\n|one|two|\n|three"
     shown = [tail_of(streamed(head + rows[:end], 1)) for end in range(rows.index("2"), len(rows) + 1)]
     letters = [len(re.sub(r"<[^>]*>|\s", "", html)) for html in shown]
@@ -200,13 +200,13 @@ def test_a_long_block_comes_in_parts_that_read_as_one(name, length):
     for piece in pieces(text, [length]):
         page.apply(stream.feed(piece))
     assert page.root == tree(stream.html)
-    assert what_one_reads(tail_of(stream)) == what_one_reads(render(text))
+    assert read_units(tail_of(stream)) == read_units(render(text))
     parts = [node for node in page.root.everything() if node.tag in ("ul", "ol", "tbody") or is_part_of_code(node)]
     assert len(parts) > 2
 
 
-def what_one_reads(html: str) -> list[tuple[int, str]]:
-    """The code, the rows, or the items with their numbers, in whatever number of elements."""
+def read_units(html: str) -> list[tuple[int, str]]:
+    """Returns the code, the rows, or the items with their numbers, however many elements they are in."""
     read: list[tuple[int, str]] = []
     for block in tree(html).elements():
         if block.tag in ("ul", "ol"):
@@ -222,22 +222,22 @@ def is_part_of_code(node: Node) -> bool:
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_what_is_sent_grows_with_the_length_and_not_faster(name):
+def test_the_bytes_sent_are_linear_in_the_length(name):
     short, long = bytes_sent(name, 6_000), bytes_sent(name, 24_000)
     assert long < short * 4 * 1.6
 
 
 @pytest.mark.parametrize("name", ["one list", "one loose list", "one block of code", "one table"])
-def test_long_blocks_are_appended_to(name):
+def test_long_blocks_grow_by_appending(name):
     assert bytes_sent(name, 24_000) < 24_000 * 10
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_text_shows_within_its_frame(name):
+def test_text_shows_without_delay(name):
     stream = StreamingMarkdown()
     text = STARTS.get(name, "") + LONG[name] * (9_000 // len(LONG[name]))
     missing = 0
     for piece in pieces(text, [12]):
-        # A line of marks waits for the letters after it; nothing waits longer.
+        # A line of marks waits for the letters after it. Nothing else waits longer than a few frames.
         missing = 0 if stream.feed(piece) or not re.search(r"\w", piece) else missing + len(piece)
         assert missing < 60

@@ -1,4 +1,4 @@
-"""Texts for the laws of Markdown, most of them odd, and ways of cutting them."""
+"""Texts for property tests of Markdown, most of them odd, and ways to cut them."""
 
 from collections.abc import Sequence
 
@@ -82,7 +82,7 @@ rows = st.lists(sentences, min_size=1, max_size=4).map(lambda cells: f"| {' | '.
 
 
 def some(of: st.SearchStrategy[str], form: str, end: str = "\n") -> st.SearchStrategy[str]:
-    """A few of a kind, each in this form."""
+    """Makes a few of a kind, each in this form."""
     return st.lists(of, min_size=1, max_size=4).map(lambda parts: end.join(form.replace("@", part) for part in parts))
 
 
@@ -121,7 +121,7 @@ cuts = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 
 
 def pieces(text: str, lengths: Sequence[int]) -> list[str]:
-    """The text cut into pieces of these lengths, over and over."""
+    """Cuts a text into pieces of these lengths, repeated as needed."""
     cut, at = [], 0
     while at < len(text):
         length = lengths[len(cut) % len(lengths)]
