@@ -1,4 +1,4 @@
-"""The doors from an address to a conversation, a way through it and a message of it."""
+"""From an address to a conversation, a path or a message, with access checked."""
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -6,10 +6,11 @@ from django.shortcuts import get_object_or_404
 from accounts.models import AuthenticatedRequest
 from chatsite.numbers import whole_number
 from conversations.models import Branch, Conversation, Message, Path
+from upstreams.models import ChatModel
 
 
 def conversation_or_404(request: AuthenticatedRequest, pk: int) -> Conversation:
-    """The conversation, if the person may see it; what a stranger asks for does not exist."""
+    """The conversation, if the person takes part in it. For everybody else, it does not exist."""
     return get_object_or_404(Conversation.objects.visible_to(request.user).select_related("branch"), pk=pk)
 
 
@@ -18,7 +19,7 @@ def owned_conversation_or_404(request: AuthenticatedRequest, pk: int) -> Convers
 
 
 def path_or_404(request: AuthenticatedRequest, conversation: Conversation) -> Path:
-    """The way that `?branch=` names, or the one last spoken on."""
+    """The path to the branch that `?branch=` names, or to the one last spoken on."""
     named = request.GET.get("branch") or request.POST.get("branch") or ""
     try:
         return Path.through(conversation, whole_number(named))
@@ -29,3 +30,9 @@ def path_or_404(request: AuthenticatedRequest, conversation: Conversation) -> Pa
 def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> Message:
     messages = conversation_or_404(request, pk).messages.filter(deleted_at=None).for_reading()
     return get_object_or_404(messages.select_related("conversation", "branch", "author"), pk=message_pk)
+
+
+def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
+    """The model that the composer or form names, if people may choose it, else the one that answers next."""
+    named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
+    return ChatModel.find_offered(whole_number(named) or 0) or conversation.speaking_model()

@@ -1,4 +1,4 @@
-"""The operator's view of raw records. What was said is history: it is read here and not changed."""
+"""Conversations in the admin pages, where they can be read and not changed."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from conversations.models import Conversation, Generation, Message, Participant
 
 TRANSCRIPT_LENGTH = 200
-"""Messages shown with a conversation; the whole of a longer one is in the list of messages."""
+"""Messages shown with a conversation. The list of messages has those of a longer one."""
 
 
 PARAMETERS = (
@@ -22,8 +22,8 @@ PARAMETERS = (
 )
 
 
-class History(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Records that nobody adds, changes or deletes by hand."""
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Nobody adds, changes or deletes these records by hand."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -50,7 +50,7 @@ class ParticipantInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Conversation)
-class ConversationAdmin(History):
+class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "owner", "message_count", "chat_model", "created_at", "deleted_at")
     list_filter = ("created_at", ("deleted_at", admin.EmptyFieldListFilter), "chat_model")
     list_select_related = ("chat_model",)
@@ -99,7 +99,7 @@ class ConversationAdmin(History):
 
 
 @admin.register(Message)
-class MessageAdmin(History):
+class MessageAdmin(ReadOnlyAdmin):
     list_display = ("id", "conversation", "role", "author", "start", "created_at")
     list_filter = ("role", "created_at")
     list_select_related = ("conversation", "author")
@@ -118,7 +118,7 @@ class MessageAdmin(History):
 
 
 @admin.register(Generation)
-class GenerationAdmin(History):
+class GenerationAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "conversation", "model_name", "provider_name", "state", "error_kind"),
         *("output_tokens", "cost", "queued_at", "finished_at"),

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from conversations.consumers import ConversationTab, Tab
-from conversations.views import attachments, context, edits, members, pages, tools, turns, unsent, verbs
+from conversations.views import attachments, context, conversation, members, messages, pages, tools, turns, unsent
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -12,13 +12,13 @@ urlpatterns = [
     path("conversations/<int:pk>/", pages.show, name="conversation"),
     path("conversations/<int:pk>/messages/", pages.messages, name="messages"),
     path("conversations/<int:pk>/messages/<int:message_pk>/source/", pages.source, name="message_source"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/retries/", verbs.retry, name="retry"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/edits/", verbs.edit, name="edit"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/continuations/", verbs.go_on, name="continue"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/retries/", messages.retry, name="retry"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/edits/", messages.edit, name="edit"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/continuations/", messages.go_on, name="continue"),
     path("conversations/<int:pk>/messages/<int:message_pk>/tool-decisions/", tools.decide, name="decide"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/delete/", verbs.delete, name="delete_message"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/restore/", verbs.restore, name="restore_message"),
-    path("conversations/<int:pk>/messages/<int:message_pk>/forks/", verbs.fork, name="fork"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/delete/", messages.delete, name="delete_message"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/restore/", messages.restore, name="restore_message"),
+    path("conversations/<int:pk>/messages/<int:message_pk>/forks/", messages.fork, name="fork"),
     path("conversations/<int:pk>/members/", members.show, name="members"),
     path("conversations/<int:pk>/members/<int:person_pk>/remove/", members.remove, name="remove_member"),
     path("attachments/", attachments.attach, name="attach"),
@@ -26,18 +26,18 @@ urlpatterns = [
     path("attachments/<uuid:key>/", attachments.show, name="attachment"),
     path("attachments/<uuid:key>/thumbnail/", attachments.thumbnail, name="attachment_thumbnail"),
     path("attachments/<uuid:key>/remove/", attachments.remove, name="remove_attachment"),
-    path("unsent/", unsent.keep, name="unsent"),
-    path("conversations/<int:pk>/unsent/", unsent.keep, name="unsent_in"),
+    path("unsent/", unsent.save, name="unsent"),
+    path("conversations/<int:pk>/unsent/", unsent.save, name="unsent_in"),
     path("conversations/<int:pk>/turns/", turns.post, name="turns"),
     path("conversations/<int:pk>/stop/", turns.stop, name="stop"),
     path("conversations/<int:pk>/context/", context.show, name="context"),
     path("conversations/<int:pk>/omissions/", context.leave_out, name="leave_out"),
     path("conversations/<int:pk>/omissions/undo/", context.remember_all, name="remember_all"),
     path("conversations/<int:pk>/summaries/", context.summarise, name="summarise"),
-    path("conversations/<int:pk>/title/", edits.rename, name="rename"),
-    path("conversations/<int:pk>/settings/", edits.settings, name="conversation_settings"),
-    path("conversations/<int:pk>/delete/", edits.delete, name="delete"),
-    path("conversations/<int:pk>/restore/", edits.restore, name="restore"),
+    path("conversations/<int:pk>/title/", conversation.rename, name="rename"),
+    path("conversations/<int:pk>/settings/", conversation.settings, name="conversation_settings"),
+    path("conversations/<int:pk>/delete/", conversation.delete, name="delete"),
+    path("conversations/<int:pk>/restore/", conversation.restore, name="restore"),
 ]
 
 websocket_urlpatterns = [

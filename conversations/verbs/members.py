@@ -1,4 +1,4 @@
-"""Letting people into a conversation, and out of it."""
+"""Adding people to a conversation, and removing them."""
 
 from accounts.models import User
 from conversations.live import broadcasts
@@ -7,7 +7,7 @@ from conversations.models import Conversation, Participant
 
 
 def add(conversation: Conversation, name: str) -> str:
-    """Adds who has this username, or alone has this name. Returns "" or, for people, why it could not be done."""
+    """Adds the person with this username, or the only one with this name. Returns a message for people, "" if done."""
     name = name.strip()
     if not name:
         return "Enter a username first."
@@ -17,27 +17,27 @@ def add(conversation: Conversation, name: str) -> str:
         return f"No user “{name}” found. Enter the exact username."
     if len(found) > 1:
         return f"More than one person is called “{name}”. Enter the username."
-    place, is_new = Participant.objects.get_or_create(conversation=conversation, user=found[0])
+    participant, is_new = Participant.objects.get_or_create(conversation=conversation, user=found[0])
     if not is_new:
         return f"{found[0]} is already in this conversation."
-    Participant.objects.filter(pk=place.pk).update(active_at=active_at(conversation))
+    Participant.objects.filter(pk=participant.pk).update(active_at=last_turn(conversation))
     broadcasts.add_to_list(SidebarRow.of(conversation), found[0].pk)
     broadcasts.announce_members(conversation)
     return ""
 
 
 def remove(conversation: Conversation, person: User) -> str:
-    """Their tabs on it close at once. Returns "" or, for people, why it could not be done."""
-    place = conversation.participants.filter(user=person)
-    if place.filter(role=Participant.Role.OWNER).exists():
+    """Removes a person and closes their tabs at once. Returns a message for people, "" if done."""
+    participant = conversation.participants.filter(user=person)
+    if participant.filter(role=Participant.Role.OWNER).exists():
         return "The owner cannot leave. Delete the conversation instead."
-    place.delete()
+    participant.delete()
     broadcasts.end_access(conversation, person.pk)
     broadcasts.announce_members(conversation)
     return ""
 
 
-def active_at(conversation: Conversation) -> object:
-    """When the last turn was: where the conversation stands in the others' lists."""
+def last_turn(conversation: Conversation) -> object:
+    """The time of the last turn, by which lists are sorted."""
     owner = conversation.participants.filter(role=Participant.Role.OWNER)
     return owner.values("active_at")[:1]

@@ -1,4 +1,4 @@
-"""Attached files: taken in, taken back, and given out to those who may see their conversation."""
+"""Attaching files, removing drafts, and sending files to those who may see their conversation."""
 
 from typing import Final
 from uuid import UUID
@@ -15,33 +15,35 @@ from conversations.access import conversation_or_404
 from conversations.models import Attachment, Conversation
 from conversations.models.attachment import THUMBNAIL
 from conversations.upload_handlers import turned_away
-from conversations.views.unsent import is_posted, remember
+from conversations.views.unsent import is_posted, save_text
 
 PROTECTION: Final = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    # Asked for each time: who may see it can change at any moment.
+    # Checked with every request, as access can end at any moment.
     "Cache-Control": "private, no-cache",
 }
 RUN_WHEN_OPENED: Final = (
     *(".svg", ".htm", ".html", ".xhtml", ".xht", ".shtml", ".mht", ".mhtml", ".xml"),
     *(".hta", ".vbs", ".wsf", ".ps1", ".bat", ".cmd", ".com", ".exe", ".scr", ".lnk", ".reg", ".url"),
 )
-"""Endings of files that open in a browser or run by a click; such a text is given back as a text."""
+"""Endings of files that a click runs or opens in a browser. Such a text gets the ending .txt."""
 
 
 @require_POST
 def attach(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
-    """Keeps files with what the person is writing; each that is refused is named, and keeps no other from coming."""
+    """Attaches files to what the person is writing. Each refused file is named, and the others are attached."""
     conversation = conversation_or_404(request, pk) if pk is not None else None
-    attached, refusals = taken_in(request, conversation)
+    attached, refusals = accept_files(request, conversation)
     context = {"attached": attached, "refusals": refusals}
     return render(request, "conversations/_taken_in.html", context, status=201 if attached else 422)
 
 
-def taken_in(request: AuthenticatedRequest, conversation: Conversation | None) -> tuple[list[Attachment], list[str]]:
-    """The files that came with a request, and a sentence about each that was not taken."""
+def accept_files(
+    request: AuthenticatedRequest, conversation: Conversation | None
+) -> tuple[list[Attachment], list[str]]:
+    """Attaches the files of a request. Returns them, and a sentence about each refused one."""
     attached, refusals = [], [uploads.too_large(name) for name in turned_away(request)]
     for file in request.FILES.getlist("files"):
         try:
@@ -53,15 +55,15 @@ def taken_in(request: AuthenticatedRequest, conversation: Conversation | None) -
 
 @require_POST
 def remove(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
-    """Takes back what was not sent yet."""
+    """Removes a draft."""
     unsent = Attachment.objects.visible_to(request.user).filter(message=None)
     attachment = get_object_or_404(unsent, uuid=key)
     uploads.remove([attachment])
     if "text" not in request.POST:
         return HttpResponse(status=204)
-    # Without scripts, the whole form came with the button: what is typed in it stays.
+    # Without scripts, the button sends the whole form. What is typed in it must not be lost.
     if not is_posted(request, request.POST.get("key", "")):
-        remember(request.user, attachment.conversation, request.POST["text"])
+        save_text(request.user, attachment.conversation, request.POST["text"])
     pk = attachment.conversation_id
     return redirect(reverse("conversation", args=[pk]) if pk else reverse("home"))
 
@@ -69,8 +71,8 @@ def remove(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
 @require_safe
 def show(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
     attachment = get_object_or_404(Attachment.objects.visible_to(request.user), uuid=key)
-    response = given(request, attachment, "", attachment.media_type)
-    disposition = content_disposition_header(not attachment.is_image, name_for_saving(attachment))
+    response = send_file(request, attachment, "", attachment.media_type)
+    disposition = content_disposition_header(not attachment.is_image, download_name(attachment))
     response["Content-Disposition"] = disposition or "attachment"
     return response
 
@@ -78,11 +80,11 @@ def show(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
 @require_safe
 def thumbnail(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
     images = Attachment.objects.visible_to(request.user).exclude(width=None)
-    return given(request, get_object_or_404(images, uuid=key), THUMBNAIL, "image/webp")
+    return send_file(request, get_object_or_404(images, uuid=key), THUMBNAIL, "image/webp")
 
 
-def given(request: AuthenticatedRequest, attachment: Attachment, part: str, media_type: str) -> HttpResponse:
-    """The file, or word that the browser's copy of it is right: what is stored never changes."""
+def send_file(request: AuthenticatedRequest, attachment: Attachment, part: str, media_type: str) -> HttpResponse:
+    """Sends the file, unless the browser has it already: stored files never change."""
     etag = f'"{attachment.uuid.hex}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)
@@ -98,7 +100,7 @@ def given(request: AuthenticatedRequest, attachment: Attachment, part: str, medi
     return response
 
 
-def name_for_saving(attachment: Attachment) -> str:
+def download_name(attachment: Attachment) -> str:
     is_plain = attachment.media_type == "text/plain"
     runs = attachment.name.lower().endswith(RUN_WHEN_OPENED)
     return f"{attachment.name}.txt" if is_plain and runs else attachment.name

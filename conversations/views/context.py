@@ -1,4 +1,4 @@
-"""How full a model's context window is, and the ways on when it is: leave out the oldest turns, or begin anew."""
+"""How full a model's context window is, and what people can do about it: trim the conversation, or summarise it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuthenticatedRequest
 from chatsite.numbers import whole_number
-from conversations.access import conversation_or_404, path_or_404
-from conversations.models import Conversation, Path, Role
+from conversations.access import chosen_model, conversation_or_404, path_or_404
+from conversations.models import Path, Role
 from conversations.prompt.toolbox import definitions
 from conversations.prompt.transcript import request_at
 from conversations.prompt.window import Fill, fill_of
 from conversations.verbs import summaries, trimming, turns
-from conversations.views.turns import over_limit, to
-from conversations.views.verbs import gone_to
+from conversations.views.messages import redirect_to_new
+from conversations.views.turns import limit_response, redirect_to
 from ledger.booking import entries
 from upstreams.chat import Block, ChatRequest
 from upstreams.client import count_tokens
@@ -29,7 +29,7 @@ from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
 
 COUNTED_FOR = 3600
-"""Seconds that a count is kept: everybody who looks at the same turns is told the same."""
+"""Seconds that a count stays in the cache, for everybody who sees the same turns."""
 NOT_COUNTED = -1
 
 _counting: dict[str, asyncio.Task[int]] = {}
@@ -37,42 +37,36 @@ _counting: dict[str, asyncio.Task[int]] = {}
 
 @require_GET
 async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """The gauge under the message field, and what is offered above it when the next turn would not fit."""
-    path, model = await sync_to_async(asked_of)(request, pk)
+    """The gauge under the message field, and the offer above it when the next turn would not fit."""
+    path, model = await sync_to_async(path_and_model)(request, pk)
     if model is None:
         return HttpResponse(status=204)
     tools = await sync_to_async(definitions)(path.conversation, request.user)
-    counted = await count(path, model, tools)
-    return await sync_to_async(drawn)(request, path, model, counted, tools)
+    counted = await count_tokens_of(path, model, tools)
+    return await sync_to_async(render_gauge)(request, path, model, counted, tools)
 
 
-def asked_of(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
+def path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
     conversation = conversation_or_404(request, pk)
     return path_or_404(request, conversation), chosen_model(request, conversation)
 
 
-def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
-    """The one that stands in the composer, if people may use it."""
-    named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
-    return ChatModel.find_offered(whole_number(named) or 0) or conversation.speaking_model()
-
-
-async def count(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
-    """By the upstream, once for each state of a conversation and the same tools; None where it does not say."""
+async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
+    """Has the upstream count, once for each state of a conversation and its tools. None if it does not count."""
     key = count_key(path, model, tools)
     counted = await cache.aget(key)
     if counted is None:
-        asked = None if key in _counting else await sync_to_async(to_be_counted)(path, model, tools)
+        asked = None if key in _counting else await sync_to_async(request_to_count)(path, model, tools)
         if key not in _counting:
-            _counting[key] = asyncio.create_task(counted_and_kept(key, asked))
+            _counting[key] = asyncio.create_task(count_and_cache(key, asked))
             _counting[key].add_done_callback(lambda _: _counting.pop(key))
-        # Others may wait for it who stay when this one goes away.
+        # Other requests may wait for the same count and must not be cancelled with this one.
         counted = await asyncio.shield(_counting[key])
     return None if counted == NOT_COUNTED else counted
 
 
-async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None) -> int:
-    # Another count may have ended since the cache was asked.
+async def count_and_cache(key: str, asked: tuple[Endpoint, ChatRequest] | None) -> int:
+    # Another count may have ended since the cache was read.
     kept: int | None = await cache.aget(key)
     if kept is None:
         counted = await count_tokens(*asked) if asked else None
@@ -83,20 +77,20 @@ async def counted_and_kept(key: str, asked: tuple[Endpoint, ChatRequest] | None)
 
 def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
     conversation = path.conversation
-    # The settings are changed without a new revision, and tools are not the same for everybody.
+    # Settings change without a new revision, and not everybody may use the same tools.
     settings = [conversation.system_prompt, conversation.thinking, conversation.tool_choice, tools]
     mark = sha256(repr(settings).encode()).hexdigest()[:16]
     return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{mark}"
 
 
-def to_be_counted(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
+def request_to_count(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
     try:
         return model.provider.endpoint(), request_at(path, model, tools)
     except (SealBroken, UpstreamError):
         return None
 
 
-def drawn(
+def render_gauge(
     request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None, tools: Sequence[Block]
 ) -> HttpResponse:
     fill: Fill = fill_of(path, model, counted, tools)
@@ -115,8 +109,8 @@ def drawn(
 
 @require_POST
 def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """`always` has it done without asking from now on; `retry` names the answer that failed for want of room."""
-    path, model = asked_of(request, pk)
+    """With `always`, it happens without asking from now on. `retry` names the answer that failed for lack of room."""
+    path, model = path_and_model(request, pk)
     conversation = path.conversation
     if request.POST.get("always"):
         trimming.trim_automatically(conversation)
@@ -126,11 +120,11 @@ def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     failed = conversation.messages.filter(deleted_at=None, role=Role.ASSISTANT).for_reading()
     message = failed.filter(pk=whole_number(request.POST.get("retry", "")) or 0).select_related("branch").first()
     if message and path.includes(message.branch_id, message.pk):
-        if refusal := over_limit(request, path):
+        if refusal := limit_response(request, path):
             return refusal
         message.conversation = conversation
-        return gone_to(request, conversation, turns.retry(message, request.user, model).message.branch)
-    return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
+        return redirect_to_new(request, conversation, turns.retry(message, request.user, model).message.branch)
+    return HttpResponse(status=204) if request.htmx else redirect_to(conversation, path.branch)
 
 
 @require_POST
@@ -138,12 +132,12 @@ def remember_all(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
     trimming.include_all_turns(path)
-    return HttpResponse(status=204) if request.htmx else to(conversation, path.branch)
+    return HttpResponse(status=204) if request.htmx else redirect_to(conversation, path.branch)
 
 
 @require_POST
 def summarise(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    path, model = asked_of(request, pk)
-    if refusal := over_limit(request, path):
+    path, model = path_and_model(request, pk)
+    if refusal := limit_response(request, path):
         return refusal
-    return gone_to(request, summaries.begin_with_summary(path, request.user, model))
+    return redirect_to_new(request, summaries.begin_with_summary(path, request.user, model))

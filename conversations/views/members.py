@@ -1,4 +1,4 @@
-"""Who takes part in a conversation."""
+"""The members of a conversation."""
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,27 +12,27 @@ from conversations.verbs import members
 
 @require_http_methods(["GET", "POST"])
 def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Everybody in it sees who else is; its owner adds people by name."""
+    """Shows all members to each of them. The owner adds people by name."""
     if request.method == "GET":
-        return answer(request, conversation_or_404(request, pk))
+        return render_members(request, conversation_or_404(request, pk))
     conversation = owned_conversation_or_404(request, pk)
     error = members.add(conversation, request.POST.get("name", ""))
-    return answer(request, conversation, error=error)
+    return render_members(request, conversation, error=error)
 
 
 @require_POST
 def remove(request: AuthenticatedRequest, pk: int, person_pk: int) -> HttpResponse:
-    """The owner removes others; everybody else removes themselves, which is to leave."""
+    """The owner removes others. Everybody else removes themselves, and so leaves."""
     is_leaving = person_pk == request.user.pk
     conversation = conversation_or_404(request, pk) if is_leaving else owned_conversation_or_404(request, pk)
     person = get_object_or_404(User.objects.filter(participations__conversation=conversation), pk=person_pk)
     error = members.remove(conversation, person)
     if is_leaving and not error:
         return redirect("home")
-    return answer(request, conversation, error=error)
+    return render_members(request, conversation, error=error)
 
 
-def answer(request: AuthenticatedRequest, conversation: Conversation, error: str = "") -> HttpResponse:
+def render_members(request: AuthenticatedRequest, conversation: Conversation, error: str = "") -> HttpResponse:
     context = {
         "conversation": conversation,
         "participants": conversation.participants.select_related("user").order_by("pk"),

@@ -1,4 +1,4 @@
-"""Reading: the first page, a conversation, its older messages, the list of conversations."""
+"""Pages to read: the home page, a conversation, its older messages, the list of conversations."""
 
 from datetime import datetime, time
 from uuid import uuid4
@@ -19,14 +19,14 @@ from conversations.prompt.toolbox import ToolCounts
 from ledger.booking.entries import CallRefused
 
 PAGE_SIZE = 40
-"""Messages that come at a time."""
+"""Messages that are loaded at a time."""
 LOADED_LIMIT = 240
-"""Messages that a page gathers at most while one scrolls up; then it goes on with a page of its own."""
+"""The maximum number of messages that a page gathers by scrolling up. After that, a link leads to another page."""
 
 
 @require_GET
 def home(request: AuthenticatedRequest) -> HttpResponse:
-    """A fresh composer. `?deleted=<id>` offers to undo what led here."""
+    """An empty composer. `?deleted=<id>` offers to restore the conversation that was just deleted."""
     return render_home(request, fresh_form(request.user))
 
 
@@ -42,7 +42,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
 
 @require_GET
 def conversations(request: AuthenticatedRequest) -> HttpResponse:
-    """The next part of the list, after `?after=<place>`."""
+    """The next page of the list, after the cursor `?after=`."""
     page = sidebar.load_page(request.user, after=request.GET.get("after", ""))
     return render(request, "conversations/_conversations.html", {"page": page})
 
@@ -63,23 +63,23 @@ def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnFor
         "path": path,
         "participants": participants,
         "is_owner": request.user.pk in owners,
-        "deleted": deleted_by_name(request, path, is_owner=request.user.pk in owners),
+        "deleted": find_deleted(request, path, is_owner=request.user.pk in owners),
         "form": form,
         "tools": ToolCounts.of(conversation, request.user),
-        **part_of(request, path),
+        **load_part(request, path),
     }
     return render(request, "conversations/show.html", context, status=status)
 
 
-def deleted_by_name(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
-    """The message that `?deleted=<id>` offers to put back, if the person may."""
+def find_deleted(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
+    """The message that `?deleted=<id>` offers to restore, if the person may restore it."""
     messages = Message.objects.filter(conversation=path.branch.conversation_id).restorable()
     own = messages if is_owner else messages.filter(author=request.user.pk)
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
 def fresh_form(person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None) -> TurnForm:
-    """A composer with what was left in it, and a key of its own; it says why there is no answer, if there is none."""
+    """A composer with the person's unsent text and a new key. With a `refusal`, it says why there is no answer."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}
     return TurnForm(initial=initial, person=person, conversation=conversation, refusal=refusal)
@@ -87,21 +87,21 @@ def fresh_form(person: User, conversation: Conversation | None = None, refusal: 
 
 @require_GET
 def messages(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """A part of the conversation, for a page that has another part of it already."""
+    """Part of the conversation, for a page that shows another part of it."""
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    context = {"conversation": conversation, "path": path, **part_of(request, path)}
+    context = {"conversation": conversation, "path": path, **load_part(request, path)}
     return render(request, "conversations/_messages.html", context)
 
 
-def part_of(request: HttpRequest, path: Path) -> dict[str, object]:
-    """Up to PAGE_SIZE messages in their order, by key, so that the first costs what the last does.
+def load_part(request: HttpRequest, path: Path) -> dict[str, object]:
+    """Up to PAGE_SIZE messages in order. Pages go by key, so that the first one costs as much as the last.
 
-    `?before=<message>` ends before it, `?from=<message>` begins with it, `?date=<day>`
-    with the first of that day or after it; otherwise the latest.
+    `?before=<message>` ends before a message, and `?from=<message>` begins with it. `?date=<day>` begins with the
+    first message of the day or after it. Otherwise, the latest messages are loaded.
     """
     before, begin = (whole_number(request.GET.get(name, "")) for name in ("before", "from"))
-    if day := day_in(request.GET.get("date", "")):
+    if day := parse_day(request.GET.get("date", "")):
         since = path.messages.filter(created_at__gte=day).order_by("pk").values_list("pk", flat=True)
         begin = since.first() or begin
     shown = path.all_messages.with_versions()
@@ -124,8 +124,8 @@ def part_of(request: HttpRequest, path: Path) -> dict[str, object]:
     }
 
 
-def day_in(value: str) -> datetime | None:
-    """The beginning of the day that an address names."""
+def parse_day(value: str) -> datetime | None:
+    """The beginning of the day that the address names."""
     try:
         day = parse_date(value)
     except ValueError:
@@ -135,6 +135,6 @@ def day_in(value: str) -> datetime | None:
 
 @require_GET
 def source(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
-    """A message as the Markdown it was written in."""
+    """The Markdown of a message."""
     message = message_or_404(request, pk, message_pk)
     return HttpResponse(message.text, content_type="text/plain; charset=utf-8")

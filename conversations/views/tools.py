@@ -1,4 +1,4 @@
-"""Saying whether a tool may run."""
+"""Allowing or refusing a tool call."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBadRequest
@@ -9,7 +9,7 @@ from accounts.models import AuthenticatedRequest
 from conversations.access import message_or_404
 from conversations.models import ToolCall
 from conversations.verbs import tool_decisions
-from conversations.views.turns import address
+from conversations.views.turns import address_of
 
 ANSWERS = {
     "once": {"is_allowed": True},
@@ -29,4 +29,4 @@ def decide(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespo
     if answer is None:
         return HttpResponseBadRequest("The answer must be “once”, “always” or “refuse”.")
     tool_decisions.decide(call, **answer)
-    return HttpResponse(status=204) if request.htmx else redirect(address(message.conversation, message.branch))
+    return HttpResponse(status=204) if request.htmx else redirect(address_of(message.conversation, message.branch))

@@ -1,4 +1,4 @@
-"""Speaking and stopping: the forms under a conversation."""
+"""The forms under a conversation: posting a turn, and stopping the reply."""
 
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from conversations.forms import TurnForm
 from conversations.models import Branch, Conversation, Path
 from conversations.verbs import turns
 from conversations.views import pages
-from conversations.views.attachments import taken_in
+from conversations.views.attachments import accept_files
 from ledger.booking import entries
 
 
@@ -22,30 +22,34 @@ from ledger.booking import entries
 def post(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    form = turn_form(request, conversation)
+    form = bind_form(request, conversation)
     if not form.is_valid():
-        return refused(request, form) if request.htmx else pages.render_conversation(request, path, form, form.status)
+        return (
+            render_errors(request, form)
+            if request.htmx
+            else pages.render_conversation(request, path, form, form.status)
+        )
     turns.post(path, request.user, **form.turn())
     if not request.htmx:
-        return to(conversation, path.branch)
-    # The turn itself arrives over the socket, as it does for everybody.
+        return redirect_to(conversation, path.branch)
+    # The turn itself arrives over the socket, as for everybody.
     context = {"key": uuid4(), "attached": form.cleaned_data["attached"]}
     return render(request, "conversations/updates/sent.html", context, status=201)
 
 
 @require_POST
 def begin(request: AuthenticatedRequest) -> HttpResponse:
-    """The first turn makes the conversation; sent twice, it leads to the same one."""
-    form = turn_form(request, None)
+    """Begins a conversation with its first turn. Sent twice, the turn leads to the same conversation."""
+    form = bind_form(request, None)
     if not form.is_valid():
-        return refused(request, form) if request.htmx else pages.render_home(request, form, form.status)
+        return render_errors(request, form) if request.htmx else pages.render_home(request, form, form.status)
     conversation = turns.begin_with(request.user, **form.turn())
-    return HttpResponseClientRedirect(address(conversation)) if request.htmx else to(conversation)
+    return HttpResponseClientRedirect(address_of(conversation)) if request.htmx else redirect_to(conversation)
 
 
-def turn_form(request: AuthenticatedRequest, conversation: Conversation | None) -> TurnForm:
-    """A turn as it was posted; without scripts, the files come with it."""
-    attached, refusals = taken_in(request, conversation)
+def bind_form(request: AuthenticatedRequest, conversation: Conversation | None) -> TurnForm:
+    """The form with the posted turn. Without scripts, its files come in the same request."""
+    attached, refusals = accept_files(request, conversation)
     said = request.POST.copy()
     for each in attached:
         said.appendlist("attached", str(each.uuid))
@@ -57,20 +61,20 @@ def turn_form(request: AuthenticatedRequest, conversation: Conversation | None) 
 
 @require_POST
 def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Ends the reply that runs, and those that wait after it."""
+    """Stops the running reply, and those that are queued after it."""
     conversation = conversation_or_404(request, pk)
     for generation in conversation.generations.unfinished().select_related("message__conversation").order_by("-pk"):
         turns.stop(generation)
-    return HttpResponse(status=204) if request.htmx else to(conversation)
+    return HttpResponse(status=204) if request.htmx else redirect_to(conversation)
 
 
-def refused(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
-    """Only the words: what was typed stays where it is."""
+def render_errors(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
+    """Only the errors are sent, so that the typed text stays where it is."""
     return render(request, "conversations/_composer_errors.html", {"form": form}, status=form.status)
 
 
-def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
-    """What says so to a person who asks for one more answer than they may have; None where they may."""
+def limit_response(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
+    """The response to a person who has reached a limit, or None if they may ask for an answer."""
     refusal = entries.find_refusal(request.user)
     if refusal is None:
         return None
@@ -81,11 +85,11 @@ def over_limit(request: AuthenticatedRequest, path: Path) -> HttpResponse | None
     )
 
 
-def address(conversation: Conversation, branch: Branch | None = None) -> str:
-    """Without a branch, the one last spoken on."""
+def address_of(conversation: Conversation, branch: Branch | None = None) -> str:
+    """The address of a branch, by default the one last spoken on."""
     named = "" if branch is None or branch.pk == conversation.branch_id else f"?branch={branch.pk}"
     return reverse("conversation", args=[conversation.pk]) + named
 
 
-def to(conversation: Conversation, branch: Branch | None = None) -> HttpResponseRedirect:
-    return redirect(address(conversation, branch))
+def redirect_to(conversation: Conversation, branch: Branch | None = None) -> HttpResponseRedirect:
+    return redirect(address_of(conversation, branch))

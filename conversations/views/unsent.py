@@ -1,4 +1,4 @@
-"""Keeping what is typed and not sent yet."""
+"""Saving what is typed and not sent."""
 
 from uuid import UUID
 
@@ -13,18 +13,18 @@ from conversations.models import Conversation, Message, Unsent
 
 
 @require_POST
-def keep(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
-    """Replaces what was kept; an empty text forgets it. What comes after its turn was posted changes nothing."""
+def save(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
+    """Replaces the saved text; an empty one deletes it. A text that arrives after its turn was posted is ignored."""
     conversation = conversation_or_404(request, pk) if pk is not None else None
     text, key = request.POST.get("text", ""), request.POST.get("key", "")
-    # One transaction, so that the turn cannot be posted between the look and the writing.
+    # In one transaction, so that the turn cannot be posted between the check and the write.
     with transaction.atomic():
         if not is_posted(request, key):
-            remember(request.user, conversation, text)
+            save_text(request.user, conversation, text)
     return HttpResponse(status=204)
 
 
-def remember(person: User, conversation: Conversation | None, text: str) -> None:
+def save_text(person: User, conversation: Conversation | None, text: str) -> None:
     if text.strip():
         kept = {"text": text[:MAX_TURN_LENGTH].replace("\0", "")}
         Unsent.objects.update_or_create(person=person, conversation=conversation, defaults=kept)

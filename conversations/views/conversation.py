@@ -1,4 +1,4 @@
-"""Changing a conversation itself: its title, its settings, its being there."""
+"""Changing a conversation itself: its title, its settings, deleting and restoring it."""
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -25,13 +25,13 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         broadcasts.announce_title(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
-        return closing(render(request, "conversations/updates/titles.html", {"conversation": conversation}))
-    return form_page(request, "rename", {"form": form, "conversation": conversation})
+        return close_dialog(render(request, "conversations/updates/titles.html", {"conversation": conversation}))
+    return render_form(request, "rename", {"form": form, "conversation": conversation})
 
 
 @require_http_methods(["GET", "POST"])
 def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """`?at=tools` begins at the tools."""
+    """`?at=tools` scrolls to the tools."""
     conversation = conversation_or_404(request, pk)
     form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
     if request.method == "POST" and form.is_valid():
@@ -41,29 +41,29 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         if not request.htmx:
             return redirect("conversation", pk)
         kept = {"conversation": conversation, "tools": ToolCounts.of(conversation, request.user)}
-        return closing(render(request, "conversations/updates/settings_kept.html", kept))
+        return close_dialog(render(request, "conversations/updates/settings_kept.html", kept))
     context: dict[str, object] = {
         "form": form,
         "conversation": conversation,
         "model": conversation.speaking_model(),
         "at_tools": request.GET.get("at") == "tools",
     }
-    return form_page(request, "settings", context)
+    return render_form(request, "settings", context)
 
 
-def form_page(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:
-    """The same form in a dialog, or on a page of its own where scripts do not run."""
+def render_form(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:
+    """The same form in a dialog, or on a page of its own without scripts."""
     template = f"conversations/_{name}.html" if request.htmx else f"conversations/{name}.html"
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 
 
-def closing(response: HttpResponse) -> HttpResponse:
+def close_dialog(response: HttpResponse) -> HttpResponse:
     return trigger_client_event(response, "dialog:close")
 
 
 @require_POST
 def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Only its owner deletes a conversation; it can be undone."""
+    """Deletes the owner's conversation, which can be undone."""
     conversation = owned_conversation_or_404(request, pk)
     Conversation.objects.filter(pk=pk).update(deleted_at=now())
     for person_pk in broadcasts.participant_keys(conversation):
