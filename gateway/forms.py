@@ -12,7 +12,7 @@ from django.utils.timezone import localdate, make_aware, now
 
 from accounts.keys import ApiKey, ApiKeyQuerySet
 from accounts.models import User
-from gateway.models import narrow
+from gateway.models import restrict_key
 from ledger.models import Budget, Period, Scope, Unit
 from upstreams.models import ChatModel
 
@@ -121,7 +121,7 @@ class ApiKeyForm(forms.Form):
         secret = key.renew_secret()
         key.save()
         if self.cleaned_data["scope"] == "some":
-            narrow(key, self.cleaned_data["chat_models"])
+            restrict_key(key, self.cleaned_data["chat_models"])
         if (budget := self.cleaned_data["budget"]) is not None:
             unit, period = self.cleaned_data["unit"] or Unit.MONEY, self.cleaned_data["period"] or Period.MONTH
             Budget.objects.create(scope=Scope.KEY, key=key, limit=budget, unit=unit, period=period)

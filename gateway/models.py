@@ -30,7 +30,7 @@ def models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
 
 
 @transaction.atomic
-def narrow(key: ApiKey, chat_models: Iterable[ChatModel]) -> None:
+def restrict_key(key: ApiKey, chat_models: Iterable[ChatModel]) -> None:
     """From now on the key is for these models alone; for none, when there is none."""
     AllowedModel.objects.filter(key=key).delete()
     AllowedModel.objects.bulk_create(AllowedModel(key=key, chat_model=each) for each in chat_models)

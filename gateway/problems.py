@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from upstreams import errors
 
-LONGEST_WAIT: Final = 60.0
+MAX_RETRY_AFTER: Final = 60.0
 """Seconds: one SDK sleeps for as long as it is told, another gives up when that is too long."""
 _ADDRESS: Final = re.compile(
     r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:localhost|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b"
@@ -51,7 +51,7 @@ class Problem(Exception):
             kind,
             message,
             code=code,
-            retry_after=None if wait is None else min(wait, LONGEST_WAIT),
+            retry_after=None if wait is None else min(wait, MAX_RETRY_AFTER),
             should_retry=None if failure.retryable else False,
         )
 

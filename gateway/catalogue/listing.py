@@ -18,19 +18,19 @@ class ListedModel:
     owned_by: str
 
 
-def listing(models: Sequence[ListedModel]) -> dict[str, Any]:
+def render_list(models: Sequence[ListedModel]) -> dict[str, Any]:
     """All of them at once, the newest first: whoever asks for pages is told that there is no other."""
     newest_first = sorted(models, key=lambda model: model.created_at, reverse=True)
     return {
         "object": "list",
-        "data": [one(model) for model in newest_first],
+        "data": [render_model(model) for model in newest_first],
         "has_more": False,
         "first_id": newest_first[0].id if newest_first else None,
         "last_id": newest_first[-1].id if newest_first else None,
     }
 
 
-def one(model: ListedModel) -> dict[str, Any]:
+def render_model(model: ListedModel) -> dict[str, Any]:
     sizes = {"max_input_tokens": model.max_input_tokens, "max_tokens": model.max_tokens}
     return {
         "type": "model",

@@ -26,11 +26,11 @@ _AMONG_ALLOWED: Final = PreparedQuery(
 )
 
 
-def key_shown_by(secret: str) -> ApiKey | None:
+def find_key(secret: str) -> ApiKey | None:
     """The valid key with this secret, with its person."""
     return _KEY.first(digest_of(secret)) if is_secret(secret) else None
 
 
-def model_with_id(name: str, key: ApiKey) -> ChatModel | None:
+def find_model_by_id(name: str, key: ApiKey) -> ChatModel | None:
     """The first of the key's models that has this id, with its provider."""
     return _AMONG_ALL.first(name) if key.every_model else _AMONG_ALLOWED.first(name, key.pk)

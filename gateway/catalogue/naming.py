@@ -7,24 +7,24 @@ from django.db.models import Q, QuerySet
 
 from accounts.keys import ApiKey
 from gateway.catalogue.listing import ListedModel
-from gateway.catalogue.lookups import model_with_id
+from gateway.catalogue.lookups import find_model_by_id
 from gateway.models import models_for
 from upstreams.models import ChatModel
 
-MOST_SLASHES: Final = 20
+MAX_SLASHES: Final = 20
 """In a name that is looked for."""
 
 
-def named(key: ApiKey, name: str) -> ChatModel | None:
+def find_model(key: ApiKey, name: str) -> ChatModel | None:
     """The key's model that goes by this name: its id at the provider, or the provider's name, a slash, and that id.
 
     Where several providers have the same id, it alone names the one that was there first.
     """
-    return model_with_id(name, key) or _of_provider(models_for(key), name)
+    return find_model_by_id(name, key) or _find_by_provider(models_for(key), name)
 
 
-def _of_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
-    places = [at for at, letter in enumerate(name) if letter == "/"][:MOST_SLASHES]
+def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
+    places = [at for at, letter in enumerate(name) if letter == "/"][:MAX_SLASHES]
     if not places:
         return None
     ways = Q()
@@ -33,17 +33,17 @@ def _of_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
     return models.filter(ways).order_by("pk").first()
 
 
-def listed(models: Iterable[ChatModel]) -> list[ListedModel]:
+def list_models(models: Iterable[ChatModel]) -> list[ListedModel]:
     """All of them, each by the shortest name that is its own."""
-    return [as_listed(model, name) for model, name in names_of(models).items()]
+    return [describe_model(model, name) for model, name in assign_names(models).items()]
 
 
-def name_of(model: ChatModel, models: Iterable[ChatModel]) -> str:
+def choose_name(model: ChatModel, models: Iterable[ChatModel]) -> str:
     """By which it is asked for, among these."""
-    return names_of(models)[model]
+    return assign_names(models)[model]
 
 
-def names_of(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
+def assign_names(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
     taken: set[str] = set()
     names = {}
     for model in sorted(models, key=lambda each: each.pk):
@@ -52,7 +52,7 @@ def names_of(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
     return names
 
 
-def as_listed(model: ChatModel, name: str) -> ListedModel:
+def describe_model(model: ChatModel, name: str) -> ListedModel:
     return ListedModel(
         id=name,
         display_name=str(model),

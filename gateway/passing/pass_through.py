@@ -1,4 +1,4 @@
-"""One attempt to get a reply from an upstream that speaks the client's protocol: copied, and read in passing."""
+"""One attempt to get a reply from an upstream that speaks the client's protocol, copied for the client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from upstreams.events import CONTENT, ReplyEvent
 
 
 @dataclass(slots=True)
-class Passed:
-    """Bytes for the client, and the events in them."""
+class ClientBatch:
+    """Bytes for the client, and their events."""
 
     wire: bytes
     events: Sequence[ReplyEvent]
@@ -26,12 +26,12 @@ class Passed:
     def __len__(self) -> int:
         return len(self.wire) + len(self.events)
 
-    def __add__(self, later: "Passed") -> "Passed":
-        return Passed(self.wire + later.wire, [*self.events, *later.events])
+    def __add__(self, later: "ClientBatch") -> "ClientBatch":
+        return ClientBatch(self.wire + later.wire, [*self.events, *later.events])
 
 
 class PassThrough:
-    """A Call that keeps the upstream's words: `open`, then `read` until it returns None, then `close`."""
+    """A Call that copies the upstream's bytes. Call `open`, then `read` until it returns None, then `close`."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class PassThrough:
     async def open(self) -> None:
         await self._call.open()
 
-    async def read(self) -> Passed | None:
-        """What has arrived, perhaps nothing yet; None when the reply is complete.
+    async def read(self) -> ClientBatch | None:
+        """Returns what has arrived, perhaps nothing yet; None when the reply is complete.
 
         Its `wire` is empty when a stream arrives although the client wants one piece.
         """
@@ -72,7 +72,7 @@ class PassThrough:
             wire = self._whole(call.body, events)
         elif call.is_complete and self._is_streamed:
             wire += self._copier.ending()
-        return Passed(wire, events)
+        return ClientBatch(wire, events)
 
     async def close(self) -> None:
         await self._call.close()

@@ -1,1 +1,1 @@
-"""One request of a program: read, admitted, called and answered."""
+"""Serves one request of a program: reads it, admits it, makes the call and answers."""

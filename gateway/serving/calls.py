@@ -1,4 +1,4 @@
-"""A call's life: asked upstream, told to the client as it comes, and booked before its end."""
+"""One call from its request upstream to its end: passed on to the program as it arrives, and booked before it ends."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ from django.db import DatabaseError
 
 from chatsite.retrying import retry_until_saved
 from gateway.dialects import DIALECTS
-from gateway.passing.pass_through import Passed, PassThrough
+from gateway.passing.pass_through import ClientBatch, PassThrough
 from gateway.problems import Problem
-from gateway.serving.admission import Admitted
+from gateway.serving.admission import AdmittedCall
 from gateway.serving.outgoing import Outgoing
 from gateway.serving.threads import in_thread
 from ledger.booking import entries
@@ -26,34 +26,35 @@ from upstreams.events import ReplyEvent
 
 logger = logging.getLogger(__name__)
 
-# Programs have patience of their own: who is to wait for longer than this is told so.
-PATIENT: Final = replace(LIMITS, worth_waiting=2.0)
-MOST_NAMED: Final = 100
-"""Fields that were left out and are named: many clients read no header of more than some thousand characters."""
-BOOKING: Final = 2.0
-"""Seconds for which the end of an answer waits for its being booked."""
-BOOKINGS: Final = 6
-"""Attempts to book a call."""
+# Programs retry by themselves, so they get a refusal with a longer wait at once.
+PROGRAM_LIMITS: Final = replace(LIMITS, worth_waiting=2.0)
+MAX_DROPPED_NAMES: Final = 100
+"""Dropped fields that are named: many clients refuse headers of more than a few thousand characters."""
+SETTLE_WAIT: Final = 2.0
+"""Seconds that the end of a reply waits for the ledger."""
+SETTLE_ATTEMPTS: Final = 6
 
 
 class ProgramCall:
-    def __init__(self, admitted: Admitted, out: Outgoing, beta: str) -> None:
-        self._admitted, self._asked, self._meter, self._out = admitted, admitted.asked, admitted.meter, out
+    """`beta` lists the beta features that the program asks for."""
+
+    def __init__(self, admitted: AdmittedCall, out: Outgoing, beta: str) -> None:
+        self._admitted, self._request, self._meter, self._out = admitted, admitted.request, admitted.meter, out
         self._beta = beta
-        self._dialect = DIALECTS[admitted.asked.protocol]
-        self._encoder = self._dialect.Encoder(self._asked.model, admitted.wants_usage)
+        self._dialect = DIALECTS[self._request.protocol]
+        self._encoder = self._dialect.Encoder(self._request.model, self._request.wants_usage)
         if admitted.dropped:
-            out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MOST_NAMED])
+            out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MAX_DROPPED_NAMES])
 
     @property
     def ping(self) -> bytes:
         return self._encoder.ping()
 
     async def run(self) -> None:
-        """Answers the client; cancelled when it has left. The upstream is left at once in any case."""
+        """Answers the program. Cancelling it closes the connection to the upstream at once."""
         outcome, kind, problem, body = entries.Outcome.STOPPED, "", None, b""
         try:
-            if self._asked.is_streamed:
+            if self._request.is_streamed:
                 await self._stream()
             else:
                 body = await self._whole()
@@ -61,108 +62,110 @@ class ProgramCall:
         except UpstreamError as failure:
             outcome = entries.Outcome.BROKEN if self._meter.has_content else entries.Outcome.FAILED
             kind, problem = failure.kind, Problem.of(failure)
-            logger.info("%s: %s %s", self._asked.request_id, failure.kind, failure.detail)
+            logger.info("%s: %s %s", self._request.id, failure.kind, failure.detail)
         except Exception:
             outcome, kind = entries.Outcome.FAILED, "internal"
             raise
         finally:
-            # Whoever has the end of an answer finds it booked, unless the database is in trouble.
-            await asyncio.wait([_booking_of(self._admitted, outcome, kind)], timeout=BOOKING)
+            # A program that has the end of a reply finds it in the ledger, unless the database is in trouble.
+            await asyncio.wait([_start_settling(self._admitted, outcome, kind)], timeout=SETTLE_WAIT)
         await self._end(problem, body)
 
     async def _end(self, problem: Problem | None, body: bytes) -> None:
         if problem and not self._out.status:
             raise problem
         if problem:
-            await self._out.write(self._encoder.failure(problem, self._asked.request_id))
-        if self._asked.is_streamed:
+            await self._out.write(self._encoder.failure(problem, self._request.id))
+        if self._request.is_streamed:
             await self._out.end()
         else:
-            await self._out.whole(body)
+            await self._out.send_whole(body)
 
     async def _stream(self) -> None:
-        write, take, beginning = self._out.write, self._meter.take, b""
-        async with aclosing(self._passed()) as batches:
-            async for passed in batches:
-                take(passed.events)
-                wire = passed.wire
+        write, count, beginning = self._out.write, self._meter.take, b""
+        async with aclosing(self._batches()) as batches:
+            async for batch in batches:
+                count(batch.events)
+                wire = batch.wire
                 if not self._out.status:
-                    # A mere beginning waits: it may be all that there is of an attempt that failed with a status.
+                    # Without content the attempt may still fail, and the failure then needs a status of its own.
                     beginning += wire
-                    wire = beginning if passed.has_content else b""
+                    wire = beginning if batch.has_content else b""
                 if wire:
                     await write(wire)
 
     async def _whole(self) -> bytes:
-        """The answer in one piece, whichever way it came."""
+        """The reply in one piece, even if it arrives as a stream."""
         wire: list[bytes] = []
         events: list[ReplyEvent] = []
-        async with aclosing(self._passed()) as batches:
-            async for passed in batches:
-                self._meter.take(passed.events)
-                wire.append(passed.wire)
-                events += passed.events
-        return b"".join(wire) or orjson.dumps(self._dialect.whole(events, self._asked.model))
+        async with aclosing(self._batches()) as batches:
+            async for batch in batches:
+                self._meter.take(batch.events)
+                wire.append(batch.wire)
+                events += batch.events
+        return b"".join(wire) or orjson.dumps(self._dialect.whole(events, self._request.model))
 
-    def _passed(self) -> AsyncGenerator[Passed]:
+    def _batches(self) -> AsyncGenerator[ClientBatch]:
         admitted = self._admitted
-        if not admitted.is_verbatim:
-            return self._translated()
+        if not admitted.passes_through:
+            return self._translated_batches()
 
         def attempt() -> PassThrough:
             return PassThrough(
                 admitted.endpoint,
                 admitted.payload,
-                PATIENT,
-                model=self._asked.model,
-                wants_usage=admitted.wants_usage,
+                PROGRAM_LIMITS,
+                model=self._request.model,
+                wants_usage=self._request.wants_usage,
                 beta=self._beta,
             )
 
-        return persistent(attempt, PATIENT, lambda passed: self._meter.abandon(passed.events))
+        return persistent(attempt, PROGRAM_LIMITS, lambda batch: self._meter.abandon(batch.events))
 
-    async def _translated(self) -> AsyncGenerator[Passed]:
-        admitted, is_streamed, encode = self._admitted, self._asked.is_streamed, self._encoder.feed
-        events = stream_payload(admitted.endpoint, admitted.payload, limits=PATIENT, abandoned=self._meter.abandon)
-        async with aclosing(events) as batches:
-            async for batch in batches:
-                yield Passed(encode(batch) if is_streamed else b"", batch)
+    async def _translated_batches(self) -> AsyncGenerator[ClientBatch]:
+        admitted, is_streamed, encode = self._admitted, self._request.is_streamed, self._encoder.feed
+        reply = stream_payload(
+            admitted.endpoint, admitted.payload, limits=PROGRAM_LIMITS, abandoned=self._meter.abandon
+        )
+        async with aclosing(reply) as batches:
+            async for events in batches:
+                yield ClientBatch(encode(events) if is_streamed else b"", events)
 
 
-_book = in_thread(entries.settle)
-_bookings: set[asyncio.Task[None]] = set()
+_settle_in_thread = in_thread(entries.settle)
+_settling: set[asyncio.Task[None]] = set()
 _running: set[asyncio.Future[Any]] = set()
 
 
-def _booking_of(admitted: Admitted, outcome: entries.Outcome, kind: str) -> asyncio.Task[None]:
-    """Goes on also when the call's own task is cancelled."""
-    task = asyncio.get_running_loop().create_task(_booked(admitted, outcome, kind))
-    _bookings.add(task)
-    task.add_done_callback(_bookings.discard)
+def _start_settling(admitted: AdmittedCall, outcome: entries.Outcome, kind: str) -> asyncio.Task[None]:
+    """The task continues when the call's own task is cancelled."""
+    task = asyncio.get_running_loop().create_task(_settle(admitted, outcome, kind))
+    _settling.add(task)
+    task.add_done_callback(_settling.discard)
     return task
 
 
-async def _booked(admitted: Admitted, outcome: entries.Outcome, kind: str) -> None:
-    request_id = admitted.asked.request_id
+async def _settle(admitted: AdmittedCall, outcome: entries.Outcome, kind: str) -> None:
+    request_id = admitted.request.id
 
     def note_failure() -> None:
         logger.warning("%s could not be booked yet", request_id, exc_info=True)
 
-    book = partial(_book, admitted.entry, admitted.meter, outcome, kind)
+    settle = partial(_settle_in_thread, admitted.entry, admitted.meter, outcome, kind)
     try:
-        await retry_until_saved(book, on_failure=note_failure, attempts=BOOKINGS)
+        await retry_until_saved(settle, on_failure=note_failure, attempts=SETTLE_ATTEMPTS)
     except DatabaseError:
-        logger.exception("%s was not booked; it will be at the next start, as an estimate", request_id)
+        logger.exception("%s was not booked. The next start will book it as an estimate", request_id)
 
 
 async def wind_down() -> None:
-    """For the end of the process: lets running answers end by themselves, for as long as it is not cancelled."""
-    while _running or _bookings:
-        await asyncio.wait(_running | _bookings)
+    """Waits for running replies to end when the process stops. Cancel it to stop waiting."""
+    while _running or _settling:
+        await asyncio.wait(_running | _settling)
 
 
-async def while_there(work: Awaitable[Any], others: Sequence[Awaitable[Any]]) -> None:
-    """The work to its end, unless one of the others comes to its own before: then it is cancelled."""
+async def run_until_any(work: Awaitable[Any], others: Sequence[Awaitable[Any]]) -> None:
+    """Runs the work, and cancels it as soon as one of the others ends."""
     working = asyncio.ensure_future(work)
     _running.add(working)
     working.add_done_callback(_running.discard)

@@ -1,4 +1,4 @@
-"""A client's request as it comes over HTTP."""
+"""A program's HTTP request."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -14,8 +14,8 @@ type Receive = Callable[[], Awaitable[Message]]
 _JSON: Final = "application/json"
 
 
-class Gone(Exception):
-    """The client has left before all of its request was here."""
+class ClientGone(Exception):
+    """The client disconnected before all of its request had arrived."""
 
 
 class Incoming:
@@ -29,53 +29,53 @@ class Incoming:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the body, as far as the client has said."""
-        told = self.headers.get("content-length", "")
-        return int(told) if told.isdecimal() else None
+        """Bytes of the body, if the client has declared them."""
+        declared = self.headers.get("content-length", "")
+        return int(declared) if declared.isdecimal() else None
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether it came over TLS, by the word of the proxy where settings say that there is one."""
-        if behind := getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
-            name, secure = behind
-            said = self.headers.get(name.removeprefix("HTTP_").replace("_", "-").lower(), "")
-            return bool(said.partition(",")[0].strip() == secure)
+        """Whether the request came over TLS. Behind a proxy that the settings name, its header decides."""
+        if header := getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+            name, secure = header
+            value = self.headers.get(name.removeprefix("HTTP_").replace("_", "-").lower(), "")
+            return bool(value.partition(",")[0].strip() == secure)
         return bool(self._scheme == "https")
 
-    async def json(self) -> dict[str, Any]:
-        """The body, which is a JSON object."""
+    async def read_json(self) -> dict[str, Any]:
+        """The body, which must be a JSON object."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != _JSON:
             raise Problem(400, "invalid_request_error", f"content-type: must be {_JSON}.")
         try:
-            body = orjson.loads(await self._body())
+            body = orjson.loads(await self._read_body())
         except orjson.JSONDecodeError:
             raise Problem(400, "invalid_request_error", "The body is not valid JSON.") from None
         if not isinstance(body, dict):
             raise Problem(400, "invalid_request_error", "The body must be a JSON object.")
         return body
 
-    async def gone(self) -> None:
-        """Returns when the client has left."""
+    async def wait_until_gone(self) -> None:
+        """Returns when the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def _body(self) -> bytes:
-        most: int = settings.GATEWAY_BODY_SIZE
+    async def _read_body(self) -> bytes:
+        limit: int = settings.GATEWAY_BODY_SIZE
         parts, size, is_complete = [], 0, False
-        if (self.size or 0) > most:
-            raise _too_large(most)
+        if (self.size or 0) > limit:
+            raise _too_large(limit)
         while not is_complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise Gone
+                raise ClientGone
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            if size > most:
-                raise _too_large(most)
+            if size > limit:
+                raise _too_large(limit)
             is_complete = not message.get("more_body", False)
         return b"".join(parts)
 
 
-def _too_large(most: int) -> Problem:
-    return Problem(413, "request_too_large", f"The body is larger than the maximum of {most / 1_000_000:g} MB.")
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "request_too_large", f"The body is larger than the maximum of {limit / 1_000_000:g} MB.")

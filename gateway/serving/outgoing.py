@@ -1,4 +1,4 @@
-"""What a client is answered over HTTP: in one piece, or as a stream of events."""
+"""The HTTP response to a program: in one piece, or as a stream of events."""
 
 import asyncio
 import math
@@ -10,9 +10,9 @@ from gateway.problems import Problem
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 KEEP_ALIVE: Final = 15.0
-"""Seconds of silence after which a stream says that it is still there."""
+"""Seconds of silence after which a stream sends a ping."""
 PATIENCE: Final = 300.0
-"""Seconds for which a client may take nothing of its stream."""
+"""Seconds without reading after which a client counts as gone."""
 _STREAMED: Final = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
@@ -25,25 +25,25 @@ class Outgoing:
         self._send = send
         self.request_id = request_id
         self.status = 0
-        """0 until something was answered."""
-        self.about = ""
-        """Who asked for what, for the log."""
+        """0 until the response has begun."""
+        self.log_context = ""
+        """Names the key and the model in the log."""
         self.headers: dict[str, str] = {}
-        """What an answer of any kind says besides."""
+        """Further headers of any response."""
         self._now = asyncio.get_running_loop().time
         self._last = self._now()
         self._is_sending = False
 
-    async def whole(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    async def send_whole(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         kind = {"content-type": "application/json", "content-length": str(len(body))}
         await self._begin(status, {**kind, **(headers or {})})
         await self._send({"type": "http.response.body", "body": body})
 
-    async def refuse(self, body: bytes, problem: Problem) -> None:
-        await self.whole(body, problem.status, _retrying(problem))
+    async def send_problem(self, body: bytes, problem: Problem) -> None:
+        await self.send_whole(body, problem.status, _retry_headers(problem))
 
     async def write(self, wire: bytes) -> None:
-        """Some events of a stream. Returns when the client has taken nearly all of what it was sent."""
+        """Sends some events of a stream. Returns when the client has read nearly all that was sent."""
         self._last = self._now()
         self._is_sending = True
         if not self.status:
@@ -55,7 +55,7 @@ class Outgoing:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def keep_alive(self, ping: bytes) -> None:
-        """Says something whenever nothing else was said for a while; returns when the client takes nothing."""
+        """Sends the ping after each silence. Returns when the client has stopped reading."""
         while True:
             silent = self._now() - self._last
             if self._is_sending and silent >= PATIENCE:
@@ -67,13 +67,14 @@ class Outgoing:
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
-        # Clients of the one protocol look for the first, of the other for the second.
+        # Each protocol's SDK reads one of the two.
         ids = {"request-id": self.request_id, "x-request-id": self.request_id, "x-content-type-options": "nosniff"}
-        told = [(name.encode(), value.encode("latin-1")) for name, value in {**headers, **self.headers, **ids}.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": told})
+        pairs = {**headers, **self.headers, **ids}.items()
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
-def _retrying(problem: Problem) -> dict[str, str]:
+def _retry_headers(problem: Problem) -> dict[str, str]:
     headers = {}
     if problem.retry_after is not None:
         headers["retry-after"] = str(math.ceil(problem.retry_after))

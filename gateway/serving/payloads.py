@@ -1,4 +1,4 @@
-"""What an upstream is asked that speaks the client's protocol: the client's own words, but for a few. No I/O."""
+"""The payload for an upstream that speaks the program's protocol: the program's own, with a few changes. No I/O."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ from gateway.translation import without_unsigned_thinking
 from upstreams.endpoint import ProtocolName
 
 
-def verbatim(protocol: ProtocolName, body: Mapping[str, Any], model_id: str) -> dict[str, Any]:
-    """The body for the model that goes by this id there."""
+def pass_through_payload(protocol: ProtocolName, body: Mapping[str, Any], model_id: str) -> dict[str, Any]:
+    """`model_id` is the upstream's name for the model."""
     if protocol is ProtocolName.ANTHROPIC:
         return {**without_unsigned_thinking(body), "model": model_id}
     payload = {**body, "model": model_id}
@@ -18,12 +18,12 @@ def verbatim(protocol: ProtocolName, body: Mapping[str, Any], model_id: str) -> 
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:
-    """Whether a client of Chat Completions asked to be told the usage of a stream."""
+    """Whether a request for a stream of Chat Completions asks for the usage."""
     options = body.get("stream_options")
     return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
-def most_tokens(body: Mapping[str, Any]) -> int | None:
-    """What all answers together may come to; None where nobody has said."""
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
-    return int(most) * int(body.get("n") or 1) if most else None
+def output_limit(body: Mapping[str, Any]) -> int | None:
+    """The most tokens that all answers together may have; None without a limit."""
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    return int(limit) * int(body.get("n") or 1) if limit else None

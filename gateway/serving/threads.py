@@ -1,4 +1,4 @@
-"""Where the gateway asks the database: in threads of its own, beside those that serve pages."""
+"""Runs the gateway's database work in its own threads, apart from those that serve pages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,13 +9,13 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
 
-MOST: Final = 4
-"""Connections of the gateway to a database that lets several write at once."""
+MAX_CONNECTIONS: Final = 4
+"""Connections of the gateway to a database that allows several writers."""
 
 
 def _count() -> int:
-    # SQLite lets one write at a time; who waits for its lock does so longer than for their turn in one thread.
-    return 1 if connection.vendor == "sqlite" else MOST
+    # SQLite allows one writer. Waiting for its lock takes longer than waiting for a turn in one thread.
+    return 1 if connection.vendor == "sqlite" else MAX_CONNECTIONS
 
 
 @cache
@@ -24,9 +24,9 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """`work` as a coroutine; it is done once more where the connection to the database turns out to be dead."""
+    """Makes `work` a coroutine function. If the database connection turns out to be dead, the work runs once more."""
 
-    def done(*args: P.args, **kwargs: P.kwargs) -> R:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return _with_connection(work, *args, **kwargs)
         except (InterfaceError, OperationalError):
@@ -34,17 +34,17 @@ def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
                 raise
             return _with_connection(work, *args, **kwargs)
 
-    async def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+    async def run_in_thread(*args: P.args, **kwargs: P.kwargs) -> R:
         def call() -> R:
-            return done(*args, **kwargs)
+            return run(*args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(_threads(), call)
 
-    return asked
+    return run_in_thread
 
 
 def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Opening a connection takes as long as a whole request asks of it, so it is kept for as long as it works."""
+    """Keeps the connection for as long as it works: opening one takes as long as all work of a request."""
     try:
         return work(*args, **kwargs)
     finally:
@@ -53,15 +53,15 @@ def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kw
 
 
 def close() -> None:
-    """Lets go of the threads and of their connections."""
-    everyone = Barrier(_count())
+    """Ends the threads and closes their connections."""
+    barrier = Barrier(_count())
 
-    def last_act() -> None:
-        # Nobody leaves before all are there: so each thread has come, and closes what is its own.
-        everyone.wait()
+    def close_connection() -> None:
+        # All threads meet here, so each of them runs this once and closes its own connection.
+        barrier.wait()
         connection.close()
 
     for _ in range(_count()):
-        _threads().submit(last_act)
+        _threads().submit(close_connection)
     _threads().shutdown()
     _threads.cache_clear()

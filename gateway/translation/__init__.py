@@ -1,39 +1,39 @@
-"""A request in one protocol, said in the other. No I/O."""
+"""Translates requests from one protocol into the other. No I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.translation.asked import Asked
+from gateway.translation.fields import RequestFields
 from gateway.translation.to_chat import chat_body
 from gateway.translation.to_messages import messages_body
 from gateway.translation.unsigned import without_unsigned_thinking
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.parameters import ModelLimits
 
-__all__ = ["Translated", "translated", "without_unsigned_thinking"]
+__all__ = ["Translation", "translate", "without_unsigned_thinking"]
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class Translation:
     body: dict[str, Any]
     dropped: list[str]
-    """Paths of the fields that have no equivalent and were left out, fit for a header."""
+    """Paths of the fields that were left out because they have no equivalent. They can stand in a header."""
 
 
-def translated(
+def translate(
     body: Mapping[str, Any],
     source: ProtocolName,
     endpoint: Endpoint,
     model_id: str,
     limits: ModelLimits,
-) -> Translated:
-    """A checked body of the protocol `source` as one of the endpoint's, which is the other one.
+) -> Translation:
+    """Translates a checked body from the protocol `source` into the endpoint's, which is the other one.
 
-    `model_id` is what the upstream calls the model. Raises the Problem of a field that has no
-    equivalent where the answer would be another one without it.
+    `model_id` is the upstream's name for the model. Raises a Problem for a field that has no equivalent and without
+    which the reply would be a different one.
     """
-    asked = Asked(body)
-    asked.take("model")
-    sent = chat_body(asked, endpoint) if source is ProtocolName.ANTHROPIC else messages_body(asked, limits)
-    return Translated({"model": model_id, **sent}, asked.dropped)
+    request = RequestFields(body)
+    request.take("model")
+    sent = chat_body(request, endpoint) if source is ProtocolName.ANTHROPIC else messages_body(request, limits)
+    return Translation({"model": model_id, **sent}, request.dropped)

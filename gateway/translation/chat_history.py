@@ -1,4 +1,4 @@
-"""Messages of the Messages API in the roles of the Chat Completions API."""
+"""Translates messages of the Messages API into those of the Chat Completions API."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from upstreams.protocols.openai_contents import Message, Unsendable, as_blocks, 
 
 
 def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """What a model of another provider's thought, or did with that provider's tools, is left out."""
+    """Leaves out the thinking of other providers' models, and the use of those providers' own tools."""
     sent = list(_system(as_blocks(system)))
     for place, message in enumerate(messages):
         blocks = [block for block in as_blocks(message["content"]) if block.get("text") != ""]
@@ -42,7 +42,7 @@ def _is_said(block: Block) -> bool:
 
 
 def _path(block: Block, content: Any, path: str) -> str:
-    """Where the block stands in the content, or in that of a tool's result or a document within it."""
+    """The path of the block in the content, or in a tool result or document within it."""
     for place, each in enumerate(content if isinstance(content, list) else ()):
         if each is block:
             return f"{path}.{place}"

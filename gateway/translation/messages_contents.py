@@ -1,4 +1,4 @@
-"""Parts of the Chat Completions API as blocks of the Messages API."""
+"""Translates content parts of the Chat Completions API into blocks of the Messages API."""
 
 from base64 import b64decode
 from binascii import Error as NotBase64
@@ -14,7 +14,7 @@ _PDF: Final = "application/pdf"
 
 
 def blocks_of(content: str | Sequence[Mapping[str, Any]], path: str) -> list[Block]:
-    """The blocks of a message's content; text that says nothing is left out, which servers refuse."""
+    """The blocks of a message's content, without blank text, which servers refuse."""
     if isinstance(content, str):
         return [_text(content)] if content.strip() else []
     blocks = [_block(part, f"{path}.{place}") for place, part in enumerate(content)]
@@ -64,7 +64,7 @@ def _document(url: str, path: str) -> dict[str, str]:
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
-    """Media type and data; the data may be megabytes long, so it is cut off and not searched."""
+    """Returns media type and data. The data may be megabytes long, so nothing searches it."""
     head, _, data = url.partition(",")
     scheme, _, described = head.partition(":")
     media_type, *parameters = described.lower().split(";")

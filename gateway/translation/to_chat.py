@@ -1,9 +1,9 @@
-"""A request of the Messages API as one of the Chat Completions API."""
+"""Translates a request of the Messages API into one of the Chat Completions API."""
 
 from typing import Any, Final
 
-from gateway.translation.asked import Asked
 from gateway.translation.chat_history import chat_messages
+from gateway.translation.fields import RequestFields
 from gateway.translation.thinking import chat_effort
 from gateway.translation.tools import chat_tools
 from upstreams.endpoint import Endpoint
@@ -13,48 +13,48 @@ SCHEMA_NAME: Final = "response"
 _SERVICE_TIERS: Final = {"auto": "auto", "standard_only": "default"}
 
 
-def chat_body(asked: Asked, endpoint: Endpoint) -> dict[str, Any]:
+def chat_body(request: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
     sent: dict[str, Any] = {
-        "messages": chat_messages(asked.take("system"), asked.take("messages")),
-        endpoint.max_tokens_field: _max_tokens(asked),
-        **_stream(asked),
-        **_sampling(asked, endpoint),
-        **chat_tools(asked),
+        "messages": chat_messages(request.take("system"), request.take("messages")),
+        endpoint.max_tokens_field: _max_tokens(request),
+        **_stream(request),
+        **_sampling(request, endpoint),
+        **chat_tools(request),
     }
-    config = asked.take_within("output_config")
-    if effort := chat_effort(asked, config, endpoint):
+    config = request.take_within("output_config")
+    if effort := chat_effort(request, config, endpoint):
         sent["reasoning_effort"] = effort
     if wanted := config.take("format"):
         schema = {"name": SCHEMA_NAME, "strict": True, "schema": wanted["schema"]}
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}
-    metadata = asked.take_within("metadata")
+    metadata = request.take_within("metadata")
     if user := metadata.take("user_id"):
         sent["user"] = user
-    if tier := asked.take("service_tier"):
+    if tier := request.take("service_tier"):
         sent["service_tier"] = _SERVICE_TIERS[tier]
     config.drop_rest()
     metadata.drop_rest()
-    asked.drop_rest("cache_control")
+    request.drop_rest("cache_control")
     return sent
 
 
-def _max_tokens(asked: Asked) -> int:
-    most: int = asked.take("max_tokens")
+def _max_tokens(request: RequestFields) -> int:
+    most: int = request.take("max_tokens")
     if most == 0:
-        raise asked.problem("max_tokens", "must be 1 or more for this model.")
+        raise request.problem("max_tokens", "must be 1 or more for this model.")
     return most
 
 
-def _stream(asked: Asked) -> dict[str, Any]:
-    is_streamed = bool(asked.take("stream"))
-    # Without being asked for, the tokens of a streamed reply are not told.
+def _stream(request: RequestFields) -> dict[str, Any]:
+    is_streamed = bool(request.take("stream"))
+    # Servers report the usage of a streamed reply only on request.
     return {"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {"stream": False}
 
 
-def _sampling(asked: Asked, endpoint: Endpoint) -> dict[str, Any]:
+def _sampling(request: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
     taken = ("temperature", "top_p", "top_k") if endpoint.accepts_top_k else ("temperature", "top_p")
-    sent = {name: value for name in taken if (value := asked.take(name)) is not None}
-    stops = asked.take("stop_sequences")
+    sent = {name: value for name in taken if (value := request.take(name)) is not None}
+    stops = request.take("stop_sequences")
     if stops and len(stops) > MAX_STOP_SEQUENCES:
-        raise asked.problem("stop_sequences", f"must have at most {MAX_STOP_SEQUENCES} entries for this model.")
+        raise request.problem("stop_sequences", f"must have at most {MAX_STOP_SEQUENCES} entries for this model.")
     return {**sent, "stop": stops} if stops else sent

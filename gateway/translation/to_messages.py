@@ -1,101 +1,101 @@
-"""A request of the Chat Completions API as one of the Messages API."""
+"""Translates a request of the Chat Completions API into one of the Messages API."""
 
 from typing import Any, Final
 
-from gateway.translation.asked import Asked
-from gateway.translation.messages_history import history
-from gateway.translation.thinking import Thinking, messages_thinking
+from gateway.translation.fields import RequestFields
+from gateway.translation.messages_history import read_history
+from gateway.translation.thinking import ThinkingFields, messages_thinking
 from gateway.translation.tools import messages_tools
 from upstreams.parameters import ModelLimits
 
 _LEAST_TOP_P_WHEN_THINKING: Final = 0.95
-_OTHER_ANSWERS: Final = ("logprobs", "top_logprobs", "audio", "functions", "function_call")
-"""Without these the answer would lack what was asked for."""
-_SILENT_WHEN_EMPTY: Final = ("presence_penalty", "frequency_penalty", "logit_bias", "metadata", "store")
-"""An empty one, or a penalty of 0, asks for nothing."""
+_CHANGES_ANSWER: Final = ("logprobs", "top_logprobs", "audio", "functions", "function_call")
+"""Without these, the answer would lack something that the client needs."""
+_HARMLESS_WHEN_EMPTY: Final = ("presence_penalty", "frequency_penalty", "logit_bias", "metadata", "store")
+"""Empty values, and penalties of 0, have no effect."""
 
 
-def messages_body(asked: Asked, limits: ModelLimits) -> dict[str, Any]:
-    _refuse(asked)
-    told = history(asked)
-    tools = messages_tools(asked)
+def messages_body(request: RequestFields, limits: ModelLimits) -> dict[str, Any]:
+    _refuse_unsupported(request)
+    history = read_history(request)
+    tools = messages_tools(request)
     is_forced = tools.get("tool_choice", {}).get("type") in ("any", "tool")
-    # An answer that is begun cannot be thought about. Nor, on a budget, one that must or does use tools:
-    # the thinking with which their use began did not come back.
-    may_budget = not (told.is_begun or told.is_using_tools or is_forced)
-    thinking = messages_thinking(asked, limits, may_think=not told.is_begun, may_budget=may_budget)
-    asked.take("stream_options")
+    # A prefilled answer excludes thinking. A budget also excludes forced tools and their results, because the
+    # thinking that preceded them is not in the request.
+    may_budget = not (history.is_prefilled or history.is_using_tools or is_forced)
+    thinking = messages_thinking(request, limits, may_think=not history.is_prefilled, may_budget=may_budget)
+    request.take("stream_options")
     sent: dict[str, Any] = {
         "max_tokens": thinking.max_tokens,
-        "stream": bool(asked.take("stream")),
-        "messages": told.messages,
-        **({"system": told.system} if told.system else {}),
+        "stream": bool(request.take("stream")),
+        "messages": history.messages,
+        **({"system": history.system} if history.system else {}),
         **tools,
         **thinking.fields,
-        **_sampling(asked, thinking),
+        **_sampling(request, thinking),
     }
-    if stops := _stops(asked):
+    if stops := _stops(request):
         sent["stop_sequences"] = stops
-    if (schema := _schema(asked)) is not None:
+    if (schema := _schema(request)) is not None:
         sent["output_config"] = {**sent.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
-    return sent | _extras(asked)
+    return sent | _extras(request)
 
 
-def _refuse(asked: Asked) -> None:
-    for name in _OTHER_ANSWERS:
-        if asked.take(name):
-            raise asked.problem(name, "is not supported by this model.")
-    if (asked.take("n") or 1) > 1:
-        raise asked.problem("n", "must be 1 for this model.")
-    if set(asked.take("modalities") or []) - {"text"}:
-        raise asked.problem("modalities", 'must be ["text"] for this model.')
+def _refuse_unsupported(request: RequestFields) -> None:
+    for name in _CHANGES_ANSWER:
+        if request.take(name):
+            raise request.problem(name, "is not supported by this model.")
+    if (request.take("n") or 1) > 1:
+        raise request.problem("n", "must be 1 for this model.")
+    if set(request.take("modalities") or []) - {"text"}:
+        raise request.problem("modalities", 'must be ["text"] for this model.')
 
 
-def _sampling(asked: Asked, thinking: Thinking) -> dict[str, Any]:
-    """Servers take either temperature or top_p, and next to nothing of both while the model thinks."""
-    temperature, top_p = asked.take("temperature"), asked.take("top_p")
+def _sampling(request: RequestFields, thinking: ThinkingFields) -> dict[str, Any]:
+    """Servers accept temperature or top_p but not both, and hardly either of them while the model thinks."""
+    temperature, top_p = request.take("temperature"), request.take("top_p")
     if temperature is not None and (temperature > 1 or (thinking.is_on and temperature < 1)):
-        asked.drop("temperature")
+        request.drop("temperature")
     if temperature is not None and not thinking.is_on:
         if top_p not in (None, 1):
-            asked.drop("top_p")
+            request.drop("top_p")
         return {"temperature": min(temperature, 1)}
     if thinking.is_on and top_p is not None and top_p < _LEAST_TOP_P_WHEN_THINKING:
-        asked.drop("top_p")
+        request.drop("top_p")
         return {}
     return {} if top_p is None else {"top_p": top_p}
 
 
-def _stops(asked: Asked) -> list[str]:
-    stop = asked.take("stop")
+def _stops(request: RequestFields) -> list[str]:
+    stop = request.take("stop")
     stops: list[str] = [stop] if isinstance(stop, str) else stop or []
     if any(not each.strip() for each in stops):
-        raise asked.problem("stop", "must contain more than white space for this model.")
+        raise request.problem("stop", "must contain more than white space for this model.")
     return stops
 
 
-def _schema(asked: Asked) -> dict[str, Any] | None:
-    wanted = asked.take("response_format") or {"type": "text"}
+def _schema(request: RequestFields) -> dict[str, Any] | None:
+    wanted = request.take("response_format") or {"type": "text"}
     if wanted["type"] == "text":
         return None
     schema: dict[str, Any] | None = wanted.get("json_schema", {}).get("schema")
     if wanted["type"] == "json_object" or schema is None:
-        raise asked.problem("response_format", "must contain a json_schema with a schema for this model.")
+        raise request.problem("response_format", "must contain a json_schema with a schema for this model.")
     return schema
 
 
-def _extras(asked: Asked) -> dict[str, Any]:
+def _extras(request: RequestFields) -> dict[str, Any]:
     sent: dict[str, Any] = {}
-    user, safety = asked.take("user"), asked.take("safety_identifier")
+    user, safety = request.take("user"), request.take("safety_identifier")
     if user or safety:
         sent["metadata"] = {"user_id": user or safety}
-    tier = asked.take("service_tier")
+    tier = request.take("service_tier")
     if tier == "auto":
         sent["service_tier"] = tier
     elif tier:
-        asked.drop("service_tier")
-    for name in _SILENT_WHEN_EMPTY:
-        if asked.take(name):
-            asked.drop(name)
-    asked.drop_rest()
+        request.drop("service_tier")
+    for name in _HARMLESS_WHEN_EMPTY:
+        if request.take(name):
+            request.drop(name)
+    request.drop_rest()
     return sent

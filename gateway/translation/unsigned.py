@@ -1,13 +1,13 @@
-"""Thinking that no Messages server signed: it was told by another kind of model, and none takes it back."""
+"""Removes thinking that no Messages server has signed: none of them accepts it back."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def without_unsigned_thinking(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A Messages body without the thinking that this gateway told in blocks of its own making.
+    """A Messages body without unsigned thinking, which this gateway writes for models of other protocols.
 
-    A message of nothing else is left out. The body itself is returned where there is nothing to do.
+    Leaves out messages of nothing else. Returns the same body if it has no such thinking.
     """
     if not any(_is_unsigned(block) for message in body["messages"] for block in _blocks(message)):
         return body

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.keys import ApiKey
 from accounts.models import AuthenticatedRequest
-from gateway.catalogue.naming import name_of
+from gateway.catalogue.naming import choose_name
 from gateway.examples import examples
 from gateway.forms import ApiKeyForm
 from gateway.models import models_for
@@ -51,7 +51,7 @@ def _page(request: AuthenticatedRequest, context: dict[str, Any], status: int) -
     shown = context.get("made") or next(iter(working), None)
     models = models_for(shown) if shown else ChatModel.objects.offered()
     model = models.first()
-    name = name_of(model, models) if model else ""
+    name = choose_name(model, models) if model else ""
     site = request.build_absolute_uri("/").rstrip("/")
     context |= {
         "keys": working,

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 
 from accounts.keys import PREFIX, SECRET_CHARACTERS, ApiKey, read_secret
 from accounts.models import User
-from gateway.catalogue.lookups import key_shown_by
+from gateway.catalogue.lookups import find_key
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def made(ada):
 
 def test_a_key_is_found_by_its_secret_alone(made):
     key, secret = made
-    found = key_shown_by(secret)
+    found = find_key(secret)
     assert found == key and found.person.username == "ada"
     changed = secret[:-1] + ("a" if secret[-1] != "a" else "b")
     for other in (changed, secret.upper(), secret[:-1], secret + "a", secret.removeprefix(PREFIX), key.beginning, ""):
-        assert key_shown_by(other) is None
+        assert find_key(other) is None
 
 
 def test_the_secret_is_kept_nowhere(made):
@@ -45,7 +45,7 @@ def test_a_new_secret_ends_the_old_one(made):
     key, old = made
     new = key.renew_secret()
     key.save()
-    assert key_shown_by(new) == key and key_shown_by(old) is None
+    assert find_key(new) == key and find_key(old) is None
 
 
 def test_a_revoked_key_lets_nobody_in_and_says_since_when(made):
@@ -53,7 +53,7 @@ def test_a_revoked_key_lets_nobody_in_and_says_since_when(made):
     key.revoke()
     key.refresh_from_db()
     first = key.revoked_at
-    assert first and not key.is_valid and key_shown_by(secret) is None
+    assert first and not key.is_valid and find_key(secret) is None
     key.revoke()
     key.refresh_from_db()
     assert key.revoked_at == first
@@ -64,16 +64,16 @@ def test_a_key_ends_at_the_moment_it_expires(made):
     for ends, lets_in in ((now() + timedelta(minutes=1), True), (now(), False), (now() - timedelta(days=1), False)):
         ApiKey.objects.update(expires_at=ends)
         key.refresh_from_db()
-        assert (key_shown_by(secret) == key, key.is_valid, key.is_expired) == (lets_in, lets_in, not lets_in)
+        assert (find_key(secret) == key, key.is_valid, key.is_expired) == (lets_in, lets_in, not lets_in)
 
 
 def test_the_keys_of_somebody_deactivated_let_nobody_in(made, ada):
     key, secret = made
     User.objects.filter(pk=ada.pk).update(is_active=False)
     key.person.refresh_from_db()
-    assert key_shown_by(secret) is None and not key.is_valid
+    assert find_key(secret) is None and not key.is_valid
     User.objects.filter(pk=ada.pk).update(is_active=True)
-    assert key_shown_by(secret) == key
+    assert find_key(secret) == key
 
 
 def test_people_see_their_own_keys_and_administrators_everybodys(made, ada, mallory, root):

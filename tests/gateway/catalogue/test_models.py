@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.keys import ApiKey
-from gateway.models import AllowedModel, models_for, narrow
+from gateway.models import AllowedModel, models_for, restrict_key
 from upstreams.models import ChatModel, Provider
 
 
@@ -37,7 +37,7 @@ def test_a_key_is_for_every_model_that_is_offered(key, small, large):
 
 
 def test_a_narrowed_key_is_for_its_models_while_they_are_offered(key, small, large):
-    narrow(key, [large])
+    restrict_key(key, [large])
     assert list(models_for(key)) == [large]
     large.set_offered(False)
     assert list(models_for(key)) == []
@@ -47,12 +47,12 @@ def test_a_narrowed_key_is_for_its_models_while_they_are_offered(key, small, lar
 
 
 def test_a_key_whose_models_are_gone_is_for_none(key, small, large):
-    narrow(key, [large])
+    restrict_key(key, [large])
     ChatModel.objects.filter(pk=large.pk).delete()
     assert list(models_for(key)) == []
 
 
 def test_a_key_is_narrowed_anew(key, small, large):
-    narrow(key, [large, small])
-    narrow(key, [small])
+    restrict_key(key, [large, small])
+    restrict_key(key, [small])
     assert list(models_for(key)) == [small] and AllowedModel.objects.count() == 1

@@ -91,4 +91,4 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, backoff=0.01))
+    monkeypatch.setattr(calls, "PROGRAM_LIMITS", replace(calls.PROGRAM_LIMITS, backoff=0.01))

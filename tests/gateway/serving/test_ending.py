@@ -41,7 +41,7 @@ def test_who_reads_slowly_holds_up_the_upstream(
     taken = Counter()
     pieces = [step for _ in range(count) for step in (messages_event(LONG), taken)]
     messages.stream(start, opened, *pieces, closed, ended, stopped)
-    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, text_size=2 * count * SIZE))
+    monkeypatch.setattr(calls, "PROGRAM_LIMITS", replace(calls.PROGRAM_LIMITS, text_size=2 * count * SIZE))
     reader, answer = raw(programs, messages.protocol, asks(messages.protocol), window=4096)
     with reader:
         taken.until_still()
@@ -57,7 +57,7 @@ def test_who_reads_nothing_at_all_is_left(
 ) -> None:
     monkeypatch.setattr(outgoing, "KEEP_ALIVE", 0.1)
     monkeypatch.setattr(outgoing, "PATIENCE", 0.3)
-    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, text_size=1000 * SIZE))
+    monkeypatch.setattr(calls, "PROGRAM_LIMITS", replace(calls.PROGRAM_LIMITS, text_size=1000 * SIZE))
     start, opened, *_ = reply_wire(messages.protocol, ["-"])
     messages.stream(start, opened, *[messages_event(LONG)] * 500)
     reader, _ = raw(programs, messages.protocol, asks(messages.protocol), window=4096)

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from accounts.keys import ApiKey
-from gateway.models import narrow
+from gateway.models import restrict_key
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import ChatProgram, MessagesProgram, tell
 from tests.gateway.serving.programs import Programs
@@ -70,7 +70,7 @@ def test_a_key_lists_its_own_models_alone(programs: Programs, workshop: Provider
     key = ApiKey(person=programs.ada, name="Workshop only")
     secret = key.renew_secret()
     key.save()
-    narrow(key, workshop.chat_models.filter(model_id="test-openai"))
+    restrict_key(key, workshop.chat_models.filter(model_id="test-openai"))
     client = programs.openai(api_key=secret)
     assert [model.id for model in client.models.list()] == ["test-openai"]
     with pytest.raises(openai.PermissionDeniedError):

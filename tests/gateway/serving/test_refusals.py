@@ -10,7 +10,7 @@ import pytest
 from django.utils.timezone import now
 
 from accounts.keys import ApiKey
-from gateway.models import narrow
+from gateway.models import restrict_key
 from tests.fakes import Abort, Answer, ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, tell
 from tests.gateway.serving.programs import UPSTREAM_KEY, Programs, asks
@@ -92,7 +92,7 @@ def test_a_key_is_for_its_own_models(programs: Programs, program: Program, messa
     key = ApiKey(person=programs.ada, name="One model")
     secret = key.renew_secret()
     key.save()
-    narrow(key, ChatModel.objects.filter(model_id="test-openai"))
+    restrict_key(key, ChatModel.objects.filter(model_id="test-openai"))
     error = refused(FORBIDDEN, program, programs, "test-anthropic", api_key=secret)
     assert "test-anthropic" in error.message and not messages.requests
 

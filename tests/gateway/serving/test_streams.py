@@ -147,7 +147,7 @@ def test_pings_are_no_words_to_an_sdk(
 def test_an_upstream_that_falls_silent_is_given_up(
     programs: Programs, upstream: ModelServer, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "PATIENT", replace(calls.PATIENT, idle=0.2))
+    monkeypatch.setattr(calls, "PROGRAM_LIMITS", replace(calls.PROGRAM_LIMITS, idle=0.2))
     upstream.stream(*begun(upstream.protocol), Hang())
     heard = []
     with pytest.raises((anthropic.APIStatusError, openai.APIError)):

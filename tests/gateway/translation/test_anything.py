@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.problems import Problem
-from gateway.translation import Translated
+from gateway.translation import Translation
 from tests.gateway.dialects.bodies import CHAT, MESSAGES, MISSING, changed
 from tests.gateway.translation.translating import to_chat, to_messages
 
@@ -39,7 +39,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 )
 @given(st.data())
 def test_what_passes_the_check_is_translated_or_refused(
-    body: dict[str, Any], to_the_other: Callable[[dict[str, Any]], Translated], data: st.DataObject
+    body: dict[str, Any], to_the_other: Callable[[dict[str, Any]], Translation], data: st.DataObject
 ) -> None:
     every_path = list(paths(body))
     for _ in range(data.draw(st.integers(1, 3))):

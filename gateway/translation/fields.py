@@ -1,4 +1,4 @@
-"""The fields of a request while they are translated: what nobody takes is left out, and said."""
+"""The fields of a request during translation. Those that nothing takes are left out and named."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from typing import Any, Final, Self
 
 from gateway.problems import Problem
 
-_TELLABLE: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
-"""What can stand in a header as it is: names of fields are the client's own words."""
+_FIT_FOR_HEADER: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
+"""Names of fields come from the client, so not each of them can stand in a header."""
 
 
-class Asked:
-    """An object of the request; those within it share the list of what was dropped."""
+class RequestFields:
+    """An object in the request. Objects within it share its list of dropped fields."""
 
     def __init__(self, fields: Mapping[str, Any], path: str = "", dropped: list[str] | None = None) -> None:
         self._fields = dict(fields)
@@ -19,7 +19,7 @@ class Asked:
         self.dropped: list[str] = [] if dropped is None else dropped
 
     def take(self, name: str) -> Any:
-        """The field's value, null where it is absent; it counts as translated from now on."""
+        """Returns the field's value, None if it is absent, and counts the field as translated."""
         return self._fields.pop(name, None)
 
     def take_within(self, name: str) -> Self:
@@ -30,12 +30,12 @@ class Asked:
 
     def drop(self, name: str) -> None:
         path = f"{self._path}{name}"
-        told = path if _TELLABLE.fullmatch(path) else "unknown"
-        if told not in self.dropped:
-            self.dropped.append(told)
+        name = path if _FIT_FOR_HEADER.fullmatch(path) else "unknown"
+        if name not in self.dropped:
+            self.dropped.append(name)
 
     def drop_rest(self, *silently: str) -> None:
-        """Leaves out what was not taken, and names it unless it is null or among `silently`."""
+        """Leaves out the remaining fields, and names those that are not null and not among `silently`."""
         for name, value in self._fields.items():
             if value is not None and name not in silently:
                 self.drop(name)
