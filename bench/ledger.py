@@ -1,10 +1,10 @@
-"""What booking a call costs, and how long the reports of a year take.
+"""Measures what booking a call costs, and how long the reports of a year take.
 
     python -m bench.ledger [--calls 10000] [--days 390] [--people 200] [--models 6]
 
-A database of its own is filled with so many calls a day; then calls are begun and settled one after the other, without
-a budget and with four that count them, and what a page of usage asks is asked of a week, of a month and of a year.
-Some minutes, and 1.7 GB of disk.
+Fills a temporary database with calls. Then it begins and settles calls one after the other, without budgets and with
+four that count them, and runs the queries of a usage page over a week, a month and a year. This takes some minutes and
+1.7 GB of disk space.
 """
 
 import argparse
@@ -18,9 +18,8 @@ from statistics import median
 from typing import Any, Final
 
 FIRST: Final = date(2024, 1, 1)
-ASKED: Final = 15
-BOOKED: Final = 300
-KINDS: Final = ("person", "key", "group", "model")
+REPEATS: Final = 15
+BOOKINGS: Final = 300
 
 
 def main() -> None:
@@ -41,9 +40,9 @@ def main() -> None:
         began = time.perf_counter()
         fill(plan)
         size = os.stat(f"{directory}/db.sqlite3").st_size / 1e6
-        print(f"{plan.calls * plan.days:,} calls filled in in {time.perf_counter() - began:.0f} s, {size:,.0f} MB")
+        print(f"{plan.calls * plan.days:,} calls filled in within {time.perf_counter() - began:.0f} s, {size:,.0f} MB")
         book("a full ledger")
-        with_budgets()
+        add_budgets()
         book("a full ledger, four budgets")
         report(plan.days)
 
@@ -63,7 +62,7 @@ def book(where: str) -> None:
     meter = Meter(100)
     meter.take([UsageReported(Usage(100, 50)), ReplyEnded("end_turn")])
     times: dict[str, list[tuple[float, float]]] = {"begin": [], "settle": []}
-    for _ in range(BOOKED):
+    for _ in range(BOOKINGS):
         start = time.perf_counter(), time.process_time()
         entry = entries.begin(caller, model, prompt_tokens=100, max_tokens=1000)
         middle = time.perf_counter(), time.process_time()
@@ -78,7 +77,7 @@ def book(where: str) -> None:
     print(f"  {where}: {', '.join(figures)}", flush=True)
 
 
-def with_budgets() -> None:
+def add_budgets() -> None:
     from accounts.models import User
     from ledger.models import Budget
 
@@ -93,7 +92,7 @@ def with_budgets() -> None:
 
 
 def fill(plan: argparse.Namespace) -> None:
-    """The entries as rows, and their sums by the database itself."""
+    """Inserts entries as rows, and lets the database compute their sums."""
     from django.db import connection, transaction
 
     from ledger.models import Entry, UsageSum
@@ -130,7 +129,7 @@ def rows(plan: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
     for day in range(plan.days):
         begin = datetime.combine(FIRST + timedelta(days=day), datetime.min.time())
         for number in range(plan.calls):
-            # Few people make most of the calls.
+            # A few people make most of the calls.
             person = int(plan.people * chance.random() ** 2) + 1
             model, read, written = chance.randint(1, plan.models), chance.randint(100, 20_000), chance.randint(10, 2000)
             key, source = ("ci", "gateway") if chance.random() < 0.3 else ("", "conversation")
@@ -154,23 +153,23 @@ def report(days: int) -> None:
         "a year from the 11th": DateRange(FIRST + timedelta(days=10), FIRST + timedelta(days=375)),
         "a calendar year": DateRange(FIRST, FIRST.replace(month=12, day=31)),
     }
-    questions: dict[str, Callable[[DateRange], object]] = {
+    queries: dict[str, Callable[[DateRange], object]] = {
         "totals": usage.get_totals,
         "buckets": usage.list_buckets,
         **{f"by {by}": (lambda range, by=by: usage.list_rows(by, range)) for by in Dimension},
         "one person": lambda range: usage.get_totals(range, UsageFilter(person=3)),
     }
-    print(f"\nReports, ms of the clock:\n| | rows | {' | '.join(questions)} | all |")
-    print("|" + " --- |" * (len(questions) + 3))
+    print(f"\nReports, ms of the clock:\n| | rows | {' | '.join(queries)} | all |")
+    print("|" + " --- |" * (len(queries) + 3))
     for name, range in ranges.items():
-        taken = [median(timed(lambda ask=ask, range=range: ask(range))) for ask in questions.values()]
+        taken = [median(time_repeats(lambda ask=ask, range=range: ask(range))) for ask in queries.values()]
         figures = " | ".join(f"{each * 1e3:.0f}" for each in [*taken, sum(taken)])
         print(f"| {name} | {usage.find_sums(range, UsageFilter()).count():,} | {figures} |", flush=True)
 
 
-def timed(ask: Callable[[], object]) -> list[float]:
+def time_repeats(ask: Callable[[], object]) -> list[float]:
     times = []
-    for _ in range(ASKED):
+    for _ in range(REPEATS):
         start = time.perf_counter()
         ask()
         times.append(time.perf_counter() - start)
