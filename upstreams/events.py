@@ -27,7 +27,7 @@ class Usage:
             sums[f.name] = sum(figures) if figures else None
         return Usage(**sums)
 
-    def updated(self, later: "Usage") -> "Usage":
+    def merge(self, later: "Usage") -> "Usage":
         """Later figures replace earlier ones, since both protocols report running totals."""
         known = {f.name: value for f in fields(later) if (value := getattr(later, f.name)) is not None}
         return replace(self, **known)

@@ -38,7 +38,7 @@ class ReplyFacts:
     def note(self, event: ReplyEvent) -> None:
         match event:
             case UsageReported(usage):
-                self.usage = self.usage.updated(usage)
+                self.usage = self.usage.merge(usage)
             case ReplyStarted(id=reply_id, model=model):
                 self.id, self.model = reply_id, model
             case ReplyEnded():

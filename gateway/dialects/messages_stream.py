@@ -72,7 +72,7 @@ class MessagesEncoder:
             case BlockGrew(text):
                 return self._grow(text)
             case UsageReported(usage):
-                self._usage = self._usage.updated(usage)
+                self._usage = self._usage.merge(usage)
             case InputGrew(text):
                 return self._grow_input(text)
             case BlockOpened(block):

@@ -81,7 +81,7 @@ def _store(provider: Provider, listings: Sequence[ModelListing] | None) -> None:
         if model_id not in known:
             is_enabled = is_small and _is_for_chat(model_id)
             fresh.append(ChatModel(provider=provider, model_id=model_id, is_enabled=is_enabled))
-        (known.get(model_id) or fresh[-1]).follow_listing(_fields(listing))
+        (known.get(model_id) or fresh[-1]).follow_listing(_read_fields(listing))
     _ensure_one_offered(fresh, known.values())
     ChatModel.objects.bulk_create(fresh)
     updated = [known[model_id] for model_id in listed if model_id in known]
@@ -98,7 +98,7 @@ def _is_for_chat(model_id: str) -> bool:
     return not any(word in model_id.lower() for word in _NOT_FOR_CHAT)
 
 
-def _fields(listing: ModelListing) -> dict[str, Any]:
+def _read_fields(listing: ModelListing) -> dict[str, Any]:
     limits = {
         name: value if value is not None and 0 < value <= LARGEST_LIMIT else None
         for name, value in asdict(listing).items()

@@ -46,7 +46,7 @@ def write_reply(messages: list[Mapping[str, Any]]) -> str:
     """The reply to a conversation. If its last message is the beginning of the reply, only the rest."""
     beginning = ""
     if messages and messages[-1].get("role") == "assistant":
-        beginning, messages = _text(messages[-1].get("content")), messages[:-1]
+        beginning, messages = _extract_text(messages[-1].get("content")), messages[:-1]
     asked = next((_describe(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
     reply = _REPLY.format(echo=_quote(asked))
     return reply.removeprefix(beginning)
@@ -62,10 +62,10 @@ def _describe(content: object) -> str:
     blocks = content if isinstance(content, list) else []
     kinds = [block.get("type") for block in blocks if isinstance(block, dict)]
     attached = [f"[{kind}]" for kind in kinds if kind in ("image", "document")]
-    return "\n".join(filter(None, [_text(content), " ".join(attached)]))
+    return "\n".join(filter(None, [_extract_text(content), " ".join(attached)]))
 
 
-def _text(content: object) -> str:
+def _extract_text(content: object) -> str:
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []

@@ -53,17 +53,17 @@ class DemoUpstream:
             await self._answer(scope, receive, send)
         except _Refused as refused:
             error = {"type": refused.kind, "message": str(refused)}
-            await _send_json(send, {"type": "error", "error": error, "request_id": _id("req")}, refused.status)
+            await _send_json(send, {"type": "error", "error": error, "request_id": _make_id("req")}, refused.status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._authenticate(dict(scope["headers"]))
         path, method = scope["path"].rstrip("/"), scope["method"]
         if path.endswith("/v1/models"):
-            _expect(method, "GET")
+            _require_method(method, "GET")
             await _send_json(send, {"data": [_LISTED], "has_more": False, "first_id": MODEL, "last_id": MODEL})
         elif path.endswith("/v1/messages"):
-            _expect(method, "POST")
-            reply = _Reply(_request(await _body(receive)))
+            _require_method(method, "POST")
+            reply = _Reply(_parse_request(await _read_body(receive)))
             if reply.is_streamed:
                 await self._stream(reply, receive, send)
             else:
@@ -78,7 +78,7 @@ class DemoUpstream:
 
     async def _stream(self, reply: "_Reply", receive: Receive, send: Send) -> None:
         writing = asyncio.create_task(self._write(reply, send))
-        leaving = asyncio.create_task(_disconnect(receive))
+        leaving = asyncio.create_task(_wait_for_disconnect(receive))
         try:
             done, _ = await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
             if writing in done:
@@ -115,10 +115,10 @@ class _Reply:
         self._stop_reason = "end_turn" if len(self._pieces) == len(every) else "max_tokens"
 
     def whole(self) -> dict[str, Any]:
-        return self._message([block for _, block, _ in self._blocks()], self._stop_reason, self._written())
+        return self._build_message([block for _, block, _ in self._blocks()], self._stop_reason, self._count_tokens())
 
     def events(self) -> Iterator[dict[str, Any]]:
-        yield {"type": "message_start", "message": self._message([], None, 1)}
+        yield {"type": "message_start", "message": self._build_message([], None, 1)}
         for index, (pieces, block, field) in enumerate(self._blocks()):
             empty = {name: value if name == "type" else "" for name, value in block.items()}
             yield {"type": "content_block_start", "index": index, "content_block": empty}
@@ -130,7 +130,7 @@ class _Reply:
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
         end = {"stop_reason": self._stop_reason, "stop_sequence": None}
-        yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": self._written()}}
+        yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": self._count_tokens()}}
         yield {"type": "message_stop"}
 
     def _blocks(self) -> Iterator[tuple[list[str], dict[str, str], str]]:
@@ -140,12 +140,12 @@ class _Reply:
         if self._pieces:
             yield self._pieces, {"type": "text", "text": "".join(self._pieces)}, "text"
 
-    def _written(self) -> int:
+    def _count_tokens(self) -> int:
         return len(self._thoughts) + len(self._pieces)
 
-    def _message(self, content: list[dict[str, str]], stop_reason: str | None, written: int) -> dict[str, Any]:
+    def _build_message(self, content: list[dict[str, str]], stop_reason: str | None, written: int) -> dict[str, Any]:
         return {
-            "id": _id("msg"),
+            "id": _make_id("msg"),
             "type": "message",
             "role": "assistant",
             "model": self._model,
@@ -156,7 +156,7 @@ class _Reply:
         }
 
 
-def _request(body: bytes) -> dict[str, Any]:
+def _parse_request(body: bytes) -> dict[str, Any]:
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -169,12 +169,12 @@ def _request(body: bytes) -> dict[str, Any]:
     raise _Refused(400, "invalid_request_error", "model, messages and max_tokens are required.")
 
 
-def _expect(method: str, expected: str) -> None:
+def _require_method(method: str, expected: str) -> None:
     if method != expected:
         raise _Refused(405, "invalid_request_error", f"This path only accepts {expected}.")
 
 
-async def _body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     parts, size, is_complete = [], 0, False
     while not is_complete:
         message = await receive()
@@ -188,7 +188,7 @@ async def _body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _disconnect(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -199,5 +199,5 @@ async def _send_json(send: Send, answer: object, status: int = 200) -> None:
     await send({"type": "http.response.body", "body": orjson.dumps(answer)})
 
 
-def _id(prefix: str) -> str:
+def _make_id(prefix: str) -> str:
     return f"{prefix}_{token_hex(12)}"

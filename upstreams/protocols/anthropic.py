@@ -49,13 +49,13 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
 
 
 def output_limit(request: ChatRequest) -> int:
-    return request.max_tokens or _default_output_limit(_thinking(request))
+    return request.max_tokens or _default_output_limit(_build_thinking(request))
 
 
 def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
-    messages = _messages(request)
-    thinking = _thinking(request)
+    messages = _build_messages(request)
+    thinking = _build_thinking(request)
     if thinking and _is_continued(messages):
         thinking = None
         said.append("Thinking is off for this answer: the model cannot think again while it continues one.")
@@ -71,14 +71,14 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:
         body["thinking"] = thinking
-    body |= _effort(request, said)
+    body |= _build_effort(request, said)
     # A forced tool is allowed with adaptive thinking, but not with a budget.
-    body |= _tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
-    body |= _sampling(request, thinking=thinking is not None, said=said)
+    body |= _build_tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
+    body |= _build_sampling(request, thinking=thinking is not None, said=said)
     return body, said
 
 
-def _thinking(request: ChatRequest) -> dict[str, Any] | None:
+def _build_thinking(request: ChatRequest) -> dict[str, Any] | None:
     if request.thinks_adaptively:
         return {"type": "adaptive"}
     if request.thinking_budget is not None:
@@ -86,7 +86,7 @@ def _thinking(request: ChatRequest) -> dict[str, Any] | None:
     return None
 
 
-def _effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
+def _build_effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
     effort = request.reasoning_effort
     if effort is None:
         return {}
@@ -106,7 +106,7 @@ def _default_output_limit(thinking: dict[str, Any] | None) -> int:
     return DEFAULT_MAX_TOKENS + (thinking["budget_tokens"] if thinking else 0)
 
 
-def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
+def _build_tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
     if not request.tools:
         return {}
     choice = request.tool_choice
@@ -117,7 +117,7 @@ def _tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str
     return {"tools": [dict(tool) for tool in request.tools], "tool_choice": named}
 
 
-def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
+def _build_sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
     """Only fields that are set: newer models refuse them, and servers refuse what breaks a rule below."""
     sent: dict[str, Any] = {}
     if request.temperature is not None:
@@ -145,7 +145,7 @@ def _sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[
     return sent
 
 
-def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+def _build_messages(request: ChatRequest) -> list[dict[str, Any]]:
     turns = alternate_turns(request.messages, _keep)
     sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns]
     if sent and sent[-1]["role"] == "assistant" and sent[-1]["content"][-1].get("type") in ("text", *_THOUGHTS):

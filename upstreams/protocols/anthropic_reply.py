@@ -215,7 +215,7 @@ class MessagesDecoder:
         ]
 
     def _report(self, reported: object) -> list[ReplyEvent]:
-        later = self._usage.updated(read_usage(reported))
+        later = self._usage.merge(read_usage(reported))
         if later == self._usage:
             return []
         self._usage = later

@@ -41,14 +41,14 @@ def _pair_tools(sent: list[Turn]) -> Iterable[Turn]:
     for position, (role, blocks) in enumerate(sent):
         if role == "assistant":
             following = sent[position + 1][1] if position + 1 < len(sent) else []
-            answered = _ids(following, "tool_result", "tool_use_id")
+            answered = _collect_ids(following, "tool_result", "tool_use_id")
             yield role, [b for b in blocks if b.get("type") != "tool_use" or b.get("id") in answered]
         else:
-            called = _ids(sent[position - 1][1], "tool_use", "id") if position else set()
+            called = _collect_ids(sent[position - 1][1], "tool_use", "id") if position else set()
             results = [b for b in blocks if b.get("type") == "tool_result" and b.get("tool_use_id") in called]
             # The results must come first in the message that answers the calls.
             yield role, results + [b for b in blocks if b.get("type") != "tool_result"]
 
 
-def _ids(blocks: Sequence[Block], kind: str, field: str) -> set[str]:
+def _collect_ids(blocks: Sequence[Block], kind: str, field: str) -> set[str]:
     return {str(block.get(field)) for block in blocks if block.get("type") == kind}

@@ -43,8 +43,8 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     if request.stream:
         body["stream_options"] = {"include_usage": True}
     if request.tools:
-        body["tools"] = [_function(tool) for tool in request.tools]
-        body["tool_choice"] = _choice(request.tool_choice)
+        body["tools"] = [_build_function(tool) for tool in request.tools]
+        body["tool_choice"] = _build_choice(request.tool_choice)
     if request.max_tokens is not None:
         body[endpoint.max_tokens_field] = request.max_tokens
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
@@ -52,7 +52,7 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
             body[name] = value
     if request.top_k is not None and endpoint.accepts_top_k:
         body["top_k"] = request.top_k
-    if endpoint.reasoning_effort and (effort := _effort(request)):
+    if endpoint.reasoning_effort and (effort := _choose_effort(request)):
         body["reasoning_effort"] = effort
     if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(
@@ -72,7 +72,7 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     said = list(request.remarks)
     if request.top_k is not None and not endpoint.accepts_top_k:
         said.append("Top-k was not sent: this provider is not set to accept it.")
-    return said + _notes_on_thinking(request, endpoint)
+    return said + _note_thinking(request, endpoint)
 
 
 def effort_for_budget(budget: int) -> Effort:
@@ -80,30 +80,30 @@ def effort_for_budget(budget: int) -> Effort:
     return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
 
 
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _build_function(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": tool["name"], "description": tool.get("description", ""), "parameters": tool["input_schema"]}
     return {"type": "function", "function": function}
 
 
-def _choice(choice: str) -> str | dict[str, Any]:
+def _build_choice(choice: str) -> str | dict[str, Any]:
     if choice in ("auto", "none"):
         return choice
     return "required" if choice == "any" else {"type": "function", "function": {"name": choice}}
 
 
-def _notes_on_thinking(request: ChatRequest, endpoint: Endpoint) -> list[str]:
+def _note_thinking(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     if not endpoint.reasoning_effort:
         asked = "reasoning effort" if request.reasoning_effort else "thinking budget"
         if request.reasoning_effort or request.thinking_budget is not None:
             return [f"The {asked} was not sent: this provider is not set to accept a reasoning effort."]
     elif request.thinking_budget is not None and not request.reasoning_effort:
-        return [f"The thinking budget was sent as the reasoning effort “{_effort(request)}”."]
+        return [f"The thinking budget was sent as the reasoning effort “{_choose_effort(request)}”."]
     if request.thinks_adaptively and not request.reasoning_effort:
         return ["The model decides how much it thinks: this protocol does not support adaptive thinking."]
     return []
 
 
-def _effort(request: ChatRequest) -> Effort | None:
+def _choose_effort(request: ChatRequest) -> Effort | None:
     """The requested effort, or else the one for the thinking budget."""
     if request.reasoning_effort or request.thinking_budget is None:
         return request.reasoning_effort

@@ -26,7 +26,7 @@ def to_assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
     """At most one message, with the text and the tool calls. Other blocks are left out."""
     text = "".join(block["text"] for block in blocks if block.get("type") == "text")
     message: Message = {"role": "assistant", "content": text or None}
-    if calls := [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
+    if calls := [_build_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
         message["tool_calls"] = calls
     if text or calls:
         yield message
@@ -38,14 +38,14 @@ def to_user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
     for block in blocks:
         if block.get("type") == "tool_result":
             inner = as_blocks(block.get("content"))
-            text = "\n\n".join(part["text"] for b in inner if b.get("type") in _WORDS for part in _parts(b))
+            text = "\n\n".join(part["text"] for b in inner if b.get("type") in _WORDS for part in _build_parts(b))
             content = f"Error: {text}" if block.get("is_error") else text
             yield {"role": "tool", "tool_call_id": block.get("tool_use_id", ""), "content": content}
-            parts += [part for b in inner if b.get("type") not in _WORDS for part in _parts(b)]
+            parts += [part for b in inner if b.get("type") not in _WORDS for part in _build_parts(b)]
         else:
-            parts += _parts(block)
+            parts += _build_parts(block)
     if parts:
-        yield {"role": "user", "content": _content(parts)}
+        yield {"role": "user", "content": _build_content(parts)}
 
 
 def as_blocks(content: str | Sequence[Block] | None) -> Sequence[Block]:
@@ -53,7 +53,7 @@ def as_blocks(content: str | Sequence[Block] | None) -> Sequence[Block]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
 
 
-def _tool_call(block: Block) -> dict[str, Any]:
+def _build_tool_call(block: Block) -> dict[str, Any]:
     # A call keeps the extra fields that its server added: some servers sign their calls in them.
     extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS and value is not None}
     raw = block.get("raw_input")
@@ -62,14 +62,14 @@ def _tool_call(block: Block) -> dict[str, Any]:
     return {**extras, "id": block.get("id", ""), "type": "function", "function": function}
 
 
-def _content(parts: list[Part]) -> str | list[Part]:
+def _build_content(parts: list[Part]) -> str | list[Part]:
     # Some servers accept only a string, so a string is sent whenever possible.
     if all(part["type"] == "text" for part in parts):
         return "\n\n".join(part["text"] for part in parts)
     return parts
 
 
-def _parts(block: Block) -> list[Part]:
+def _build_parts(block: Block) -> list[Part]:
     match block:
         case {"type": "text", "text": str(text)}:
             return [{"type": "text", "text": text}]
@@ -81,15 +81,15 @@ def _parts(block: Block) -> list[Part]:
             name = block.get("title") or "document.pdf"
             return [{"type": "file", "file": {"filename": name, "file_data": f"data:{media_type};base64,{data}"}}]
         case {"type": "document", "source": {"type": "text", "data": str(text)}}:
-            return [_headed([block.get("title")], text)]
+            return [_build_headed_text([block.get("title")], text)]
         case {"type": "document", "source": {"type": "content", "content": content}}:
-            return [_headed([block.get("title")], _joined(content))]
+            return [_build_headed_text([block.get("title")], _join_texts(content))]
         case {"type": "search_result", "content": list(content)}:
-            return [_headed([block.get("title"), block.get("source")], _joined(content))]
+            return [_build_headed_text([block.get("title"), block.get("source")], _join_texts(content))]
     raise Unsendable(block)
 
 
-def _joined(content: str | Sequence[Block]) -> str:
+def _join_texts(content: str | Sequence[Block]) -> str:
     texts = []
     for block in as_blocks(content):
         if block.get("type") != "text":
@@ -98,5 +98,5 @@ def _joined(content: str | Sequence[Block]) -> str:
     return "\n\n".join(texts)
 
 
-def _headed(heads: Sequence[str | None], text: str) -> Part:
+def _build_headed_text(heads: Sequence[str | None], text: str) -> Part:
     return {"type": "text", "text": "\n\n".join([*filter(None, heads), text])}

@@ -61,10 +61,10 @@ _LIKE_A_KEY: Final = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{6,}|\bbearer\s+\S+", r
 
 def read_refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> errors.UpstreamError:
     """The failure that a non-2xx answer reports. The names in `headers` are in lower case."""
-    error = _error_object(_json(body))
-    message, words = (body.decode("utf-8", "replace"), []) if error is None else _message_and_words(error)
+    error = _find_error(_parse_json(body))
+    message, words = (body.decode("utf-8", "replace"), []) if error is None else _read_error(error)
     wait = retry_after(headers)
-    kind = _kind(status, words)
+    kind = _choose_kind(status, words)
     if kind is errors.RateLimited and wait is None and _SPEND_LIMIT.search(message):
         kind = errors.QuotaExhausted
     if kind is errors.InvalidRequest and _TOO_LONG.search(message):
@@ -80,13 +80,13 @@ def read_refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], bo
 
 def find_failure(endpoint: Endpoint, answer: object) -> errors.UpstreamError | None:
     """The failure that a body or an event with status 200 reports, if any."""
-    error = _error_object(answer)
+    error = _find_error(answer)
     if error is None:
         return None
-    message, words = _message_and_words(error)
+    message, words = _read_error(error)
     status = next((int(word) for word in words if re.fullmatch(r"[3-5]\d\d", word)), None)
     otherwise = errors.InvalidRequest if "invalid_request_error" in words else errors.ServerFailed
-    kind = _kind(status, words) if status else _word_kind(words) or otherwise
+    kind = _choose_kind(status, words) if status else _find_kind_by_word(words) or otherwise
     if kind in (errors.InvalidRequest, errors.ServerFailed) and _TOO_LONG.search(message):
         kind = errors.RequestTooLarge
     return kind.at(endpoint.name, status=status, detail=redact(message, endpoint))
@@ -115,25 +115,25 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _kind(status: int | None, words: list[str]) -> type[errors.UpstreamError]:
+def _choose_kind(status: int | None, words: list[str]) -> type[errors.UpstreamError]:
     if status is not None and 300 <= status < 400:
         return errors.NotAModelServer
     otherwise = errors.InvalidRequest if status is None or status < 500 else errors.ServerFailed
-    return _word_kind(words) or _BY_STATUS.get(status or 0, otherwise)
+    return _find_kind_by_word(words) or _BY_STATUS.get(status or 0, otherwise)
 
 
-def _word_kind(words: list[str]) -> type[errors.UpstreamError] | None:
+def _find_kind_by_word(words: list[str]) -> type[errors.UpstreamError] | None:
     return next((_BY_WORD[word] for word in words if word in _BY_WORD), None)
 
 
-def _json(body: bytes) -> object:
+def _parse_json(body: bytes) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
 
 
-def _error_object(answer: object) -> dict[str, Any] | None:
+def _find_error(answer: object) -> dict[str, Any] | None:
     """The error in an answer of any shape: {"error": {…}}, {"error": "…"}, {"message": …} or {"detail": …}."""
     if not isinstance(answer, dict):
         return None
@@ -154,7 +154,7 @@ def _error_object(answer: object) -> dict[str, Any] | None:
     return None
 
 
-def _message_and_words(error: dict[str, Any]) -> tuple[str, list[str]]:
+def _read_error(error: dict[str, Any]) -> tuple[str, list[str]]:
     """The message, and the code and type that identify the kind, the more specific one first."""
     message = error.get("message") or error.get("error") or ""
     text = message if isinstance(message, str) else orjson.dumps(message).decode()

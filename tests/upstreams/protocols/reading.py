@@ -61,7 +61,7 @@ class Read:
             case BlockClosed(fields=fields):
                 self.blocks[-1] |= fields
             case UsageReported(usage=usage):
-                self.usage = self.usage.updated(usage)
+                self.usage = self.usage.merge(usage)
             case ReplyEnded():
                 assert self.ended is None
                 self.ended = event
