@@ -163,7 +163,7 @@ def as_chat_messages(
     blocks = [attached.expanded(block) for block in said]
     if names:
         # The name comes first, also before what was attached; a text alone is one block with it.
-        name = f"{message.author or 'Somebody who left'}:"
+        name = f"{message.author or 'Former user'}:"
         if is_text(said[0]):
             blocks[0] = text_block(f"{name} {blocks[0]['text']}")
         else:

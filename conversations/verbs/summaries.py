@@ -10,10 +10,10 @@ from conversations.verbs.forking import settings_of
 from ledger.sizes import BYTES_PER_TOKEN
 from upstreams.models import ChatModel
 
-ASKED_FOR = (
-    "Below is a conversation from before, which we want to go on with here. Sum it up: what it is about, what was "
-    "found out and decided, and what is still open, with all names, figures and code that are needed to go on. "
-    "Then wait for what I ask next."
+SUMMARY_REQUEST = (
+    "Below is an earlier conversation that we want to continue here. Summarise it: its topic, the findings and "
+    "decisions, and the open questions, with all names, figures and code that we need to continue. Then wait for my "
+    "next message."
 )
 BEGINNING_LEFT_OUT = "[The beginning is left out.]"
 LARGEST = 200_000
@@ -44,7 +44,7 @@ def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
             break
         if words:
             said.append(words)
-    return "\n\n".join([ASKED_FOR, "---", *reversed(said)])
+    return "\n\n".join([SUMMARY_REQUEST, "---", *reversed(said)])
 
 
 def in_words(message: Message) -> str:

@@ -9,7 +9,7 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from accounts.models import AuthenticatedRequest
 from conversations.access import conversation_or_404, owned_conversation_or_404
-from conversations.forms import RenameForm, SettingsForm
+from conversations.forms.settings import RenameForm, SettingsForm
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation
@@ -35,7 +35,7 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
     if request.method == "POST" and form.is_valid():
-        form.keep()
+        form.save_changes()
         if "tools" in form.changed_data:
             broadcasts.announce_tools(conversation)
         if not request.htmx:

@@ -8,7 +8,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
 from conversations.access import chosen_model, conversation_or_404, message_or_404
-from conversations.forms import TurnForm
+from conversations.forms.turn import TurnForm
 from conversations.models import Branch, Conversation, Message, Path, Role
 from conversations.verbs import deleting, forking, turns
 from conversations.views.turns import address_of, limit_response, render_errors
@@ -31,12 +31,12 @@ def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
     if message.author_id != request.user.pk:
         raise PermissionDenied("Only the author of a message can edit it.")
     conversation = message.conversation
-    keeps = list(message.attachments.all())
+    existing_files = list(message.attachments.all())
     form = TurnForm(
         request.POST or None,
         person=request.user,
         conversation=conversation,
-        keeps=keeps,
+        existing_files=existing_files,
         initial={"text": message.text},
     )
     if request.method == "POST" and form.is_valid():

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import AuthenticatedRequest, User
 from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404, path_or_404
-from conversations.forms import TurnForm
+from conversations.forms.turn import TurnForm
 from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.prompt.toolbox import ToolCounts

@@ -10,7 +10,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
 from conversations.access import conversation_or_404, path_or_404
-from conversations.forms import TurnForm
+from conversations.forms.turn import TurnForm
 from conversations.models import Branch, Conversation, Path
 from conversations.verbs import turns
 from conversations.views import pages

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest, User
 from conversations.access import conversation_or_404
-from conversations.forms import MAX_TURN_LENGTH
+from conversations.forms.turn import MAX_TURN_LENGTH
 from conversations.models import Conversation, Message, Unsent
 
 

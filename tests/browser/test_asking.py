@@ -4,6 +4,7 @@ import re
 
 from playwright.async_api import expect
 
+from tests.browser.backstage import Backstage, Person
 from tests.browser.tab import Tab
 from tests.fakes import ModelServer
 
@@ -138,3 +139,14 @@ async def test_a_message_asked_while_another_is_answered_waits_its_turn(tab: Tab
     model.release()
     await expect(tab.answer_text).to_have_text("Second answer.")
     await expect(tab.messages.nth(1)).to_contain_text("First answer.")
+
+
+async def test_the_time_of_a_message_stays_relative_when_its_answer_ends(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
+) -> None:
+    model.say("Here.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.is_connected()
+    await tab.say("Well?")
+    await tab.is_answered()
+    await expect(tab.answer.locator("time")).to_have_text("now")

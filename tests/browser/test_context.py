@@ -113,7 +113,7 @@ async def test_a_new_conversation_begins_with_a_summary(
     await expect(tab.page).to_have_url(CONVERSATION)
     await expect(tab.title).to_have_value("Tea, continued")
     await expect(tab.answer_text).to_have_text("In short: tea.")
-    await expect(tab.own).to_contain_text("Sum it up")
+    await expect(tab.own).to_contain_text("Summarise it")
 
 
 async def test_the_composer_holds_the_gauge_on_a_phone(

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.forms import MAX_TURN_LENGTH
+from conversations.forms.turn import MAX_TURN_LENGTH
 from conversations.models import Conversation, Message, Unsent
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, last_reply

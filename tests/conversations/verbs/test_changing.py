@@ -8,7 +8,7 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import User
-from conversations.forms import SettingsForm
+from conversations.forms.settings import SettingsForm
 from conversations.models import Conversation
 from conversations.verbs import turns
 from tests.conversations.asking import Opening

@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import User
-from conversations.forms import MAX_TURN_LENGTH
+from conversations.forms.turn import MAX_TURN_LENGTH
 from conversations.models import Branch, Conversation, Message
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import (

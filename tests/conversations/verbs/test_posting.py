@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from lxml import html
 
 from accounts.models import User
-from conversations.forms import MAX_TURN_LENGTH
+from conversations.forms.turn import MAX_TURN_LENGTH
 from conversations.models import Conversation, Generation, Message
 from tests.conversations.asking import Opening, last_reply, provider_at
 from tests.fakes import ModelServer

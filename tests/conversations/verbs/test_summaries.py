@@ -29,7 +29,9 @@ async def test_a_new_conversation_begins_with_a_summary(
     await tab.until_over((await last_reply(begun)).message_id)
     [message] = server.requests[-1].json["messages"]
     text = message["content"][0]["text"]
-    places = [text.index(said) for said in ("Sum it up", "**Ada Lovelace:** Question 0.", "**Test model:** Answer 2.")]
+    places = [
+        text.index(said) for said in ("Summarise it", "**Ada Lovelace:** Question 0.", "**Test model:** Answer 2.")
+    ]
     assert places == sorted(places)
 
 
