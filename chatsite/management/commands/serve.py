@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from accounts import set_up
 from chatsite import shutdown
 from chatsite.addresses import site_address
+from chatsite.memory import trim_when_idle
 from chatsite.server import Server
 from conversations.answering import replies
 from conversations.upkeep import recovery
@@ -80,6 +81,7 @@ class Command(BaseCommand):
         entries.recover()
         shutdown.on_stop(wind_down)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
+        reactor.callWhenRunning(lambda: asyncio.ensure_future(trim_when_idle()))
 
     def announce(self) -> None:
         self.stdout.write(f"chatsite is running at {site_address()}")

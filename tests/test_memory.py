@@ -1,0 +1,31 @@
+"""Memory goes back once a busy time is over."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from chatsite import memory
+
+
+class Node:
+    """One half of a pair that refers to itself: only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_an_idle_process_collects_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "WORTH_IT", 0)
+    freed = asyncio.Event()
+    gc.disable()
+    trimming = asyncio.create_task(memory.trim_when_idle(interval=0.05))
+    try:
+        node = Node()
+        weakref.finalize(node, freed.set)
+        del node
+        await asyncio.wait_for(freed.wait(), 10)
+    finally:
+        trimming.cancel()
+        gc.enable()
