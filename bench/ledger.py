@@ -40,7 +40,7 @@ def main() -> None:
         began = time.perf_counter()
         fill(plan)
         size = os.stat(f"{directory}/db.sqlite3").st_size / 1e6
-        print(f"{plan.calls * plan.days:,} calls filled in within {time.perf_counter() - began:.0f} s, {size:,.0f} MB")
+        print(f"{plan.calls * plan.days:,} calls inserted in {time.perf_counter() - began:.0f} s, {size:,.0f} MB")
         book("a full ledger")
         add_budgets()
         book("a full ledger, four budgets")
