@@ -31,10 +31,15 @@ class MessageQuerySet(models.QuerySet["Message"]):
         latest = Generation.objects.filter(message=OuterRef("pk")).order_by("-pk")
         read = self.annotate(state_read=models.Subquery(latest.values("state")[:1]))
         return read.select_related("author").prefetch_related(
-            models.Prefetch("generations", Generation.objects.for_reading()),
+            models.Prefetch("generations", Generation.objects.for_reading(), to_attr="attempts"),
             models.Prefetch("parent", Message.objects.only("pk")),
             models.Prefetch("parent__replies", replies),
         )
+
+    def for_prompt(self) -> Self:
+        """With all that a request to a model needs, in a fixed number of queries."""
+        attempts = Generation.objects.prefetch_related("chat_model").order_by("pk")
+        return self.prefetch_related("author", models.Prefetch("generations", attempts, to_attr="attempts"))
 
     def restorable(self) -> Self:
         """Deleted messages that can still be restored."""
@@ -69,6 +74,8 @@ class Message(models.Model):
     memory_begins = models.BooleanField(default=False, editable=False)
     """Models get nothing before this message on a path. If a path has several such messages, the last one counts."""
 
+    attempts: list[Generation]
+    """Its generations, oldest first. Only there if they were read together with it; Django sees a default as that."""
     state_read: str | None = None
     """The state of its generation, if it was read in the same query as the blocks."""
 
@@ -90,7 +97,8 @@ class Message(models.Model):
     @cached_property
     def generation(self) -> Generation | None:
         """The latest attempt to write it, or None for a person's message."""
-        latest = max(self.generations.all(), key=lambda generation: generation.pk, default=None)
+        attempts = self.attempts if hasattr(self, "attempts") else list(self.generations.order_by("pk"))
+        latest = attempts[-1] if attempts else None
         if latest and self.state_read in UNFINISHED and not latest.is_unfinished:
             # It ended after the blocks were read. They lack its last words, so they must not pass for the whole answer.
             latest.state, latest.finished_at = State(self.state_read), None

@@ -35,7 +35,7 @@ def request_for(
     if chat_model is None:
         raise ValueError("A generation without a model cannot ask for anything.")
     path = Path.to(message.branch)
-    earlier = list(path.remembered(before=message.pk).for_reading())
+    earlier = list(path.remembered(before=message.pk).for_prompt())
     # Once a second person joins, all earlier messages get their author's name: what the server has cached is of no
     # use that one time.
     names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1

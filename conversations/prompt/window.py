@@ -46,7 +46,7 @@ def fill_of(
     path: Path, chat_model: ChatModel, counted: int | None = None, tools: Sequence[Mapping[str, Any]] = ()
 ) -> Fill:
     """By the upstream's count, if there is one; else estimated. Queries the database."""
-    told = list(path.remembered().for_reading())
+    told = list(path.remembered().for_prompt())
     tokens = estimate(told, path.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
     return Fill(tokens, window, reserve(path.conversation, window), is_counted=counted is not None)

@@ -36,7 +36,7 @@ def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
     # Half of the window is for continuing. Markup and short words have fewer bytes per token than usual.
     room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_PER_TOKEN - 1))
     said: list[str] = []
-    for message in path.messages.for_reading().order_by("-pk"):
+    for message in path.messages.for_prompt().order_by("-pk"):
         words = in_words(message)
         room -= len(words.encode())
         if room < 0:

@@ -33,7 +33,7 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
 
 
 def move_start(path: Path, chat_model: ChatModel) -> Message | None:
-    told = list(path.remembered().for_reading())
+    told = list(path.remembered().for_prompt())
     tokens = window.estimate(told, path.conversation, chat_model)
     first = window.kept_from(told, tokens, chat_model.context_window)
     if first:
