@@ -43,7 +43,7 @@ def register() -> None:
 async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     words = list(dict.fromkeys(arguments["query"].lower().split()))[:MOST_WORDS]
     if not words:
-        return ToolResult.from_text("Name at least one word to search for.", is_error=True)
+        return ToolResult.from_text("Enter at least one word to search for.", is_error=True)
     # 5.0 is an integer, too, where schemas are concerned.
     limit = int(arguments.get("limit", 10))
     keys = await sync_to_async(candidates)(context, words)
@@ -52,7 +52,7 @@ async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
         hits += await sync_to_async(hits_among)(context, keys[start : start + AT_ONCE], words, limit - len(hits))
         if len(hits) >= limit:
             break
-    told = "\n\n".join(hits) or "No message was found. Try fewer or other words."
+    told = "\n\n".join(hits) or "No messages found. Try fewer or other words."
     return ToolResult.from_text(told)
 
 
@@ -114,11 +114,11 @@ SEARCH = BuiltinTool(
     name="search_conversations",
     title="Search conversations",
     description=(
-        "Finds messages in the other conversations that the person who asks takes part in, newest first. A message is "
-        "found when its text has all the words of the query, in any order, whether in capitals or not; parts of words "
-        "count, synonyms do not. Tells the conversation's title, the author, the date, the address on this site, and "
-        f"a short excerpt. Looks at the newest {NEWEST:,} messages only; not at deleted ones, at what tools answered, "
-        "at the contents of attached files, or at this conversation, which you know."
+        "Finds messages in the person's other conversations, newest first. A message matches if its text contains "
+        "every word of the query, in any order and case. Parts of words match, synonyms do not. Returns each "
+        "conversation's title, the author, the date, the URL on this site and a short excerpt. Searches only the "
+        f"newest {NEWEST:,} messages. Does not search deleted messages, results of tools, attached files or this "
+        "conversation."
     ),
     input_schema={
         "type": "object",
@@ -127,13 +127,13 @@ SEARCH = BuiltinTool(
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 200,
-                "description": f"A few words that the message has; of more than {MOST_WORDS} the first count.",
+                "description": f"A few words that the message contains. Only the first {MOST_WORDS} are used.",
             },
             "limit": {
                 "type": "integer",
                 "minimum": 1,
                 "maximum": MOST_HITS,
-                "description": "How many messages to tell of; 10 when left out.",
+                "description": "The maximum number of messages. The default is 10.",
             },
         },
         "required": ["query"],
@@ -159,16 +159,16 @@ def part_of_file(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
         return ToolResult.from_text(listed(files))
     named = those_called(name, files)
     if not named:
-        return ToolResult.from_text(f"No file here is called “{name}”. {listed(files)}", is_error=True)
+        return ToolResult.from_text(f"No file is named “{name}”. {listed(files)}", is_error=True)
     if len(named) > 1:
-        return ToolResult.from_text(f"Several files are called so; name one by its id. {listed(named)}", is_error=True)
+        return ToolResult.from_text(f"Several files have this name. Use an id instead. {listed(named)}", is_error=True)
     [file] = named
     try:
         text = text_of(file.content(TEXT if file.kind == Kind.PDF else ""))
     except OSError:
-        return ToolResult.from_text(f"“{file}” is not there any more.", is_error=True)
+        return ToolResult.from_text(f"“{file}” no longer exists.", is_error=True)
     if not text.strip():
-        return ToolResult.from_text(f"“{file}” has no text that can be read.", is_error=True)
+        return ToolResult.from_text(f"“{file}” has no readable text.", is_error=True)
     return ToolResult.from_text(passage(file, text, arguments))
 
 
@@ -188,7 +188,7 @@ def those_called(name: str, files: Sequence[Attachment]) -> list[Attachment]:
 
 def listed(files: Sequence[Attachment]) -> str:
     if not files:
-        return "No text file and no PDF is attached in this conversation."
+        return "No text file or PDF is attached in this conversation."
     lines = [f"{file} ({file.get_kind_display()}, id {file.uuid})" for file in files[:MOST_FILES]]
     more = [f"and {len(files) - MOST_FILES} older ones"] if len(files) > MOST_FILES else []
     return "\n".join(["Files, newest first:", *lines, *more])
@@ -201,16 +201,16 @@ def passage(file: Attachment, text: str, arguments: dict[str, Any]) -> str:
     first = int(arguments.get("first_line", 1))
     last = min(int(arguments.get("last_line", len(lines))), len(lines))
     if first > last:
-        return f"[{file} has {len(lines):,} lines; there is nothing between lines {first} and {last}.]"
+        return f"[{file} has {len(lines):,} lines; there is nothing in lines {first} to {last}.]"
     chosen = "\n".join(lines[first - 1 : last])
     start = int(arguments.get("offset", 0))
     shown = chosen[start : start + int(arguments.get("length", LONGEST_READ))]
     if not shown and start:
-        return f"[There are {len(chosen):,} characters; nothing begins at {start}.]"
+        return f"[There are {len(chosen):,} characters; there is nothing at offset {start}.]"
     end = start + len(shown)
     head = f"{file}: lines {first} to {last} of {len(lines)}, characters {start} to {end} of {len(chosen)}"
-    further = f"; go on with the same lines and offset {end}" if end < len(chosen) else ""
-    cut = "" if file.is_text_whole else "; only the first part of its text is kept"
+    further = f"; continue with the same lines and offset {end}" if end < len(chosen) else ""
+    cut = "" if file.is_text_whole else "; only the first part of its text is stored"
     return f"[{head}{further}{cut}]\n{shown}"
 
 
@@ -220,17 +220,17 @@ READ = BuiltinTool(
     name="read_attached_file",
     title="Read attached file",
     description=(
-        "Reads a text file, or the text of a PDF, that was attached in this conversation; without a name it lists "
-        f"them. At most {LONGEST_READ:,} characters at a time: the head of the answer says which part it is and how "
-        "to go on. Lines and characters can be chosen; characters are counted from 0 within the lines chosen."
+        "Reads a text file or the text of a PDF that is attached in this conversation. Without a name, it lists the "
+        f"files. Returns at most {LONGEST_READ:,} characters at a time, and the first line says how to continue. "
+        "Lines and characters can be selected. Characters are counted from 0 within the selected lines."
     ),
     input_schema={
         "type": "object",
         "properties": {
             "name": {"type": "string", "maxLength": 200, "description": "The file's name, or its id from the list."},
             "first_line": {**_LINE, "description": "Counted from 1."},
-            "last_line": {**_LINE, "description": "Included."},
-            "offset": {"type": "integer", "minimum": 0, "description": "Characters to leave out at the beginning."},
+            "last_line": {**_LINE, "description": "Inclusive."},
+            "offset": {"type": "integer", "minimum": 0, "description": "Characters to skip at the beginning."},
             "length": {"type": "integer", "minimum": 1, "maximum": LONGEST_READ, "description": "Characters to read."},
         },
         "additionalProperties": False,

@@ -64,7 +64,7 @@ async def found(context: CallContext, query: str, **arguments: Any) -> str:
     return text_of(result)
 
 
-NOTHING = "No message was found. Try fewer or other words."
+NOTHING = "No messages found. Try fewer or other words."
 
 # Who may use them
 
@@ -221,7 +221,7 @@ async def test_a_query_without_words_is_refused(context: CallContext) -> None:
 
 async def test_without_a_name_the_files_are_listed(browser: Opening, ada: User, context: CallContext) -> None:
     conversation = await Conversation.objects.aget(pk=context.conversation_pk)
-    assert text_of(await answer(READ, context)) == "No text file and no PDF is attached in this conversation."
+    assert text_of(await answer(READ, context)) == "No text file or PDF is attached in this conversation."
     notes = await sent(browser, ada, conversation, "notes.txt", b"One")
     paper = await sent(browser, ada, conversation, "paper.pdf", files.pdf("Two"))
     await sent(browser, ada, conversation, "pot.png", files.image())
@@ -231,7 +231,7 @@ async def test_without_a_name_the_files_are_listed(browser: Opening, ada: User, 
         f"notes.txt (text, id {notes.uuid})",
     ]
     unknown = await answer(READ, context, name="plans.txt")
-    assert unknown.is_error and "No file here is called “plans.txt”" in text_of(unknown)
+    assert unknown.is_error and "No file is named “plans.txt”" in text_of(unknown)
     assert "notes.txt" in text_of(unknown)
 
 
@@ -252,7 +252,7 @@ async def test_the_text_of_a_pdf_is_read(
     assert "A blue kettle" in text_of(await answer(READ, context, name="paper.pdf"))
     await sent(browser, ada, conversation, "blank.pdf", files.pdf(""))
     blank = await answer(READ, context, name="blank.pdf")
-    assert blank.is_error and "has no text" in text_of(blank)
+    assert blank.is_error and "has no readable text" in text_of(blank)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_the_text_of_a_pdf_is_read(
         ({"first_line": 2, "last_line": 3}, "lines 2 to 3 of 5, characters 0 to 11 of 11", "zweiä\ndrei€"),
         ({"first_line": 5}, "lines 5 to 5 of 5, characters 0 to 4 of 4", "fünf"),
         ({"last_line": 1, "offset": 1}, "lines 1 to 1 of 5, characters 1 to 4 of 4", "ins"),
-        ({"offset": 5, "length": 5}, "characters 5 to 10 of 26; go on with the same lines and offset 10", "zweiä"),
+        ({"offset": 5, "length": 5}, "characters 5 to 10 of 26; continue with the same lines and offset 10", "zweiä"),
         ({"first_line": 3, "last_line": 900.0}, "lines 3 to 5 of 5", "drei€\nvier\nfünf"),
     ],
 )
@@ -298,7 +298,7 @@ async def test_a_long_file_is_read_in_parts(
         head, _, text = text_of(await answer(READ, context, name="long.txt", offset=offset)).partition("\n")
         assert 0 < len(text) <= builtin_tools.LONGEST_READ
         read += text
-        if "go on" not in head:
+        if "continue" not in head:
             break
         offset = int(head.rpartition(" ")[2].removesuffix("]"))
     assert read == whole.removesuffix("\n")
@@ -340,7 +340,7 @@ async def test_nothing_but_what_was_sent_here_is_read(
     for file in (other, draft, withdrawn):
         for name in (file.name, str(file.uuid)):
             refused = await answer(READ, context, name=name)
-            assert refused.is_error and "No file here" in text_of(refused)
+            assert refused.is_error and "No file is named" in text_of(refused)
     assert not (await answer(READ, context, name="here.txt")).is_error
     for person in (mallory, ben):
         assert (await answer(READ, CallContext(person, elsewhere.pk), name=other.name)).is_error
@@ -354,4 +354,4 @@ async def test_a_file_that_is_gone_from_the_disk_is_told(
 ) -> None:
     file = await sent(browser, ada, conversation, "notes.txt", b"One")
     (settings.MEDIA_ROOT / file.stored).unlink()
-    assert "not there any more" in text_of(await answer(READ, context, name="notes.txt"))
+    assert "no longer exists" in text_of(await answer(READ, context, name="notes.txt"))
