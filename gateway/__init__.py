@@ -1,1 +1,1 @@
-"""The way in for programs: the models of this site over both protocols, for the official SDKs as they are."""
+"""The API for programs: the site's models over both protocols, for the official SDKs."""

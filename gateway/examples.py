@@ -1,4 +1,4 @@
-"""How programs use a key: what to paste, for curl and for the two SDKs."""
+"""Examples to paste that use a key: for curl and for the two SDKs."""
 
 import json
 import shlex
@@ -26,13 +26,13 @@ class Example:
 
     @property
     def coloured(self) -> SafeString:
-        """The source as HTML, with the classes of the style sheet for code."""
+        """The source as HTML with the code classes of the style sheet."""
         tokens = _LEXERS[self.language].get_tokens(self.source)
         return format_html_join("", '<span class="{}">{}</span>', ((_colour(kind), text) for kind, text in tokens))
 
 
 def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
-    """`site` is the address of the site, without a slash at its end."""
+    """`site` is the address of the site, without a slash at the end."""
     return [
         Example("curl", "curl", "sh", _curl(site, model_id, key)),
         Example("anthropic", "Anthropic SDK", "python", _anthropic(site, model_id)),
@@ -41,7 +41,7 @@ def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
 
 
 def environment(key: ApiKey | None) -> str:
-    """The line that hands the secret to a program."""
+    """The shell line that gives the secret to a program."""
     called = f"  # {' '.join(key.name.split())}" if key else ""
     return f'export CHATSITE_API_KEY="{key.beginning if key else "cs-"}…"{called}'
 
@@ -52,7 +52,7 @@ def _curl(site: str, model_id: str, key: ApiKey | None) -> str:
     "max_tokens": 1024,
     "messages": [{{"role": "user", "content": "Hello"}}]
   }}"""
-    # Quoted whole: names of models are an upstream's words, and this line goes into a shell.
+    # The whole is quoted: upstreams choose the names of models, and people paste this line into a shell.
     return (
         f"{environment(key)}\n\n"
         f"curl {shlex.quote(site + '/v1/messages')} \\\n"

@@ -1,4 +1,4 @@
-"""The form in which a person makes an API key, and the one that narrows the list of everybody's."""
+"""The form that creates an API key, and the form that filters the list of all keys."""
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
@@ -16,8 +16,8 @@ from gateway.models import restrict_key
 from ledger.models import Budget, Period, Scope, Unit
 from upstreams.models import ChatModel
 
-MOST_KEYS: Final = 50
-"""How many keys that work one person may have."""
+MAX_KEYS: Final = 50
+"""Active keys of one person."""
 
 _NEVER, _ON_A_DAY = "never", "on"
 _EXPIRIES: Final = [
@@ -35,7 +35,7 @@ class ModelChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class ApiKeyForm(forms.Form):
-    """What a new key is called, how long it works, and for which models."""
+    """The name, expiry, models and budget of a new key."""
 
     name = forms.CharField(
         label="Name",
@@ -71,7 +71,7 @@ class ApiKeyForm(forms.Form):
     )
     unit = forms.ChoiceField(label="Counted in", required=False)
     period = forms.ChoiceField(label="Renews", required=False, choices=[("month", "Every month"), ("day", "Every day")])
-    # The newest of one's keys when the form was drawn: sent once more, it would make the same key again.
+    # The person's newest key when the page was drawn. It shows whether the same form was already sent.
     after = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
@@ -86,7 +86,7 @@ class ApiKeyForm(forms.Form):
         self.fields["last_day"].widget.attrs["min"] = localdate().isoformat()
 
     def clean_name(self) -> str:
-        # On one line: it stands in comments of the examples.
+        # One line, because the name appears in comments of the examples.
         return " ".join(self.cleaned_data["name"].split())
 
     def clean(self) -> dict[str, Any]:
@@ -102,21 +102,21 @@ class ApiKeyForm(forms.Form):
         budget = cleaned.get("budget")
         if budget is not None and cleaned.get("unit") == Unit.TOKENS and budget % 1:
             self.add_error("budget", "Enter a whole number of tokens.")
-        if self.person.api_keys.valid().count() >= MOST_KEYS:
+        if self.person.api_keys.valid().count() >= MAX_KEYS:
             raise ValidationError(
-                f"You have {MOST_KEYS} active keys, the maximum. Revoke one before you create another."
+                f"You have {MAX_KEYS} active keys, the maximum. Revoke one before you create another."
             )
         return cleaned
 
     @property
     def was_sent_before(self) -> bool:
-        """A page that is loaded again sends its form again."""
+        """Whether this form was already sent: reloading a page sends its form again."""
         after, name = self.cleaned_data["after"], self.cleaned_data["name"]
         return after is not None and self.person.api_keys.filter(pk__gt=after, name=name).exists()
 
     @transaction.atomic
     def save(self) -> tuple[ApiKey, str]:
-        """The key, and its secret, which nobody can read later."""
+        """Creates the key. Returns it and its secret, which cannot be read later."""
         key = ApiKey(person=self.person, name=self.cleaned_data["name"], expires_at=self._expires_at())
         secret = key.renew_secret()
         key.save()
@@ -147,7 +147,7 @@ STATES: Final[dict[str, tuple[str, Narrowing]]] = {
 
 
 class KeySearchForm(forms.Form):
-    """What the list of everybody's keys is narrowed to. What cannot be read narrows nothing."""
+    """Filters the list of all keys. Invalid values filter nothing."""
 
     q = forms.CharField(
         label="Find a person or key",

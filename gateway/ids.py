@@ -1,4 +1,4 @@
-"""Ids that are made here, in the forms that clients know."""
+"""Makes ids in the forms that clients expect."""
 
 import re
 from hashlib import sha256
@@ -14,9 +14,9 @@ def new_id(prefix: str) -> str:
 
 
 def tool_id(id: str) -> str:
-    """A tool call's id in the letters that the Messages API allows, the same for the same id each time.
+    """A tool call's id in the characters that the Messages API allows; the same id always gives the same result.
 
-    The mark at the end keeps ids apart that differ in nothing but what had to be replaced.
+    The suffix keeps ids apart that differ only in replaced characters.
     """
     if id and not _FOREIGN.search(id):
         return id

@@ -1,4 +1,4 @@
-"""Which models a person's programs may ask by which key."""
+"""The models that each API key may use."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from upstreams.models import ChatModel
 
 
 class AllowedModel(models.Model):
-    """One of the models that a key is for, where it is not for every model."""
+    """A model of a key that is not for every model."""
 
     key = models.ForeignKey("accounts.ApiKey", models.CASCADE, related_name="allowed_models")
     chat_model = models.ForeignKey("upstreams.ChatModel", models.CASCADE, related_name="+")
@@ -22,7 +22,7 @@ class AllowedModel(models.Model):
 
 
 def models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
-    """What programs with this key may ask: of what people are offered, the default first."""
+    """The models that programs with this key may use, among those offered to people, the default first."""
     offered = ChatModel.objects.offered()
     if key.every_model:
         return offered
@@ -31,7 +31,7 @@ def models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
 
 @transaction.atomic
 def restrict_key(key: ApiKey, chat_models: Iterable[ChatModel]) -> None:
-    """From now on the key is for these models alone; for none, when there is none."""
+    """Restricts the key to these models; to none if there are none."""
     AllowedModel.objects.filter(key=key).delete()
     AllowedModel.objects.bulk_create(AllowedModel(key=key, chat_model=each) for each in chat_models)
     key.every_model = False

@@ -1,4 +1,4 @@
-"""What a client of the gateway is told when its request cannot be answered."""
+"""Why the gateway cannot answer a request, in words for its client."""
 
 import re
 from typing import Final, Self
@@ -6,18 +6,17 @@ from typing import Final, Self
 from upstreams import errors
 
 MAX_RETRY_AFTER: Final = 60.0
-"""Seconds: one SDK sleeps for as long as it is told, another gives up when that is too long."""
+"""Seconds. One SDK sleeps for any time that it reads here; another gives up if it is too long."""
 _ADDRESS: Final = re.compile(
     r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:localhost|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b"
 )
 
 
 class Problem(Exception):
-    """Why there is no answer, apart from the protocol in which it is said.
+    """A refusal or a failure, independent of the protocol.
 
-    `kind` is the Messages API's word for it (`error.type`), `code` the Chat Completions API's
-    where it has one; `param` is the path of the field at fault. `should_retry` overrules what
-    SDKs conclude from the status.
+    `kind` is the Messages API's `error.type`, `code` the Chat Completions API's, if it has one. `param` is the path of
+    the wrong field. `should_retry` overrules what SDKs conclude from the status.
     """
 
     def __init__(
@@ -38,12 +37,12 @@ class Problem(Exception):
 
     @classmethod
     def at(cls, path: str, fault: str) -> Self:
-        """A field of the request that is missing, wrong, or cannot be passed on."""
+        """The problem of a field that is missing, wrong, or cannot be passed on."""
         return cls(400, "invalid_request_error", f"{path}: {fault}", param=path)
 
     @classmethod
     def of(cls, failure: errors.UpstreamError) -> Self:
-        """An upstream's failure by its kind; of its own words only those on the client's request are passed on."""
+        """An upstream's failure, by its kind. Only the upstream's words about the client's request are passed on."""
         status, kind, message, code = _told(failure)
         wait = failure.retry_after
         return cls(
@@ -108,5 +107,5 @@ def _told(failure: errors.UpstreamError) -> _Told:
 
 
 def _said(failure: errors.UpstreamError) -> str:
-    """The upstream's own words, which mostly name the field; where it stands is nobody's business."""
+    """The upstream's own words, which mostly name the field, without its address."""
     return _ADDRESS.sub("…", failure.detail)

@@ -1,4 +1,4 @@
-"""The addresses of the pages of API keys."""
+"""The addresses of the API key pages."""
 
 from django.urls import path
 

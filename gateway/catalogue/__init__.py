@@ -1,1 +1,1 @@
-"""The models that a key may use, and the names by which programs ask for them."""
+"""The models that a key may use, and their names for programs."""

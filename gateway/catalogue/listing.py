@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model as clients see it; `id` is the name to ask for, sizes are tokens and None when unknown."""
+    """A model as clients see it. `id` is its name in requests; sizes are tokens, None if unknown."""
 
     id: str
     display_name: str
@@ -19,7 +19,7 @@ class ListedModel:
 
 
 def render_list(models: Sequence[ListedModel]) -> dict[str, Any]:
-    """All of them at once, the newest first: whoever asks for pages is told that there is no other."""
+    """All models on one page, the newest first."""
     newest_first = sorted(models, key=lambda model: model.created_at, reverse=True)
     return {
         "object": "list",

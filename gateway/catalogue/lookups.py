@@ -1,4 +1,4 @@
-"""What every request asks the database: whose key it shows, and which model it names."""
+"""The two queries of every request: for the API key, and for the model."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The names by which programs ask for models."""
+"""The names of models for programs."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,34 +12,34 @@ from gateway.models import models_for
 from upstreams.models import ChatModel
 
 MAX_SLASHES: Final = 20
-"""In a name that is looked for."""
+"""Slashes in a name at which a provider's name may end."""
 
 
 def find_model(key: ApiKey, name: str) -> ChatModel | None:
-    """The key's model that goes by this name: its id at the provider, or the provider's name, a slash, and that id.
+    """The key's model with this name: its id at the provider, or the provider's name, a slash, and that id.
 
-    Where several providers have the same id, it alone names the one that was there first.
+    If several providers have the same id, the bare id means the oldest model.
     """
     return find_model_by_id(name, key) or _find_by_provider(models_for(key), name)
 
 
 def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
-    places = [at for at, letter in enumerate(name) if letter == "/"][:MAX_SLASHES]
-    if not places:
+    slashes = [at for at, letter in enumerate(name) if letter == "/"][:MAX_SLASHES]
+    if not slashes:
         return None
-    ways = Q()
-    for at in places:
-        ways |= Q(provider__name__iexact=name[:at], model_id=name[at + 1 :])
-    return models.filter(ways).order_by("pk").first()
+    matches = Q()
+    for at in slashes:
+        matches |= Q(provider__name__iexact=name[:at], model_id=name[at + 1 :])
+    return models.filter(matches).order_by("pk").first()
 
 
 def list_models(models: Iterable[ChatModel]) -> list[ListedModel]:
-    """All of them, each by the shortest name that is its own."""
+    """All models, each with its shortest unambiguous name."""
     return [describe_model(model, name) for model, name in assign_names(models).items()]
 
 
 def choose_name(model: ChatModel, models: Iterable[ChatModel]) -> str:
-    """By which it is asked for, among these."""
+    """The model's shortest unambiguous name among the models."""
     return assign_names(models)[model]
 
 

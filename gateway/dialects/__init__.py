@@ -1,4 +1,4 @@
-"""Both protocols as a server speaks them: what is asked is checked, what a model says is told. No I/O."""
+"""Both protocols as a server speaks them: checks of requests, and encoders of replies. No I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -12,17 +12,17 @@ __all__ = ["DIALECTS", "Dialect", "ReplyEncoder"]
 
 
 class ReplyEncoder(Protocol):
-    """Writes one streamed reply. After its end, or a failure, there is nothing more to write."""
+    """Writes one streamed reply. Nothing may follow its end or a failure."""
 
     id: str
-    """The reply's id, of our own making."""
+    """The reply's id, made by the gateway."""
 
     def feed(self, events: Sequence[ReplyEvent], /) -> bytes:
         """Server-sent events, perhaps none."""
         ...
 
     def ping(self) -> bytes:
-        """What keeps a silent connection alive."""
+        """An event that keeps a silent connection alive."""
         ...
 
     def failure(self, problem: Problem, request_id: str) -> bytes: ...

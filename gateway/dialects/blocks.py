@@ -7,7 +7,7 @@ import orjson
 
 
 def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The calls of tools that the client is to run."""
+    """The calls of tools that the client must run."""
     return [block for block in blocks if block.get("type") == "tool_use"]
 
 

@@ -1,4 +1,4 @@
-"""What a request of the Chat Completions API must look like before anything is done with it."""
+"""Checks a request of the Chat Completions API."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,8 +21,8 @@ from gateway.dialects.checks import (
 )
 from gateway.problems import Problem
 
-MOST_STOPS: Final = 4
-MOST_METADATA: Final = 16
+MAX_STOPS: Final = 4
+MAX_METADATA: Final = 16
 
 _PARTS: Final = string_or(
     array(
@@ -46,11 +46,11 @@ _TOOL_CALL: Final = by_type(
         "custom": record({"id": text, "custom": record({"name": text, "input": string})}),
     }
 )
-_SAID: Final = record({"content": _PARTS}, {"name": string})
+_AUTHORED: Final = record({"content": _PARTS}, {"name": string})
 _MESSAGES: Final = {
-    "system": _SAID,
-    "developer": _SAID,
-    "user": _SAID,
+    "system": _AUTHORED,
+    "developer": _AUTHORED,
+    "user": _AUTHORED,
     "assistant": record(
         {},
         {
@@ -65,25 +65,25 @@ _MESSAGES: Final = {
     "function": record({"name": text}, {"content": string}),
 }
 _ROLES: Final = record({"role": words(*_MESSAGES)})
-_SAYS: Final = ("content", "tool_calls", "function_call", "refusal", "audio")
+_CONTENT_FIELDS: Final = ("content", "tool_calls", "function_call", "refusal", "audio")
 
 
 def _message(value: Any, path: str) -> None:
     _ROLES(value, path)
     _MESSAGES[value["role"]](value, path)
-    if value["role"] == "assistant" and all(value.get(field) is None for field in _SAYS):
+    if value["role"] == "assistant" and all(value.get(field) is None for field in _CONTENT_FIELDS):
         raise Problem.at(f"{path}.content", "is required if there are no tool calls.")
 
 
 def _stop(value: object, path: str) -> None:
     if not isinstance(value, str):
-        array(string, most=MOST_STOPS)(value, path)
+        array(string, most=MAX_STOPS)(value, path)
 
 
 def _metadata(value: Any, path: str) -> None:
     values(string)(value, path)
-    if len(value) > MOST_METADATA:
-        raise Problem.at(path, f"must have at most {MOST_METADATA} entries.")
+    if len(value) > MAX_METADATA:
+        raise Problem.at(path, f"must have at most {MAX_METADATA} entries.")
 
 
 _FUNCTION: Final = record({"name": name}, {"description": string, "parameters": mapping, "strict": boolean})
@@ -141,7 +141,7 @@ _CHOICES: Final = words("none", "auto", "required")
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """A request for a completion; raises the Problem of the first field at fault."""
+    """Checks a request for a completion. Raises the Problem of the first wrong field."""
     _REQUEST(body, "")
     if body.get("stream_options") is not None and not body.get("stream"):
         raise Problem.at("stream_options", "can only be given when stream is true.")

@@ -1,7 +1,7 @@
-"""Rules for parsed request bodies: small ones, from which each protocol's are put together.
+"""Small rules for parsed request bodies, which the checks of both protocols combine.
 
-A rule takes a value and the path at which it stands, and raises a Problem that names the
-path. Fields and kinds that no rule knows are nobody's fault: they are passed on.
+A rule takes a value and its path, and raises a Problem that names the
+path. Fields and types without a rule pass.
 """
 
 import re
@@ -16,7 +16,7 @@ NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def anything(value: object, path: str) -> None:
-    """What is said about it is said elsewhere."""
+    """Accepts any value: another rule checks it."""
 
 
 def string(value: object, path: str) -> None:
@@ -69,7 +69,7 @@ def number(least: int, most: int) -> Rule:
     def rule(value: object, path: str) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise Problem.at(path, "must be a number.")
-        # Said this way round, the comparison also refuses "not a number".
+        # In this form the comparison also refuses NaN.
         if not least <= value <= most:
             raise Problem.at(path, f"must be between {least} and {most}.")
 
@@ -91,7 +91,7 @@ def array(each: Rule, least: int = 0, most: int | None = None) -> Rule:
 
 
 def values(each: Rule) -> Rule:
-    """An object whose names are free."""
+    """An object with any names."""
 
     def rule(value: object, path: str) -> None:
         mapping(value, path)
@@ -115,7 +115,7 @@ def string_or(otherwise: Rule, called: str = "an array") -> Rule:
 
 
 def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = None) -> Rule:
-    """An object with certain fields; an optional one that is null is taken as absent."""
+    """An object with these fields. An optional field that is null counts as absent."""
     optional = optional or {}
 
     def rule(value: object, path: str) -> None:
@@ -133,7 +133,7 @@ def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = N
 
 
 def by_type(rules: Mapping[str, Rule], *, closed: bool = False) -> Rule:
-    """An object whose `type` says which rule it follows; another type is free, unless the list is closed."""
+    """An object that follows the rule for its `type`. Accepts other types unless `closed`."""
     has_type = record({"type": words(*rules) if closed else string})
 
     def rule(value: Any, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What a request of the Messages API must look like before anything is done with it."""
+"""Checks a request of the Messages API."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,8 +21,8 @@ from gateway.dialects.checks import (
 )
 from gateway.problems import Problem
 
-MOST_MESSAGES: Final = 100_000
-LEAST_BUDGET: Final = 1024
+MAX_MESSAGES: Final = 100_000
+MIN_BUDGET: Final = 1024
 
 _TEXT: Final = record({"text": string})
 _SOURCE: Final = by_type(
@@ -40,10 +40,10 @@ _INNER: Final = {
     "document": record({"source": _SOURCE}, {"title": string, "context": string}),
     "search_result": record({"source": string, "title": string, "content": array(by_type({"text": _TEXT}))}),
 }
-_USERS: Final = {
+_USER_BLOCKS: Final = {
     "tool_result": record({"tool_use_id": text}, {"content": string_or(array(by_type(_INNER))), "is_error": boolean}),
 }
-_ASSISTANTS: Final = {
+_ASSISTANT_BLOCKS: Final = {
     "tool_use": record({"id": text, "name": text, "input": mapping}),
     "thinking": record({"thinking": string, "signature": string}),
     "redacted_thinking": record({"data": string}),
@@ -62,8 +62,8 @@ def _blocks(own: Mapping[str, Rule], others: Mapping[str, Rule], role: str) -> R
 
 
 _CONTENT: Final = {
-    "user": _blocks(_USERS, _ASSISTANTS, "assistant"),
-    "assistant": _blocks(_ASSISTANTS, _USERS, "user"),
+    "user": _blocks(_USER_BLOCKS, _ASSISTANT_BLOCKS, "assistant"),
+    "assistant": _blocks(_ASSISTANT_BLOCKS, _USER_BLOCKS, "user"),
     "system": string_or(array(by_type({"text": _TEXT}))),
 }
 _ROLES: Final = record({"role": words(*_CONTENT), "content": anything})
@@ -94,7 +94,7 @@ _CUSTOM_TOOL: Final = record(
 _VENDORS_TOOL: Final = record({"type": text})
 _PARALLEL: Final = {"disable_parallel_tool_use": boolean}
 _DISPLAY: Final = {"display": words("summarized", "omitted")}
-_COUNTED: Final = {
+_PROMPT_FIELDS: Final = {
     "system": string_or(array(by_type({"text": _TEXT}, closed=True))),
     "tools": array(_tool),
     "tool_choice": by_type(
@@ -108,7 +108,7 @@ _COUNTED: Final = {
     ),
     "thinking": by_type(
         {
-            "enabled": record({"budget_tokens": integer(LEAST_BUDGET)}, _DISPLAY),
+            "enabled": record({"budget_tokens": integer(MIN_BUDGET)}, _DISPLAY),
             "disabled": anything,
             "adaptive": record({}, _DISPLAY),
             "between_tools": anything,
@@ -124,13 +124,13 @@ _COUNTED: Final = {
     ),
     "cache_control": by_type({"ephemeral": record({}, {"ttl": words("5m", "1h")})}),
 }
-_ASKED: Final = {"model": text, "messages": array(_message, least=1, most=MOST_MESSAGES)}
-_COUNT: Final = record(_ASKED, _COUNTED)
+_REQUIRED_FIELDS: Final = {"model": text, "messages": array(_message, least=1, most=MAX_MESSAGES)}
+_COUNT: Final = record(_REQUIRED_FIELDS, _PROMPT_FIELDS)
 _REQUEST: Final = record(
-    # 0 warms a cache up, which servers of this protocol alone can do.
-    {**_ASKED, "max_tokens": integer(0)},
+    # 0 warms up a cache, which only servers of this protocol can do.
+    {**_REQUIRED_FIELDS, "max_tokens": integer(0)},
     {
-        **_COUNTED,
+        **_PROMPT_FIELDS,
         "temperature": number(0, 1),
         "top_p": number(0, 1),
         "top_k": integer(0),
@@ -143,7 +143,7 @@ _REQUEST: Final = record(
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """A request for a reply; raises the Problem of the first field at fault."""
+    """Checks a request for a reply. Raises the Problem of the first wrong field."""
     _REQUEST(body, "")
     _check_tools(body)
     thinking = body.get("thinking") or {}
@@ -152,7 +152,7 @@ def check(body: Mapping[str, Any]) -> None:
 
 
 def check_count(body: Mapping[str, Any]) -> None:
-    """A request to count the tokens of one: the same without what concerns the reply."""
+    """Checks a request to count tokens, which has no fields about the reply."""
     _COUNT(body, "")
     _check_tools(body)
 

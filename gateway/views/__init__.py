@@ -1,1 +1,1 @@
-"""The pages of API keys: one's own, and for administrators everybody's."""
+"""The pages of API keys: a person's own, and all keys for administrators."""

@@ -1,4 +1,4 @@
-"""Everybody's API keys, for administrators: found, and revoked; never a secret."""
+"""All API keys, for administrators, who can find and revoke them but never see a secret."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required

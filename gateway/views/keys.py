@@ -1,4 +1,4 @@
-"""A person's own API keys: making one, seeing its secret once, revoking it, and how programs use it."""
+"""A person's own API keys: create one, see its secret once, revoke it, and see how programs use it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from upstreams.models import ChatModel
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: AuthenticatedRequest) -> HttpResponse:
-    """The list, and the form for another key. Its secret stands in the answer to the form, and nowhere else."""
+    """The list, and the form for another key. Only the response to the form shows the new secret."""
     form = ApiKeyForm(request.POST or None, person=request.user)
     if not form.is_valid():
         return _page(request, {"form": form}, status=422 if form.is_bound else 200)

@@ -1,4 +1,4 @@
-"""The pages of API keys: making one, seeing its secret once, revoking it; everybody's, for administrators."""
+"""The API key pages: create a key, see its secret once, revoke it; all keys for administrators."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from lxml import html
 from accounts.keys import ApiKey
 from gateway.catalogue.lookups import find_key
 from gateway.examples import examples
-from gateway.forms import MOST_KEYS
+from gateway.forms import MAX_KEYS
 from gateway.models import models_for
 from tests.accounts.pages import labels, offences_against_csp, page
 from tests.pages import words
@@ -54,7 +54,7 @@ def rows(answer):
     return [words(row) for row in page(answer).xpath("//tr[starts-with(@id, 'key-')]")]
 
 
-def test_ada_makes_a_key_and_sees_its_secret(browser_of, ada, model):
+def test_ada_creates_a_key_and_sees_its_secret(browser_of, ada, model):
     browser = browser_of(ada)
     assert "Create your first key" in browser.get(KEYS).text
     answer = browser.post(KEYS, FIELDS)
@@ -64,7 +64,7 @@ def test_ada_makes_a_key_and_sees_its_secret(browser_of, ada, model):
     assert [row.split("…")[0] for row in rows(answer)] == [f"Nightly report {key.beginning}"]
 
 
-def test_the_secret_stands_in_that_answer_alone(browser_of, ada, model, caplog):
+def test_only_that_response_shows_the_secret(browser_of, ada, model, caplog):
     browser = browser_of(ada)
     answer = browser.post(KEYS, FIELDS)
     secret = secret_in(answer)
@@ -76,7 +76,7 @@ def test_the_secret_stands_in_that_answer_alone(browser_of, ada, model, caplog):
     assert secret not in str(ApiKey.objects.values()) and secret not in caplog.text
 
 
-def test_a_form_that_is_sent_again_makes_no_second_key(browser_of, ada, model):
+def test_a_form_that_is_sent_again_creates_no_second_key(browser_of, ada, model):
     browser = browser_of(ada)
     after = newest_in(browser.get(KEYS))
     browser.post(KEYS, FIELDS | {"after": after})
@@ -94,14 +94,14 @@ def newest_in(answer):
     return value
 
 
-def test_making_a_key_in_place_answers_with_the_part_of_the_page(browser_of, ada, model):
+def test_creating_a_key_in_place_returns_part_of_the_page(browser_of, ada, model):
     answer = browser_of(ada).post(KEYS, FIELDS, headers=HTMX)
     assert answer.status_code == 201 and "<html" not in answer.text
     assert find_key(secret_in(answer))
 
 
 @pytest.mark.parametrize(("choice", "days"), [("30", 30), ("90", 90), ("365", 365)])
-def test_a_key_expires_when_it_was_said(browser_of, ada, choice, days):
+def test_a_key_expires_at_the_chosen_time(browser_of, ada, choice, days):
     browser_of(ada).post(KEYS, FIELDS | {"expires": choice})
     assert abs(ApiKey.objects.get().expires_at - now() - timedelta(days=days)) < timedelta(minutes=5)
 
@@ -132,14 +132,14 @@ def test_a_key_is_for_some_models_alone(browser_of, ada, model):
         ({"expires": "soon"}, "Expires", "Select a valid choice."),
     ],
 )
-def test_what_is_wrong_is_told_at_its_field(browser_of, ada, model, fields, label, told):
+def test_an_error_appears_at_its_field(browser_of, ada, model, fields, label, told):
     answer = browser_of(ada).post(KEYS, FIELDS | fields)
     assert answer.status_code == 422 and not ApiKey.objects.exists()
     field = labels(answer)[label]
     assert field.get("aria-invalid") == "true" and told in words(field.getparent())
 
 
-def test_some_models_are_at_least_one_that_is_offered(browser_of, ada, model):
+def test_selected_models_must_include_an_offered_one(browser_of, ada, model):
     hidden = model.provider.chat_models.create(model_id="hidden", is_enabled=False)
     for chosen in ([], [hidden.pk], ["x"]):
         answer = browser_of(ada).post(KEYS, FIELDS | {"scope": "some", "chat_models": chosen})
@@ -147,8 +147,8 @@ def test_some_models_are_at_least_one_that_is_offered(browser_of, ada, model):
     assert not ApiKey.objects.exists()
 
 
-def test_there_is_an_end_to_how_many_keys_one_has(browser_of, ada, key_of):
-    for number in range(MOST_KEYS):
+def test_a_person_has_a_maximum_of_active_keys(browser_of, ada, key_of):
+    for number in range(MAX_KEYS):
         key_of(ada, f"Number {number}")
     answer = browser_of(ada).post(KEYS, FIELDS)
     assert answer.status_code == 422 and "Revoke one before you create another." in answer.text
@@ -156,7 +156,7 @@ def test_there_is_an_end_to_how_many_keys_one_has(browser_of, ada, key_of):
     assert browser_of(ada).post(KEYS, FIELDS).status_code == 201
 
 
-def test_what_a_name_holds_is_text_on_one_line(browser_of, ada, model):
+def test_a_name_becomes_text_on_one_line(browser_of, ada, model):
     answer = browser_of(ada).post(KEYS, FIELDS | {"name": "<b>bold</b>\n$(reboot)"})
     assert ApiKey.objects.get().name == "<b>bold</b> $(reboot)"
     assert not page(answer).xpath("//main//b") and "  # <b>bold</b> $(reboot)\n" in page(answer).text_content()
@@ -189,7 +189,7 @@ def test_the_keys_of_others_do_not_exist(browser_of, ada, mallory, root, key_of)
     assert key.is_valid
 
 
-def test_how_a_key_stands_is_said_in_words(browser_of, ada, key_of):
+def test_a_key_shows_its_state_in_words(browser_of, ada, key_of):
     key_of(ada, "New")
     key_of(ada, "Ending", expires_at=now() + timedelta(days=3))
     key_of(ada, "Ended", expires_at=now() - timedelta(days=3), last_used_at=now() - timedelta(days=4))
@@ -238,7 +238,7 @@ def test_the_examples_are_python_and_nothing_of_a_models_name_gets_out_of_its_qu
 # Everybody's
 
 
-def test_an_administrator_finds_and_revokes_everybodys_keys(browser_of, ada, ben, root, key_of):
+def test_an_administrator_finds_and_revokes_any_key(browser_of, ada, ben, root, key_of):
     lent, kept = key_of(ada, "Laptop"), key_of(ben, "Batch")
     browser = browser_of(root)
     answer = browser.get(EVERYBODYS)
@@ -267,7 +267,7 @@ def test_an_administrator_finds_and_revokes_everybodys_keys(browser_of, ada, ben
         ({"page": "99"}, ["Gone", "Ended", "Idle", "Fresh"]),
     ],
 )
-def test_everybodys_keys_are_narrowed(browser_of, ada, ben, root, key_of, query, found):
+def test_the_list_of_all_keys_is_filtered(browser_of, ada, ben, root, key_of, query, found):
     long_ago = now() - timedelta(days=100)
     key_of(ada, "Fresh")
     key_of(ada, "Idle", last_used_at=long_ago)
@@ -285,7 +285,7 @@ def test_a_key_is_found_by_its_beginning(browser_of, ada, root, key_of):
     assert len(rows(browser_of(root).get(EVERYBODYS, {"q": key.beginning}))) == 1
 
 
-def test_a_long_list_has_pages_that_stay_narrowed(browser_of, ada, root, key_of):
+def test_the_pages_of_a_long_list_keep_the_filter(browser_of, ada, root, key_of):
     for number in range(60):
         key_of(ada, f"Number {number}")
     first = browser_of(root).get(EVERYBODYS, {"state": "valid"})
@@ -296,7 +296,7 @@ def test_a_long_list_has_pages_that_stay_narrowed(browser_of, ada, root, key_of)
 
 
 @pytest.mark.parametrize("where", [KEYS, EVERYBODYS])
-def test_a_list_asks_the_database_as_often_for_many_keys_as_for_few(browser_of, root, key_of, model, where):
+def test_a_list_takes_the_same_queries_for_many_keys_as_for_few(browser_of, root, key_of, model, where):
     browser, asked = browser_of(root), []
     for count in (2, 30):
         for number in range(count):
@@ -307,7 +307,7 @@ def test_a_list_asks_the_database_as_often_for_many_keys_as_for_few(browser_of, 
     assert asked[0] == asked[1]
 
 
-def test_whoever_may_change_keys_need_not_see_providers(browser_of, mallory):
+def test_changing_keys_does_not_require_seeing_providers(browser_of, mallory):
     mallory.user_permissions.add(Permission.objects.get(codename="change_apikey"))
     answer = browser_of(mallory).get(EVERYBODYS)
     assert "No API keys yet." in answer.text

@@ -1,4 +1,4 @@
-"""What clients are told of an upstream's failure: its kind, and nothing that is the site's own."""
+"""Clients see the kind of an upstream's failure, and nothing internal to the site."""
 
 import pytest
 
@@ -31,7 +31,7 @@ AT = Endpoint("Our provider", ProtocolName.OPENAI, "http://10.0.0.7:8000/v1", "s
         (errors.UpstreamError, 502, "api_error", False),
     ],
 )
-def test_a_failure_is_told_by_its_kind(
+def test_a_failure_has_the_words_of_its_kind(
     failure: type[errors.UpstreamError], status: int, kind: str, should_retry: bool | None
 ) -> None:
     problem = Problem.of(failure.at("Our provider", detail="host db-7.internal:5432 at http://10.0.0.7:8000/v1"))
@@ -56,7 +56,7 @@ def test_a_failure_is_told_by_its_kind(
         (529, 529, "overloaded_error"),
     ],
 )
-def test_an_upstreams_status_is_kept_where_the_client_can_do_something(answered: int, status: int, kind: str) -> None:
+def test_an_upstreams_status_is_kept_if_the_client_can_act_on_it(answered: int, status: int, kind: str) -> None:
     problem = Problem.of(
         read_refusal(AT, answered, {"retry-after": "7"}, b'{"error":{"message":"sk-very-secret is wrong"}}')
     )
@@ -74,10 +74,10 @@ def test_a_conversation_that_is_too_long_has_the_code_that_clients_look_for() ->
     assert (problem.code, problem.message) == ("context_length_exceeded", "prompt is too long: 7 tokens > 5")
 
 
-def test_nobody_is_told_to_wait_for_longer_than_sdks_can() -> None:
+def test_no_wait_is_longer_than_sdks_accept() -> None:
     assert Problem.of(errors.RateLimited.at("P", retry_after=3600)).retry_after == 60
     assert Problem.of(errors.RateLimited.at("P")).retry_after is None
 
 
-def test_an_upstream_may_say_that_asking_again_is_in_vain() -> None:
+def test_an_upstream_may_forbid_retries() -> None:
     assert Problem.of(errors.RateLimited.at("P", retryable=False)).should_retry is False

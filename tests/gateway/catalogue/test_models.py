@@ -30,13 +30,13 @@ def key(ada):
     return key
 
 
-def test_a_key_is_for_every_model_that_is_offered(key, small, large):
+def test_a_key_for_every_model_has_all_offered_models(key, small, large):
     assert list(models_for(key)) == [small, large]
     large.set_offered(False)
     assert list(models_for(key)) == [small]
 
 
-def test_a_narrowed_key_is_for_its_models_while_they_are_offered(key, small, large):
+def test_a_restricted_key_has_its_models_while_they_are_offered(key, small, large):
     restrict_key(key, [large])
     assert list(models_for(key)) == [large]
     large.set_offered(False)
@@ -52,7 +52,7 @@ def test_a_key_whose_models_are_gone_is_for_none(key, small, large):
     assert list(models_for(key)) == []
 
 
-def test_a_key_is_narrowed_anew(key, small, large):
+def test_a_key_can_be_restricted_again(key, small, large):
     restrict_key(key, [large, small])
     restrict_key(key, [small])
     assert list(models_for(key)) == [small] and AllowedModel.objects.count() == 1

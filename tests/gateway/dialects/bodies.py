@@ -95,7 +95,7 @@ CHAT: dict[str, Any] = {
 
 
 class Missing(Enum):
-    """Its name, not its place in memory, becomes part of a test's: workers must agree on it."""
+    """Puts its name, not its address in memory, into the test's name, on which workers must agree."""
 
     MISSING = "missing"
 
@@ -120,7 +120,7 @@ def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def refused(excinfo: pytest.ExceptionInfo[Problem]) -> str:
-    """The path of the field that is refused, which the message must begin with."""
+    """The path of the refused field, with which the message must begin."""
     problem = excinfo.value
     assert (problem.status, problem.kind) == (400, "invalid_request_error")
     assert problem.message.startswith(f"{problem.param}: ")

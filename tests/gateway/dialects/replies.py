@@ -1,4 +1,4 @@
-"""Replies as events, and what their streams must look like to the strictest client."""
+"""Replies as events, and the form that the strictest client requires of their streams."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def reply(*blocks: list[ReplyEvent], stop: str | None = "end_turn", usage: Usage
 
 
 def messages_events(wire: bytes) -> list[dict[str, Any]]:
-    """The events of a Messages stream, checked to be one that no client stumbles over, whole or broken off."""
+    """The events of a Messages stream, checked by the rules of the strictest client, whole or broken off."""
     sent = list(SSEDecoder().feed(wire))
     events = [json.loads(sse.data) for sse in sent]
     assert [sse.type for sse in sent] == [event["type"] for event in events]
@@ -75,7 +75,7 @@ def messages_events(wire: bytes) -> list[dict[str, Any]]:
 
 
 def chat_chunks(wire: bytes, *, include_usage: bool = False) -> list[dict[str, Any]]:
-    """The chunks of a Chat Completions stream, checked to be one that no client stumbles over, whole or broken off."""
+    """The chunks of a Chat Completions stream, checked by the rules of the strictest client, whole or broken off."""
     sent = [sse.data for sse in SSEDecoder().feed(wire)]
     is_whole = bool(sent) and sent[-1] == "[DONE]"
     chunks = [json.loads(data) for data in (sent[:-1] if is_whole else sent)]
@@ -126,7 +126,7 @@ def _blocks(draw: st.DrawFn, place: int) -> list[ReplyEvent]:
 
 @st.composite
 def replies(draw: st.DrawFn) -> list[ReplyEvent]:
-    """Well-formed ones, of all that both protocols can tell."""
+    """Well-formed replies with everything that both protocols can express."""
     blocks = [draw(_blocks(place)) for place in range(draw(st.integers(1, 4)))]
     return reply(*blocks, stop=draw(st.sampled_from(STOPS)), usage=draw(usages))
 

@@ -1,4 +1,4 @@
-"""The Chat Completions API: what a request must look like, and which field is named when it does not."""
+"""The Chat Completions API: which requests pass, and which field an error names."""
 
 from typing import Any
 
@@ -116,7 +116,7 @@ def test_a_field_that_is_missing_or_wrong_is_named(path: str, value: Any) -> Non
     ],
     ids=str,
 )
-def test_what_is_right_or_not_known_passes(path: str, value: Any) -> None:
+def test_valid_and_unknown_fields_pass(path: str, value: Any) -> None:
     chat.check(changed(CHAT, path, value))
 
 
@@ -135,7 +135,7 @@ def test_a_field_that_needs_another_is_named(path: str, value: Any, named: str) 
     assert refused(raised) == named
 
 
-def test_a_model_has_said_something_or_called_a_tool() -> None:
+def test_an_assistant_message_needs_content_or_a_tool_call() -> None:
     with pytest.raises(Problem) as raised:
         chat.check(changed(CHAT, "messages.3.tool_calls", MISSING))
     assert refused(raised) == "messages.3.content"

@@ -1,4 +1,4 @@
-"""The Messages API: what a request must look like, and which field is named when it does not."""
+"""The Messages API: which requests pass, and which field an error names."""
 
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_a_field_that_is_missing_or_wrong_is_named(path: str, value: Any) -> Non
     ],
     ids=str,
 )
-def test_what_is_right_or_not_known_passes(path: str, value: Any) -> None:
+def test_valid_and_unknown_fields_pass(path: str, value: Any) -> None:
     messages.check(changed(MESSAGES, path, value))
 
 
@@ -141,7 +141,7 @@ def test_a_cache_may_be_warmed_up_without_a_reply() -> None:
         (1, {"type": "tool_result", "tool_use_id": "a"}),
     ],
 )
-def test_a_block_stands_in_messages_of_its_role(place: int, block: dict[str, Any]) -> None:
+def test_a_block_must_match_the_role_of_its_message(place: int, block: dict[str, Any]) -> None:
     with pytest.raises(Problem) as raised:
         messages.check(changed(MESSAGES, f"messages.{place}.content", [block]))
     assert refused(raised) == f"messages.{place}.content.0.type"

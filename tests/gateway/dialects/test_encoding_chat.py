@@ -16,7 +16,7 @@ def chunks(events: list[ReplyEvent], *, include_usage: bool = False) -> list[dic
 
 
 def deltas(events: list[ReplyEvent]) -> list[dict[str, Any]]:
-    """What is told between the role and the reason."""
+    """The deltas between the role and the finish reason."""
     return [chunk["choices"][0]["delta"] for chunk in chunks(events)[1:-1]]
 
 
@@ -36,7 +36,7 @@ def test_thinking_and_text_have_fields_of_their_own() -> None:
     ]
 
 
-def test_what_a_block_already_holds_is_told() -> None:
+def test_content_in_an_opening_block_is_written() -> None:
     held = [BlockOpened({"type": "text", "text": "Hel"}), BlockGrew("lo"), BlockClosed({})]
     assert deltas(reply(held)) == [{"content": "Hel"}, {"content": "lo"}]
 
@@ -61,7 +61,7 @@ def test_tools_are_counted_by_themselves_and_named_once() -> None:
         ([BlockOpened({"type": "tool_use", "id": "a", "name": "f", "input": {"b": 2}}), BlockClosed({})], ['{"b":2}']),
     ],
 )
-def test_an_input_that_was_not_told_in_pieces_is_told_whole(blocks: list[ReplyEvent], pieces: list[str]) -> None:
+def test_an_input_without_pieces_is_written_whole(blocks: list[ReplyEvent], pieces: list[str]) -> None:
     assert [delta["tool_calls"][0]["function"]["arguments"] for delta in deltas(reply(blocks))[1:]] == pieces
 
 
@@ -81,7 +81,7 @@ def test_a_call_that_nobody_closed_is_complete_before_the_next() -> None:
         {"type": "hologram", "text": "7"},
     ],
 )
-def test_what_this_protocol_does_not_know_is_left_out(block: dict[str, Any]) -> None:
+def test_kinds_that_this_protocol_lacks_are_left_out(block: dict[str, Any]) -> None:
     events = reply([BlockOpened(block), BlockGrew("?"), BlockClosed({})], text("hi"))
     assert deltas(events) == [{"content": "hi"}]
     message = chat.whole(events, "m")["choices"][0]["message"]
@@ -102,14 +102,14 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("reason", "told"), REASONS)
-def test_reasons_are_told_in_this_protocols_words(reason: str | None, told: str) -> None:
+def test_reasons_become_this_protocols_values(reason: str | None, told: str) -> None:
     events = reply(text("hi"), stop=reason)
     assert chunks(events)[-1]["choices"] == [{"index": 0, "delta": {}, "finish_reason": told}]
     assert chat.whole(events, "m")["choices"][0]["finish_reason"] == told
 
 
 @pytest.mark.parametrize("reason", ["tool_use", "end_turn", "something_new", None])
-def test_a_called_tool_is_the_reason(reason: str | None) -> None:
+def test_a_tool_call_decides_the_stop_reason(reason: str | None) -> None:
     assert chunks(reply(call("f", {}), stop=reason))[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
@@ -119,7 +119,7 @@ def test_a_refusal_is_explained() -> None:
     assert chat.whole(events, "m")["choices"][0]["message"]["refusal"] == "Not this."
 
 
-def test_usage_is_told_last_and_only_when_asked_for() -> None:
+def test_usage_comes_last_and_only_when_asked_for() -> None:
     events = reply(text("hi"), usage=Usage(7, 5, 3, 2, 4))
     *others, last = chunks(events, include_usage=True)
     assert all(chunk["usage"] is None for chunk in others) and last["choices"] == []
@@ -165,7 +165,7 @@ def test_a_whole_reply_of_tools_alone_has_no_content() -> None:
     assert chat.whole(reply(call("f", {})), "m")["choices"][0]["message"]["content"] is None
 
 
-def test_a_failure_is_the_last_event_and_no_proper_end() -> None:
+def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
     encoder = chat.Encoder("m")
     wire = encoder.feed([STARTED, *text("Hel")[:2]])
     wire += encoder.failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")
@@ -200,7 +200,7 @@ def test_errors_have_their_own_shape_and_words(problem: Problem, kind: str, code
     }
 
 
-def test_the_field_at_fault_is_named() -> None:
+def test_the_wrong_field_is_named() -> None:
     assert json.loads(chat.error(Problem.at("messages.0.role", "is required."), "req_1"))["error"] == {
         "message": "messages.0.role: is required.",
         "type": "invalid_request_error",

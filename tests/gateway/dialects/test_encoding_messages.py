@@ -55,7 +55,7 @@ def test_text_and_thinking_are_blocks_one_after_the_other() -> None:
     ]
 
 
-def test_what_a_block_already_holds_is_told() -> None:
+def test_content_in_an_opening_block_is_written() -> None:
     held = [BlockOpened({"type": "text", "text": "Hel"}), BlockGrew("lo"), BlockClosed({})]
     assert opened(reply(held)) == [{"type": "text", "text": ""}]
     assert [delta["text"] for delta in deltas(reply(held))] == ["Hel", "lo"]
@@ -77,7 +77,7 @@ def test_citations_follow_their_text() -> None:
         ([BlockOpened({"type": "tool_use", "id": "a", "name": "f", "input": {"b": 2}}), BlockClosed({})], ['{"b":2}']),
     ],
 )
-def test_a_tools_input_is_told_in_pieces_or_at_the_end(blocks: list[ReplyEvent], pieces: list[str]) -> None:
+def test_a_tools_input_is_written_in_pieces_or_at_the_end(blocks: list[ReplyEvent], pieces: list[str]) -> None:
     events = reply(blocks, stop="tool_use")
     assert opened(events)[0]["input"] == {}
     assert deltas(events) == [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
@@ -89,7 +89,7 @@ def test_two_tools_are_two_blocks_with_ids_that_clients_take() -> None:
     assert blocks[1]["id"] == "call-2" and blocks[0]["id"].replace("_", "").isalnum()
 
 
-def test_a_block_that_only_its_maker_knows_is_told_as_it_came() -> None:
+def test_a_block_of_an_unknown_type_passes_unchanged() -> None:
     block = {"type": "hologram", "beam": 7}
     assert opened(reply([BlockOpened(block), BlockClosed({})])) == [block]
 
@@ -120,14 +120,14 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("reason", "told"), REASONS)
-def test_only_reasons_that_clients_know_are_told(reason: str | None, told: str) -> None:
+def test_only_reasons_that_clients_know_are_written(reason: str | None, told: str) -> None:
     events = reply(text("hi"), stop=reason)
     assert sent(events)[-2]["delta"]["stop_reason"] == told
     assert messages.whole(events, "m")["stop_reason"] == told
 
 
 @pytest.mark.parametrize("reason", ["tool_use", "end_turn", "insufficient_system_resource", None])
-def test_a_called_tool_is_the_reason(reason: str | None) -> None:
+def test_a_tool_call_decides_the_stop_reason(reason: str | None) -> None:
     assert sent(reply(call("f", {}), stop=reason))[-2]["delta"]["stop_reason"] == "tool_use"
 
 
@@ -164,12 +164,12 @@ def test_a_whole_reply_is_complete() -> None:
     }
 
 
-def test_usage_is_told_where_nobody_reported_any() -> None:
+def test_unreported_usage_is_written_as_zero() -> None:
     assert messages.whole(reply(text("hi")), "m")["usage"]["output_tokens"] == 0
     assert sent(reply(text("hi")))[-2]["usage"]["output_tokens"] == 0
 
 
-def test_a_failure_is_the_last_event_and_no_proper_end() -> None:
+def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
     encoder = messages.Encoder("m")
     wire = encoder.feed([STARTED, *text("Hel")[:2]])
     wire += encoder.failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")

@@ -1,4 +1,4 @@
-"""Whatever a model tells, our own client reads it off our own stream as it was told."""
+"""Our own client reads every reply from our own stream without a change."""
 
 from dataclasses import fields
 from typing import Any
@@ -29,7 +29,7 @@ def at(protocol: ProtocolName) -> Any:
 
 
 def known(usage: Usage) -> Usage:
-    """What nobody reported is told as 0."""
+    """Unreported figures become 0."""
     return Usage(**{figure.name: getattr(usage, figure.name) or 0 for figure in fields(Usage)})
 
 
@@ -56,7 +56,9 @@ def same(protocol: ProtocolName, read: Read, meant: Read) -> None:
 
 @BOTH
 @given(replies(), st.integers(0, 99))
-def test_a_streamed_reply_is_read_as_it_was_told(protocol: ProtocolName, events: list[ReplyEvent], place: int) -> None:
+def test_a_streamed_reply_is_read_without_a_change(
+    protocol: ProtocolName, events: list[ReplyEvent], place: int
+) -> None:
     encoder = DIALECTS[protocol].Encoder("m", True)
     chunks = [encoder.feed(batch) for batch in in_two(events, place)]
     same(protocol, read_stream(at(protocol), [chunks[0], encoder.ping(), chunks[1]]), told(events))
@@ -64,22 +66,20 @@ def test_a_streamed_reply_is_read_as_it_was_told(protocol: ProtocolName, events:
 
 @BOTH
 @given(replies())
-def test_a_reply_in_one_piece_is_read_as_it_was_told(protocol: ProtocolName, events: list[ReplyEvent]) -> None:
+def test_a_reply_in_one_piece_is_read_without_a_change(protocol: ProtocolName, events: list[ReplyEvent]) -> None:
     body = orjson.dumps(DIALECTS[protocol].whole(events, "m"))
     same(protocol, read_body(at(protocol), body), told(events))
 
 
 @given(any_events, st.integers(0, 99))
-def test_any_events_make_a_messages_stream_that_is_in_order(events: list[ReplyEvent], place: int) -> None:
+def test_any_events_make_a_valid_messages_stream(events: list[ReplyEvent], place: int) -> None:
     wire = fed(DIALECTS[ProtocolName.ANTHROPIC].Encoder("m"), events, place)
     sent = messages_events(wire)
     assert (bool(sent) and sent[-1]["type"] == "message_stop") == any(isinstance(e, ReplyEnded) for e in events)
 
 
 @given(any_events, st.integers(0, 99), st.booleans())
-def test_any_events_make_a_chat_stream_that_is_in_order(
-    events: list[ReplyEvent], place: int, include_usage: bool
-) -> None:
+def test_any_events_make_a_valid_chat_stream(events: list[ReplyEvent], place: int, include_usage: bool) -> None:
     wire = fed(DIALECTS[ProtocolName.OPENAI].Encoder("m", include_usage), events, place)
     chat_chunks(wire, include_usage=include_usage)
     assert wire.endswith(b"data: [DONE]\n\n") == any(isinstance(event, ReplyEnded) for event in events)

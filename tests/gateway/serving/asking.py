@@ -1,4 +1,4 @@
-"""One question and one answer, as a program of either SDK asks and hears them."""
+"""One question and one answer, through either SDK."""
 
 import json
 import socket
@@ -136,7 +136,7 @@ PROGRAMS = (MessagesProgram, ChatProgram)
 
 
 def tell(server: ModelServer, says: str = "text", *, is_streamed: bool = False, **usage: int) -> None:
-    """Has the upstream answer in its protocol: "Hello" to whatever is asked, unless it thinks or calls a tool."""
+    """Prepares the upstream's answer in its protocol: "Hello", unless it thinks or calls a tool."""
     thinking = ["h", "m"] if says == "thinking" else []
     if not is_streamed:
         server.body(whole(server.protocol, says))
@@ -147,7 +147,7 @@ def tell(server: ModelServer, says: str = "text", *, is_streamed: bool = False, 
 
 
 def whole(protocol: ProtocolName, says: str = "text", **more: Any) -> dict[str, Any]:
-    """The same answer in one piece."""
+    """Prepares the same answer in one piece."""
     id, name, arguments = CALL
     if protocol is ProtocolName.ANTHROPIC:
         content: list[dict[str, Any]] = [{"type": "text", "text": "Hello"}]

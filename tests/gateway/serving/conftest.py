@@ -1,4 +1,4 @@
-"""The site on a port of its own, in this process: what the official SDKs speak to."""
+"""The site on a port of its own, in this process, for the official SDKs."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 @pytest.fixture(scope="session")
 def port(django_db_setup: None) -> Iterator[int]:
-    """Where the real server answers, from the first test that asks to the last of the process."""
+    """The port of the real server, which runs from the first test that needs it to the end of the process."""
     # Only now: with it comes an event loop of its own.
     from daphne.server import reactor
 
@@ -52,21 +52,21 @@ def site_loop(port: int) -> asyncio.AbstractEventLoop:
 
 @pytest.fixture(scope="module")
 def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The site's threads see nothing that stands in a transaction of a test, so there is none."""
+    """No transaction around a test: the site's threads would not see its rows."""
     with django_db_blocker.unblock():
         yield
 
 
 @pytest.fixture(scope="module")
 def programs(port: int, db: None) -> Iterator[Programs]:
-    """Ada's programs, and models behind both protocols; they are gone after the last test of a module."""
+    """Ada's programs, and models behind both protocols, for all tests of a module."""
     with Programs(port) as ours:
         yield ours
 
 
 @pytest.fixture(params=list(ProtocolName))
 def upstream(request: pytest.FixtureRequest, programs: Programs) -> ModelServer:
-    """One of each protocol, with nothing to say yet."""
+    """One upstream of each protocol, without answers yet."""
     return programs.fresh(request.param)
 
 
@@ -82,7 +82,7 @@ def chat(programs: Programs) -> ModelServer:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this machine says about keys and addresses is not for the SDKs of the tests."""
+    """Hides this machine's keys and addresses from the SDKs."""
     outside = re.compile(r"(.*_proxy|(ANTHROPIC|OPENAI)_.*)", re.IGNORECASE)
     for name in list(os.environ):
         if outside.fullmatch(name):

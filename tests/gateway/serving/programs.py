@@ -1,4 +1,4 @@
-"""Programs of the team, which use the site through the official SDKs."""
+"""Programs that use the site through the official SDKs."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ UPSTREAM_KEY = "sk-upstream-very-secret-0123456789"
 
 
 class Programs:
-    """Ada's key, and a model "asked-<protocol>" behind each protocol, which the upstream calls "test-model"."""
+    """Programs with Ada's key. Behind each protocol is a model "asked-<protocol>", "test-model" at its upstream."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -58,7 +58,7 @@ class Programs:
             model.objects.all().delete()
 
     def fresh(self, protocol: ProtocolName) -> ModelServer:
-        """The upstream of this protocol, as if nobody had asked it anything yet."""
+        """The upstream of this protocol, without earlier requests."""
         server = self.upstreams[protocol]
         server.forget()
         server.release()
@@ -76,7 +76,7 @@ class Programs:
         return self._client(OpenAI, f"{self.url}/v1", options)
 
     def _client[C](self, kind: Callable[..., C], url: str, options: dict[str, Any]) -> C:
-        """Making a client takes longer than most of what it is asked for."""
+        """Cached, because making a client takes longer than most requests."""
         if options:
             return kind(**{"base_url": url, "api_key": self.secret, "max_retries": 0, **options})
         if kind not in self._clients:
@@ -85,7 +85,7 @@ class Programs:
         return client
 
     def settled(self) -> Entry:
-        """The last call that was made, as it was booked."""
+        """The ledger entry of the last call."""
         self.until_settled()
         return Entry.objects.latest("pk")
 
@@ -94,7 +94,7 @@ class Programs:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Waits for what the site does after its answer."""
+    """Waits for something that the site does after its response."""
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, "It did not happen."

@@ -1,4 +1,4 @@
-"""Programs that read slowly or not at all, and the end of the site itself."""
+"""Programs that read slowly or not at all, and the site's own shutdown."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ LONG = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta
 
 
 class Counter(Gate):
-    """A step that is always open, and counted: so much has been taken from the upstream."""
+    """A gate that is always open and counts what was read from the upstream."""
 
     count = 0
 
@@ -25,17 +25,17 @@ class Counter(Gate):
         self.count += 1
 
     def until_still(self) -> None:
-        """Until nothing more has been taken for a while."""
+        """Waits until nothing was read for a while."""
         seen = -1
         while seen != self.count:
             seen = self.count
             time.sleep(0.5)
 
 
-def test_who_reads_slowly_holds_up_the_upstream(
+def test_a_slow_reader_slows_the_upstream(
     programs: Programs, messages: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing on the way keeps what is not taken, and nothing is lost."""
+    """Nothing on the way buffers what the program does not read, and nothing is lost."""
     count = 400
     start, opened, *_, closed, ended, stopped = reply_wire(messages.protocol, ["-"])
     taken = Counter()
@@ -52,7 +52,7 @@ def test_who_reads_slowly_holds_up_the_upstream(
     assert programs.settled().outcome == "complete"
 
 
-def test_who_reads_nothing_at_all_is_left(
+def test_a_program_that_reads_nothing_is_disconnected(
     programs: Programs, messages: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outgoing, "KEEP_ALIVE", 0.1)
@@ -66,7 +66,7 @@ def test_who_reads_nothing_at_all_is_left(
         assert programs.settled().outcome == "stopped"
 
 
-def test_a_site_that_stops_lets_running_answers_end(
+def test_a_stopping_site_lets_running_replies_end(
     programs: Programs, messages: ModelServer, site_loop: asyncio.AbstractEventLoop
 ) -> None:
     gate = Gate()

@@ -1,4 +1,4 @@
-"""What the page of API keys tells people to paste does what it says."""
+"""The examples on the API key page work when pasted."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Whoever is over a budget or a rate is told so at once, in words and in the way that SDKs understand."""
+"""A call over a budget or a rate limit is refused at once, in words and in a form that SDKs understand."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ type Program = type[MessagesProgram] | type[ChatProgram]
 
 @pytest.fixture
 def books(programs: Programs) -> Iterator[None]:
-    """Nothing booked yet, and no limits afterwards."""
+    """An empty ledger before, and no limits afterwards."""
     programs.forget_calls()
     yield
     programs.until_settled()
@@ -38,7 +38,7 @@ def limited(program: Program, programs: Programs, model: str) -> Any:
 
 
 @each_program
-def test_a_budget_that_is_used_up_is_told_and_not_asked_again(
+def test_an_exhausted_budget_is_explained_and_not_retried(
     books: None, programs: Programs, upstream: ModelServer, program: Program
 ) -> None:
     Budget.objects.create(scope="key", key=programs.key, period="day", unit="tokens", limit=20)
@@ -53,7 +53,7 @@ def test_a_budget_that_is_used_up_is_told_and_not_asked_again(
 
 
 @each_program
-def test_too_many_requests_are_told_how_long_to_wait(
+def test_too_many_requests_are_refused_with_a_wait(
     books: None, programs: Programs, upstream: ModelServer, program: Program
 ) -> None:
     RateLimit.objects.create(scope="key", key=programs.key, requests_a_minute=1)
@@ -83,7 +83,7 @@ def test_too_many_streams_at_once_are_refused(books: None, programs: Programs, m
 async def test_many_calls_at_once_spend_no_more_than_one_too_many(
     books: None, programs: Programs, messages: ModelServer
 ) -> None:
-    """Each costs 30 tokens and reserves more, so of the twenty only as many are let through as the budget holds."""
+    """Each call costs 30 tokens and reserves more, so the budget admits only some of the twenty."""
     budget = Budget(scope="person", person=programs.ada, period="day", unit="tokens", limit=100)
     await database_sync_to_async(budget.save)()
     gate = Gate()

@@ -1,4 +1,4 @@
-"""Programs find out by what names they may ask, and of whom."""
+"""Programs list the models that they may use, with their names."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from upstreams.models import ChatModel, Provider
 
 @pytest.fixture
 def workshop(programs: Programs, chat: ModelServer) -> Iterator[Provider]:
-    """A second server, whose model has the id of another, and one with slashes in its own."""
+    """A second server with a model of the same id, and one whose id contains slashes."""
     provider = Provider.objects.create(name="The workshop", protocol="openai", base_url=chat.url)
     ChatModel.objects.create(provider=provider, model_id="test-openai", context_window=8000)
     ChatModel.objects.create(provider=provider, model_id="org/large:v2", name="Large", max_output_tokens=2000)
@@ -33,7 +33,7 @@ def names(programs: Programs) -> set[str]:
     return by_messages
 
 
-def test_models_are_listed_by_the_names_to_ask_by(programs: Programs, workshop: Provider) -> None:
+def test_models_are_listed_by_their_names_for_programs(programs: Programs, workshop: Provider) -> None:
     assert names(programs) == {"test-anthropic", "test-openai", "The workshop/test-openai", "org/large:v2"}
 
 
@@ -51,22 +51,22 @@ def test_one_model_is_found_by_its_name(programs: Programs, workshop: Provider) 
 
 
 @pytest.mark.parametrize("name", ["The workshop/test-openai", "the Workshop/org/large:v2", "org/large:v2"])
-def test_a_model_is_asked_by_its_name(programs: Programs, chat: ModelServer, workshop: Provider, name: str) -> None:
+def test_a_model_is_found_by_each_of_its_names(
+    programs: Programs, chat: ModelServer, workshop: Provider, name: str
+) -> None:
     tell(chat)
     heard = ChatProgram(programs).ask(name)
     assert (heard.text, heard.model) == ("Hello", name)
     assert name.endswith(chat.requests[-1].json["model"]) and programs.settled().provider_name == "The workshop"
 
 
-def test_a_name_goes_on_meaning_the_model_that_had_it_first(
-    programs: Programs, chat: ModelServer, workshop: Provider
-) -> None:
+def test_a_name_keeps_meaning_the_oldest_model(programs: Programs, chat: ModelServer, workshop: Provider) -> None:
     tell(chat)
     ChatProgram(programs).ask("test-openai")
     assert programs.settled().provider_name == "Testing openai"
 
 
-def test_a_key_lists_its_own_models_alone(programs: Programs, workshop: Provider, messages: ModelServer) -> None:
+def test_a_key_lists_only_its_own_models(programs: Programs, workshop: Provider, messages: ModelServer) -> None:
     key = ApiKey(person=programs.ada, name="Workshop only")
     secret = key.renew_secret()
     key.save()
@@ -98,7 +98,7 @@ def test_the_upstream_counts(programs: Programs, messages: ModelServer) -> None:
     assert messages.counted[0].json == {"model": "test-anthropic", "messages": [question()]}
 
 
-def test_where_nobody_counts_it_is_an_estimate(programs: Programs, upstream: ModelServer) -> None:
+def test_without_a_count_it_is_an_estimate(programs: Programs, upstream: ModelServer) -> None:
     counted = programs.anthropic().messages.with_raw_response.count_tokens(
         model=f"test-{upstream.protocol}", messages=[question()]
     )
@@ -106,7 +106,7 @@ def test_where_nobody_counts_it_is_an_estimate(programs: Programs, upstream: Mod
     assert 15 <= counted.parse().input_tokens <= 40
 
 
-def test_what_cannot_be_counted_is_refused(programs: Programs, messages: ModelServer) -> None:
+def test_an_invalid_count_request_is_refused(programs: Programs, messages: ModelServer) -> None:
     with pytest.raises(anthropic.BadRequestError, match="messages"):
         programs.anthropic().messages.count_tokens(model="test-anthropic", messages=[])
     with pytest.raises(anthropic.NotFoundError):

@@ -1,4 +1,4 @@
-"""What needs no SDK: paths, methods, headers, bodies, and errors that nobody foresaw."""
+"""Plain HTTP without an SDK: paths, methods, headers, bodies, and unexpected errors."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def http(programs: Programs) -> Iterator[httpx.Client]:
 
 
 def told(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The error of an answer, which must have the shape of the path's own protocol."""
+    """The error in a response, which must have the shape of the path's protocol."""
     assert answer.status_code == status and answer.headers["content-type"] == "application/json"
     assert answer.headers["request-id"] == answer.headers["x-request-id"]
     said: dict[str, Any] = answer.json()
@@ -37,7 +37,7 @@ def told(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_only_what_is_there_is_found(http: httpx.Client, path: str) -> None:
+def test_unknown_paths_are_not_found(http: httpx.Client, path: str) -> None:
     told(http.get(path), 405)
     told(http.put(path, json=ASKED), 405)
     told(http.post(path + "/", json=ASKED), 404)
@@ -45,7 +45,7 @@ def test_only_what_is_there_is_found(http: httpx.Client, path: str) -> None:
     told(http.post("/v1/models", json={}), 405)
 
 
-def test_a_browsers_request_is_a_request(http: httpx.Client, messages: ModelServer) -> None:
+def test_a_browsers_request_is_accepted(http: httpx.Client, messages: ModelServer) -> None:
     tell(messages)
     headers = {"sec-fetch-mode": "cors", "sec-fetch-site": "cross-site", "cookie": "sessionid=x"}
     answer = http.post("/v1/messages?beta=true", json=ASKED, headers=headers)
@@ -54,13 +54,13 @@ def test_a_browsers_request_is_a_request(http: httpx.Client, messages: ModelServ
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"hello"', b"\xff", b'{"model": NaN}'])
-def test_what_is_no_json_object_is_refused(http: httpx.Client, path: str, body: bytes) -> None:
+def test_a_body_must_be_a_json_object(http: httpx.Client, path: str, body: bytes) -> None:
     error = told(http.post(path, content=body, headers={"content-type": "application/json"}), 400)
     assert error["type"] == "invalid_request_error" and "JSON" in error["message"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_says_what_it_is(http: httpx.Client, path: str) -> None:
+def test_a_body_needs_its_content_type(http: httpx.Client, path: str) -> None:
     for kind in ("text/plain", "", "application/x-www-form-urlencoded"):
         assert "content-type" in told(http.post(path, content=b"{}", headers={"content-type": kind}), 400)["message"]
 
@@ -75,20 +75,20 @@ def test_a_body_that_is_too_large_is_refused(http: httpx.Client, path: str, sett
 
 
 @pytest.mark.parametrize("version", [None, "latest", "2023-06-01x"])
-def test_the_messages_api_wants_its_version(programs: Programs, version: str | None) -> None:
+def test_the_messages_api_requires_its_version(programs: Programs, version: str | None) -> None:
     headers = {"x-api-key": programs.secret} | ({"anthropic-version": version} if version else {})
     answer = httpx.post(f"{programs.url}/v1/messages", json=ASKED, headers=headers)
     assert "anthropic-version" in told(answer, 400)["message"]
 
 
-def test_any_version_is_the_same_to_us(http: httpx.Client, messages: ModelServer) -> None:
+def test_every_version_gets_the_same_behaviour(http: httpx.Client, messages: ModelServer) -> None:
     tell(messages)
     asked = {**ASKED, "temperature": 0.5}
     assert http.post("/v1/messages", json=asked, headers={"anthropic-version": "2026-10-21"}).status_code == 200
     assert messages.requests[-1].json == asked
 
 
-def test_a_stranger_is_told_nothing_but_that(programs: Programs) -> None:
+def test_a_request_without_a_valid_key_learns_nothing_else(programs: Programs) -> None:
     headers = {"anthropic-version": "2023-06-01", "authorization": b"Bearer \xe9\xff"}
     for path in PATHS:
         told(httpx.post(programs.url + path, content=b"{", headers=headers), 401)
@@ -96,7 +96,7 @@ def test_a_stranger_is_told_nothing_but_that(programs: Programs) -> None:
     told(httpx.get(f"{programs.url}/v1/models", headers=headers), 401)
 
 
-def test_of_a_field_that_stands_twice_what_was_checked_is_sent(http: httpx.Client, messages: ModelServer) -> None:
+def test_of_a_repeated_field_the_checked_value_is_sent(http: httpx.Client, messages: ModelServer) -> None:
     tell(messages)
     rest = b'"max_tokens": 9, "messages": [{"role": "user", "content": "How?"}], "model": "test-anthropic"}'
     body = b'{"model": "forbidden", ' + rest
@@ -107,7 +107,7 @@ def test_of_a_field_that_stands_twice_what_was_checked_is_sent(http: httpx.Clien
 # Without encryption
 
 
-def test_a_site_with_encryption_takes_no_key_without(http: httpx.Client, messages: ModelServer, settings: Any) -> None:
+def test_a_site_with_https_refuses_plain_requests(http: httpx.Client, messages: ModelServer, settings: Any) -> None:
     settings.HTTPS = True
     for path in PATHS:
         assert "https" in told(http.post(path, json=ASKED), 403)["message"]
@@ -124,7 +124,7 @@ def test_a_site_with_encryption_takes_no_key_without(http: httpx.Client, message
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("fault", "status"), [(RuntimeError("at /secret/place"), 500), (OperationalError("db"), 503)])
-def test_a_fault_of_ours_tells_nothing_of_itself(
+def test_an_internal_error_reveals_nothing(
     http: httpx.Client, path: str, fault: Exception, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(_: object) -> None:

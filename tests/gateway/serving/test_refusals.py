@@ -1,4 +1,4 @@
-"""What cannot be answered is said in the protocol's own shape, so that each SDK raises what its users expect."""
+"""Refusals have the protocol's own shape, so that each SDK raises the exception that its users expect."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ type Errors = tuple[type[Exception], type[Exception]]
 
 
 def refused(errors: Errors, program: Program, programs: Programs, model: str = "", **options: Any) -> Any:
-    """The typed exception of the program's own SDK; `errors` names that of anthropic's, then that of openai's."""
+    """The typed exception of the program's SDK. `errors` names those of anthropic and of openai."""
     ask = options.pop("ask", {})
     with pytest.raises(errors[0] if program is MessagesProgram else errors[1]) as caught:
         program(programs, **options).ask(model or "test-anthropic", **ask)
@@ -59,14 +59,14 @@ def test_a_wrong_key_is_refused(programs: Programs, program: Program, secret: st
 
 @each_program
 @pytest.mark.parametrize("end", [{"revoked_at": now()}, {"expires_at": now() - timedelta(seconds=1)}])
-def test_a_key_that_has_ended_lets_nobody_in(programs: Programs, program: Program, end: dict[str, Any]) -> None:
+def test_an_expired_or_revoked_key_is_refused(programs: Programs, program: Program, end: dict[str, Any]) -> None:
     key = ApiKey(person=programs.ada, name="Old", **end)
     secret = key.renew_secret()
     key.save()
     refused(UNAUTHORISED, program, programs, api_key=secret)
 
 
-def test_who_has_left_the_team_is_not_let_in(programs: Programs, messages: ModelServer) -> None:
+def test_a_key_of_a_former_member_is_refused(programs: Programs, messages: ModelServer) -> None:
     programs.ada.is_active = False
     programs.ada.save()
     try:
@@ -99,14 +99,14 @@ def test_a_key_is_for_its_own_models(programs: Programs, program: Program, messa
 
 @each_program
 @each_way
-def test_a_model_that_is_not_there_is_not_found(programs: Programs, program: Program, is_streamed: bool) -> None:
+def test_a_missing_model_is_not_found(programs: Programs, program: Program, is_streamed: bool) -> None:
     error = refused(UNKNOWN, program, programs, "gone", ask={"is_streamed": is_streamed})
     assert "gone" in error.message
     assert program is MessagesProgram or (error.code, error.param) == ("model_not_found", "model")
 
 
 @each_program
-def test_a_model_that_is_switched_off_is_not_found(programs: Programs, program: Program) -> None:
+def test_a_disabled_model_is_not_found(programs: Programs, program: Program) -> None:
     ChatModel.objects.filter(model_id="test-anthropic").update(is_enabled=False)
     try:
         refused(UNKNOWN, program, programs)
@@ -133,7 +133,7 @@ def test_a_wrong_field_is_named(programs: Programs, program: Program, ask: dict[
     assert field in error.message and (program is MessagesProgram or error.param.startswith(field))
 
 
-def test_what_has_no_equivalent_is_refused_by_name(programs: Programs, messages: ModelServer) -> None:
+def test_content_without_equivalent_is_refused_by_path(programs: Programs, messages: ModelServer) -> None:
     error = refused(BAD, ChatProgram, programs, "test-anthropic", ask={"n": 2})
     assert error.param == "n" and not messages.requests
 
@@ -155,7 +155,7 @@ def test_what_has_no_equivalent_is_refused_by_name(programs: Programs, messages:
         (500, "api_error", FAILED, 502),
     ],
 )
-def test_a_refusal_upstream_is_told_by_its_kind(
+def test_an_upstreams_refusal_has_the_words_of_its_kind(
     *,
     programs: Programs,
     upstream: ModelServer,
@@ -204,7 +204,7 @@ def test_the_wait_that_the_upstream_asks_for_is_passed_on(
 
 
 @each_program
-def test_the_sdk_asks_again_where_that_may_help(programs: Programs, upstream: ModelServer, program: Program) -> None:
+def test_the_sdk_retries_where_that_may_help(programs: Programs, upstream: ModelServer, program: Program) -> None:
     upstream.refuse(429, "rate_limit_error", "slow down", retry_after="3")
     tell(upstream)
     waits: list[float] = []
@@ -216,7 +216,7 @@ def test_the_sdk_asks_again_where_that_may_help(programs: Programs, upstream: Mo
 
 
 @each_program
-def test_a_passing_fault_is_met_by_asking_again(programs: Programs, upstream: ModelServer, program: Program) -> None:
+def test_a_temporary_failure_is_retried(programs: Programs, upstream: ModelServer, program: Program) -> None:
     upstream.answer(Answer([], before=[Abort()]))
     upstream.refuse(500, "api_error", "oh")
     tell(upstream, is_streamed=True)
@@ -225,7 +225,7 @@ def test_a_passing_fault_is_met_by_asking_again(programs: Programs, upstream: Mo
 
 
 @each_program
-def test_an_upstream_that_is_not_there_is_a_fault_of_ours(programs: Programs, program: Program) -> None:
+def test_an_unreachable_upstream_is_the_sites_fault(programs: Programs, program: Program) -> None:
     provider = Provider.objects.create(
         name=f"Nowhere {program.protocol}", protocol="openai", base_url="http://127.0.0.1:9"
     )
@@ -234,7 +234,7 @@ def test_an_upstream_that_is_not_there_is_a_fault_of_ours(programs: Programs, pr
 
 
 @each_program
-def test_a_key_of_ours_that_cannot_be_read_is_a_fault_of_ours(programs: Programs, program: Program) -> None:
+def test_an_unreadable_key_of_the_site_is_the_sites_fault(programs: Programs, program: Program) -> None:
     name = f"sealed-{program.protocol}"
     provider = Provider.objects.create(name=name, protocol=program.protocol, base_url="http://x", sealed_key="?")
     ChatModel.objects.create(provider=provider, model_id=name)
@@ -243,9 +243,7 @@ def test_a_key_of_ours_that_cannot_be_read_is_a_fault_of_ours(programs: Programs
 
 
 @each_program
-def test_what_answers_in_another_language_is_no_model(
-    programs: Programs, upstream: ModelServer, program: Program
-) -> None:
+def test_a_server_of_another_kind_is_not_a_model(programs: Programs, upstream: ModelServer, program: Program) -> None:
     upstream.body(b"<html>secret intranet</html>", headers={"content-type": "text/html"})
     error = refused(FAILED, program, programs, asks(upstream.protocol))
     assert error.status_code == 502 and "intranet" not in error.response.text

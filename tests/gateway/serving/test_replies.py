@@ -1,4 +1,4 @@
-"""What a model says reaches a program whole, whichever SDK it uses and whichever protocol the model speaks."""
+"""A reply reaches a program complete, with either SDK and either upstream protocol."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def test_an_answer_arrives(
 
 @each_program
 @each_way
-def test_the_upstream_is_asked_in_its_own_words(
+def test_the_upstream_gets_its_own_model_name(
     programs: Programs, upstream: ModelServer, program: Program, is_streamed: bool
 ) -> None:
     tell(upstream, is_streamed=is_streamed)
@@ -67,7 +67,7 @@ def test_a_call_is_booked_to_the_token(
 # The same protocol on both sides
 
 
-def test_what_we_do_not_know_passes_through_messages(programs: Programs, messages: ModelServer) -> None:
+def test_unknown_fields_pass_through_messages(programs: Programs, messages: ModelServer) -> None:
     block = {"type": "hologram", "rays": [1, 2.5, {"deep": None}]}
     messages.body(whole(messages.protocol, content=[block], novelty={"a": "b"}))
     question = {"role": "user", "content": [{"type": "text", "text": "How?", "cache_control": {"type": "ephemeral"}}]}
@@ -82,7 +82,7 @@ def test_what_we_do_not_know_passes_through_messages(programs: Programs, message
     }
 
 
-def test_what_we_do_not_know_passes_through_chat(programs: Programs, chat: ModelServer) -> None:
+def test_unknown_fields_pass_through_chat(programs: Programs, chat: ModelServer) -> None:
     chat.body(whole(chat.protocol, novelty={"a": "b"}))
     question = {"role": "user", "content": "How?", "mood": "curious"}
     answer = programs.openai().chat.completions.with_raw_response.create(
@@ -95,14 +95,14 @@ def test_what_we_do_not_know_passes_through_chat(programs: Programs, chat: Model
     }
 
 
-def test_features_under_trial_are_asked_for(programs: Programs, messages: ModelServer) -> None:
+def test_beta_features_are_passed_on(programs: Programs, messages: ModelServer) -> None:
     tell(messages)
     MessagesProgram(programs).ask(asks(messages.protocol), extra_headers={"anthropic-beta": "holograms-2026-01-01"})
     assert messages.requests[-1].headers["anthropic-beta"] == "holograms-2026-01-01"
 
 
 @pytest.mark.parametrize("wants", [True, False])
-def test_usage_is_told_in_a_stream_to_who_asked_for_it(programs: Programs, chat: ModelServer, wants: bool) -> None:
+def test_a_stream_reports_usage_only_when_asked(programs: Programs, chat: ModelServer, wants: bool) -> None:
     tell(chat, is_streamed=True)
     options: Any = {"stream_options": {"include_usage": True}} if wants else {}
     stream = programs.openai().chat.completions.create(
@@ -126,7 +126,7 @@ def test_several_answers_to_one_question_pass(programs: Programs, chat: ModelSer
 # Different protocols
 
 
-def test_what_was_left_out_is_named(programs: Programs, messages: ModelServer) -> None:
+def test_dropped_fields_are_named(programs: Programs, messages: ModelServer) -> None:
     tell(messages)
     answer = programs.openai().chat.completions.with_raw_response.create(
         model=asks(messages.protocol), messages=[{"role": "user", "content": "How?"}], seed=7, store=True
@@ -173,9 +173,7 @@ def test_an_answer_in_one_piece_is_streamed_all_the_same(
 
 
 @each_program
-def test_a_stream_that_nobody_asked_for_is_put_together(
-    programs: Programs, upstream: ModelServer, program: Program
-) -> None:
+def test_an_unwanted_stream_is_joined_to_one_piece(programs: Programs, upstream: ModelServer, program: Program) -> None:
     tell(upstream, is_streamed=True)
     heard = program(programs).ask(asks(upstream.protocol))
     assert (heard.text, heard.reason, heard.written) == ("Hello", program.reasons["end"], 20)

@@ -1,4 +1,4 @@
-"""A stream is passed on as it comes; however it ends, the program, the upstream and the books hear of it."""
+"""A stream is passed on as it arrives. However it ends, the program, the upstream and the ledger learn of it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +21,7 @@ type Program = type[MessagesProgram] | type[ChatProgram]
 
 
 def texts(program: Program, programs: Programs, model: str) -> Iterator[str]:
-    """The pieces of text as the SDK hands them out; the connection ends with the iterator."""
+    """The pieces of text from the SDK. The connection closes with the iterator."""
     body: dict[str, Any] = {"model": model, "max_tokens": 2000, "messages": [program.question("text")]}
     client: Any = program(programs).client
     if program is MessagesProgram:
@@ -37,7 +37,7 @@ def texts(program: Program, programs: Programs, model: str) -> Iterator[str]:
 
 
 def begun(protocol: ProtocolName) -> list[bytes]:
-    """A reply up to its first word."""
+    """A reply that stops after its first word."""
     wire = reply_wire(protocol, ["Hel"])
     return wire[: next(at for at, event in enumerate(wire) if b"Hel" in event) + 1]
 
@@ -75,12 +75,12 @@ def test_events_pass_as_they_are(programs: Programs, messages: ModelServer) -> N
     assert said.startswith(b"event: message_start\n") and said.endswith(b"".join([opened, odd, unknown, *rest]))
 
 
-def test_what_names_no_event_is_named(programs: Programs, messages: ModelServer) -> None:
+def test_an_event_without_a_name_gets_one(programs: Programs, messages: ModelServer) -> None:
     messages.stream(*(b"data" + event.partition(b"\ndata")[2] for event in reply_wire(messages.protocol, ["Hello"])))
     assert MessagesProgram(programs).ask(asks(messages.protocol), is_streamed=True).text == "Hello"
 
 
-def test_figures_that_the_sdk_counts_on_are_there(programs: Programs, messages: ModelServer) -> None:
+def test_figures_that_the_sdk_needs_are_added(programs: Programs, messages: ModelServer) -> None:
     started = {"type": "message_start", "message": {"id": "msg_1", "role": "assistant", "content": []}}
     ended = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
     _, *middle, _, _ = reply_wire(messages.protocol, ["Hello"])
@@ -91,7 +91,7 @@ def test_figures_that_the_sdk_counts_on_are_there(programs: Programs, messages: 
     assert entry.is_estimate and entry.usage.output_tokens and entry.usage.input_tokens
 
 
-def test_an_end_without_its_mark_is_marked(programs: Programs, chat: ModelServer) -> None:
+def test_a_missing_end_mark_is_added(programs: Programs, chat: ModelServer) -> None:
     chat.stream(chat_chunk({"role": "assistant", "content": "Hello"}), chat_chunk({}, "stop"))
     reader, answer = raw(programs, chat.protocol, asks(chat.protocol))
     with reader:
@@ -102,7 +102,7 @@ def test_an_end_without_its_mark_is_marked(programs: Programs, chat: ModelServer
 
 
 @each_program
-def test_an_answer_of_nothing_is_an_answer(programs: Programs, upstream: ModelServer, program: Program) -> None:
+def test_an_empty_reply_is_a_reply(programs: Programs, upstream: ModelServer, program: Program) -> None:
     upstream.say()
     heard = program(programs).ask(asks(upstream.protocol), is_streamed=True)
     assert (heard.text, heard.reason) == ("", program.reasons["end"])
@@ -129,7 +129,7 @@ def test_a_silent_stream_is_kept_alive(
 
 
 @each_program
-def test_pings_are_no_words_to_an_sdk(
+def test_an_sdk_ignores_pings(
     programs: Programs, upstream: ModelServer, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outgoing, "KEEP_ALIVE", 0.01)
@@ -196,7 +196,9 @@ def test_a_failure_before_the_first_word_has_its_status(
 
 
 @each_program
-def test_who_leaves_a_stream_leaves_the_upstream(programs: Programs, upstream: ModelServer, program: Program) -> None:
+def test_a_program_that_leaves_a_stream_frees_the_upstream(
+    programs: Programs, upstream: ModelServer, program: Program
+) -> None:
     pieces = reply_wire(upstream.protocol, ["Hello ", "Ada, ", "how are you?"])
     upstream.stream(*pieces[:-2], Hang())
     stream = texts(program, programs, asks(upstream.protocol))
@@ -208,7 +210,7 @@ def test_who_leaves_a_stream_leaves_the_upstream(programs: Programs, upstream: M
 
 
 @each_program
-def test_who_does_not_wait_for_an_answer_leaves_the_upstream(
+def test_a_program_that_stops_waiting_frees_the_upstream(
     programs: Programs, upstream: ModelServer, program: Program
 ) -> None:
     upstream.stream(Hang())

@@ -1,4 +1,4 @@
-"""Whatever passes the check is translated, or refused by name: no request of a client's is a fault of the gateway's."""
+"""Every request that passes the check is translated or refused with the name of a field; none is an internal error."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ ANYTHING = st.sampled_from(
 
 
 def paths(value: Any, path: str = "") -> Iterator[str]:
-    """Of every field in a body, and of the end of every array."""
+    """The paths of every field in a body, and of the end of every array."""
     if isinstance(value, list):
         yield f"{path}+"
     for name, inner in (

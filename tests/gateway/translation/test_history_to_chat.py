@@ -49,7 +49,7 @@ def test_a_system_message_stays_where_it_is() -> None:
     ]
 
 
-def test_text_is_a_string_where_there_is_nothing_else() -> None:
+def test_text_alone_is_a_string() -> None:
     words = [text("a", cache_control={"type": "ephemeral"}), text(""), text("b")]
     assert sent(("user", words), ("assistant", words), ("user", "")) == [
         {"role": "user", "content": "a\n\nb"},
@@ -96,7 +96,7 @@ def test_tool_calls_and_results_are_messages_of_their_own() -> None:
     assert sent(("user", [result])) == [{"role": "tool", "tool_call_id": "toolu_1", "content": ""}]
 
 
-def test_a_call_goes_back_with_what_its_server_hung_on_it() -> None:
+def test_a_call_keeps_the_extra_fields_of_its_server() -> None:
     signed = {
         **USE,
         "extra_content": {"google": {"thought_signature": "s"}},
@@ -118,7 +118,7 @@ def test_a_call_goes_back_with_what_its_server_hung_on_it() -> None:
         {"type": "hologram", "beam": 7},
     ],
 )
-def test_what_only_its_maker_understands_is_left_out(block: dict[str, Any]) -> None:
+def test_blocks_of_other_providers_are_left_out(block: dict[str, Any]) -> None:
     assert sent(("user", "hi"), ("assistant", [block, text("ok")]), ("assistant", [block])) == [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "ok"},
@@ -144,7 +144,7 @@ ELSEWHERE = {"type": "image", "source": {"type": "file", "file_id": "f"}}
         ("assistant", [text("look"), IMAGE], "1"),
     ],
 )
-def test_what_would_make_another_answer_is_refused_by_its_place(role: str, blocks: list[Any], path: str) -> None:
+def test_a_field_that_changes_the_answer_is_refused_by_its_path(role: str, blocks: list[Any], path: str) -> None:
     with pytest.raises(Problem) as raised:
         sent(("user", "hi"), (role, blocks))
     assert refused(raised) == f"messages.1.content.{path}"

@@ -25,7 +25,7 @@ def sent(*messages: dict[str, Any]) -> list[dict[str, Any]]:
     return messages_sent
 
 
-def test_what_is_said_to_the_model_first_is_the_system_prompt() -> None:
+def test_leading_system_messages_are_the_system_prompt() -> None:
     system = {"role": "system", "content": "Be kind."}
     developer = {"role": "developer", "content": [text("Be brief."), text("")]}
     told = to_messages(asked_in_chat(messages=[system, developer, *HELLO]))
@@ -33,7 +33,7 @@ def test_what_is_said_to_the_model_first_is_the_system_prompt() -> None:
     assert told.dropped == []
 
 
-def test_what_is_said_to_the_model_later_is_said_first_and_told_so() -> None:
+def test_later_system_messages_join_the_system_prompt_and_are_named() -> None:
     later = {"role": "system", "content": "Now in French."}
     told = to_messages(asked_in_chat(messages=[{"role": "system", "content": "Be kind."}, *HELLO, later]))
     assert told.body["system"] == [text("Be kind."), text("Now in French.")]
@@ -121,7 +121,7 @@ def test_ids_that_the_server_would_refuse_are_replaced_alike_in_call_and_result(
     assert all(set(id) <= set("functions_f_0123456789abcdef") for id in called)
 
 
-def test_an_answer_that_is_begun_ends_without_white_space() -> None:
+def test_a_prefilled_answer_ends_without_white_space() -> None:
     assert sent(*HELLO, {"role": "assistant", "content": "Once upon a time, \n"})[-1]["content"] == [
         text("Once upon a time,")
     ]
@@ -174,7 +174,7 @@ def test_an_answer_that_is_begun_ends_without_white_space() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_would_make_another_answer_is_refused_by_its_place(message: dict[str, Any], path: str) -> None:
+def test_a_field_that_changes_the_answer_is_refused_by_its_path(message: dict[str, Any], path: str) -> None:
     with pytest.raises(Problem) as raised:
         sent(*HELLO, message)
     assert refused(raised) == f"messages.1.{path}"

@@ -1,4 +1,4 @@
-"""What both protocols can say is the same again when it has been translated there and back."""
+"""A request that both protocols can express survives translation there and back."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ described = st.sampled_from([{}, {"description": "d"}, {"strict": True}])
 
 @st.composite
 def exchanges(draw: st.DrawFn, place: int) -> list[dict[str, Any]]:
-    """A model's turn, perhaps with calls of tools, and the person's turn that follows it."""
+    """A model's turn, perhaps with calls of tools, and the user's turn after it."""
     ids = [f"toolu_{place}_{n}" for n in range(draw(st.integers(0, 2)))]
     calls = [{"type": "tool_use", "id": id, "name": "f", "input": draw(inputs)} for id in ids]
     results = [{"type": "tool_result", "tool_use_id": id, **draw(_answers)} for id in ids]
@@ -53,7 +53,7 @@ _answers = st.just({}) | st.builds(lambda content: {"content": content}, said)
 
 @st.composite
 def questions(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Text and attachments by turns: texts that stand together are one in the other protocol."""
+    """Text and attachments alternate, because the other protocol joins adjacent texts."""
     first = draw(st.lists(texts, min_size=1, max_size=1))
     rest = draw(st.lists(st.tuples(images | pdfs, texts), max_size=2))
     return first + [block for pair in rest for block in pair]
@@ -75,7 +75,7 @@ def choices(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
-    """Messages requests in the part of the language that both protocols have."""
+    """Messages requests that both protocols can express."""
     messages = [{"role": "user", "content": draw(questions())}]
     for place in range(draw(st.integers(0, 2))):
         messages += draw(exchanges(place))

@@ -24,7 +24,7 @@ def test_a_plain_request_is_a_plain_request() -> None:
     assert told.dropped == []
 
 
-def test_a_stream_tells_its_usage() -> None:
+def test_a_stream_reports_its_usage() -> None:
     body = to_chat(asked_in_messages(stream=True)).body
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
 
@@ -99,7 +99,7 @@ def test_the_choice_of_tools_has_its_equivalent(choice: dict[str, Any], sent: di
     ],
     ids=str,
 )
-def test_what_has_no_equivalent_is_left_out_and_named(asked: dict[str, Any], dropped: list[str]) -> None:
+def test_a_field_without_equivalent_is_left_out_and_named(asked: dict[str, Any], dropped: list[str]) -> None:
     told = to_chat(asked_in_messages(**asked))
     assert told.dropped == dropped
     assert set(told.body) <= {"model", "messages", "max_tokens", "stream", "tools"}
@@ -113,13 +113,13 @@ def test_what_has_no_equivalent_is_left_out_and_named(asked: dict[str, Any], dro
         ({"tools": [TOOL, {"type": "web_search_20250305", "name": "web_search"}]}, "tools.1.type"),
     ],
 )
-def test_what_would_make_another_answer_is_refused(asked: dict[str, Any], path: str) -> None:
+def test_a_field_that_changes_the_answer_is_refused(asked: dict[str, Any], path: str) -> None:
     with pytest.raises(Problem) as raised:
         to_chat(asked_in_messages(**asked))
     assert refused(raised) == path
 
 
-def test_a_server_is_asked_in_the_words_it_knows() -> None:
+def test_a_server_gets_the_fields_that_it_knows() -> None:
     told = to_chat(asked_in_messages(top_k=5), max_tokens_field="max_completion_tokens", accepts_top_k=True)
     assert (told.body["max_completion_tokens"], told.body["top_k"], told.dropped) == (9, 5, [])
     assert "max_tokens" not in told.body
@@ -140,6 +140,6 @@ def test_a_server_is_asked_in_the_words_it_knows() -> None:
     ],
     ids=str,
 )
-def test_thinking_is_an_effort_where_the_server_takes_one(asked: dict[str, Any], effort: str | None) -> None:
+def test_thinking_becomes_an_effort_if_the_server_supports_one(asked: dict[str, Any], effort: str | None) -> None:
     told = to_chat(asked_in_messages(max_tokens=20_000, **asked), reasoning_effort=True)
     assert (told.body.get("reasoning_effort"), told.dropped) == (effort, [])

@@ -108,7 +108,7 @@ def test_the_choice_of_tools_has_its_equivalent(asked: dict[str, Any], choice: d
     ],
     ids=str,
 )
-def test_what_has_no_equivalent_is_left_out_and_named(
+def test_a_field_without_equivalent_is_left_out_and_named(
     asked: dict[str, Any], dropped: list[str], sent: dict[str, Any]
 ) -> None:
     told = to_messages(asked_in_chat(**asked))
@@ -136,7 +136,7 @@ def test_what_has_no_equivalent_is_left_out_and_named(
     ],
     ids=str,
 )
-def test_what_would_make_another_answer_is_refused(asked: dict[str, Any], path: str) -> None:
+def test_a_field_that_changes_the_answer_is_refused(asked: dict[str, Any], path: str) -> None:
     with pytest.raises(Problem) as raised:
         to_messages(asked_in_chat(**asked))
     assert refused(raised) == path
@@ -147,7 +147,7 @@ def test_the_default_output_limit_is_no_more_than_the_model_writes() -> None:
 
 
 def thinking(limits: ModelLimits, **asked: Any) -> tuple[Any, ...]:
-    """Thinking, effort and output limit that are sent, and what was dropped."""
+    """The thinking, effort and output limit that are sent, and the dropped fields."""
     told = to_messages(asked_in_chat(**asked), limits)
     effort = told.body.get("output_config", {}).get("effort")
     return told.body.get("thinking"), effort, told.body["max_tokens"], told.dropped
@@ -177,7 +177,7 @@ DISABLED = {"type": "disabled"}
     ],
     ids=str,
 )
-def test_an_effort_is_thinking_of_the_kind_that_the_model_has(
+def test_an_effort_becomes_the_models_kind_of_thinking(
     limits: ModelLimits, asked: dict[str, Any], sent: tuple[Any, ...]
 ) -> None:
     assert thinking(limits, **asked) == sent
@@ -201,13 +201,13 @@ def test_sampling_is_left_alone_while_the_model_thinks(
     assert told.dropped == dropped
 
 
-def test_a_tool_that_must_be_used_is_not_thought_about_on_a_budget() -> None:
+def test_a_forced_tool_excludes_a_thinking_budget() -> None:
     asked = {"tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "required"}
     assert thinking(BUDGETED, reasoning_effort="low", **asked) == (None, None, 4096, ["reasoning_effort"])
     assert thinking(ADAPTIVE, reasoning_effort="low", **asked)[0] == {"type": "adaptive"}
 
 
-def test_thinking_on_a_budget_does_not_begin_while_tools_are_used() -> None:
+def test_results_of_tools_exclude_a_thinking_budget() -> None:
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         *HELLO,
@@ -218,6 +218,6 @@ def test_thinking_on_a_budget_does_not_begin_while_tools_are_used() -> None:
     assert thinking(ADAPTIVE, reasoning_effort="low", messages=messages)[3] == []
 
 
-def test_an_answer_that_is_begun_is_not_thought_about() -> None:
+def test_a_prefilled_answer_excludes_thinking() -> None:
     messages = [*HELLO, {"role": "assistant", "content": "Once"}]
     assert thinking(ADAPTIVE, reasoning_effort="low", messages=messages) == (None, None, 4096, ["reasoning_effort"])

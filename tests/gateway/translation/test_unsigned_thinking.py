@@ -1,4 +1,4 @@
-"""Thinking that no Messages server signed goes back to none."""
+"""Unsigned thinking does not go back to a Messages server."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ def body(*contents: Any) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "assistant", "content": content} for content in contents]}
 
 
-def test_only_thinking_without_a_signature_is_taken_out() -> None:
+def test_only_unsigned_thinking_is_removed() -> None:
     assert without_unsigned_thinking(body([OURS, THEIRS, TEXT], "hi", [OURS])) == body([THEIRS, TEXT], "hi")
 
 
-def test_a_request_without_any_is_left_as_it_is() -> None:
+def test_a_request_without_thinking_stays_the_same() -> None:
     whole = body([THEIRS, TEXT], "hi")
     assert without_unsigned_thinking(whole) is whole

@@ -1,4 +1,4 @@
-"""Requests translated as the gateway does it: checked first, for an upstream of the other protocol."""
+"""Checks and translates requests as the gateway does, for an upstream of the other protocol."""
 
 from typing import Any
 
