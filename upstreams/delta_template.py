@@ -3,8 +3,10 @@
 import re
 from typing import Final, Self
 
+import orjson
+
 _END: Final = b"\n\n"
-# The part of a JSON string that means what it says and ends no line.
+# The characters of a JSON string that need no escape.
 _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 
 
@@ -13,7 +15,7 @@ class DeltaTemplate:
 
     def __init__(self, arrives: tuple[bytes, bytes], copied: tuple[bytes, bytes]) -> None:
         (self._before, self._after), self._copied = arrives, copied
-        self._start, self._size = len(self._before), len(self._before) + len(self._after)
+        self._between, self._size = self._after + self._before, len(self._before) + len(self._after)
         self._is_copied_unchanged = arrives == copied
 
     @classmethod
@@ -34,24 +36,17 @@ class DeltaTemplate:
 
     def read(self, chunk: bytes) -> tuple[str, bytes] | None:
         """The text of some whole events and the copy of them; None if any of them does not fit."""
-        text = self._text_of(chunk)
-        if text is not None:
-            texts = [text]
-        elif chunk.endswith(_END):
-            texts = []
-            for event in chunk.removesuffix(_END).split(_END):
-                if (text := self._text_of(event + _END)) is None:
-                    return None
-                texts.append(text)
-        else:
+        if len(chunk) < self._size or not (chunk.startswith(self._before) and chunk.endswith(self._after)):
+            return None
+        written = chunk[len(self._before) : len(chunk) - len(self._after)].split(self._between)
+        try:
+            # A field beside the text would leave quotes in a piece: then this is no list of as many strings.
+            texts = orjson.loads(b'["%b"]' % b'","'.join(written))
+        except orjson.JSONDecodeError:
+            return None
+        if len(texts) != len(written):
             return None
         if not self._is_copied_unchanged:
             before, after = self._copied
-            chunk = b"".join([before + text + after for text in texts])
-        return b"".join(texts).decode("utf-8", "replace"), chunk
-
-    def _text_of(self, event: bytes) -> bytes | None:
-        end = len(event) - len(self._after)
-        if len(event) < self._size or not (event.startswith(self._before) and event.endswith(self._after)):
-            return None
-        return event[self._start : end] if _PLAIN.fullmatch(event, self._start, end) else None
+            chunk = b"".join([before + text + after for text in written])
+        return "".join(texts), chunk
