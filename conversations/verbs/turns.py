@@ -42,7 +42,7 @@ def begin_with(
                 return posted.conversation
             conversation = begin(author, chat_model=chat_model)
             Attachment.objects.drafts_of(author, None).filter(uuid__in=attached).update(conversation=conversation)
-            post(Path.through(conversation), author, text, chat_model, key, attached)
+            save_turn(Path.through(conversation), author, text, chat_model, key, attached)
             Unsent.objects.filter(person=author, conversation=None).delete()
             return conversation
     except IntegrityError:
@@ -70,20 +70,27 @@ def post(
 
     `attached` names the drafts to send with it. Returns None if the turn with this key was posted before.
     """
-    conversation = path.conversation
     try:
-        with transaction.atomic():
-            files = drafts_named(attached, author, conversation)
-            generation = add_turn(path, author, text, chat_model, key, files)
-            trimmed = trim_if_full(path, chat_model, author)
-            if not conversation.title:
-                conversation.title = title_from(text or ", ".join(map(str, files)))
-                conversation.save(update_fields=["title"])
-            Unsent.objects.filter(person=author, conversation=conversation).delete()
+        return save_turn(path, author, text, chat_model, key, attached)
     except IntegrityError:
         if posted_with(author, key):
             return None
         raise
+
+
+@transaction.atomic
+def save_turn(
+    path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None, attached: Sequence[UUID]
+) -> Generation:
+    """Saves a turn, and announces it after the commit. Raises IntegrityError if the key was used before."""
+    conversation = path.conversation
+    files = drafts_named(attached, author, conversation)
+    generation = add_turn(path, author, text, chat_model, key, files)
+    trimmed = trim_if_full(path, chat_model, author)
+    if not conversation.title:
+        conversation.title = title_from(text or ", ".join(map(str, files)))
+        conversation.save(update_fields=["title"])
+    Unsent.objects.filter(person=author, conversation=conversation).delete()
     transaction.on_commit(lambda: announce_turn(conversation, generation, is_in_hand=trimmed is None))
     return generation
 
