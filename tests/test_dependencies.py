@@ -14,8 +14,8 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from httpx_aiohttp.transport import AiohttpResponseStream
 from jsonschema.validators import Draft202012Validator
-from pygments.lexers._mapping import LEXERS
-from pygments.token import Token, _TokenType
+from pygments.lexers import get_lexer_by_name
+from pygments.token import _TokenType
 from twisted.internet.abstract import FileDescriptor
 
 ROOT = Path(__file__).parent.parent
@@ -94,10 +94,10 @@ def test_twisted_counts_what_waits_for_the_socket() -> None:
     assert (len(waiting.dataBuffer), waiting.offset, waiting._tempDataLen) == (0, 0, 8)
 
 
-def test_pygments_lists_its_lexers_without_importing_them() -> None:
-    module, _, aliases, *_ = LEXERS["PythonLexer"]
-    assert (module, aliases[0]) == ("pygments.lexers.python", "python")
-    assert isinstance(Token, _TokenType)
+def test_a_lexer_keeps_its_rules_by_state() -> None:
+    match, kind, _ = get_lexer_by_name("python")._tokens["root"][0]
+    assert isinstance(match.__self__, re.Pattern)
+    assert isinstance(kind, _TokenType)
 
 
 def test_jsonschema_follows_a_reference_when_asked() -> None:
