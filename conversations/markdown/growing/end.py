@@ -7,7 +7,7 @@ from conversations.markdown.growing.patch import Patch, find_open_elements
 
 _PLAIN = re.compile(r"[^\x00-\x1f#$&()*/<>\[\\\]_`{|}~\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 """Characters without a meaning in Markdown or HTML in the middle of a line. Of the spaces, only the ASCII one is."""
-_LAST_WORD = re.compile(r"[^ \n]+\Z")
+_END_OF_CELL = re.compile("</td>")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -61,17 +61,28 @@ class OpenEnd:
         source, html = self._pieces[0], self._html[0]
         shown = source.rstrip(" ")
         line = shown[shown.rfind("\n") + 1 :]
-        word = _LAST_WORD.search(line)
         # A line without letters may become an item, a rule or a table. What follows a bracket may be a definition.
-        is_text = word and _PLAIN.fullmatch(word[0]) and _LETTER.search(line) and "|" not in line and "]:" not in shown
+        is_text = _PLAIN.fullmatch(line, line.rfind(" ") + 1) and _LETTER.search(line) and "]:" not in shown
         if not is_text or shown != self._view:
             return ""
-        _, end, target = find_open_elements(html, self._within)[0]
+        end, target = self._find_end(line, html)
         if not html.endswith(shown[-1], 0, end):
             return ""
         self._html, self._foot = [html[:end]], html[end:]
         self._spaces = source[len(shown) :]
         return target
+
+    def _find_end(self, line: str, html: str) -> tuple[int, str]:
+        """Returns where the text of the last line ends in the HTML, and the selector of its element."""
+        if "|" not in line:
+            _, end, target = find_open_elements(html, self._within)[0]
+            return end, target
+        cells = [found.start() for found in _END_OF_CELL.finditer(html)]
+        number = line.count("|")
+        # Only the HTML of a single row tells which cell the line ends in.
+        if not html.startswith("<tr>") or not line.startswith("|") or "\\" in line or number > len(cells):
+            return 0, ""
+        return cells[number - 1], f"{self._within} > tr:last-child > td:nth-child({number})"
 
     def _append(self, text: str) -> list[Patch]:
         text = self._spaces + text

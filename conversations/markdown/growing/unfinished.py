@@ -60,11 +60,13 @@ def _find_open_emphasis(line: str) -> str:
     """Returns the mark that closes the emphasis that a line leaves open, empty if there is none."""
     if "`" in line:
         line = _CODE.sub("`", line)
+    is_strong, is_emphasised = line.count("**") % 2, line.replace("**", "").count("*") % 2
+    if not is_strong and not is_emphasised:
+        return ""
     openers = [found[0] for found in _STARS.finditer(line) if line[found.start() - 1 : found.start()] in _BEFORE_OPENER]
     if not openers:
         return ""
-    is_open = line.count("**") % 2 if openers[-1] == "**" else line.replace("**", "").count("*") % 2
-    return openers[-1] if is_open else ""
+    return openers[-1] if (is_strong if openers[-1] == "**" else is_emphasised) else ""
 
 
 def _hide_open_address(line: str) -> str:
