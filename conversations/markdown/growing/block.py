@@ -36,5 +36,4 @@ class OpenBlock:
         return diff_tail(before, self.html)
 
     def _show(self, source: str) -> None:
-        view = preview(source)
-        self._end.show(source, view, render_growing(view) if view else "")
+        self._end.show(source, preview(source), render_growing)

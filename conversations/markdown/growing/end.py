@@ -1,6 +1,7 @@
 """The open end of a text: rendered again as it grows, except for plain words, which are appended."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from conversations.markdown.growing.patch import Patch, find_open_elements
@@ -23,7 +24,9 @@ class OpenEnd:
     def __init__(self, within: str) -> None:
         self._within = within
         self._unpaid = 0
-        self.show("", "", "")
+        self._pieces, self._view, self._html, self._foot = [""], "", [""], ""
+        self._target: str | None = None
+        self._spaces = ""
 
     @property
     def source(self) -> str:
@@ -33,13 +36,12 @@ class OpenEnd:
     def html(self) -> str:
         return "".join(self._html) + self._foot
 
-    def show(self, source: str, view: str, html: str) -> None:
-        """Takes over a rendering: `html` shows `view`, the preview of `source`."""
-        self._pieces = [source]
+    def show(self, source: str, view: str, render: Callable[[str], str]) -> None:
+        """Renders `view`, the preview of `source`, unless it is shown already."""
+        html = self.html if view == self._view else render(view)
         self._unpaid = max(self._unpaid, -self.LENGTH_PER_FEED) + len(source)
-        self._view, self._html, self._foot = view, [html], ""
-        self._target: str | None = None
-        self._spaces = ""
+        self._pieces, self._view, self._html, self._foot = [source], view, [html], ""
+        self._target, self._spaces = None, ""
 
     def feed(self, text: str) -> list[Patch] | None:
         """Takes the next piece of text. Returns what changes on the page, or None if it is time to render again."""

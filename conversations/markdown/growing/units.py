@@ -116,7 +116,7 @@ class OpenUnits:
     def _show(self, source: str, view: str, last: int) -> str:
         """Renders the last unit. Returns the HTML of the units before it, which are settled now."""
         settled = self._settle(source[:last])
-        self._end.show(source[last:], view[last:], self._render(view[last:]))
+        self._end.show(source[last:], view[last:], self._render)
         return settled
 
     def _settle(self, source: str) -> str:
@@ -145,6 +145,7 @@ class OpenUnits:
         self._is_loose = True
         self._make_lead_loose(source)
         self._settled = [self._render("".join(self._settled_source))]
+        self._end = OpenEnd(self._parent)
         self._show(source, view, last)
         return [Patch(TAIL, "innerMorph", self.html)]
 
