@@ -43,7 +43,7 @@ class Problem(Exception):
     @classmethod
     def of(cls, failure: errors.UpstreamError) -> Self:
         """An upstream's failure, by its kind. Only the upstream's words about the client's request are passed on."""
-        status, kind, message, code = _told(failure)
+        status, kind, message, code = _describe(failure)
         wait = failure.retry_after
         return cls(
             status,
@@ -55,7 +55,7 @@ class Problem(Exception):
         )
 
 
-type _Told = tuple[int, str, str, str | None]
+type _Description = tuple[int, str, str, str | None]
 
 # Our own key was refused, not the client's, so nothing here is a 401 or 403.
 _REFUSED_US: Final = (
@@ -64,7 +64,7 @@ _REFUSED_US: Final = (
     "The model's provider rejected this site's API key. Contact the site's administrator.",
     None,
 )
-_BY_KIND: Final[dict[type[errors.UpstreamError], _Told]] = {
+_BY_KIND: Final[dict[type[errors.UpstreamError], _Description]] = {
     errors.AuthenticationFailed: _REFUSED_US,
     errors.PermissionRefused: _REFUSED_US,
     errors.UnknownModel: (404, "not_found_error", "The model's provider did not find the model.", "model_not_found"),
@@ -83,29 +83,29 @@ _BY_KIND: Final[dict[type[errors.UpstreamError], _Told]] = {
     errors.EmptyReply: (502, "api_error", "The model sent an empty reply.", None),
     errors.ReplyTooLarge: (502, "api_error", "The reply was too long and was cut off.", None),
 }
-_OTHERWISE: Final[_Told] = (502, "api_error", "The model's provider reported an internal error.", None)
+_ANY_OTHER: Final[_Description] = (502, "api_error", "The model's provider reported an internal error.", None)
 _TOO_LONG: Final = "The request is too long for this model."
 
 
-def _told(failure: errors.UpstreamError) -> _Told:
+def _describe(failure: errors.UpstreamError) -> _Description:
     match failure:
         case errors.InvalidRequest():
             status = 422 if failure.status == 422 else 400
             return (
                 status,
                 "invalid_request_error",
-                _said(failure) or "The model's provider rejected the request as invalid.",
+                _upstreams_words(failure) or "The model's provider rejected the request as invalid.",
                 None,
             )
         case errors.RequestTooLarge(status=413):
-            return 413, "request_too_large", _said(failure) or _TOO_LONG, None
+            return 413, "request_too_large", _upstreams_words(failure) or _TOO_LONG, None
         case errors.RequestTooLarge():
-            return 400, "invalid_request_error", _said(failure) or _TOO_LONG, "context_length_exceeded"
+            return 400, "invalid_request_error", _upstreams_words(failure) or _TOO_LONG, "context_length_exceeded"
         case errors.Overloaded(status=503):
             return 503, "api_error", _BY_KIND[errors.Overloaded][2], None
-    return _BY_KIND.get(type(failure), _OTHERWISE)
+    return _BY_KIND.get(type(failure), _ANY_OTHER)
 
 
-def _said(failure: errors.UpstreamError) -> str:
+def _upstreams_words(failure: errors.UpstreamError) -> str:
     """The upstream's own words, which mostly name the field, without its address."""
     return _ADDRESS.sub("…", failure.detail)

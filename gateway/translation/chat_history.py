@@ -18,7 +18,7 @@ def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mappi
                 case "system":
                     sent += _system(blocks)
                 case "assistant":
-                    sent += to_assistant_messages([block for block in blocks if _is_said(block)])
+                    sent += to_assistant_messages([block for block in blocks if _is_sendable(block)])
                 case _:
                     sent += to_user_messages(blocks)
         except Unsendable as unsendable:
@@ -35,7 +35,7 @@ def _system(blocks: Sequence[Block]) -> Iterator[Message]:
         yield {"role": "system", "content": text}
 
 
-def _is_said(block: Block) -> bool:
+def _is_sendable(block: Block) -> bool:
     if block.get("type") in ("image", "document"):
         raise Unsendable(block)
     return True

@@ -24,7 +24,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     form.is_valid()
     query, state = form.cleaned_data.get("q", ""), form.cleaned_data.get("state", "")
     keys = ApiKey.objects.visible_to(request.user)
-    found = _found(keys, query, state).select_related("person").prefetch_related("allowed_models__chat_model")
+    found = _filter(keys, query, state).select_related("person").prefetch_related("allowed_models__chat_model")
     context = {
         "form": form,
         "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
@@ -45,7 +45,7 @@ def revoke(request: AuthenticatedRequest, key_pk: int) -> HttpResponse:
     return redirect(reverse("everybodys_api_keys") + narrowed)
 
 
-def _found(keys: ApiKeyQuerySet, query: str, state: str) -> ApiKeyQuerySet:
+def _filter(keys: ApiKeyQuerySet, query: str, state: str) -> ApiKeyQuerySet:
     if state in STATES:
         _, narrowing = STATES[state]
         keys = narrowing(keys)
