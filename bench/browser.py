@@ -2,10 +2,10 @@
 
     python -m bench.browser [--shapes paragraphs list code table] [--tokens 1000 4000 8000] [--rate 200]
 
-`first` and `last` are of the first and the last quarter of an answer: equal figures mean that a frame costs the same
-however long the answer is by then. `end` is the one replacement of the whole message. These are processor time;
-`longest` and `in long`, the longest task and the share of time with tasks above 50 ms, are time on the clock and grow
-when the machine has other work. About six minutes.
+`first` and `last` are of the first and the last quarter of an answer: if they are equal, a frame costs the same however
+long the answer is. `end` is the replacement of the whole message at its end. These are processor time. `longest` (the
+longest task) and `in long` (the share of time in tasks above 50 ms) are time on the clock and grow when the machine has
+other work. The whole takes about six minutes.
 """
 
 import argparse
@@ -26,7 +26,7 @@ BROWSERS: Final = ("chromium-headless-shell", "chromium", "google-chrome")
 FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 STAMPED: Final = 5
 CALM: Final = 1.0
-"""Seconds after the end until the browser has surely drawn it."""
+"""Seconds after which the browser has certainly painted what arrived."""
 WATCH_LONG_TASKS: Final = """
 window.longTasks = [];
 new PerformanceObserver((list) => {
@@ -40,8 +40,8 @@ HEAD: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """Main-thread time in ms since the page was made."""
+class MainThreadTime:
+    """Processor time of the main thread in ms, since the page was created."""
 
     task: float
     script: float
@@ -49,15 +49,15 @@ class Used:
     layout: float
 
     @classmethod
-    async def now(cls, devtools: CDPSession) -> "Used":
+    async def now(cls, devtools: CDPSession) -> "MainThreadTime":
         answer: Any = await devtools.send("Performance.getMetrics")
         values = {metric["name"]: metric["value"] * 1e3 for metric in answer["metrics"]}
         names = ("TaskDuration", "ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
         return cls(*(values[name] for name in names))
 
 
-async def shown(stand: Stand, browser: Browser, address: Address, conversation: int, plan: Plan, model: int) -> str:
-    """One answer on one page, as a row of the table."""
+async def measure(stand: Stand, browser: Browser, address: Address, conversation: int, plan: Plan, model: int) -> str:
+    """Shows one answer on one page. Returns a row of the table."""
     context = await browser.new_context(viewport={"width": 1200, "height": 800})
     await context.add_cookies(
         [{"name": name, "value": value, "url": f"http://{address.host}"} for name, value in address.cookies.items()]
@@ -67,24 +67,24 @@ async def shown(stand: Stand, browser: Browser, address: Address, conversation: 
     await page.goto(f"http://{address.host}/conversations/{conversation}/")
     await page.wait_for_selector("html[data-connection=open]", state="attached")
     devtools = await context.new_cdp_session(page)
-    # Processor time, not time on the clock: it stays the same when the machine has much else to do.
+    # Processor time, because time on the clock grows when the machine has other work.
     await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
     await asyncio.sleep(CALM)
     await page.evaluate("window.longTasks.length = 0")
 
-    # A second tab, without a browser, counts frames and bytes: what the page itself told of them would cost it time.
+    # A second tab without a browser counts frames and bytes, because counting on the page would cost it time.
     tally = Tally(stand.epoch)
     tab = await listen(address, conversation, tally)
-    marks = [await Used.now(devtools)]
+    marks = [await MainThreadTime.now(devtools)]
     began = time.monotonic()
     await speak(address, [conversation], model)
     for share in (0.25, 0.75, 0.98):
-        await reached(tab, tally, plan.count * share / STAMPED)
-        marks.append(await Used.now(devtools))
+        await wait_for_stamps(tab, tally, plan.count * share / STAMPED)
+        marks.append(await MainThreadTime.now(devtools))
     await asyncio.wait_for(tab.is_complete.wait(), 30)
     await asyncio.sleep(CALM)
     took = time.monotonic() - began
-    marks.append(await Used.now(devtools))
+    marks.append(await MainThreadTime.now(devtools))
     tasks: list[float] = await page.evaluate("window.longTasks")
     await page.wait_for_selector("article[data-role=assistant][data-state=complete]", state="attached")
     await context.close()
@@ -103,7 +103,7 @@ async def shown(stand: Stand, browser: Browser, address: Address, conversation: 
     )
 
 
-async def reached(tab: Tab, tally: Tally, stamps: float) -> None:
+async def wait_for_stamps(tab: Tab, tally: Tally, stamps: float) -> None:
     while tally.stamps < stamps and not tab.is_complete.is_set():
         if tab.is_closed:
             raise RuntimeError("the server closed the tab")
@@ -116,7 +116,7 @@ async def run(stand: Stand, address: Address, rows: list[tuple[int, Plan, int]])
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         for conversation, plan, model in rows:
             patience = plan.count / plan.rate * 3 + 60
-            work = shown(stand, browser, address, conversation, plan, model)
+            work = measure(stand, browser, address, conversation, plan, model)
             print(await asyncio.wait_for(work, patience), flush=True)
         await browser.close()
 

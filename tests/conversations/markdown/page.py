@@ -64,7 +64,7 @@ def tree(html: str) -> Node:
     return builder.open[0]
 
 
-class Page:
+class PatchedPage:
     """The container of one streamed text."""
 
     def __init__(self, html: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.markdown import Patch, StreamingMarkdown
-from tests.conversations.markdown.page import Page, tree
+from tests.conversations.markdown.page import PatchedPage, tree
 from tests.conversations.markdown.texts import answers, cuts, long_blocks, marked_blocks, pieces, texts
 
 
@@ -39,7 +39,7 @@ def test_a_text_looks_the_same_however_it_is_cut(text, lengths):
 @given(long_blocks, st.lists(st.integers(1, 200), min_size=1, max_size=12))
 def test_a_long_block_looks_the_same_and_is_at_most_a_few_feeds_late(text, lengths):
     stream = StreamingMarkdown()
-    page = Page(stream.html)
+    page = PatchedPage(stream.html)
     fed = [""]
     for piece in pieces(text, lengths):
         page.apply(stream.feed(piece))
@@ -63,7 +63,7 @@ def test_no_mark_shows_while_it_waits_for_its_pair(text, lengths):
 def test_all_patches_of_a_feed_find_their_places_before_the_first_is_applied(text, lengths):
     stream = StreamingMarkdown()
     text = f"{'Words that take room. ' * 60}{text}" if lengths[0] % 2 else text
-    page = Page(stream.html)
+    page = PatchedPage(stream.html)
     for piece in pieces(text, lengths):
         page.apply(stream.feed(piece))
         assert page.root == tree(stream.html)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conversations.markdown import StreamingMarkdown, render, sanitise, title_from
 from conversations.markdown.sanitise import COLOURS, normalise, split_words
-from tests.conversations.markdown.page import Page, tree
+from tests.conversations.markdown.page import PatchedPage, tree
 from tests.conversations.markdown.texts import pieces
 from tests.hostile import EXHAUSTING, PAYLOADS
 
@@ -76,7 +76,7 @@ def test_a_payload_is_harmless_wherever_it_is_cut():
 def test_a_payload_is_harmless_letter_by_letter():
     for payload in PAYLOADS:
         stream = StreamingMarkdown()
-        page = Page(stream.html)
+        page = PatchedPage(stream.html)
         for letter in payload:
             patches = stream.feed(letter)
             for patch in patches:
@@ -97,7 +97,7 @@ def test_a_payload_is_harmless_where_text_is_appended(name):
     for payload in PAYLOADS:
         stream = StreamingMarkdown()
         stream.feed(OPEN_ENDS[name])
-        page = Page(stream.html)
+        page = PatchedPage(stream.html)
         for piece in pieces(payload, [3, 1, 4]):
             patches = stream.feed(piece)
             for change in patches:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from conversations.markdown import StreamingMarkdown, render
-from tests.conversations.markdown.page import Node, Page, tree
+from tests.conversations.markdown.page import Node, PatchedPage, tree
 from tests.conversations.markdown.texts import answers, cuts, pieces, texts
 
 
@@ -30,7 +30,7 @@ def tail_of(stream: StreamingMarkdown) -> str:
 @given(texts | answers, cuts)
 def test_a_viewer_who_applies_the_patches_sees_the_same_as_one_who_joins(text, lengths):
     stream = StreamingMarkdown()
-    page = Page(stream.html)
+    page = PatchedPage(stream.html)
     for piece in pieces(text, lengths):
         page.apply(stream.feed(piece))
         assert page.root == tree(stream.html)
@@ -196,7 +196,7 @@ def test_a_long_block_comes_in_parts_that_read_as_one(name, length):
     head, unit = LONG_BLOCKS[name]
     text = head + "".join(unit.format(n=n) for n in range(1, 200))
     stream = StreamingMarkdown()
-    page = Page(stream.html)
+    page = PatchedPage(stream.html)
     for piece in pieces(text, [length]):
         page.apply(stream.feed(piece))
     assert page.root == tree(stream.html)
