@@ -57,7 +57,6 @@ class RunningReply:
 
     async def run(self) -> None:
         """Writes the reply to its end. It has been shown to viewers already."""
-        await show_in_lists(self.generation.conversation)
         await self.finish(await self._ask())
         await self._calls.until_settled()
 
