@@ -1,4 +1,4 @@
-"""The ASGI application: pages and the interface for programs over HTTP, conversations over WebSockets, the demo."""
+"""The ASGI application: pages, the gateway and the demo over HTTP, conversations over WebSockets."""
 
 import gc
 import os
@@ -9,13 +9,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 pages = get_asgi_application()
 
-# Imported only now: these need the applications that get_asgi_application has loaded.
+# These imports need the applications that get_asgi_application has loaded.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from chatsite.bodies import limited  # noqa: E402
+from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import PREFIX  # noqa: E402
@@ -25,7 +25,7 @@ sockets = URLRouter(websocket_urlpatterns)
 
 
 async def socket(scope: Any, receive: Any, send: Any) -> None:
-    """A socket knows its person and sends directly: the stack would look at the session again for every frame."""
+    """Signs the person in and then sends directly: the middleware would look at the session for every frame."""
 
     async def signed_in(scope: Any, receive: Any, _: Any) -> None:
         await sockets(scope, receive, send)
@@ -33,7 +33,7 @@ async def socket(scope: Any, receive: Any, send: Any) -> None:
     await AuthMiddlewareStack(signed_in)(scope, receive, send)
 
 
-or_demo = or_demo_upstream(limited(pages, lambda: settings.REQUEST_SIZE))
+or_demo = or_demo_upstream(limit_size(pages, lambda: settings.REQUEST_SIZE))
 
 
 async def requests(scope: Any, receive: Any, send: Any) -> None:
@@ -47,8 +47,8 @@ application = ProtocolTypeRouter(
     }
 )
 
-# A look through everything for circular garbage holds up every relay for 100 ms when many run, so it has to be rare;
-# what importing has made stays for good and is left out. The young, where nearly all garbage is, cost next to nothing.
+# A full garbage collection stops every relay for 100 ms when many run, so it has to be rare (memory.py runs one when
+# the server is idle). Imported objects stay for good and are left out. Collecting young objects costs next to nothing.
 gc.collect()
 gc.freeze()
 gc.set_threshold(5_000, 20, 100)

@@ -1,4 +1,4 @@
-"""Request bodies: none larger than is taken, and under Daphne read from the file they came into, piece by piece."""
+"""Request bodies: limited in size, and under Daphne read in pieces from the file that holds them."""
 
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +19,7 @@ _IS_CUT: Final = "chatsite.is_cut"
 
 
 def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
-    """Twisted would read every form, files and all, into memory and on the event loop, and nobody looks at it there.
+    """Keeps Twisted from parsing forms, which it does on the event loop and in memory, files included, for no one.
 
     `request` is the class of requests that the factory makes.
     """
@@ -33,25 +33,25 @@ def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
     factory.buildProtocol = built
 
 
-def set_aside(request: Any, scope: dict[str, Any]) -> None:
-    """Takes the body from Daphne, which would put all of it into the application's queue before the first is read."""
+def set_body_aside(request: Any, scope: dict[str, Any]) -> None:
+    """Takes the body from Daphne, which would queue all of it for the application before any of it is read."""
     scope[_BODY], request.content = request.content, io.BytesIO()
     if getattr(request, "is_cut", False):
         scope[_IS_CUT] = True
 
 
-def in_pieces(application: Application) -> Application:
-    """The application, which is given the body that was set aside as fast as it asks for it."""
+def serve_bodies_in_pieces(application: Application) -> Application:
+    """Wraps the application so that it gets the body set aside in pieces, as it asks for them."""
 
-    async def reading(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
+    async def with_body(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         body = scope.pop(_BODY, None)
         await application(scope, Body(body, receive) if body else receive, send)
 
-    return reading
+    return with_body
 
 
-def limited(application: Any, most: Callable[[], int]) -> Application:
-    """The application, which is given no body of more bytes; whoever sends one is told how many there may be."""
+def limit_size(application: Any, most: Callable[[], int]) -> Application:
+    """Wraps the application so that a body of more bytes gets a 413 answer that names the limit."""
 
     async def guarded(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         if scope.pop(_IS_CUT, False) or declared_size(scope) > most():
@@ -78,8 +78,8 @@ def limited(application: Any, most: Callable[[], int]) -> Application:
 
 
 def declared_size(scope: MutableMapping[str, Any]) -> int:
-    told = dict(scope["headers"]).get(b"content-length", b"")
-    return int(told) if told.isdigit() else 0
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
 
 
 async def refuse(send: Any, most: int) -> None:
@@ -90,7 +90,7 @@ async def refuse(send: Any, most: int) -> None:
 
 
 class Body:
-    """What an application receives: the file's pieces first, then whatever else happens."""
+    """The `receive` of an application: first the pieces of the file, then Daphne's own messages."""
 
     def __init__(self, file: IO[bytes], receive: Receive) -> None:
         self._file: IO[bytes] | None = file
@@ -104,6 +104,6 @@ class Body:
         if is_last:
             self._file.close()
             self._file = None
-            # Daphne's own word that the body is complete, without a body.
+            # Daphne's message that the body is complete, which has no body.
             await self._receive()
         return {"type": "http.request", "body": piece, "more_body": not is_last}

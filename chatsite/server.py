@@ -1,5 +1,5 @@
-"""Daphne in this process: it says why it cannot listen, sends what is said without a detour, waits for slow readers,
-and lets what runs come to an end before it stops."""
+"""Daphne in this process. It reports why it cannot listen, writes directly to sockets, waits for slow readers, and lets
+running work finish before it stops."""
 
 import asyncio
 import struct
@@ -17,17 +17,17 @@ from twisted.internet.defer import Deferred
 from chatsite import bodies, shutdown
 
 MOST_UNSENT: Final = 256 * 1024
-"""Bytes that may wait for a reader who is slow; who has more to say to them waits too."""
+"""Bytes that may wait for a slow reader. With more, the sender waits too."""
 PROOF: Final = 1_000_000
-"""Bytes over the limit that are kept of a body, for whoever reads it to see that it is too large."""
+"""Bytes over the limit that are kept of a body, so that its reader sees that it is too large."""
 LOOK_AGAIN: Final = 0.05
-"""Seconds between two looks whether a slow reader has caught up."""
+"""Seconds between two checks whether a slow reader has caught up."""
 
 
 class Request(WebRequest):  # type: ignore[misc]
     """The pieces of a stream go straight to the socket: Twisted's way there asks the system three times for each.
 
-    Of a body that is larger than any may be, no more is kept than shows that it is.
+    Of a body that is too large, only enough is kept to show that it is.
     """
 
     received = 0
@@ -46,7 +46,7 @@ class Request(WebRequest):  # type: ignore[misc]
         piece = message.get("body")
         if not piece or self.channel is None:
             return False
-        through(self.channel.transport, b"%x\r\n%b\r\n" % (len(piece), piece))
+        write_now(self.channel.transport, b"%x\r\n%b\r\n" % (len(piece), piece))
         return True
 
     @property
@@ -61,7 +61,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
         if self.state != self.STATE_OPEN or not isinstance(content, str):
             super().serverSend(content, binary)
             return
-        through(self.transport, text_frame(content))
+        write_now(self.transport, text_frame(content))
 
     @property
     def is_behind(self) -> bool:
@@ -73,12 +73,12 @@ class Server(server.Server):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            application=bodies.in_pieces(import_string(settings.ASGI_APPLICATION)),
+            application=bodies.serve_bodies_in_pieces(import_string(settings.ASGI_APPLICATION)),
             endpoints=build_endpoint_description_strings(host=settings.HOST or "0.0.0.0", port=settings.PORT),  # noqa: S104
             websocket_timeout=-1,
             server_name="chatsite",
-            # Daphne would believe the first entry of X-Forwarded-For, which anybody can write; settings.py says whom
-            # we believe instead.
+            # Daphne would trust the first entry of X-Forwarded-For, which any client can write; settings.py says
+            # which one we trust.
             proxy_forwarded_address_header=None,
             **options,
         )
@@ -86,7 +86,7 @@ class Server(server.Server):  # type: ignore[misc]
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "http":
-            bodies.set_aside(protocol, scope)
+            bodies.set_body_aside(protocol, scope)
         return super().create_application(protocol, scope)
 
     def listen_success(self, port: Any) -> None:
@@ -95,11 +95,11 @@ class Server(server.Server):  # type: ignore[misc]
         bodies.leave_unparsed(self.http_factory, Request)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """Daphne keeps whatever a slow reader has not taken; here who speaks to one is made to wait."""
+        """Makes the sender wait for a slow reader; Daphne would buffer without limit."""
         # Daphne checks every message for longer than it takes to write one.
         if not (isinstance(protocol, Request) and protocol.write_piece(message)):
             await super().handle_reply(protocol, message)
-        # Twisted tells no task when a buffer empties.
+        # Twisted does not notify a task when a buffer empties.
         while protocol.is_behind:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN)
 
@@ -108,7 +108,7 @@ class Server(server.Server):  # type: ignore[misc]
         self.stop()
 
     def kill_all_applications(self) -> Deferred[None]:
-        """Daphne's last step, put off until what is still running has ended. Nobody new is let in meanwhile."""
+        """Delays Daphne's last step until running work has ended. New connections are refused meanwhile."""
         kill = super().kill_all_applications
         for port in self.ports:
             port.stopListening()
@@ -117,7 +117,7 @@ class Server(server.Server):  # type: ignore[misc]
 
 
 def text_frame(content: str) -> bytes:
-    """A whole text message, unmasked (RFC 6455, 5.2)."""
+    """Encodes a whole text message, unmasked (RFC 6455, 5.2)."""
     payload = content.encode()
     size = len(payload)
     if size < 126:
@@ -125,8 +125,8 @@ def text_frame(content: str) -> bytes:
     return (struct.pack("!BBH", 0x81, 126, size) if size < 65536 else struct.pack("!BBQ", 0x81, 127, size)) + payload
 
 
-def through(transport: Any, data: bytes) -> None:
-    """Writes what the socket takes now. The rest, or all of it when something waits already, goes later."""
+def write_now(transport: Any, data: bytes) -> None:
+    """Writes as much as the socket accepts now. The rest follows later, and all of it if older data still waits."""
     sent = 0
     if not unsent(transport):
         # After an error Twisted tries the same data, and handles what is wrong.
@@ -137,5 +137,5 @@ def through(transport: Any, data: bytes) -> None:
 
 
 def unsent(transport: Any) -> int:
-    """Bytes that the socket has not taken yet."""
+    """Returns the bytes that the socket has not accepted yet."""
     return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)

@@ -1,4 +1,4 @@
-"""What is still finished between being told to stop and stopping."""
+"""Runs last acts between the signal to stop and the end of the process."""
 
 import asyncio
 import logging
@@ -12,15 +12,15 @@ _last_acts: list[LastAct] = []
 
 
 def on_stop(act: LastAct) -> None:
-    """Has `act` awaited on the server's loop when the server is told to stop, while its connections still stand.
+    """Registers `act`, which the server awaits on its loop when it has to stop, while connections are still open.
 
-    All acts share settings.SHUTDOWN_GRACE seconds; one that is not done by then is cancelled.
+    All acts share settings.SHUTDOWN_GRACE seconds. One that takes longer is cancelled.
     """
     _last_acts.append(act)
 
 
 async def finish(grace: float) -> None:
-    """Awaits every last act, together, for at most `grace` seconds. Never fails: the server stops in any case."""
+    """Awaits all last acts at once, for at most `grace` seconds. Never raises: the server stops in any case."""
     if not _last_acts:
         return
     acts = [asyncio.ensure_future(act()) for act in _last_acts]

@@ -1,4 +1,4 @@
-"""The task backend of a site that is one process: tasks live on the server's own event loop."""
+"""The task backend of a site in one process: tasks run on the server's own event loop."""
 
 import asyncio
 import contextvars
@@ -14,14 +14,14 @@ from django.utils.crypto import get_random_string
 
 logger = logging.getLogger(__name__)
 
-_alive: set[asyncio.Task[Any]] = set()
+_running: set[asyncio.Task[Any]] = set()
 
 
 class EventLoopBackend(BaseTaskBackend):
     """Runs coroutine tasks on the running event loop; nothing waits for them.
 
-    A task dies with its process: whoever enqueues keeps in the database what
-    has to be taken up again after a start.
+    A task dies with its process. The caller keeps in the database what has to be
+    resumed after a start.
     """
 
     supports_async_task = True
@@ -32,12 +32,12 @@ class EventLoopBackend(BaseTaskBackend):
 
     async def aenqueue[**P, R](self, task: "Task[P, R]", args: list[Any], kwargs: dict[str, Any]) -> "TaskResult[P, R]":
         self.validate_task(task)
-        # A fresh context: a request's own would send database work to that request's thread, which is about to end.
+        # A fresh context: the request's own would send database work to the request's thread, which is about to end.
         running = asyncio.get_running_loop().create_task(
-            self._watched(task, args, kwargs), context=contextvars.Context()
+            self._run_logged(task, args, kwargs), context=contextvars.Context()
         )
-        _alive.add(running)
-        running.add_done_callback(_alive.discard)
+        _running.add(running)
+        running.add_done_callback(_running.discard)
         return TaskResult(
             task=task,
             id=get_random_string(32),
@@ -53,7 +53,7 @@ class EventLoopBackend(BaseTaskBackend):
             worker_ids=[],
         )
 
-    async def _watched(self, task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any]) -> None:
+    async def _run_logged(self, task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any]) -> None:
         work: Coroutine[Any, Any, Any] = task.func(*args, **kwargs)
         try:
             await work

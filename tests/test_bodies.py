@@ -10,7 +10,7 @@ from daphne.http_protocol import HTTPFactory
 from twisted.internet.testing import StringTransport
 
 from accounts.models import User
-from chatsite.bodies import PIECE, in_pieces, leave_unparsed, set_aside
+from chatsite.bodies import PIECE, leave_unparsed, serve_bodies_in_pieces, set_body_aside
 from chatsite.server import PROOF, Request
 from tests.viewers import SITE, TOKEN, Browser
 
@@ -33,7 +33,7 @@ async def test_an_application_reads_a_body_in_pieces_and_then_what_else_happens(
     content = bytes(number % 251 for number in range(size))
     file, heard = File(content), []
     request, scope = SimpleNamespace(content=file), {"type": "http"}
-    set_aside(request, scope)
+    set_body_aside(request, scope)
     # What Daphne reads and puts into the queue is nothing.
     assert request.content.read() == b"" and file.most == 0
     queue = [COMPLETE, GONE]
@@ -45,7 +45,7 @@ async def test_an_application_reads_a_body_in_pieces_and_then_what_else_happens(
         while not heard or heard[-1]["type"] != "http.disconnect":
             heard.append(await receive())
 
-    await in_pieces(application)(scope, receive, None)
+    await serve_bodies_in_pieces(application)(scope, receive, None)
     *pieces, last = heard
     assert b"".join(piece["body"] for piece in pieces) == content
     assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
@@ -85,7 +85,7 @@ def test_of_a_body_that_is_too_large_only_the_proof_is_kept(settings: Any) -> No
     assert request.is_cut and 1000 < request.content.tell() <= 1000 + PROOF
     channel.dataReceived(b"0\r\n\r\n")
     scope: dict[str, Any] = {}
-    set_aside(request, scope)
+    set_body_aside(request, scope)
     assert any(scope.values())
 
 

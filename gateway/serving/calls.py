@@ -20,7 +20,7 @@ from gateway.serving.outgoing import Outgoing
 from gateway.serving.threads import in_thread
 from ledger.booking import entries
 from upstreams.client import LIMITS, stream_payload
-from upstreams.client.attempts import persistent
+from upstreams.client.attempts import repeat_until_content
 from upstreams.errors import UpstreamError
 from upstreams.events import ReplyEvent
 
@@ -120,7 +120,7 @@ class ProgramCall:
                 beta=self._beta,
             )
 
-        return persistent(attempt, PROGRAM_LIMITS, lambda batch: self._meter.abandon(batch.events))
+        return repeat_until_content(attempt, PROGRAM_LIMITS, lambda batch: self._meter.abandon(batch.events))
 
     async def _translated_batches(self) -> AsyncGenerator[ClientBatch]:
         admitted, is_streamed, encode = self._admitted, self._request.is_streamed, self._encoder.feed

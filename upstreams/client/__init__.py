@@ -1,10 +1,10 @@
-"""Asking upstream servers for replies and for their models: the door to all calls."""
+"""Calls upstream servers, for replies and for their models. All calls go through here."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from upstreams.chat import ChatRequest
-from upstreams.client.attempts import persistent
+from upstreams.client.attempts import repeat_until_content
 from upstreams.client.call import Call
 from upstreams.client.connection import ConnectionReport, ConnectionStep, list_models, test_connection
 from upstreams.client.counting import count_tokens
@@ -51,7 +51,7 @@ def stream_reply(
             endpoint, PROTOCOLS[endpoint.protocol].payload(request, endpoint), limits, is_gathering=is_gathering
         )
 
-    return persistent(attempt, limits, abandoned)
+    return repeat_until_content(attempt, limits, abandoned)
 
 
 def stream_payload(
@@ -62,4 +62,4 @@ def stream_payload(
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:
     """Like `stream_reply`, for a request that is in the endpoint's protocol already. The reply may be empty."""
-    return persistent(lambda: Call(endpoint, payload, limits, may_be_empty=True), limits, abandoned)
+    return repeat_until_content(lambda: Call(endpoint, payload, limits, may_be_empty=True), limits, abandoned)

@@ -1,4 +1,4 @@
-"""Asking again while nothing of a reply has arrived."""
+"""Repeats a failed call as long as no content of the reply has arrived."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from upstreams.errors import UpstreamError
 
 
 class Batch(Protocol):
-    """What has arrived at once: a list of events, or bytes."""
+    """Everything that has arrived since the last read: a list of events, or bytes."""
 
     def __len__(self) -> int: ...
 
@@ -28,15 +28,15 @@ class Attempt[B: Batch](Protocol):
     async def close(self) -> None: ...
 
 
-async def persistent[B: Batch](
+async def repeat_until_content[B: Batch](
     attempt: Callable[[], Attempt[B]], limits: Limits, abandoned: Callable[[B], None] | None = None
 ) -> AsyncGenerator[B]:
-    """What the attempts bring, each batch all that has arrived since the last one was taken.
+    """Yields what the attempts receive; each batch is all that has arrived since the one before.
 
-    Until the first content an attempt that failed is made again; afterwards what was
-    yielded stands, and the failure is raised. Closing the generator, or cancelling the
-    task that reads it, closes the connection at once, so that the upstream stops.
-    `abandoned` is told what an attempt had brought before it was given up for another.
+    An attempt that fails before any content is repeated; after that, the failure is raised.
+    Closing the generator, or cancelling the task that reads it, closes the connection at
+    once, so that the upstream stops. `abandoned` gets what an attempt had received before
+    another one replaced it.
     """
     made = 0
     while True:
@@ -72,7 +72,7 @@ async def persistent[B: Batch](
 
 
 def _wait(failure: UpstreamError, made: int, limits: Limits) -> float | None:
-    """Seconds until the next attempt; None when there is none."""
+    """Returns the seconds until the next attempt; None if there is none."""
     if not failure.retryable or made >= limits.retries:
         return None
     if failure.retry_after is not None:

@@ -1,4 +1,4 @@
-"""Trying a provider out: which models it offers, and what stands in the way of reaching them."""
+"""Tests a provider: lists its models, or explains why it cannot be reached."""
 
 import asyncio
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _MOST_PAGES: Final = 50
 
 
 class ConnectionStep(StrEnum):
-    """How far a trial came; all but the last two are where it failed."""
+    """How far a test got. All but the last two steps are failures."""
 
     ADDRESS = "address"
     NAME = "name"
@@ -41,15 +41,15 @@ class ConnectionStep(StrEnum):
     TLS = "tls"
     AUTHENTICATION = "authentication"
     SERVER = "server"
-    """Something answered, but it is no model server, or it is failing."""
+    """A server responded, but it is not a model server, or it is failing."""
     LISTING = "listing"
-    """All is well, but the server does not list its models."""
+    """The server works, but does not list its models."""
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """What a trial of a connection found; `message` is for people."""
+    """The result of a connection test. `message` is for people."""
 
     ok: bool
     step: ConnectionStep
@@ -59,7 +59,7 @@ class ConnectionReport:
 
 
 async def list_models(endpoint: Endpoint, *, limits: Limits = LIMITS) -> list[ModelListing]:
-    """All models that the server offers, in its order; raises an UpstreamError."""
+    """Returns all models that the server offers, in its order. Raises an UpstreamError."""
     until = asyncio.get_running_loop().time() + limits.listing
     protocol = PROTOCOLS[endpoint.protocol]
     found: dict[str, ModelListing] = {}
@@ -69,7 +69,7 @@ async def list_models(endpoint: Endpoint, *, limits: Limits = LIMITS) -> list[Mo
         page = protocol.read_models(await _get(endpoint, path, until, limits), endpoint)
         new = {model.id: model for model in page.models if model.id not in found}
         found |= new
-        # A server that does not know `after_id` would send the same page for ever.
+        # A server that ignores `after_id` would send the same page forever.
         if not page.next_after or not new:
             break
         query["after_id"] = page.next_after
@@ -77,7 +77,7 @@ async def list_models(endpoint: Endpoint, *, limits: Limits = LIMITS) -> list[Mo
 
 
 async def test_connection(endpoint: Endpoint, *, limits: Limits = LIMITS) -> ConnectionReport:
-    """Asks for the list of models and says in words what came of it. Costs no tokens."""
+    """Requests the list of models and reports the result in words. Costs no tokens."""
     try:
         models = len(await list_models(endpoint, limits=limits))
     except (UnknownModel, InvalidRequest) as missing:
@@ -89,7 +89,7 @@ async def test_connection(endpoint: Endpoint, *, limits: Limits = LIMITS) -> Con
 
 
 async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: Limits) -> ConnectionReport:
-    """The list is missing; an empty request tells a server without one from a wrong address."""
+    """Sends an empty request, to tell a server without a list of models from a wrong address."""
     protocol = PROTOCOLS[endpoint.protocol]
     until = asyncio.get_running_loop().time() + limits.listing
     try:

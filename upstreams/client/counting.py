@@ -1,4 +1,4 @@
-"""How many tokens a request has, by the upstream's own count."""
+"""Asks an upstream how many tokens a request has."""
 
 import asyncio
 from contextlib import suppress
@@ -15,19 +15,19 @@ from upstreams.protocols import PROTOCOLS
 
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0
-"""Seconds: whoever waits for a count can do with an estimate."""
+"""Seconds. After that, an estimate has to do."""
 LARGEST: Final = 8 * 1024 * 1024
-"""Bytes that are sent for no more than a count."""
+"""Bytes. A larger request is not sent just to be counted."""
 _LARGEST_ANSWER: Final = 64 * 1024
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking")
 _MISSING: Final = (404, 405, 501)
 
 _counts_nothing: Final[set[tuple[str, str]]] = set()
-"""Base URLs and models for which nobody counts; each process finds out for itself."""
+"""Base URLs and models whose server does not count. Each process learns them anew."""
 
 
 async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
-    """The tokens that the upstream would read; None when it does not say, for whatever reason."""
+    """Returns the tokens of the request by the upstream's count; None if it gives no count, for any reason."""
     asked = (endpoint.base_url, request.model)
     if endpoint.protocol is not ProtocolName.ANTHROPIC or asked in _counts_nothing:
         return None
@@ -56,7 +56,7 @@ async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
 
 
 def count_in(answer: bytes) -> int | None:
-    """The tokens that an answer tells; None when it tells none."""
+    """Returns the count in an answer; None if there is none."""
     try:
         said: Any = orjson.loads(answer)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""One request to an upstream and the bytes of its answer: from the request's first byte to the connection's close."""
+"""One request to an upstream and the bytes of its answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -9,18 +9,18 @@ import httpx
 import orjson
 
 from upstreams.client.body_stream import BodyStream
-from upstreams.client.patience import Patience
+from upstreams.client.deadline import Deadline
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
 from upstreams.protocols.refusals import read_refusal
 
 _refuses_stream_options: Final[set[str]] = set()
-"""Base URLs of servers that do not know `stream_options`; each process finds out for itself."""
+"""Base URLs of servers that refuse `stream_options`. Each process learns them anew."""
 
 
 class Exchange:
-    """`ask`, then `chunk` until it returns None or `whole` once, then `close`; all of it in one task."""
+    """Call `ask`, then `chunk` until it returns None or `whole` once, then `close`, all in one task."""
 
     def __init__(self, endpoint: Endpoint, limits: Limits, *, is_streamed: bool, is_gathering: bool = False) -> None:
         self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
@@ -29,18 +29,18 @@ class Exchange:
         self._now = asyncio.get_running_loop().time
         began = self._quiet_since = self._left_at = self._now()
         self._end = began + limits.whole
-        # A reply in one piece begins when all of it is written, so only a stream can be late with its first byte.
+        # A reply in one piece begins once all of it is written, so the limit for the first byte is for streams.
         self._first_byte_end = min(self._end, began + endpoint.first_byte_timeout) if is_streamed else self._end
-        self._patience = Patience()
+        self._deadline = Deadline()
         self._has_bytes = False
 
     @property
     def is_stream(self) -> bool:
-        """Whether the answer comes as a stream of events; otherwise it is one piece, whatever was asked for."""
+        """Whether the answer is a stream of events. It may be one piece although a stream was requested."""
         return self._chunks is not None
 
     async def ask(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
-        """Sends the request; returns when the upstream has accepted it, and raises its refusal otherwise."""
+        """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise."""
         if self._endpoint.base_url in _refuses_stream_options:
             body = {name: value for name, value in body.items() if name != "stream_options"}
         response = await self._send(path, headers, orjson.dumps(body))
@@ -56,29 +56,29 @@ class Exchange:
         raise read_refusal(self._endpoint, response.status_code, response.headers, answer)
 
     async def chunk(self, *, has_grown: bool) -> bytes | None:
-        """The bytes that came next; None at the end of the stream, whether it is a clean one or not.
+        """Returns the next bytes; None at the end of the stream, clean or not.
 
-        `has_grown` says that there was content in what came before: keep-alives alone do not keep a reply alive.
+        `has_grown` says whether the bytes before had content: keep-alives alone do not keep a reply alive.
         """
         assert self._chunks is not None
         now = self._now()
-        # However long the caller was elsewhere, that was not the upstream's silence.
+        # The time that the caller spent elsewhere was not the upstream's silence.
         self._quiet_since = now if has_grown else self._quiet_since + now - self._left_at
         silence_end = now + self._limits.idle if self._has_bytes else self._first_byte_end
         try:
             until = min(silence_end, self._quiet_since + self._limits.stall, self._end)
-            chunk = await self._patience.wait(until, anext(self._chunks, None))
+            chunk = await self._deadline.wait(until, anext(self._chunks, None))
         except TimeoutError:
             raise Stalled.at(self._endpoint.name) from None
         except httpx.HTTPError:
-            # Whether a connection that is cut means a broken reply depends on what came before: the caller knows it.
+            # The caller knows from the bytes before whether a cut connection means a broken reply.
             return None
         self._has_bytes = True
         self._left_at = self._now()
         return chunk
 
     async def whole(self) -> bytes:
-        """All of an answer that comes in one piece."""
+        """Returns an answer that arrives in one piece."""
         body, is_complete = await self._read_body(self._limits.body_size)
         if not is_complete:
             kind = BrokenStream if len(body) < self._limits.body_size else ReplyTooLarge
@@ -86,17 +86,17 @@ class Exchange:
         return body
 
     async def close(self, *, is_complete: bool = False) -> None:
-        """Closes the connection, or leaves it for the next request when the reply was read to its end."""
+        """Closes the connection, or keeps it for the next request if the reply was read to its end."""
         response, self._response = self._response, None
         chunks, self._chunks = self._chunks, None
-        self._patience.close()
+        self._deadline.close()
         if response is None:
             return
         try:
             if chunks is not None and is_complete:
                 await self._read_to_end(chunks)
         finally:
-            # The transport lets go of the socket before it first waits, so a second cancellation cannot keep it open.
+            # The transport releases the socket before it first waits, so a second cancellation cannot keep it open.
             with suppress(httpx.HTTPError):
                 await response.aclose()
 
@@ -107,7 +107,7 @@ class Exchange:
         self._left_at = self._now()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.is_success and kind == "text/event-stream":
-            # The stream itself has fewer layers; the full way is for servers that compress although asked not to.
+            # The stream itself has fewer layers. Servers that compress in spite of the request need them all.
             stream, packing = response.stream, response.headers.get("content-encoding", "identity")
             if packing == "identity" and isinstance(stream, BodyStream):
                 stream.is_gathering = self._is_gathering

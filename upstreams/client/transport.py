@@ -1,4 +1,4 @@
-"""The one way out of each event loop, and what can go wrong on the network in our words."""
+"""The HTTP transport of each event loop, and network failures in words for people."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ from upstreams.errors import Stalled, Unreachable
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how much: seconds, and bytes unless said otherwise."""
+    """Times in seconds, sizes in bytes unless noted."""
 
     connect: float = 10.0
     """From asking for a connection to having it: name look-up, TCP and TLS."""
@@ -31,16 +31,16 @@ class Limits:
     text_size: int = 8 * 1024 * 1024
     """Characters of one reply."""
     body_size: int = 16 * 1024 * 1024
-    """A reply that comes in one piece, or a list of models."""
+    """A reply in one piece, or a list of models."""
     error_size: int = 64 * 1024
     retries: int = 2
     backoff: float = 0.5
     longest_wait: float = 60.0
-    """The most that an upstream's `retry-after` is obeyed."""
+    """The longest `retry-after` that is respected."""
     worth_waiting: float = float("inf")
-    """An upstream that asks for a longer wait is not asked again: the caller is told."""
+    """If the upstream asks for a longer wait, the call is not repeated and the caller gets the failure."""
     farewell: float = 0.1
-    """After the end of a reply, the wait for the end of the HTTP body: only then can the connection be used again."""
+    """The wait for the end of the HTTP body after the end of a reply. Only then can the connection be reused."""
 
 
 LIMITS: Final = Limits()
@@ -69,10 +69,10 @@ _clients: dict[asyncio.AbstractEventLoop, Transport] = {}
 
 
 def http() -> Transport:
-    """The running loop's way out: its connections are worth keeping.
+    """Returns the running loop's transport, which keeps connections open for reuse.
 
-    It goes straight to the address: no proxy from the environment, no cookies, no
-    redirects (the key would travel along), no limit on connections.
+    It connects directly: no proxy from the environment, no cookies, no redirects
+    (they would carry the key along), no limit on connections.
     """
     loop = asyncio.get_running_loop()
     if loop not in _clients:
@@ -88,7 +88,7 @@ def http() -> Transport:
 
 
 async def close_http() -> None:
-    """Closes all of the running loop's connections."""
+    """Closes all connections of the running loop."""
     if transport := _clients.pop(asyncio.get_running_loop(), None):
         await transport.aclose()
 
@@ -96,16 +96,16 @@ async def close_http() -> None:
 async def send(
     endpoint: Endpoint, method: str, path: str, headers: dict[str, str], *, until: float, body: bytes | None = None
 ) -> httpx.Response:
-    """The answer's head; its body is still to be read, and the response to be closed.
+    """Returns the response with its body unread; the caller reads and closes it.
 
     `until` is the loop's time at which the wait for the answer ends. Raises
-    Unreachable or Stalled; neither these nor their contexts hold the request.
+    Unreachable or Stalled; neither of them nor their contexts hold the request.
     """
     failure: Unreachable | Stalled
     try:
         url = _url(endpoint.base_url, path)
         request = httpx.Request(method, url, headers=_HEADERS | headers, content=body, extensions=_TIMEOUT)
-        # What httpx's client does around this (cookies, redirects, authentication) is not wanted, and takes its time.
+        # httpx's client would add cookies, redirects and authentication, which are unwanted and slow.
         async with asyncio.timeout_at(until):
             return await http().handle_async_request(request)
     except TimeoutError:
@@ -123,7 +123,7 @@ def unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
 
 
 async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool]:
-    """The body's first `size` bytes, and whether that was all of it. A broken connection ends it too."""
+    """Returns the first `size` bytes of the body, and whether they are all of it. A broken connection ends it."""
     parts, length = [], 0
     try:
         async for chunk in response.aiter_bytes():
@@ -138,7 +138,7 @@ async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool
 
 @cache
 def tls() -> ssl.SSLContext:
-    # The system's certificates, not a bundled list: an intranet adds its own authority there.
+    # Use the system's certificates rather than a bundled list: an intranet adds its own authority there.
     return ssl.create_default_context()
 
 
@@ -152,7 +152,7 @@ def _url(base_url: str, path: str) -> httpx.URL:
 
 
 def _step(error: Exception) -> str:
-    """Where the way to the server ended. httpx only says "connect"; the cause below it knows more."""
+    """Returns how far the connection got. httpx only says "connect"; the cause below it knows more."""
     match error.__cause__ or error:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | aiohttp.InvalidURL():
             return "address"

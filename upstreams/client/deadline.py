@@ -1,14 +1,14 @@
-"""A deadline for each of many short waits, at the price of one timer."""
+"""Bounds many short waits, one after another, with one timer."""
 
 import asyncio
 from collections.abc import Awaitable
 
 
-class Patience:
-    """Bounds one wait after another, as `asyncio.timeout` would, which makes and cancels a timer for every token.
+class Deadline:
+    """Does for each wait what `asyncio.timeout` does, which makes and cancels a timer for every token.
 
-    Here one timer is left standing. When it rings before the wait under way has run
-    out, it is set anew. All waits belong to one reader; `close` when there are no more.
+    Here one timer keeps running. If it fires before the current wait is due, it is set
+    again. All waits belong to one reader. Call `close` after the last one.
     """
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Task[object] | None = None
         self._until = 0.0
-        self._ran_out = False
+        self._has_expired = False
 
     async def wait[T](self, until: float, awaited: Awaitable[T]) -> T:
         """The result of `awaited`; TimeoutError when `until`, in the loop's time, comes first."""
@@ -29,8 +29,8 @@ class Patience:
         try:
             return await awaited
         except asyncio.CancelledError:
-            # Somebody else may have cancelled the task in the same moment: then that is what happened.
-            if self._ran_out and task.uncancel() <= cancelled_before:
+            # Another caller may have cancelled the task at the same moment; that cancellation wins.
+            if self._has_expired and task.uncancel() <= cancelled_before:
                 raise TimeoutError from None
             raise
         finally:
@@ -43,14 +43,14 @@ class Patience:
 
     def _set_timer(self) -> None:
         self.close()
-        self._timer = self._loop.call_at(self._until, self._ring)
+        self._timer = self._loop.call_at(self._until, self._fire)
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         self._timer = None
         if self._waiting is None:
             return
         if self._loop.time() < self._until:
             self._set_timer()
             return
-        self._ran_out = True
+        self._has_expired = True
         self._waiting.cancel()
