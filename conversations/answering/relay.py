@@ -15,7 +15,7 @@ from conversations.answering.draft import Draft
 from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
 from conversations.live.broadcasts import close_revision, frame_for, insertion, partial, render_block, replacement, send
 from conversations.live.hub import Frame
-from conversations.live.tool_cards import Progress, card
+from conversations.live.tool_cards import Progress, card, outcome_of
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.prompt.transcript import continued_from
@@ -191,7 +191,7 @@ class Relay:
         for block in self._live_blocks:
             if block.use and (result := results.get(block.use.get("id"))):
                 block.result = result
-                block.progress = Progress.FAILED if result.get("is_error") else Progress.DONE
+                block.progress = outcome_of(result)
                 answered.append(block)
         return answered
 

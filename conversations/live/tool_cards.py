@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from conversations.models import Generation, State
+from conversations.prompt.toolbox import is_refusal
 
 LONGEST_SHOWN = 20_000
 """Characters of a result that a page shows. The model gets all of it."""
@@ -19,6 +20,7 @@ class Progress(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    REFUSED = "refused"
     DROPPED = "dropped"
     """The answer ended before the tool ran."""
 
@@ -79,10 +81,17 @@ def cards_of(blocks: Iterable[Mapping[str, Any]], generation: Generation | None)
 
 def progress_of(use: Mapping[str, Any], result: Mapping[str, Any] | None, generation: Generation | None) -> Progress:
     if result is not None:
-        return Progress.FAILED if result.get("is_error") else Progress.DONE
+        return outcome_of(result)
     if generation is None or not generation.is_unfinished:
         return Progress.DROPPED
     if generation.state != State.WAITING:
         return Progress.RUNNING
     asked = {call.use_id for call in generation.tool_calls.all() if not call.decision}
     return Progress.WAITING if use.get("id") in asked else Progress.RUNNING
+
+
+def outcome_of(result: Mapping[str, Any]) -> Progress:
+    """How the call with this result ended."""
+    if not result.get("is_error"):
+        return Progress.DONE
+    return Progress.REFUSED if is_refusal(result) else Progress.FAILED

@@ -119,6 +119,11 @@ def chosen(conversation: Conversation) -> ToolQuerySet:
     return Tool.objects.filter(pk__in=conversation.tools.values("pk"))
 
 
+def is_refusal(result: Mapping[str, Any]) -> bool:
+    """Whether the result says that the person refused the call."""
+    return bool(result.get("content") == [text_block(REFUSED)])
+
+
 def error(use: Block, words: str) -> Block:
     return {"type": "tool_result", "tool_use_id": use["id"], "content": [text_block(words)], "is_error": True}
 

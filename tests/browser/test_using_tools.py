@@ -116,7 +116,7 @@ async def test_of_several_questions_one_answer_leads_to_the_next(
     await expect(cards(tab).nth(1)).to_have_attribute("data-progress", "waiting")
     await cards(tab).nth(1).get_by_role("button", name="Refuse").click()
     await tab.is_answered()
-    for place, progress in enumerate(["done", "failed", "done"]):
+    for place, progress in enumerate(["done", "refused", "done"]):
         await expect(cards(tab).nth(place)).to_have_attribute("data-progress", progress)
     await expect(cards(tab).nth(2).get_by_role("img")).to_be_visible()
 

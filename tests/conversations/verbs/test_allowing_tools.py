@@ -46,6 +46,7 @@ async def test_what_is_refused_does_not_run_and_the_model_is_told(desk: Desk) ->
     [result] = desk.sent()[-1]["content"]
     assert result["is_error"] and "refused" in result["content"][0]["text"]
     assert ["began", "refused"] not in desk.drawer.seen()
+    assert desk.progress == ["refused"]
 
 
 async def test_allowed_for_the_conversation_it_is_not_asked_about_again_by_that_person(
