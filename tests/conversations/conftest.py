@@ -120,7 +120,7 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     yield
     upkeep.stop()
     await own.interrupt()
-    left = list(tasks._alive)
+    left = list(tasks._running)
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
