@@ -136,7 +136,7 @@ async def test_a_continuation_is_a_call_of_its_own(
     message = await Message.objects.for_reading().select_related("conversation", "branch").aget(pk=cut.message_id)
     more = await sync_to_async(turns.go_on)(message, ada)
     assert more is not None
-    await asyncio.gather(*tasks._alive)
+    await asyncio.gather(*tasks._running)
     first, second = await all_entries()
     assert (first.outcome, first.is_estimate, first.error_kind) == (Outcome.BROKEN, True, "broken_stream")
     assert (second.input_tokens, second.output_tokens, second.is_estimate) == (50, 6, False)
