@@ -63,7 +63,7 @@ async def is_as_if_fresh(tab: Viewer, conversation: Conversation, message: int) 
     return tab.page.article(message) == fresh.page.article(message) and tab.page.messages == fresh.page.messages
 
 
-async def test_who_comes_in_mid_answer_sees_it_from_its_beginning_and_then_growing(
+async def test_a_latecomer_sees_a_running_answer_from_its_beginning(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One ", "two ", "three ", "four")
@@ -90,7 +90,7 @@ async def test_who_comes_in_mid_answer_sees_it_from_its_beginning_and_then_growi
         assert await is_as_if_fresh(tab, conversation, message)
 
 
-async def test_who_comes_back_in_mid_answer_misses_nothing(
+async def test_a_viewer_who_reconnects_during_an_answer_misses_nothing(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One ", "two ", "three ", "four")
@@ -111,7 +111,7 @@ async def test_who_comes_back_in_mid_answer_misses_nothing(
     assert await is_as_if_fresh(tab, conversation, message)
 
 
-async def test_who_comes_back_after_the_answer_reads_what_was_said_meanwhile(
+async def test_a_viewer_who_reconnects_after_the_answer_gets_what_was_missed(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Hello Ben.")
@@ -128,7 +128,7 @@ async def test_who_comes_back_after_the_answer_reads_what_was_said_meanwhile(
     assert await is_as_if_fresh(adas, conversation, message)
 
 
-async def test_who_was_away_for_very_long_gets_the_latest_messages_anew(
+async def test_a_viewer_far_behind_loads_the_latest_messages_again(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ada)).load(conversation)
@@ -145,7 +145,7 @@ async def test_who_was_away_for_very_long_gets_the_latest_messages_anew(
     assert tab.page.messages == fresh.page.messages
 
 
-async def test_who_has_everything_is_sent_nothing(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_viewer_who_is_up_to_date_gets_nothing(browser: Opening, ada: User, conversation: Conversation) -> None:
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     assert tab.messages == []
@@ -154,7 +154,7 @@ async def test_who_has_everything_is_sent_nothing(browser: Opening, ada: User, c
 @pytest.mark.parametrize(
     "since", ["", "?since=", "?since=-1", "?since=²", "?since=99999999999", "?since=1&since=0", "?x"]
 )
-async def test_an_odd_address_is_that_of_a_page_drawn_just_now(
+async def test_an_invalid_revision_counts_as_a_page_drawn_just_now(
     browser: Opening, ada: User, conversation: Conversation, since: str
 ) -> None:
     tab = await (await browser(ada)).load(conversation)
@@ -202,7 +202,7 @@ async def test_a_viewer_who_is_too_slow_reads_everything_all_the_same(
     assert await is_as_if_fresh(tab, conversation, message)
 
 
-async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
+async def test_a_viewer_who_connects_as_an_answer_is_booked_sees_that_it_has_ended(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     reply = await claim_new_reply(conversation, ada, model)
@@ -225,7 +225,7 @@ async def test_who_comes_at_the_moment_an_answer_is_booked_sees_that_it_is_over(
         assert await is_as_if_fresh(tab, conversation, message)
 
 
-async def test_what_is_about_something_else_is_not_lost_with_a_gap_in_a_reply(
+async def test_frames_about_other_things_survive_a_gap_in_a_reply(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     reply = await claim_new_reply(conversation, ada, model)
@@ -269,7 +269,7 @@ async def test_the_page_is_the_same_however_the_reply_came(
     assert seen[0] == seen[1]
 
 
-async def test_an_answer_that_is_taken_up_again_is_followed_again(
+async def test_an_answer_that_is_resumed_is_followed_again(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     reply = await claim_new_reply(conversation, ada, model)

@@ -16,7 +16,7 @@ def said(taken: list[Frame]) -> list[str]:
     return [frame.html for frame in taken]
 
 
-async def test_everybody_on_a_topic_hears_the_same_in_the_same_order() -> None:
+async def test_all_viewers_of_a_topic_get_the_same_frames_in_the_same_order() -> None:
     hub = Hub()
     viewers = [hub.join("tea"), hub.join("tea")]
     for frame in frames("a", "b", "c"):
@@ -24,7 +24,7 @@ async def test_everybody_on_a_topic_hears_the_same_in_the_same_order() -> None:
     assert [said(await viewer.take()) for viewer in viewers] == [["a", "b", "c"]] * 2
 
 
-async def test_nobody_hears_what_is_said_elsewhere() -> None:
+async def test_a_viewer_gets_no_frames_of_other_topics() -> None:
     hub = Hub()
     tea, coffee = hub.join("tea"), hub.join("coffee")
     hub.publish("coffee", Frame("black"))
@@ -40,7 +40,7 @@ async def test_a_viewer_may_listen_to_several_topics() -> None:
     assert said(await viewer.take()) == ["black", "green"]
 
 
-async def test_who_waits_is_woken() -> None:
+async def test_a_waiting_viewer_is_woken() -> None:
     hub = Hub()
     viewer = hub.join("tea")
     taking = asyncio.create_task(viewer.take())
@@ -50,7 +50,7 @@ async def test_who_waits_is_woken() -> None:
     assert said(await taking) == ["green"]
 
 
-async def test_who_gave_up_waiting_misses_nothing() -> None:
+async def test_a_viewer_that_stopped_waiting_misses_nothing() -> None:
     hub = Hub()
     viewer = hub.join("tea")
     taking = asyncio.create_task(viewer.take())
@@ -62,7 +62,7 @@ async def test_who_gave_up_waiting_misses_nothing() -> None:
     assert said(await viewer.take()) == ["green"]
 
 
-async def test_who_has_left_hears_nothing_and_the_others_go_on() -> None:
+async def test_a_viewer_that_has_left_gets_nothing_and_the_others_continue() -> None:
     hub = Hub()
     ada, ben = hub.join("tea"), hub.join("tea")
     hub.leave(ada)
@@ -71,7 +71,7 @@ async def test_who_has_left_hears_nothing_and_the_others_go_on() -> None:
     assert not ada._frames
 
 
-async def test_the_last_to_leave_leaves_nothing_behind() -> None:
+async def test_the_last_viewer_to_leave_leaves_nothing_behind() -> None:
     hub = Hub()
     ada, ben = hub.join("tea", "coffee"), hub.join("tea")
     for viewer in (ada, ben):
@@ -102,7 +102,7 @@ async def test_a_slow_viewer_holds_no_more_than_its_queue_and_nobody_up() -> Non
     assert slow.fell_behind and not quick.fell_behind
 
 
-async def test_what_another_thread_says_arrives_in_the_order_in_which_it_was_said() -> None:
+async def test_frames_from_another_thread_arrive_in_order() -> None:
     hub = Hub()
     viewer = hub.join("tea")
     talk = [*frames(*range(100))]
@@ -115,11 +115,11 @@ async def test_what_another_thread_says_arrives_in_the_order_in_which_it_was_sai
     assert heard == talk
 
 
-def test_what_is_said_where_nobody_ever_listened_is_no_accident() -> None:
+def test_publishing_to_a_topic_without_viewers_causes_no_error() -> None:
     Hub().publish("tea", Frame("green"))
 
 
-def test_what_is_said_after_the_loop_has_ended_is_no_accident() -> None:
+def test_publishing_after_the_loop_has_ended_causes_no_error() -> None:
     hub = Hub()
 
     async def listen() -> None:

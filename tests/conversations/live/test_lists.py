@@ -57,7 +57,7 @@ def conversation(conversation: Conversation) -> Conversation:
     return conversation
 
 
-async def test_a_title_changes_wherever_one_is(
+async def test_a_new_title_appears_in_lists_on_every_page(
     place: Place, browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     tab = await place(ben)
@@ -67,7 +67,7 @@ async def test_a_title_changes_wherever_one_is(
     assert "Weather" not in titles(tab.page)
 
 
-async def test_the_last_spoken_in_stands_first_wherever_one_is(
+async def test_the_latest_conversation_moves_to_the_top_on_every_page(
     place: Place, browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     tab = await place(ben)
@@ -82,7 +82,7 @@ async def test_the_last_spoken_in_stands_first_wherever_one_is(
     assert titles(fresh) == titles(tab.page)
 
 
-async def test_the_mark_of_an_answer_comes_and_goes_wherever_one_is(
+async def test_the_mark_of_a_running_answer_comes_and_goes_on_every_page(
     place: Place,
     browser: Opening,
     ada: User,
@@ -104,7 +104,7 @@ async def test_the_mark_of_an_answer_comes_and_goes_wherever_one_is(
 
 
 @pytest.mark.parametrize("end", ["stop", "failure"])
-async def test_the_mark_goes_however_the_answer_ends(
+async def test_the_mark_disappears_however_the_answer_ends(
     browser: Opening,
     ada: User,
     ben: User,
@@ -135,7 +135,7 @@ async def test_a_conversation_begun_elsewhere_appears(browser: Opening, ada: Use
         assert titles(tab.page) == ["Something new", "Weather"]
 
 
-async def test_a_deleted_conversation_goes_and_comes_back_with_its_undoing(
+async def test_a_deleted_conversation_leaves_the_list_and_returns_with_undo(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     tabs = [await first_page(await browser(person)) for person in (ada, ben)]
@@ -148,7 +148,7 @@ async def test_a_deleted_conversation_goes_and_comes_back_with_its_undoing(
         await tab.until(lambda page: titles(page) == ["Weather"])
 
 
-async def test_nobody_hears_of_conversations_that_are_not_theirs(
+async def test_strangers_see_nothing_of_a_conversation_in_their_lists(
     browser: Opening, ada: User, mallory: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Secret.")
@@ -162,7 +162,7 @@ async def test_nobody_hears_of_conversations_that_are_not_theirs(
     assert titles(tab.page) == []
 
 
-async def test_asking_again_and_going_on_bring_the_mark_as_well(
+async def test_retrying_and_continuing_show_the_mark_too(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("One", stop="max_tokens")

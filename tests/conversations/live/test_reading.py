@@ -65,7 +65,7 @@ def test_everybody_reads_all_their_conversations_newest_first(browser_of: Signed
     assert read_to_the_end(browser_of(ada)) == begun[::-1]
 
 
-def test_conversations_of_the_same_moment_are_all_there_once(browser_of: SignedIn, ada: User) -> None:
+def test_conversations_of_the_same_moment_appear_exactly_once(browser_of: SignedIn, ada: User) -> None:
     begun = begin(ada, 2 * PAGE + 3)
     Participant.objects.update(active_at=now())
     assert read_to_the_end(browser_of(ada)) == begun[::-1]
@@ -82,7 +82,7 @@ def test_a_turn_between_two_pages_neither_repeats_nor_hides_a_conversation(brows
     assert titles(first) + rest == [title for title in begun[::-1] if title != "Number 0"]
 
 
-def test_nobody_reads_of_conversations_of_others(browser_of: SignedIn, ada: User, mallory: User) -> None:
+def test_nobody_sees_other_peoples_conversations(browser_of: SignedIn, ada: User, mallory: User) -> None:
     begin(ada, 3)
     assert read_to_the_end(browser_of(mallory)) == []
 
@@ -92,7 +92,7 @@ def test_nobody_reads_of_conversations_of_others(browser_of: SignedIn, ada: User
     ["x", "/", "2026-01-01/3", "2026-13-01T00:00:00+00:00/3", "2026-01-01T00:00:00+00:00/²", FAR_TOO_LONG],
     ids=range(6),
 )
-def test_an_odd_place_in_the_list_is_its_beginning(browser_of: SignedIn, ada: User, after: str) -> None:
+def test_an_invalid_cursor_starts_the_list_at_its_top(browser_of: SignedIn, ada: User, after: str) -> None:
     begun = begin(ada, 2)
     assert titles(browser_of(ada).get("/conversations/", {"after": after}).content) == begun[::-1]
 
@@ -117,9 +117,7 @@ def messages(source: bytes) -> list[int]:
     return [int(article.get("id")[1:]) for article in document.cssselect("article.message")]
 
 
-def test_older_messages_come_when_they_are_asked_for(
-    browser_of: SignedIn, ada: User, conversation: Conversation
-) -> None:
+def test_older_messages_load_on_demand(browser_of: SignedIn, ada: User, conversation: Conversation) -> None:
     talk(conversation, ada, PAGE + 3)
     everything = list(Message.objects.order_by("pk").values_list("pk", flat=True))
     browser, found, address = browser_of(ada), [], f"/conversations/{conversation.pk}/messages/"
@@ -141,7 +139,7 @@ def test_the_page_shows_the_latest_messages(browser_of: SignedIn, ada: User, con
 
 
 @pytest.mark.parametrize("before", ["", "x", "-1", "²", "9" * 5000], ids=range(5))
-def test_an_odd_place_among_the_messages_is_their_end(
+def test_an_invalid_position_shows_the_latest_messages(
     browser_of: SignedIn, ada: User, conversation: Conversation, before: str
 ) -> None:
     talk(conversation, ada, 1)
@@ -149,7 +147,7 @@ def test_an_odd_place_among_the_messages_is_their_end(
     assert messages(answer.content) == list(Message.objects.order_by("pk").values_list("pk", flat=True))
 
 
-def test_a_conversation_costs_the_same_however_much_was_said(
+def test_a_conversation_costs_the_same_however_long_it_is(
     browser_of: SignedIn, ada: User, conversation: Conversation
 ) -> None:
     browser, address = browser_of(ada), f"/conversations/{conversation.pk}/"
@@ -163,7 +161,7 @@ def test_a_conversation_costs_the_same_however_much_was_said(
     assert costs[0] == costs[1]
 
 
-def test_a_message_can_be_had_as_it_was_written(
+def test_a_message_is_available_as_markdown(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation
 ) -> None:
     text = "# Dear *Ben*\n\n<b>&amp;\t日本語"
@@ -185,7 +183,7 @@ def test_a_message_is_only_found_in_its_own_conversation(
 
 
 @pytest.mark.parametrize("deleted", ["²", "9" * 5000, "9" * 18, "1", "x"], ids=range(5))
-def test_an_odd_first_page_is_the_first_page(browser_of: SignedIn, ada: User, deleted: str) -> None:
+def test_an_invalid_query_shows_the_plain_home_page(browser_of: SignedIn, ada: User, deleted: str) -> None:
     assert browser_of(ada).get("/", {"deleted": deleted}).status_code == 200
 
 
@@ -199,23 +197,21 @@ def test_a_branch_that_is_not_there_is_not_found(
     assert answer.status_code == status
 
 
-def test_people_who_left_are_remembered_in_what_they_said(
-    browser_of: SignedIn, ada: User, ben: User, conversation: Conversation
-) -> None:
+def test_messages_of_former_users_stay(browser_of: SignedIn, ada: User, ben: User, conversation: Conversation) -> None:
     queue_turn(conversation, ben, "Goodbye")
     ben.delete()
     page = browser_of(ada).get(f"/conversations/{conversation.pk}/").content.decode()
     assert "Goodbye" in page and "Former user" in page
 
 
-def test_a_moment_ago_is_after_a_day_ago(browser_of: SignedIn, ada: User) -> None:
+def test_the_list_is_sorted_by_the_latest_turn(browser_of: SignedIn, ada: User) -> None:
     begin(ada, 3)
     Participant.objects.filter(conversation__title="Number 2").update(active_at=now() - timedelta(days=1))
     assert read_to_the_end(browser_of(ada)) == ["Number 1", "Number 0", "Number 2"]
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
+async def test_two_turns_at_once_leave_one_row_in_the_list(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ada)).load(conversation)
@@ -233,7 +229,7 @@ async def test_a_conversation_in_which_two_speak_at_once_stands_once_in_a_list(
     assert len(tab.page.find(f"#conversations #conversation-{conversation.pk}")) == 1
 
 
-def test_who_signs_in_again_from_a_conversation_is_led_back_to_it(
+def test_signing_in_again_leads_back_to_the_conversation(
     browser_of: SignedIn, client: Client, ada: User, conversation: Conversation
 ) -> None:
     page = Page(browser_of(ada).get(f"/conversations/{conversation.pk}/").content.decode())
@@ -258,7 +254,7 @@ def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_at_whatever_moment_of_the_drawing_an_answer_ends_the_page_has_its_words_or_hears_of_the_end(
+def test_an_answer_that_ends_while_the_page_is_rendered_is_complete_on_it_or_announced(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     browser = browser_of(ada)

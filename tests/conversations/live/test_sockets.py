@@ -36,40 +36,36 @@ def is_listened_to(conversation: Conversation) -> bool:
     return conversation_topic(conversation.pk) in hub._viewers
 
 
-async def test_those_who_take_part_can_listen(
-    browser: Opening, ada: User, ben: User, conversation: Conversation
-) -> None:
+async def test_members_can_listen(browser: Opening, ada: User, ben: User, conversation: Conversation) -> None:
     assert [await is_let_in(await browser(person), conversation) for person in (ada, ben)] == [True, True]
 
 
-async def test_a_stranger_may_not(browser: Opening, mallory: User, conversation: Conversation) -> None:
+async def test_a_stranger_may_not_listen(browser: Opening, mallory: User, conversation: Conversation) -> None:
     assert not await is_let_in(await browser(mallory), conversation)
     assert not is_listened_to(conversation)
 
 
-async def test_an_administrator_is_a_stranger_to_conversations_of_others(
+async def test_an_administrator_may_not_listen_to_other_peoples_conversations(
     browser: Opening, root: User, conversation: Conversation
 ) -> None:
     assert not await is_let_in(await browser(root), conversation)
 
 
-async def test_who_is_not_signed_in_may_not(loop_left_clean: None, conversation: Conversation) -> None:
+async def test_nobody_may_listen_without_signing_in(loop_left_clean: None, conversation: Conversation) -> None:
     for key in ("", "0123456789abcdefghijklmnopqrstuv"):
         nobody = Browser(key)
         assert not await is_let_in(nobody, conversation)
         await nobody.close()
 
 
-async def test_a_page_of_another_site_may_not(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_page_of_another_site_may_not_listen(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
     for origin in ("https://evil.example", "http://localhost.evil.example", "null", ""):
         assert not await is_let_in(adas, conversation, origin)
     assert await is_let_in(adas, conversation, "http://127.0.0.1")
 
 
-async def test_a_conversation_that_is_not_there_has_no_socket(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_an_unknown_conversation_has_no_socket(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at="2026-01-01T00:00Z")
     assert not await is_let_in(adas, conversation)
@@ -77,7 +73,7 @@ async def test_a_conversation_that_is_not_there_has_no_socket(
     assert not await is_let_in(adas, conversation)
 
 
-async def test_who_leaves_is_forgotten(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_closed_tab_is_forgotten(browser: Opening, ada: User, conversation: Conversation) -> None:
     tab = await (await browser(ada)).open(conversation)
     assert is_listened_to(conversation)
     await tab.close()
@@ -90,7 +86,7 @@ async def test_whatever_is_sent_is_answered(browser: Opening, ada: User, convers
         assert await tab.ping(event) == "pong"
 
 
-async def test_who_sends_too_much_is_shut_out(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_tab_that_sends_too_much_is_closed(browser: Opening, ada: User, conversation: Conversation) -> None:
     tab = await (await browser(ada)).open(conversation)
     assert await tab.ping("a" * (LONGEST_EVENT + 1)) == str(BAD_EVENT)
 
@@ -120,7 +116,7 @@ ENDS = [sign_out_elsewhere, deactivate, change_password, remove, delete]
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_who_may_no_longer_listen_is_shut_out_with_the_next_thing_they_send(
+async def test_a_tab_without_access_is_closed_when_it_next_sends(
     browser: Opening, ben: User, conversation: Conversation, end: Any
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
@@ -131,7 +127,7 @@ async def test_who_may_no_longer_listen_is_shut_out_with_the_next_thing_they_sen
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_who_may_no_longer_listen_is_shut_out_in_a_while_without_doing_anything(
+async def test_a_tab_without_access_is_closed_after_a_while(
     browser: Opening, ben: User, conversation: Conversation, end: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "CHECK_INTERVAL", 0.05)
@@ -152,7 +148,7 @@ async def slow_database() -> AsyncIterator[None]:
         await waiting
 
 
-async def test_a_heartbeat_is_answered_and_news_are_passed_on_however_slow_the_database_is(
+async def test_heartbeats_and_updates_do_not_wait_for_a_slow_database(
     browser: Opening, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
@@ -171,7 +167,7 @@ async def test_a_heartbeat_is_answered_and_news_are_passed_on_however_slow_the_d
     assert looked == [1], "one look is enough for all that was heard meanwhile"
 
 
-async def test_a_look_that_began_before_somebody_was_removed_does_not_vouch_for_them(
+async def test_an_access_check_from_before_a_removal_does_not_count(
     browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab, adas = await (await browser(ben)).open(conversation), await browser(ada)
@@ -221,7 +217,7 @@ async def test_a_new_password_closes_the_tabs_of_all_other_sessions(
     assert await other.until_closed() == NO_ACCESS
 
 
-async def test_who_is_too_slow_to_hear_that_access_ended_is_shut_out_all_the_same(
+async def test_a_slow_tab_is_closed_too_when_access_ends(
     browser: Opening, ben: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
@@ -235,7 +231,7 @@ async def test_who_is_too_slow_to_hear_that_access_ended_is_shut_out_all_the_sam
     assert tab.messages == []
 
 
-async def test_a_tab_that_cannot_be_kept_up_to_date_is_closed_to_come_back(
+async def test_a_tab_that_cannot_be_updated_is_closed_so_that_it_reconnects(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
@@ -246,7 +242,7 @@ async def test_a_tab_that_cannot_be_kept_up_to_date_is_closed_to_come_back(
     assert await tab.until_closed() == OUR_FAULT
 
 
-async def test_nobody_hears_of_another_conversation(
+async def test_a_tab_gets_nothing_of_another_conversation(
     browser: Opening, ada: User, ben: User, mallory: User, conversation: Conversation
 ) -> None:
     other = await sync_to_async(turns.begin)(mallory)
@@ -259,9 +255,7 @@ async def test_nobody_hears_of_another_conversation(
     assert not any("A plan" in message for message in tab.messages)
 
 
-async def test_connections_that_come_and_go_leave_nothing_behind(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_closed_connections_leave_nothing_behind(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
     page = await adas.load(conversation)
     for _ in range(3):
@@ -271,7 +265,7 @@ async def test_connections_that_come_and_go_leave_nothing_behind(
     assert hub._viewers == {}
 
 
-async def test_whom_the_owner_removes_is_shut_out_at_once(
+async def test_the_tabs_of_a_removed_member_close_at_once(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     bens = await (await browser(ben)).open(conversation)

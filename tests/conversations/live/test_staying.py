@@ -20,7 +20,7 @@ KEY = UUID(int=1)
 GAP = Frame("", must_catch_up=True)
 
 
-async def test_after_a_long_time_on_the_page_a_gap_costs_no_more_than_what_was_missed(
+async def test_a_gap_on_a_page_open_for_long_costs_only_what_was_missed(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
@@ -34,7 +34,7 @@ async def test_after_a_long_time_on_the_page_a_gap_costs_no_more_than_what_was_m
     assert tab.messages[before:] == []
 
 
-async def test_what_is_told_too_early_hides_nothing_that_was_to_come_before_it(
+async def test_a_frame_that_arrives_early_hides_no_earlier_one(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
@@ -54,7 +54,7 @@ async def test_what_is_told_too_early_hides_nothing_that_was_to_come_before_it(
     assert (len(tab.page.messages), len(tab.messages) - before) == (6, 2)
 
 
-async def test_what_comes_together_with_a_gap_is_not_taken_for_told(
+async def test_frames_that_arrive_with_a_gap_do_not_count_as_seen(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
@@ -77,7 +77,7 @@ async def said(conversation: Conversation, person: User, number: int, model: Cha
 tell = sync_to_async(announce_revision)
 
 
-async def test_whatever_people_do_is_known_afterwards_on_other_branches_too(
+async def test_every_act_reaches_viewers_of_other_branches(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("And then", stop="max_tokens")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = ("toolu_1", "drawer__echo", {"text": "hello"})
 
 
-async def test_a_tool_that_asks_first_waits_for_the_person_who_asked(
+async def test_a_tool_that_needs_approval_waits_for_the_person_who_asked(
     desk: Desk, browser: Opening, ada: User, ben: User
 ) -> None:
     await desk.use("echo", ask_first=True)
@@ -36,7 +36,7 @@ async def test_a_tool_that_asks_first_waits_for_the_person_who_asked(
     assert len(desk.server.requests) == 2
 
 
-async def test_what_is_refused_does_not_run_and_the_model_is_told(desk: Desk) -> None:
+async def test_a_refused_tool_does_not_run_and_the_model_learns_of_it(desk: Desk) -> None:
     await desk.use("slow", ask_first=True)
     desk.calls(("toolu_1", "drawer__slow", {"name": "refused"}))
     desk.server.say("As you like.")
@@ -49,7 +49,7 @@ async def test_what_is_refused_does_not_run_and_the_model_is_told(desk: Desk) ->
     assert desk.progress == ["refused"]
 
 
-async def test_allowed_for_the_conversation_it_is_not_asked_about_again_by_that_person(
+async def test_a_tool_allowed_for_the_conversation_needs_no_more_approval_by_that_person(
     desk: Desk, browser: Opening, ada: User, ben: User
 ) -> None:
     await desk.use("echo", ask_first=True)

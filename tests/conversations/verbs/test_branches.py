@@ -80,7 +80,9 @@ def test_a_path_is_what_walking_back_from_its_end_finds(ada: User, conversation:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", FOREST)
-def test_what_is_deleted_is_on_no_path_and_nothing_else_goes(ada: User, conversation: Conversation, seed: int) -> None:
+def test_a_deleted_message_is_on_no_path_and_nothing_else_is_missing(
+    ada: User, conversation: Conversation, seed: int
+) -> None:
     chance = grow(conversation, ada, seed)
     before = {branch.pk: [each.pk for each in Path.to(branch).messages] for branch in conversation.branches.all()}
     tails = {branch.pk: Path.to(branch).tail() for branch in conversation.branches.all()}
@@ -100,7 +102,7 @@ def test_what_is_deleted_is_on_no_path_and_nothing_else_goes(ada: User, conversa
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", FOREST)
-def test_versions_are_those_with_the_same_message_before_them(ada: User, conversation: Conversation, seed: int) -> None:
+def test_versions_have_the_same_message_before_them(ada: User, conversation: Conversation, seed: int) -> None:
     grow(conversation, ada, seed)
     everything = list(conversation.messages.for_reading())
     for message in everything:
@@ -114,7 +116,7 @@ def test_versions_are_those_with_the_same_message_before_them(ada: User, convers
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", FOREST)
-def test_models_are_told_what_stands_before_the_answer_on_its_own_branch(
+def test_models_get_what_precedes_the_answer_on_its_own_branch(
     ada: User, conversation: Conversation, model: ChatModel, seed: int
 ) -> None:
     grow(conversation, ada, seed, model)
@@ -141,7 +143,7 @@ def test_however_deep_a_branch_lies_its_path_takes_two_queries(
         assert len(path.messages) == 2 * 30 + 2
 
 
-async def test_a_branch_that_there_is_not_is_not_found(
+async def test_a_branch_of_another_conversation_is_not_found(
     transactional_db: None, browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     adas = await browser(ada)
@@ -154,7 +156,7 @@ async def test_a_branch_that_there_is_not_is_not_found(
         assert not await tab.connect()
 
 
-async def test_two_people_on_two_branches_speak_past_each_other(
+async def test_people_on_two_branches_do_not_hear_each_other(
     transactional_db: None,
     browser: Opening,
     ada: User,

@@ -31,7 +31,7 @@ def errors(source: bytes) -> dict[str, str]:
 
 
 @pytest.mark.django_db
-def test_everybody_in_it_may_rename_a_conversation(browser_of: SignedIn, ben: User, conversation: Conversation) -> None:
+def test_every_member_may_rename_a_conversation(browser_of: SignedIn, ben: User, conversation: Conversation) -> None:
     address = f"/conversations/{conversation.pk}/title/"
     answer = browser_of(ben).post(address, {"title": "  Weather & <wind> "})
     assert (answer.status_code, answer["location"]) == (302, f"/conversations/{conversation.pk}/")
@@ -46,7 +46,7 @@ def test_everybody_in_it_may_rename_a_conversation(browser_of: SignedIn, ben: Us
     ("title", "words"),
     [("", "Enter a title"), ("   ", "Enter a title"), ("a" * 201, "200 characters")],
 )
-def test_a_title_that_cannot_be_is_refused_in_words(
+def test_an_impossible_title_is_refused_in_words(
     browser_of: SignedIn, ada: User, conversation: Conversation, title: str, words: str
 ) -> None:
     Conversation.objects.update(title="Weather")
@@ -82,7 +82,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.mark.django_db
-def test_settings_are_kept_and_shown_again(
+def test_settings_are_saved_and_shown_again(
     browser_of: SignedIn, ben: User, conversation: Conversation, model: ChatModel
 ) -> None:
     address, bens = f"/conversations/{conversation.pk}/settings/", browser_of(ben)
@@ -178,7 +178,7 @@ def test_a_deleted_conversation_comes_back_with_undo(
 
 
 @pytest.mark.django_db
-def test_who_may_not_delete_may_not_undo(
+def test_only_the_owner_may_undo_the_deletion(
     browser_of: SignedIn, ada: User, ben: User, mallory: User, conversation: Conversation
 ) -> None:
     browser_of(ada).post(f"/conversations/{conversation.pk}/delete/")
@@ -189,7 +189,9 @@ def test_who_may_not_delete_may_not_undo(
 
 
 @pytest.mark.django_db
-def test_what_was_not_deleted_cannot_be_restored(browser_of: SignedIn, ada: User, conversation: Conversation) -> None:
+def test_a_conversation_that_is_not_deleted_cannot_be_restored(
+    browser_of: SignedIn, ada: User, conversation: Conversation
+) -> None:
     assert browser_of(ada).post(f"/conversations/{conversation.pk}/restore/").status_code == 404
 
 

@@ -57,7 +57,7 @@ def shown(content: bytes) -> Any:
     return html.document_fromstring(content.decode())
 
 
-def test_tools_stand_under_whose_they_are_and_say_that_they_ask(
+def test_tools_are_listed_by_server_and_say_that_they_need_approval(
     browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     catalogue.sync_builtin_tools()
@@ -74,14 +74,16 @@ def test_tools_stand_under_whose_they_are_and_say_that_they_ask(
     assert [box.get("checked") is not None for box in groups["Drawer"].cssselect("input")] == [False, True]
 
 
-def test_without_tools_nothing_is_said_of_them(browser_of: SignedIn, ada: User, conversation: Conversation) -> None:
+def test_without_tools_the_settings_do_not_mention_them(
+    browser_of: SignedIn, ada: User, conversation: Conversation
+) -> None:
     client = browser_of(ada)
     assert not shown(client.get(settings_of(conversation)).content).cssselect("#tools")
     assert not shown(client.get(f"/conversations/{conversation.pk}/").content).cssselect("#tools-button")
     assert b"tools-button" not in keep(client, conversation, system_prompt="Be brief.").content
 
 
-def test_tools_of_others_stay_chosen(
+def test_tools_that_only_others_may_use_stay_chosen(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     bens, echo, picture = tool("bens", only_for=ben), tool("echo"), tool("picture")
@@ -94,7 +96,7 @@ def test_tools_of_others_stay_chosen(
     assert chosen(conversation) == []
 
 
-def test_a_tool_that_is_not_open_to_the_person_is_refused(
+def test_a_tool_that_the_person_may_not_use_is_refused(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     echo = tool("echo")
@@ -106,7 +108,7 @@ def test_a_tool_that_is_not_open_to_the_person_is_refused(
         assert chosen(conversation) == []
 
 
-def test_a_tool_that_comes_first_by_name_is_among_those_chosen(
+def test_a_tool_that_every_answer_starts_with_must_be_chosen(
     browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     echo, picture = tool("echo"), tool("picture")
@@ -121,7 +123,7 @@ def test_a_tool_that_comes_first_by_name_is_among_those_chosen(
     assert keep(browser_of(ada), conversation, picture, tool_choice="drawer__no_such").status_code == 422
 
 
-def test_a_choice_that_names_a_tool_of_somebody_else_stays(
+def test_a_choice_of_a_tool_that_only_others_may_use_stays(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     bens = tool("bens", only_for=ben)
@@ -132,7 +134,7 @@ def test_a_choice_that_names_a_tool_of_somebody_else_stays(
     assert (conversation.tool_choice, chosen(conversation)) == (bens.wire_name, ["bens", "echo"])
 
 
-def test_the_composer_tells_each_person_how_many_of_theirs_are_chosen(
+def test_the_composer_shows_each_person_how_many_of_their_tools_are_chosen(
     browser_of: SignedIn, ada: User, ben: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     bens, echo = tool("bens", only_for=ben), tool("echo")
@@ -150,7 +152,7 @@ def test_the_composer_tells_each_person_how_many_of_theirs_are_chosen(
     assert (told(ada), told(ben)) == ("Tools: 1 selected", "Tools: 2 selected")
 
 
-def test_the_settings_begin_at_the_tools_when_one_comes_for_them(
+def test_the_tools_button_opens_the_settings_at_the_tools(
     browser_of: SignedIn, ada: User, conversation: Conversation, tool: Callable[..., Tool]
 ) -> None:
     tool("echo")

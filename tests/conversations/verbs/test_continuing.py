@@ -55,7 +55,7 @@ async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer
     return await (await browser(ada)).open(conversation)
 
 
-async def test_a_stopped_answer_goes_on_in_the_same_message(
+async def test_a_stopped_answer_continues_in_the_same_message(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     begins_and_hangs(either_server, "I could ", "go on")
@@ -76,7 +76,7 @@ async def test_a_stopped_answer_goes_on_in_the_same_message(
     assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
 
 
-async def test_an_interrupted_answer_goes_on_in_the_middle_of_a_word(
+async def test_an_interrupted_answer_continues_in_the_middle_of_a_word(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, either_server, "One **tw", "o** thr")
@@ -90,7 +90,7 @@ async def test_an_interrupted_answer_goes_on_in_the_middle_of_a_word(
 
 
 @pytest.mark.parametrize("protocol", ["anthropic", "openai"])
-async def test_an_answer_cut_by_its_length_says_so_and_goes_on(
+async def test_an_answer_cut_by_its_length_says_so_and_continues(
     tab: Viewer, conversation: Conversation, protocol: str
 ) -> None:
     with ModelServer(protocol) as server:
@@ -108,7 +108,7 @@ async def test_an_answer_cut_by_its_length_says_so_and_goes_on(
 
 
 @pytest.mark.parametrize("end", ["", " ", "\n\n", " \t\n"])
-async def test_on_messages_the_model_goes_on_with_its_own_words_which_end_in_no_white_space(
+async def test_over_messages_the_model_continues_its_own_text_without_trailing_white_space(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel, end: str
 ) -> None:
     message = await cut(tab, conversation, server, "Half an", *([end] if end else []))
@@ -119,7 +119,7 @@ async def test_on_messages_the_model_goes_on_with_its_own_words_which_end_in_no_
     assert await text_of(message) == "Half an answer."
 
 
-async def test_where_the_models_own_words_are_refused_it_is_asked_to_go_on(
+async def test_a_model_that_refuses_its_own_text_is_asked_to_continue(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
@@ -133,7 +133,9 @@ async def test_where_the_models_own_words_are_refused_it_is_asked_to_go_on(
     assert (await last_reply(conversation)).state == State.COMPLETE
 
 
-async def test_on_chat_completions_the_model_is_asked_to_go_on_at_once(tab: Viewer, conversation: Conversation) -> None:
+async def test_over_chat_completions_the_model_is_asked_to_continue_at_once(
+    tab: Viewer, conversation: Conversation
+) -> None:
     with ModelServer("openai") as server:
         await sync_to_async(provider_at)(server)
         message = await cut(tab, conversation, server, "Half ", "an ")
@@ -145,7 +147,7 @@ async def test_on_chat_completions_the_model_is_asked_to_go_on_at_once(tab: View
         assert told(server) == ["Well?", "Half an", GO_ON]
 
 
-async def test_a_model_that_thinks_before_it_goes_on_goes_on_in_the_same_text(
+async def test_a_model_that_thinks_first_continues_in_the_same_text(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     if either_server.protocol == ProtocolName.ANTHROPIC:
@@ -159,7 +161,7 @@ async def test_a_model_that_thinks_before_it_goes_on_goes_on_in_the_same_text(
     assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
 
 
-async def test_the_thinking_of_the_first_part_stays_where_it_was(
+async def test_the_thinking_of_the_first_part_stays_in_its_place(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     wire = reply_wire(server.protocol, ["Half a se"], thinking=["Hm."])
@@ -175,7 +177,7 @@ async def test_the_thinking_of_the_first_part_stays_where_it_was(
     assert (kinds, await text_of(message)) == (["thinking", "text"], "Half a sentence.")
 
 
-async def test_everybody_sees_it_grow_and_who_comes_late_sees_all_of_it(
+async def test_everybody_sees_the_continuation_grow_and_latecomers_see_all_of_it(
     browser: Opening,
     ben: User,
     tab: Viewer,
@@ -201,7 +203,7 @@ async def test_everybody_sees_it_grow_and_who_comes_late_sees_all_of_it(
         await until_it_says(viewer, message, "One two three four five")
 
 
-async def test_what_goes_on_can_be_stopped_and_go_on_again(
+async def test_a_continuation_can_be_stopped_and_continued_again(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, either_server, "One")
@@ -218,7 +220,7 @@ async def test_what_goes_on_can_be_stopped_and_go_on_again(
     assert await text_of(message) == "One two three four"
 
 
-async def test_what_breaks_while_it_goes_on_keeps_all_its_text(
+async def test_a_continuation_that_fails_keeps_all_text(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, either_server, "One")
@@ -232,7 +234,7 @@ async def test_what_breaks_while_it_goes_on_keeps_all_its_text(
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
-async def test_an_upstream_that_refuses_to_go_on_leaves_the_text_as_it_was(
+async def test_an_upstream_that_refuses_to_continue_leaves_the_text_unchanged(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, status: int
 ) -> None:
     message = await cut(tab, conversation, either_server, "Half an")
@@ -247,7 +249,7 @@ async def test_an_upstream_that_refuses_to_go_on_leaves_the_text_as_it_was(
     assert {"Continue", "Retry"} <= offers(tab.page, message)
 
 
-async def test_people_who_press_it_at_once_have_it_go_on_once(
+async def test_people_who_press_continue_at_once_get_one_continuation(
     browser: Opening, ben: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
@@ -262,7 +264,7 @@ async def test_people_who_press_it_at_once_have_it_go_on_once(
     assert await Generation.objects.acount() == 2
 
 
-async def test_where_there_is_nothing_to_go_on_from_nothing_happens(
+async def test_an_answer_with_nothing_to_continue_from_stays_as_it_is(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Whole.")
@@ -277,7 +279,7 @@ async def test_where_there_is_nothing_to_go_on_from_nothing_happens(
     assert [await text_of(message) for message in (whole, failed, said)] == ["Whole.", "", "One?"]
 
 
-async def test_an_answer_of_nothing_but_thinking_cannot_go_on(
+async def test_an_answer_of_thinking_alone_cannot_be_continued(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     wire = reply_wire(server.protocol, ["Text"], thinking=["Hm."])
@@ -289,7 +291,7 @@ async def test_an_answer_of_nothing_but_thinking_cannot_go_on(
     assert await Generation.objects.acount() == 1
 
 
-async def test_while_it_is_written_there_is_nothing_to_continue(
+async def test_a_running_answer_cannot_be_continued(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
@@ -300,7 +302,7 @@ async def test_while_it_is_written_there_is_nothing_to_continue(
     assert await Generation.objects.acount() == 1
 
 
-async def test_an_answer_in_the_middle_goes_on_without_what_was_said_after_it(
+async def test_an_earlier_answer_continues_without_what_was_said_after_it(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
@@ -314,7 +316,7 @@ async def test_an_answer_in_the_middle_goes_on_without_what_was_said_after_it(
     assert texts(tab.page) == ["Well?", "Half an answer.", "And then?", "Later."]
 
 
-async def test_the_model_that_began_it_goes_on_though_another_is_chosen_since(
+async def test_the_model_that_began_an_answer_continues_it_even_if_another_is_chosen(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
@@ -327,7 +329,7 @@ async def test_the_model_that_began_it_goes_on_though_another_is_chosen_since(
     assert server.requests[-1].json["model"] == "test-model"
 
 
-async def test_a_stranger_cannot_have_it_go_on(
+async def test_a_stranger_cannot_continue_an_answer(
     browser: Opening, mallory: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
@@ -335,7 +337,7 @@ async def test_a_stranger_cannot_have_it_go_on(
     assert await Generation.objects.acount() == 1
 
 
-async def test_without_scripts_it_leads_back_to_the_branch(
+async def test_without_scripts_continuing_leads_back_to_the_branch(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")

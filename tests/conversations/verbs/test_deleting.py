@@ -47,7 +47,7 @@ async def test_a_deleted_message_leaves_everybodys_page(
         assert fresh.page.messages == messages[1:]
 
 
-async def test_undo_brings_it_back_to_its_place(
+async def test_undo_restores_the_message_in_its_place(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     messages = await two_exchanges(conversation, ada, ben)
@@ -68,7 +68,9 @@ async def test_undo_brings_it_back_to_its_place(
     assert away.page.messages == messages
 
 
-async def test_who_was_away_hears_of_it_on_coming_back(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_viewer_who_was_away_learns_of_the_deletion_on_return(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
     messages = await two_exchanges(conversation, ada, ada)
     tab = await (await browser(ada)).load(conversation)
     await act(tab.browser, conversation, messages[1], "delete")
@@ -81,7 +83,7 @@ async def test_who_was_away_hears_of_it_on_coming_back(browser: Opening, ada: Us
     assert tab.page.messages == messages
 
 
-async def test_models_are_not_told_what_was_deleted_and_are_again_after_an_undo(
+async def test_models_do_not_get_a_deleted_message_until_it_is_restored(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -99,7 +101,7 @@ async def test_models_are_not_told_what_was_deleted_and_are_again_after_an_undo(
     assert told(server) == ["One?", "Yes.", "Two?", "Yes.", "Three?", "Yes.", "Four?"]
 
 
-async def test_what_comes_after_a_deleted_end_still_follows_it(
+async def test_a_turn_after_a_deleted_last_message_still_follows_it(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -113,7 +115,7 @@ async def test_what_comes_after_a_deleted_end_still_follows_it(
     assert texts(tab.page) == ["One?", "Yes.", "Two?", "Yes."]
 
 
-async def test_versions_are_counted_without_it(
+async def test_a_deleted_message_does_not_count_as_a_version(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     for text in ("First.", "Second.", "Third."):
@@ -136,7 +138,7 @@ async def test_versions_are_counted_without_it(
     await new.until(lambda page: place_of(page, replies[2]) == "3/3")
 
 
-async def test_the_last_version_but_one_leaves_no_count(
+async def test_a_single_version_shows_no_count(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -180,7 +182,7 @@ async def test_people_delete_their_own_messages_and_the_owner_any(
 
 
 @pytest.mark.parametrize("verb", ["delete", "retries", "edits", "continuations", "forks"])
-async def test_nothing_can_be_done_with_what_is_deleted(
+async def test_nothing_can_be_done_with_a_deleted_message(
     browser: Opening, ada: User, conversation: Conversation, verb: str
 ) -> None:
     messages = await two_exchanges(conversation, ada)
@@ -193,7 +195,7 @@ async def test_nothing_can_be_done_with_what_is_deleted(
     assert texts((await adas.load(conversation)).page) == []
 
 
-async def test_an_answer_that_is_being_written_can_be_deleted_and_says_nothing_more(
+async def test_a_deleted_running_answer_shows_nothing_more(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
@@ -211,7 +213,7 @@ async def test_an_answer_that_is_being_written_can_be_deleted_and_says_nothing_m
         assert texts(viewer.page) == ["Well?"]
 
 
-async def test_without_scripts_one_is_led_back(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_without_scripts_deleting_leads_back(browser: Opening, ada: User, conversation: Conversation) -> None:
     messages = await two_exchanges(conversation, ada)
     adas = await browser(ada)
     for verb in ("delete", "restore"):
@@ -219,7 +221,7 @@ async def test_without_scripts_one_is_led_back(browser: Opening, ada: User, conv
         assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
 
 
-async def test_a_long_page_of_somebody_far_away_is_right_after_many_deletions(
+async def test_a_page_far_behind_is_right_after_many_deletions(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     for _ in range(5):

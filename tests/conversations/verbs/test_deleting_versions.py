@@ -27,7 +27,7 @@ def place(page: Page, message: int) -> tuple[str, dict[str, str]]:
     return (page.article(message), neighbours(page, message)) if page.has(message) else ("", {})
 
 
-async def test_who_deletes_the_version_they_read_is_taken_to_another_one_and_may_undo_it_there(
+async def test_deleting_the_version_in_view_leads_to_another_one_with_an_undo(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -49,7 +49,7 @@ async def test_who_deletes_the_version_they_read_is_taken_to_another_one_and_may
     assert back.page.find(".toast") == [], "there is nothing to undo any more"
 
 
-async def test_who_else_reads_it_is_shown_the_way_to_what_is_left(
+async def test_other_readers_of_a_deleted_version_get_links_to_those_left(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -73,7 +73,7 @@ async def test_who_else_reads_it_is_shown_the_way_to_what_is_left(
     assert place_of(tab.page, first) == ""
 
 
-async def test_with_the_last_version_the_places_of_all_go_and_with_one_they_come_back(
+async def test_the_place_of_deleted_versions_disappears_with_the_last_and_returns_with_one(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -95,7 +95,7 @@ async def test_with_the_last_version_the_places_of_all_go_and_with_one_they_come
     assert (place_of(there.page, second), texts(there.page)[-1]) == ("2/2", "Yes.")
 
 
-async def test_where_talk_went_on_after_it_one_stays(
+async def test_deleting_a_version_that_messages_follow_leads_nowhere_else(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -111,7 +111,7 @@ async def test_where_talk_went_on_after_it_one_stays(
     assert link.endswith(f"#m{there.page.messages[-1]}")
 
 
-async def test_the_place_of_a_first_message_leads_to_its_other_versions_too(
+async def test_a_deleted_first_message_links_to_its_other_versions(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -128,7 +128,7 @@ async def test_the_place_of_a_first_message_leads_to_its_other_versions_too(
         assert [link.split("#")[1] for link in neighbours(page, edited).values()] == [f"m{question}"]
 
 
-async def test_only_who_may_undo_it_is_offered_to(
+async def test_only_those_who_may_restore_a_message_are_offered_it(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")

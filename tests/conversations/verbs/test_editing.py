@@ -31,7 +31,7 @@ async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer
     return await (await browser(ada)).open(conversation)
 
 
-async def test_an_edit_is_answered_anew_on_a_branch_of_its_own(
+async def test_an_edit_is_answered_on_a_branch_of_its_own(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     for text in ("First.", "Second.", "Another second."):
@@ -48,7 +48,7 @@ async def test_an_edit_is_answered_anew_on_a_branch_of_its_own(
     assert branch_of(new.page) != branch_of(tab.page)
 
 
-async def test_what_was_said_and_all_that_followed_stays_on_the_old_branch(
+async def test_the_edited_message_and_what_followed_stay_on_the_old_branch(
     browser: Opening, ben: User, tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -89,7 +89,7 @@ async def test_the_very_first_message_can_be_edited_and_edited_again(
     assert set(neighbours(middle.page, middle.page.messages[0])) == {"Previous version", "Next version"}
 
 
-async def test_an_edit_of_an_edit_leaves_all_three_to_be_read(
+async def test_after_an_edit_of_an_edit_all_three_can_be_read(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -108,7 +108,7 @@ async def test_an_edit_of_an_edit_leaves_all_three_to_be_read(
     assert seen == [("Two, three or four?", "3/3"), ("Two, or three?", "2/3"), ("Two?", "1/3")]
 
 
-async def test_the_form_has_what_was_said_as_it_was_typed(
+async def test_the_edit_form_has_the_text_as_it_was_typed(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -126,7 +126,7 @@ async def test_the_form_has_what_was_said_as_it_was_typed(
     [("", "Write a message first."), (" \n", "Write a message first."), ("a" * (MAX_TURN_LENGTH + 1), "Too long")],
     ids=["empty", "blank", "too long"],
 )
-async def test_an_edit_that_says_nothing_is_refused_in_words(
+async def test_an_empty_edit_is_refused_in_words(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel, text: str, expected: str
 ) -> None:
     server.say("Yes.")
@@ -138,7 +138,7 @@ async def test_an_edit_that_says_nothing_is_refused_in_words(
     assert await Branch.objects.acount() == 1
 
 
-async def test_nobody_edits_what_somebody_else_said(
+async def test_nobody_edits_another_persons_message(
     browser: Opening,
     ben: User,
     mallory: User,

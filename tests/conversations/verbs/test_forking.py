@@ -34,7 +34,7 @@ async def copy_of(conversation: Conversation) -> Conversation:
     return await Conversation.objects.exclude(pk=conversation.pk).select_related("branch").aget()
 
 
-async def test_the_way_up_to_the_message_is_copied(
+async def test_a_fork_copies_the_path_up_to_the_message(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     messages = await said(conversation, ada, "One", "Two", "Three")
@@ -47,7 +47,7 @@ async def test_the_way_up_to_the_message_is_copied(
     assert texts(bens.page) == ["One", "One!", "Two", "Two!", "Three", "Three!"]
 
 
-async def test_it_is_a_conversation_of_ones_own(
+async def test_a_fork_belongs_to_the_person_alone(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     messages = await said(conversation, ada, "One")
@@ -61,7 +61,7 @@ async def test_it_is_a_conversation_of_ones_own(
     assert await conversation.messages.acount() == 2
 
 
-async def test_who_said_what_and_when_stays_as_it_was(
+async def test_a_fork_keeps_authors_and_times(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     messages = await said(conversation, ada, "One")
@@ -73,7 +73,7 @@ async def test_who_said_what_and_when_stays_as_it_was(
     assert copied == original
 
 
-async def test_the_figures_and_signatures_of_the_answers_come_along(
+async def test_a_fork_keeps_the_figures_and_signatures_of_answers(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.", thinking=["Hm."])
@@ -90,7 +90,7 @@ async def test_the_figures_and_signatures_of_the_answers_come_along(
     assert texts(tab.page)[0] == "Well?" and len(tab.page.messages) == 2
 
 
-async def test_settings_title_and_model_come_along(
+async def test_a_fork_keeps_settings_title_and_model(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -105,7 +105,7 @@ async def test_settings_title_and_model_come_along(
     assert copied.chat_model_id == other.pk
 
 
-async def test_both_go_on_each_for_itself(
+async def test_a_fork_and_its_source_continue_independently(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -121,7 +121,7 @@ async def test_both_go_on_each_for_itself(
     assert texts(copied.page) == ["One?", "Yes.", "In the copy?", "Yes."]
 
 
-async def test_the_way_is_that_of_the_messages_own_branch(
+async def test_a_fork_copies_the_branch_of_the_message(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     for text in ("First.", "Second.", "Third."):
@@ -138,7 +138,7 @@ async def test_the_way_is_that_of_the_messages_own_branch(
     assert texts(copied.page) == ["One?", "First."]
 
 
-async def test_what_is_deleted_is_not_copied(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_fork_leaves_out_deleted_messages(browser: Opening, ada: User, conversation: Conversation) -> None:
     messages = await said(conversation, ada, "One", "Two")
     adas = await browser(ada)
     await act(adas, conversation, messages[1], "delete")
@@ -146,7 +146,7 @@ async def test_what_is_deleted_is_not_copied(browser: Opening, ada: User, conver
     assert texts(copied.page) == ["One", "Two", "Two!"]
 
 
-async def test_an_answer_that_is_being_written_is_copied_as_far_as_it_is(
+async def test_a_running_answer_is_copied_as_far_as_it_is_written(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")
@@ -165,7 +165,7 @@ async def test_an_answer_that_is_being_written_is_copied_as_far_as_it_is(
     await until_it_says(copied, copy, "I could go on here.")
 
 
-async def test_it_stands_at_the_head_of_ones_open_lists_at_once(
+async def test_a_fork_appears_at_the_top_of_the_persons_lists_at_once(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     messages = await said(conversation, ada, "One")
@@ -177,15 +177,15 @@ async def test_it_stands_at_the_head_of_ones_open_lists_at_once(
     assert not tabs[ada.pk].page.find(f"#conversation-{copied.pk}")
 
 
-async def test_a_stranger_copies_nothing(
-    browser: Opening, ada: User, mallory: User, conversation: Conversation
-) -> None:
+async def test_a_stranger_cannot_fork(browser: Opening, ada: User, mallory: User, conversation: Conversation) -> None:
     messages = await said(conversation, ada, "One")
     assert (await act(await browser(mallory), conversation, messages[0], "forks")).status_code == 404
     assert await Conversation.objects.acount() == 1
 
 
-async def test_without_scripts_it_leads_to_the_copy(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_without_scripts_forking_leads_to_the_copy(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
     messages = await said(conversation, ada, "One")
     answer = await act(await browser(ada), conversation, messages[0], "forks", htmx=False)
     copied = await copy_of(conversation)

@@ -14,7 +14,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_when_the_next_turn_does_not_fit_there_is_an_offer_and_posting_goes_on(
+async def test_when_the_next_turn_does_not_fit_trimming_is_offered_and_posting_still_works(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -28,7 +28,7 @@ async def test_when_the_next_turn_does_not_fit_there_is_an_offer_and_posting_goe
     assert told(server)[0] == "Question 0"
 
 
-async def test_who_leaves_out_the_oldest_turns_sees_from_where_the_model_remembers(
+async def test_a_line_shows_where_the_context_starts_after_trimming(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -46,7 +46,7 @@ async def test_who_leaves_out_the_oldest_turns_sees_from_where_the_model_remembe
     assert reply.notes == ["The oldest 10 messages were left out, to fit into what the model can remember."]
 
 
-async def test_everything_can_be_remembered_again(
+async def test_all_turns_can_be_included_again(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -61,7 +61,7 @@ async def test_everything_can_be_remembered_again(
     assert told(server)[0] == "Question 0"
 
 
-async def test_leaving_out_twice_draws_one_line(
+async def test_trimming_twice_draws_one_line(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -70,7 +70,7 @@ async def test_leaving_out_twice_draws_one_line(
     assert [message.text[:10] async for message in Message.objects.filter(memory_begins=True)] == ["Question 7"]
 
 
-async def test_the_latest_turn_is_never_left_out(
+async def test_the_latest_turn_is_never_trimmed(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     await full(conversation, ada, model, turns=1, window=1000)
@@ -81,7 +81,7 @@ async def test_the_latest_turn_is_never_left_out(
     assert "The last message alone is too long" in offer and "Drop the oldest" not in offer
 
 
-async def test_the_oldest_are_left_out_without_asking_where_that_was_said(
+async def test_a_conversation_that_is_set_to_trim_itself_does_so_without_asking(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -100,7 +100,7 @@ async def test_the_oldest_are_left_out_without_asking_where_that_was_said(
     assert "no longer in context" in tab.page.article(begin.pk)
 
 
-async def test_the_line_holds_on_branches_that_have_it(
+async def test_the_line_applies_on_every_branch_that_has_it(
     ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -116,7 +116,9 @@ async def test_the_line_holds_on_branches_that_have_it(
     assert (await sync_to_async(remembered_after_retry)(replies[2]))[0] == "Question 0"
 
 
-async def test_a_copy_remembers_as_its_source_does(ada: User, conversation: Conversation, model: ChatModel) -> None:
+async def test_a_fork_starts_its_context_where_its_source_does(
+    ada: User, conversation: Conversation, model: ChatModel
+) -> None:
     await full(conversation, ada, model)
 
     def copied() -> list[str]:
@@ -129,7 +131,7 @@ async def test_a_copy_remembers_as_its_source_does(ada: User, conversation: Conv
     assert await sync_to_async(copied)() == ["Question 5"]
 
 
-async def test_an_answer_from_before_the_line_is_continued_with_what_was_said_before_it(
+async def test_an_answer_before_the_line_is_continued_with_what_precedes_it(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model)
@@ -148,7 +150,7 @@ async def test_an_answer_from_before_the_line_is_continued_with_what_was_said_be
 TOO_LONG = "prompt is too long: 9000 tokens > 8000 maximum"
 
 
-async def test_a_refusal_for_its_length_offers_the_same_at_the_answer_that_failed(
+async def test_an_answer_refused_for_its_length_offers_trimming(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model, window=1_000_000)
@@ -167,7 +169,7 @@ async def test_a_refusal_for_its_length_offers_the_same_at_the_answer_that_faile
     assert told(server)[0] == "Question 5" and told(server)[-1] == "Now"
 
 
-async def test_other_refusals_offer_nothing_of_the_kind(
+async def test_other_refusals_do_not_offer_trimming(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.refuse(400, "invalid_request_error", "no")
@@ -176,7 +178,7 @@ async def test_other_refusals_offer_nothing_of_the_kind(
     assert "Drop the oldest" not in tab.page.article(failed.message_id)
 
 
-async def test_an_answer_that_was_cut_by_a_full_window_offers_it_too(
+async def test_an_answer_cut_by_a_full_window_offers_trimming(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Half of", stop="model_context_window_exceeded")

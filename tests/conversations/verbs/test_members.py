@@ -49,7 +49,7 @@ def faces(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["ben", "BEN", "  ben ", "Ben Okri", "ben okri"])
-async def test_the_owner_lets_somebody_in_by_username_or_by_name(
+async def test_the_owner_adds_people_by_username_or_by_name(
     browser: Opening, ada: User, ben: User, alone: Conversation, name: str
 ) -> None:
     answer = await let_in(await browser(ada), alone, name)
@@ -73,7 +73,7 @@ async def test_the_owner_lets_somebody_in_by_username_or_by_name(
         ("gone", "No user “gone” found. Enter the exact username."),
     ],
 )
-async def test_who_cannot_be_let_in_is_told_in_words_and_the_name_stays(
+async def test_a_name_that_cannot_be_added_is_explained_and_stays_in_the_form(
     browser: Opening, ada: User, ben: User, alone: Conversation, name: str, expected: str
 ) -> None:
     def others() -> None:
@@ -92,7 +92,7 @@ async def test_who_cannot_be_let_in_is_told_in_words_and_the_name_stays(
     assert await people_in(alone) == ["ada"]
 
 
-async def test_of_two_with_one_name_the_username_tells_them_apart(
+async def test_two_people_with_one_name_are_told_apart_by_username(
     browser: Opening, ada: User, alone: Conversation
 ) -> None:
     for username in ("sam1", "sam2"):
@@ -108,7 +108,7 @@ async def test_a_username_wins_over_somebody_elses_name(browser: Opening, ada: U
     assert await people_in(alone) == ["ada", "ben"]
 
 
-async def test_a_new_member_reads_what_was_said_and_hears_what_is_said(
+async def test_a_new_member_reads_earlier_messages_and_sees_new_ones(
     browser: Opening, ada: User, ben: User, alone: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -139,7 +139,7 @@ async def test_a_new_members_list_has_it_at_once_and_everybody_sees_the_new_face
     await adas.until(lambda page: faces(page) == ["AL"])
 
 
-async def test_who_is_removed_is_shut_out_in_mid_answer_and_gets_nothing_more(
+async def test_a_removed_member_loses_access_in_the_middle_of_an_answer(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Hello ", "secret")
@@ -165,7 +165,7 @@ async def test_who_is_removed_is_shut_out_in_mid_answer_and_gets_nothing_more(
     assert (await bens[0].browser.say(conversation, "Let me in")).status_code == 404
 
 
-async def test_who_was_removed_can_be_let_in_again(
+async def test_a_removed_member_can_be_added_again(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     adas, bens = await browser(ada), await browser(ben)
@@ -174,7 +174,7 @@ async def test_who_was_removed_can_be_let_in_again(
     await (await bens.open(conversation)).settle()
 
 
-async def test_somebody_leaves(browser: Opening, ada: User, ben: User, conversation: Conversation) -> None:
+async def test_a_member_leaves(browser: Opening, ada: User, ben: User, conversation: Conversation) -> None:
     tab, other = await (await browser(ben)).open(conversation), await (await browser(ada)).open(conversation)
     answer = await remove(tab.browser, conversation, ben, htmx=False)
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
@@ -193,7 +193,7 @@ async def test_the_owner_cannot_leave_or_be_removed(
     assert await people_in(conversation) == ["ada", "ben"]
 
 
-async def test_a_member_lets_nobody_in_and_removes_nobody_else(
+async def test_a_member_cannot_add_or_remove_others(
     browser: Opening, ada: User, ben: User, mallory: User, root: User, conversation: Conversation
 ) -> None:
     await conversation.participants.acreate(user=root)
@@ -213,13 +213,13 @@ async def test_a_member_lets_nobody_in_and_removes_nobody_else(
     assert "Ada Lovelace" in members.text and not Page(members.text).find("#add-people")
 
 
-async def test_somebody_who_is_not_in_it_cannot_be_removed(
+async def test_a_person_who_is_not_a_member_cannot_be_removed(
     browser: Opening, ada: User, mallory: User, conversation: Conversation
 ) -> None:
     assert (await remove(await browser(ada), conversation, mallory)).status_code == 404
 
 
-async def test_the_model_is_told_who_speaks_once_more_than_one_person_does(
+async def test_with_several_authors_the_model_gets_their_names(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -232,7 +232,7 @@ async def test_the_model_is_told_who_speaks_once_more_than_one_person_does(
 
 
 @pytest.mark.parametrize("name", ["<b>O'Brien</b> & Söhne", "日本 太郎", "🙂", "“quoted”", "{{ user }}", "‮drow"])
-async def test_names_are_shown_and_told_as_they_are(
+async def test_names_are_shown_and_sent_unchanged(
     browser: Opening,
     ada: User,
     ben: User,
@@ -257,7 +257,7 @@ async def test_names_are_shown_and_told_as_they_are(
     assert (await let_in(adas.browser, conversation, name)).status_code == 200
 
 
-async def test_what_somebody_asked_before_leaving_is_answered_and_stays(
+async def test_a_question_asked_before_leaving_is_answered_and_stays(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     begins_and_hangs(server, "I could ", "go on")

@@ -41,7 +41,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "words"), REFUSED, ids=["empty", "blank", "too long", "NUL"])
 @pytest.mark.parametrize("is_begun", [True, False], ids=["in a conversation", "on the first page"])
-async def test_what_cannot_be_posted_is_refused_in_words(
+async def test_a_turn_that_cannot_be_posted_is_refused_in_words(
     browser: Opening, ada: User, conversation: Conversation, text: str, words: str, is_begun: bool
 ) -> None:
     address = f"/conversations/{conversation.pk}/turns/" if is_begun else "/turns/"
@@ -56,7 +56,7 @@ async def test_what_cannot_be_posted_is_refused_in_words(
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
-async def test_without_scripts_what_was_typed_is_still_in_the_composer(
+async def test_without_scripts_a_refused_text_stays_in_the_composer(
     browser: Opening,
     ada: User,
     conversation: Conversation,
@@ -133,7 +133,9 @@ async def test_a_turn_leaves_the_page_where_it_is_with_scripts_and_leads_back_wi
     assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{conversation.pk}/")
 
 
-async def test_a_title_that_stands_is_kept(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_turn_does_not_change_an_existing_title(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
     await Conversation.objects.filter(pk=conversation.pk).aupdate(title="Weather")
     await (await browser(ada)).say(conversation, "Hello")
     assert (await Conversation.objects.aget()).title == "Weather"
@@ -167,7 +169,7 @@ async def test_another_provider_answers_when_it_is_chosen(
     assert server.requests == []
 
 
-async def test_people_who_speak_at_once_are_heard_in_one_order(
+async def test_turns_posted_at_once_have_the_same_order_for_all(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -185,7 +187,7 @@ async def test_people_who_speak_at_once_are_heard_in_one_order(
     assert {generation.state async for generation in Generation.objects.all()} == {"complete"}
 
 
-async def test_a_turn_brings_the_conversation_to_the_head_of_everybodys_list(
+async def test_a_turn_moves_the_conversation_to_the_top_of_everybodys_list(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     adas, bens = await browser(ada), await browser(ben)
@@ -226,7 +228,7 @@ async def test_a_first_turn_that_is_sent_twice_leads_to_one_conversation(browser
     assert await Message.objects.filter(author=ada).acount() == 1
 
 
-async def test_what_is_typed_and_not_sent_is_there_in_another_tab(
+async def test_unsent_text_appears_in_another_tab(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     adas, bens, address = await browser(ada), await browser(ben), f"/conversations/{conversation.pk}/"
@@ -239,7 +241,9 @@ async def test_what_is_typed_and_not_sent_is_there_in_another_tab(
 
 
 @pytest.mark.parametrize("key", ["z" * 36, "not a key", "0" * 36])
-async def test_an_odd_key_is_no_accident(browser: Opening, ada: User, conversation: Conversation, key: str) -> None:
+async def test_an_invalid_key_causes_no_error(
+    browser: Opening, ada: User, conversation: Conversation, key: str
+) -> None:
     adas = await browser(ada)
     assert (await adas.post("/unsent/", text="Hello", key=key)).status_code == 204
     assert (await adas.say(conversation, "Hello", key=key)).status_code in (201, 422)

@@ -26,7 +26,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_another_answer_stands_on_a_branch_of_its_own_and_the_first_is_kept(
+async def test_a_retry_answers_on_a_branch_of_its_own_and_the_first_answer_is_kept(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -43,7 +43,7 @@ async def test_another_answer_stands_on_a_branch_of_its_own_and_the_first_is_kep
     assert (await Message.objects.aget(pk=first)).text == "First."
 
 
-async def test_one_goes_back_and_forth_between_the_versions_by_their_links(
+async def test_links_lead_back_and_forth_between_versions(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     for text in ("First.", "Second.", "Third."):
@@ -66,7 +66,7 @@ async def test_one_goes_back_and_forth_between_the_versions_by_their_links(
     assert texts(tab.page) == ["Well?", "Second."]
 
 
-async def test_everybody_on_the_old_branch_hears_of_the_new_version_and_reads_on(
+async def test_readers_of_the_old_branch_learn_of_the_new_version_and_stay(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -81,7 +81,7 @@ async def test_everybody_on_the_old_branch_hears_of_the_new_version_and_reads_on
         assert texts(tab.page) == ["Well?", "First."]
 
 
-async def test_nobody_on_another_branch_gets_its_text(
+async def test_readers_of_another_branch_do_not_get_its_text(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -97,7 +97,7 @@ async def test_nobody_on_another_branch_gets_its_text(
         assert not tab.page.has(second)
 
 
-async def test_the_new_answer_grows_for_those_who_went_to_its_branch(
+async def test_the_new_answer_grows_for_readers_of_its_branch(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -133,7 +133,7 @@ async def test_another_model_answers_when_it_is_chosen(
 
 
 @pytest.mark.parametrize("named", ["999", "", "a model", "²"])
-async def test_a_model_that_there_is_not_leaves_it_to_the_one_of_the_conversation(
+async def test_an_unknown_model_leaves_the_retry_to_the_conversations_model(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel, named: str
 ) -> None:
     server.say("Yes.")
@@ -145,7 +145,7 @@ async def test_a_model_that_there_is_not_leaves_it_to_the_one_of_the_conversatio
     assert reply.chat_model_id == model.pk
 
 
-async def test_an_answer_in_the_middle_is_asked_for_again_without_what_followed(
+async def test_an_earlier_answer_is_retried_without_what_followed(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     for text in ("First.", "Second.", "Third.", "Other first.", "Fourth."):
@@ -162,7 +162,7 @@ async def test_an_answer_in_the_middle_is_asked_for_again_without_what_followed(
     assert texts(old.page) == ["One?", "First.", "Two?", "Second.", "Three?", "Third."]
 
 
-async def test_an_answer_is_asked_for_again_while_another_version_of_it_grows(
+async def test_an_answer_is_retried_while_another_version_grows(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -207,7 +207,7 @@ async def test_branches_are_answered_one_after_the_other(
     assert [second.page.state(growing), third.page.state(waiting)] == ["stopped", "stopped"]
 
 
-async def test_only_an_answer_can_be_asked_for_again(
+async def test_only_an_answer_can_be_retried(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -218,7 +218,7 @@ async def test_only_an_answer_can_be_asked_for_again(
     assert await Branch.objects.acount() == 1
 
 
-async def test_a_stranger_cannot_ask_again(
+async def test_a_stranger_cannot_retry(
     browser: Opening, ada: User, mallory: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("First.")
@@ -243,7 +243,7 @@ async def test_without_scripts_a_retry_leads_to_the_new_branch(
     )
 
 
-async def test_people_who_ask_again_at_once_each_get_an_answer(
+async def test_people_who_retry_at_once_each_get_an_answer(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")

@@ -35,7 +35,7 @@ async def test_a_new_conversation_begins_with_a_summary(
     assert places == sorted(places)
 
 
-async def test_of_a_long_conversation_the_end_is_summed_up_and_that_is_said(
+async def test_only_the_end_of_a_long_conversation_is_summarised_and_the_model_learns_that(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await full(conversation, ada, model, turns=20, window=8000)
