@@ -1,4 +1,4 @@
-"""Figures as people read them, in every template: `{{ cost|money }}`, `{{ count|tokens }}`; `{% currency %}`."""
+"""Formats figures in every template: `{{ cost|money }}`, `{{ count|tokens }}`, `{% currency %}`."""
 
 from django import template
 from django.conf import settings
@@ -17,5 +17,5 @@ register.filter("money", money)
 
 @register.simple_tag
 def currency() -> str:
-    """The ISO code of what all prices are in."""
+    """The ISO code of the currency of all prices."""
     return str(settings.CURRENCY)

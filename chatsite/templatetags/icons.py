@@ -1,4 +1,4 @@
-"""`{% icon "pencil" %}`: a Lucide icon as inline SVG, drawn once and remembered."""
+"""`{% icon "pencil" %}`: a Lucide icon as inline SVG, rendered once and cached."""
 
 from functools import lru_cache
 
@@ -12,5 +12,5 @@ register = template.Library()
 @register.simple_tag
 @lru_cache(maxsize=256)
 def icon(name: str, size: int = 18) -> SafeString:
-    """The icon alone says nothing to a screen reader; whoever uses it names the control."""
+    """Returns an icon hidden from screen readers, so its control needs a name."""
     return SafeString(lucide(name, size=size, stroke_width="1.75", **{"class": "icon", "aria-hidden": "true"}))

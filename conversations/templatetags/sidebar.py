@@ -1,4 +1,4 @@
-"""`{% sidebar %}`: the person's conversations and the person, on every page."""
+"""`{% sidebar %}`: the conversations and the menu of the signed-in person."""
 
 from django import template
 from django.template.context import RequestContext

@@ -1,4 +1,4 @@
-"""Reading pages in tests as a person would: by labels, alerts and buttons."""
+"""Reads pages as a person would: by labels, alerts and buttons."""
 
 from django.http import HttpResponse
 from lxml import html
@@ -24,7 +24,7 @@ def buttons(answer: HttpResponse) -> list[str]:
 
 
 def offences_against_csp(answer: HttpResponse) -> list[str]:
-    """What a browser would refuse under our policy: inline scripts without the nonce, and any inline style."""
+    """Finds what the content security policy forbids: inline scripts without the nonce, and inline styles."""
     document = page(answer)
     inline = document.xpath(
         "//script[not(@src) and not(@nonce) and not(@type='application/json')] | //style | //*[@style]"

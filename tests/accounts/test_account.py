@@ -1,4 +1,4 @@
-"""A person's own account: seeing it, changing the password, signing out."""
+"""A person's own account: the profile, changing the password, signing out."""
 
 from django.test import Client
 
@@ -14,7 +14,7 @@ def change(client, old=PASSWORD, new=NEW, again=None):
     return client.post(CHANGE, {"oldpassword": old, "password1": new, "password2": again or new})
 
 
-def test_ada_sees_who_she_is_here(browser_of, ada):
+def test_the_account_page_shows_the_profile(browser_of, ada):
     answer = browser_of(ada).get("/accounts/")
     assert page(answer).xpath("//h1")[0].text == "Your account"
     assert [fact.text_content() for fact in page(answer).xpath("//main//dd")] == [
@@ -51,7 +51,7 @@ def test_the_old_password_is_needed(browser_of, ada):
     assert "This is not your current password." in answer.text
 
 
-def test_weak_and_unlike_passwords_are_refused(browser_of, ada):
+def test_weak_and_differing_passwords_are_refused(browser_of, ada):
     browser = browser_of(ada)
     assert "too common" in change(browser, new="1234567890").text
     assert "at least 10 characters" in change(browser, new="short").text
@@ -97,7 +97,7 @@ def test_a_deactivated_person_is_out_at_once(browser_of, ada):
     assert not signed_in(browser)
 
 
-def test_whoever_listens_hears_that_a_session_may_have_ended(browser_of, ada, monkeypatch):
+def test_listeners_are_called_when_a_session_may_have_ended(browser_of, ada, monkeypatch):
     heard = []
     monkeypatch.setattr(sessions, "_listeners", [heard.append])
     browser = browser_of(ada)

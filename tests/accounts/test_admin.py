@@ -1,4 +1,4 @@
-"""The administration: who is let in, by which door, and what they can do to people."""
+"""The admin: who has access, how they sign in, and how they manage people."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -13,7 +13,7 @@ PEOPLE = "/admin/accounts/user/"
 
 @pytest.fixture
 def heard(monkeypatch):
-    """Whose sessions were said to have ended."""
+    """The people whose sessions were announced to have ended."""
     pks = []
     monkeypatch.setattr(sessions, "_listeners", [pks.append])
     return pks
@@ -21,7 +21,7 @@ def heard(monkeypatch):
 
 @pytest.fixture
 def steward(ben):
-    """Ben, who may change people and is no superuser."""
+    """Ben, who may change people but is not a superuser."""
     ben.is_staff = True
     ben.save()
     ben.user_permissions.set(Permission.objects.filter(content_type__app_label="accounts"))
@@ -32,7 +32,7 @@ def act(browser, action, *people):
     return browser.post(PEOPLE, {"action": action, "_selected_action": [person.pk for person in people]}, follow=True)
 
 
-def test_the_administration_has_no_door_of_its_own(client, root):
+def test_the_admin_has_no_sign_in_page_of_its_own(client, root):
     assert client.get("/admin/", follow=True).redirect_chain[-1][0] == "/accounts/login/?next=/admin/"
     assert client.get("/admin/login/?next=/admin/auth/")["Location"] == "/accounts/login/?next=/admin/auth/"
     answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD, "next": "/admin/"})
@@ -40,14 +40,14 @@ def test_the_administration_has_no_door_of_its_own(client, root):
     assert not signed_in(client)
 
 
-def test_an_administrator_comes_in_by_the_one_door(client, root):
+def test_an_administrator_signs_in_on_the_page_of_the_site(client, root):
     answer = sign_in(client, username="root", path="/accounts/login/?next=/admin/")
     assert answer["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
     assert client.get("/admin/login/")["Location"] == "/admin/"
 
 
-def test_whoever_is_signed_in_guesses_no_password_there_either(browser_of, root, ada):
+def test_a_signed_in_member_cannot_guess_passwords_in_the_admin(browser_of, root, ada):
     answer = browser_of(root).post("/admin/login/", {"username": "ada", "password": PASSWORD})
     assert answer["Location"] == "/admin/"
     assert "sessionid" not in answer.cookies
@@ -57,7 +57,7 @@ def test_a_member_is_refused(browser_of, ada):
     assert browser_of(ada).get("/admin/", follow=True).status_code == 403
 
 
-def test_signing_out_there_signs_out_here(browser_of, root, heard):
+def test_signing_out_of_the_admin_signs_out_of_the_site(browser_of, root, heard):
     browser = browser_of(root)
     browser.post("/admin/logout/")
     assert not signed_in(browser)
@@ -68,7 +68,7 @@ def test_signing_out_there_signs_out_here(browser_of, root, heard):
     "page", ["", "accounts/user/", "accounts/user/add/", "accounts/user/{}/change/", "accounts/user/{}/password/",
              "accounts/user/?q=love", "accounts/user/{}/history/", "auth/group/", "auth/group/add/"]
 )  # fmt: skip
-def test_its_pages_keep_to_the_policy_and_lead_back_to_the_site(browser_of, root, ada, page):
+def test_admin_pages_follow_the_csp_and_link_back_to_the_site(browser_of, root, ada, page):
     answer = browser_of(root).get("/admin/" + page.format(ada.pk))
     assert answer.status_code == 200
     assert "Back to the site" in answer.text
@@ -88,7 +88,7 @@ def test_people_are_filtered(browser_of, root, ada, filters):
     assert answer.status_code == 200
 
 
-def test_an_administrator_adds_somebody_who_can_sign_in(browser_of, client, root):
+def test_an_administrator_adds_a_person_who_can_sign_in(browser_of, client, root):
     form = {"username": "grace", "name": "Grace Hopper", "email": "", "password1": "harbour light at six"}
     browser_of(root).post(PEOPLE + "add/", form | {"password2": form["password1"]})
     assert User.objects.get(username="grace").name == "Grace Hopper"
@@ -129,7 +129,7 @@ def test_deactivating_signs_out_at_once_and_can_be_undone(
     assert signed_in(ada_elsewhere)
 
 
-def test_somebody_who_was_here_is_deactivated_and_never_deleted(browser_of, client, root, ada):
+def test_a_person_who_has_signed_in_can_be_deactivated_but_not_deleted(browser_of, client, root, ada):
     sign_in(client)
     admin = browser_of(root)
     assert admin.post(f"{PEOPLE}{ada.pk}/delete/", {"post": "yes"}).status_code == 403
@@ -142,7 +142,7 @@ def test_an_account_that_was_never_used_can_be_deleted(browser_of, root, ben):
     assert not User.objects.filter(pk=ben.pk).exists()
 
 
-def test_a_steward_gives_nobody_powers_not_even_themselves(browser_of, steward, ada):
+def test_a_steward_cannot_grant_permissions_to_anybody(browser_of, steward, ada):
     browser = browser_of(steward)
     for person in (ada, steward):
         form = {"username": person.username, "name": "New", "email": "", "is_active": "on"}

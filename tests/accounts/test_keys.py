@@ -1,4 +1,4 @@
-"""API keys: secrets that are shown once, and whom they let in."""
+"""API keys: their secrets, their validity and who sees them."""
 
 from datetime import timedelta
 
@@ -29,14 +29,14 @@ def test_a_key_is_found_by_its_secret_alone(made):
         assert find_key(other) is None
 
 
-def test_the_secret_is_kept_nowhere(made):
+def test_the_secret_is_not_stored(made):
     key, secret = made
     assert secret.startswith(key.beginning) and len(secret) == len(PREFIX) + SECRET_CHARACTERS
     [row] = ApiKey.objects.values()
     assert secret not in str(row) and secret[len(key.beginning) :] not in str(row)
 
 
-def test_every_secret_is_another(ada):
+def test_every_secret_is_different(ada):
     key = ApiKey(person=ada, name="Often renewed")
     assert len({key.renew_secret() for _ in range(50)}) == 50
 
@@ -48,7 +48,7 @@ def test_a_new_secret_ends_the_old_one(made):
     assert find_key(new) == key and find_key(old) is None
 
 
-def test_a_revoked_key_lets_nobody_in_and_says_since_when(made):
+def test_a_revoked_key_is_invalid_and_has_the_time_of_revocation(made):
     key, secret = made
     key.revoke()
     key.refresh_from_db()
@@ -59,7 +59,7 @@ def test_a_revoked_key_lets_nobody_in_and_says_since_when(made):
     assert key.revoked_at == first
 
 
-def test_a_key_ends_at_the_moment_it_expires(made):
+def test_a_key_is_invalid_from_the_moment_it_expires(made):
     key, secret = made
     for ends, lets_in in ((now() + timedelta(minutes=1), True), (now(), False), (now() - timedelta(days=1), False)):
         ApiKey.objects.update(expires_at=ends)
@@ -67,7 +67,7 @@ def test_a_key_ends_at_the_moment_it_expires(made):
         assert (find_key(secret) == key, key.is_valid, key.is_expired) == (lets_in, lets_in, not lets_in)
 
 
-def test_the_keys_of_somebody_deactivated_let_nobody_in(made, ada):
+def test_the_keys_of_a_deactivated_person_are_invalid(made, ada):
     key, secret = made
     User.objects.filter(pk=ada.pk).update(is_active=False)
     key.person.refresh_from_db()
@@ -76,7 +76,7 @@ def test_the_keys_of_somebody_deactivated_let_nobody_in(made, ada):
     assert find_key(secret) == key
 
 
-def test_people_see_their_own_keys_and_administrators_everybodys(made, ada, mallory, root):
+def test_people_see_their_own_keys_and_administrators_see_all_keys(made, ada, mallory, root):
     key, _ = made
     assert list(ApiKey.objects.visible_to(ada)) == [key] == list(ApiKey.objects.visible_to(root))
     assert not ApiKey.objects.visible_to(mallory) and not ApiKey.objects.visible_to(AnonymousUser())

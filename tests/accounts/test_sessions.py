@@ -1,4 +1,4 @@
-"""Whether a session stands: what an open connection asks before it goes on."""
+"""Whether a session is alive, which open connections check."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ def key(browser_of, ada):
     return browser_of(ada).session.session_key
 
 
-def test_a_session_stands_while_its_person_is_signed_in(ada, key, django_assert_num_queries):
+def test_a_session_is_alive_while_its_person_is_signed_in(ada, key, django_assert_num_queries):
     with django_assert_num_queries(2):
         assert session_is_alive(ada.pk, key)
 
@@ -26,7 +26,7 @@ def test_a_session_ends_with_signing_out(browser_of, ada):
     assert not session_is_alive(ada.pk, key)
 
 
-def test_a_session_ends_with_its_time(ada, key):
+def test_a_session_ends_when_it_expires(ada, key):
     Session.objects.filter(pk=key).update(expire_date=timezone.now() - timedelta(seconds=1))
     assert not session_is_alive(ada.pk, key)
 
@@ -37,7 +37,7 @@ def test_a_session_ends_with_deactivation(ada, key):
     assert not session_is_alive(ada.pk, key)
 
 
-def test_a_session_ends_with_the_password(ada, key):
+def test_a_session_ends_when_the_password_changes(ada, key):
     ada.set_password("an even quieter room")
     ada.save()
     assert not session_is_alive(ada.pk, key)
@@ -51,10 +51,10 @@ def test_a_session_outlives_a_new_secret_key_that_names_the_old_one(ada, key, se
     assert not session_is_alive(ada.pk, key)
 
 
-def test_nobody_has_another_persons_session(ada, ben, key):
+def test_a_session_belongs_to_one_person(ada, ben, key):
     assert not session_is_alive(ben.pk, key)
 
 
-def test_what_is_no_session_is_not_alive(ada):
+def test_an_unknown_session_is_not_alive(ada):
     assert not session_is_alive(ada.pk, "")
     assert not session_is_alive(ada.pk, "0123456789abcdefghijklmnopqrstuv")

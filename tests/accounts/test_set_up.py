@@ -1,4 +1,4 @@
-"""The first administrator: by the link from the console, or named in the environment."""
+"""The first administrator, created by the link from the console or from the environment."""
 
 import threading
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ def fill_in(client, address, username="grace", password="harbour light at six", 
     return client.post(address, form, **more)
 
 
-def test_before_there_is_anybody_every_page_leads_to_where_it_says_how_to_begin(client, db):
+def test_without_people_every_page_leads_to_set_up_instructions(client, db):
     answer = client.get("/accounts/", follow=True)
     assert answer.redirect_chain == [("/accounts/login/?next=/accounts/", 302)]
     assert "This site has no accounts yet." in answer.text and "console" in answer.text
@@ -35,7 +35,7 @@ def test_the_link_is_complete():
     assert set_up.make_link("http://127.0.0.1:8000/").startswith("http://127.0.0.1:8000/accounts/set-up/")
 
 
-def test_the_link_makes_the_first_administrator_who_is_signed_in(client, db):
+def test_the_link_creates_and_signs_in_the_first_administrator(client, db):
     address = link()
     answer = client.get(address)
     assert [*labels(answer)] == ["Username", "Name", "Password", "Password again"]
@@ -48,13 +48,13 @@ def test_the_link_makes_the_first_administrator_who_is_signed_in(client, db):
     assert grace.check_password("harbour light at six")
 
 
-def test_the_link_is_told_to_no_other_page_and_kept_by_no_browser(client, db):
+def test_the_link_is_neither_sent_as_referrer_nor_cached(client, db):
     answer = client.get(link())
     assert answer["Referrer-Policy"] == "strict-origin"
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_once_there_is_an_account_the_link_is_nothing(client, ada):
+def test_the_link_is_invalid_once_there_is_an_account(client, ada):
     address = link()
     assert client.get(address).status_code == 404
     assert fill_in(client, address).status_code == 404
@@ -71,15 +71,15 @@ def test_a_link_lasts_a_day(client, db, monkeypatch):
 
 
 @pytest.mark.parametrize("token", ["x", "a:b:c", signing.dumps("guess", salt="guess")], ids=["word", "shape", "signed"])
-def test_a_guessed_link_is_nothing(client, db, token):
+def test_a_guessed_link_is_invalid(client, db, token):
     assert client.get(f"/accounts/set-up/{token}/").status_code == 404
 
 
-def test_every_start_makes_another_link():
+def test_every_start_makes_a_new_link():
     assert link() != link()
 
 
-def test_the_password_is_held_to_the_rules_and_must_be_typed_twice(client, db):
+def test_the_password_must_meet_the_rules_and_be_typed_twice(client, db):
     address = link()
     answer = fill_in(client, address, password="grace hopper")
     assert answer.status_code == 422
@@ -94,7 +94,7 @@ def test_it_needs_the_csrf_token(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_open_the_link_at_once_one_becomes_administrator():
+def test_if_two_people_use_the_link_at_once_one_becomes_administrator():
     addresses, start, answers = (link(), link()), threading.Barrier(2), []
 
     def take(address: str, username: str) -> None:
@@ -130,12 +130,12 @@ def test_the_environment_leaves_an_account_of_that_name_alone(db, named_in_envir
     assert User.objects.get().check_password(PASSWORD)
 
 
-def test_a_name_without_a_password_makes_nobody_and_says_so(db, named_in_environment, settings):
+def test_a_name_without_a_password_is_reported_and_creates_no_account(db, named_in_environment, settings):
     settings.SUPERUSER_PASSWORD = ""
     with pytest.raises(set_up.NoPassword, match="without DJANGO_SUPERUSER_PASSWORD"):
         set_up.create_administrator_from_environment()
     assert not User.objects.exists()
 
 
-def test_without_a_name_the_environment_asks_for_nobody(db):
+def test_without_a_name_the_environment_creates_no_account(db):
     assert set_up.create_administrator_from_environment() is None

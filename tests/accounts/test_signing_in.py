@@ -1,4 +1,4 @@
-"""Signing in: the page, who gets in and who is told what."""
+"""Signing in: the page, who gets in and which errors are shown."""
 
 import pytest
 from django.test import Client
@@ -32,7 +32,7 @@ def test_the_page_asks_for_username_and_password(client, ada):
     assert not offences_against_csp(answer)
 
 
-def test_ada_signs_in_and_comes_home(client, ada):
+def test_ada_signs_in_and_reaches_the_home_page(client, ada):
     answer = sign_in(client)
     assert answer.status_code == 302
     assert answer["Location"] == "/"
@@ -44,7 +44,7 @@ def test_a_username_is_found_whatever_its_case(client, ada):
     assert signed_in(client)
 
 
-def test_a_wrong_password_is_told_in_an_alert_and_the_username_stays(client, ada):
+def test_a_wrong_password_shows_an_alert_and_keeps_the_username(client, ada):
     answer = sign_in(client, password="wrong")
     assert answer.status_code == 422
     assert "Wrong username or password" in alert(answer)
@@ -54,11 +54,11 @@ def test_a_wrong_password_is_told_in_an_alert_and_the_username_stays(client, ada
     assert not signed_in(client)
 
 
-def test_a_stranger_is_told_the_same_as_whoever_forgot_the_password(client, ada):
+def test_an_unknown_username_gets_the_same_error_as_a_wrong_password(client, ada):
     assert alert(sign_in(client, password="wrong")) == alert(sign_in(client, username="nobody", password="wrong"))
 
 
-def test_a_deactivated_person_is_told_so_but_only_by_the_right_password(client, ada):
+def test_a_deactivated_person_sees_that_only_with_the_right_password(client, ada):
     ada.is_active = False
     ada.save()
     assert "deactivated. Ask an administrator" in alert(sign_in(client))
@@ -66,7 +66,7 @@ def test_a_deactivated_person_is_told_so_but_only_by_the_right_password(client, 
     assert "deactivated" not in alert(sign_in(client, password="wrong"))
 
 
-def test_ada_comes_where_she_wanted_to_go(client, ada):
+def test_after_signing_in_ada_reaches_the_requested_page(client, ada):
     wall = client.get("/accounts/password/")
     assert wall["Location"] == "/accounts/login/?next=/accounts/password/"
     assert page(client.get(wall["Location"])).xpath("//input[@name='next']/@value") == ["/accounts/password/"]
@@ -84,12 +84,12 @@ def test_ada_comes_where_she_wanted_to_go(client, ada):
         "///x",
     ],
 )
-def test_nobody_is_sent_to_another_site(client, ada, elsewhere):
+def test_sign_in_never_redirects_to_another_site(client, ada, elsewhere):
     answer = client.post(LOGIN, {"login": "ada", "password": PASSWORD, "next": elsewhere})
     assert answer["Location"] == "/"
 
 
-def test_whoever_is_signed_in_is_sent_home(browser_of, ada):
+def test_a_signed_in_person_is_redirected_home(browser_of, ada):
     answer = browser_of(ada).get(LOGIN)
     assert (answer.status_code, answer["Location"]) == (302, "/")
 
@@ -123,6 +123,6 @@ def test_there_is_no_sign_up_and_nothing_by_email(name):
         reverse(name)
 
 
-def test_passwords_are_kept_as_argon2(db, settings):
+def test_passwords_are_hashed_with_argon2(db, settings):
     settings.PASSWORD_HASHERS = production.PASSWORD_HASHERS
     assert User.objects.create_user("grace", password=PASSWORD).password.startswith("argon2$argon2id$")

@@ -1,4 +1,4 @@
-"""A session that ends while a page is open: the password is asked for in place, and the page goes on."""
+"""Signing in again by dialog after a session has ended."""
 
 import json
 
@@ -23,7 +23,7 @@ def partial(source: str) -> html.HtmlElement:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("path", ["/", "/turns/", "/conversations/1/turns/", "/unsent/", "/conversations/"])
-def test_a_request_of_htmx_gets_the_dialog_instead_of_another_page(client: Client, path: str, method: str) -> None:
+def test_an_htmx_request_gets_the_dialog_instead_of_a_redirect(client: Client, path: str, method: str) -> None:
     answer = getattr(client, method)(path, {"text": "Hello"}, headers=HTMX)
     assert answer.status_code == 401
     dialog = partial(answer.text)
@@ -34,23 +34,23 @@ def test_a_request_of_htmx_gets_the_dialog_instead_of_another_page(client: Clien
     assert not offences_against_csp(answer)
 
 
-def test_the_dialog_says_nothing_of_what_was_asked_for(client: Client, ada: User) -> None:
+def test_the_dialog_reveals_nothing_about_the_requested_page(client: Client, ada: User) -> None:
     answers = [client.get(path, headers=HTMX) for path in ("/conversations/1/", "/conversations/999/", "/admin/")]
     assert {answer.status_code for answer in answers} <= {401, 302}
     assert "Hello" not in client.post("/turns/", {"text": "Hello"}, headers=HTMX).text
 
 
-def test_a_plain_request_is_sent_to_the_sign_in_page(client: Client) -> None:
+def test_a_plain_request_is_redirected_to_the_sign_in_page(client: Client) -> None:
     answer = client.post("/conversations/1/turns/", {"text": "Hello"})
     assert answer.status_code == 302
     assert answer["Location"] == "/accounts/login/?next=/conversations/1/turns/"
 
 
-def test_who_is_signed_in_is_not_asked(browser_of, ada: User) -> None:
+def test_a_signed_in_person_gets_no_dialog(browser_of, ada: User) -> None:
     assert browser_of(ada).get("/", headers=HTMX).status_code == 200
 
 
-def test_what_else_goes_wrong_or_leads_elsewhere_is_left_alone(browser_of, ada: User) -> None:
+def test_other_errors_and_redirects_are_left_alone(browser_of, ada: User) -> None:
     answer = browser_of(ada).post("/conversations/1/stop/", headers=HTMX)
     assert answer.status_code == 404
     answer = browser_of(ada).get("/accounts/login/", headers=HTMX)
@@ -74,7 +74,7 @@ def test_signing_in_from_the_dialog_gives_the_page_a_token_that_its_forms_can_us
     assert browser.post("/unsent/", by_form, headers=HTMX).status_code == 204
 
 
-def test_who_comes_with_an_old_token_gets_the_new_one_with_the_refusal(ada: User, ben: User) -> None:
+def test_refusing_an_old_token_sends_the_new_one(ada: User, ben: User) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(ada)
     refused = browser.post("/unsent/", {"text": "Hello"}, headers=HTMX | {"x-csrftoken": "f" * 32})
@@ -83,13 +83,13 @@ def test_who_comes_with_an_old_token_gets_the_new_one_with_the_refusal(ada: User
     assert not offences_against_csp(refused)
     fresh = refused["X-CSRFToken"]
     assert browser.post("/unsent/", {"text": "Hello"}, headers=HTMX | {"x-csrftoken": fresh}).status_code == 204
-    # Whose the session is now decides in whose name anything may be sent again.
+    # The page sends again only if the session still belongs to the same person.
     browser.force_login(ben)
     assert browser.post("/unsent/", {"text": "Hello"}, headers=HTMX)["X-Person"] == str(ben.pk)
     assert Client(enforce_csrf_checks=True).post("/unsent/", {}, headers=HTMX)["X-Person"] == ""
 
 
-def test_a_wrong_password_is_told_in_the_dialog(client: Client, ada: User) -> None:
+def test_the_dialog_shows_a_wrong_password(client: Client, ada: User) -> None:
     answer = client.post(AGAIN, {"login": "ada", "password": "wrong"}, headers=HTMX)
     assert answer.status_code == 422
     assert "Wrong username or password" in alert(answer)
@@ -99,7 +99,7 @@ def test_a_wrong_password_is_told_in_the_dialog(client: Client, ada: User) -> No
     assert client.get("/", headers=HTMX).status_code == 401
 
 
-def test_guessing_in_the_dialog_is_slowed_down_as_well(client: Client, ada: User) -> None:
+def test_guessing_in_the_dialog_is_throttled(client: Client, ada: User) -> None:
     for _ in range(5):
         client.post(AGAIN, {"login": "ada", "password": "wrong"}, headers=HTMX)
     answer = client.post(AGAIN, {"login": "ada", "password": PASSWORD}, headers=HTMX)
@@ -107,13 +107,13 @@ def test_guessing_in_the_dialog_is_slowed_down_as_well(client: Client, ada: User
     assert client.get("/", headers=HTMX).status_code == 401
 
 
-def test_the_token_is_only_for_who_is_signed_in(client: Client) -> None:
+def test_only_a_signed_in_person_gets_a_token(client: Client) -> None:
     assert client.get("/accounts/again/").status_code == 302
     answer = client.get("/accounts/again/", headers=HTMX)
     assert (answer.status_code, answer.headers.get("HX-Trigger")) == (401, None)
 
 
-def test_somebody_elses_session_begins_with_nothing_of_the_first(client: Client, ada: User, ben: User) -> None:
+def test_the_session_of_another_person_starts_empty(client: Client, ada: User, ben: User) -> None:
     client.force_login(ada)
     client.post("/accounts/logout/")
     client.post(AGAIN, {"login": "ben", "password": PASSWORD}, headers=HTMX)

@@ -1,4 +1,4 @@
-"""Guessing passwords: by one address, by many, and by those who lie about theirs."""
+"""Throttling of password guesses, from one address, from many and from faked ones."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def guess(client, username="ada", **more):
     return sign_in(client, username=username, password="wrong", **more)
 
 
-def test_five_wrong_guesses_close_an_account_for_a_while_and_say_how_to_go_on(client, ada):
+def test_five_wrong_guesses_lock_an_account_for_a_while_and_say_what_to_do(client, ada):
     assert [guess(client).status_code for _ in range(5)] == [422] * 5
     answer = guess(client)
     assert answer.status_code == 429
@@ -44,7 +44,7 @@ def test_one_address_that_tries_many_accounts_is_stopped(client, ada):
     assert guess(client, username="somebody").status_code == 429
 
 
-def test_x_forwarded_for_does_not_make_another_address(client, ada):
+def test_x_forwarded_for_does_not_count_as_another_address(client, ada):
     for number in range(10):
         guess(client, username=f"person{number}", HTTP_X_FORWARDED_FOR=f"203.0.113.{number}")
     assert guess(client, username="somebody", HTTP_X_FORWARDED_FOR="203.0.113.99").status_code == 429
@@ -59,13 +59,13 @@ def test_behind_a_proxy_only_what_the_proxy_added_counts(client, ada, settings):
     assert (spoofed.status_code, neighbour.status_code) == (429, 422)
 
 
-def test_signing_in_itself_is_not_counted_as_a_failure(client, ada):
+def test_a_successful_sign_in_does_not_count_as_a_failure(client, ada):
     for _ in range(8):
         assert sign_in(client).status_code == 302
         client.logout()
 
 
-def test_an_address_that_posts_without_end_gets_a_page_that_says_to_wait(client, ada, settings):
+def test_an_address_that_posts_too_often_gets_a_page_that_says_to_wait(client, ada, settings):
     settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login": "2/m/ip"}
     for _ in range(2):
         guess(client)
@@ -74,11 +74,11 @@ def test_an_address_that_posts_without_end_gets_a_page_that_says_to_wait(client,
     assert "Too many attempts" in answer.text and "from your network" in alert(answer)
 
 
-def test_the_page_itself_is_never_refused(client, ada):
+def test_the_sign_in_page_itself_is_never_refused(client, ada):
     for _ in range(12):
         guess(client)
     assert client.get(LOGIN).status_code == 200
 
 
-def test_nobody_signs_up(rf):
+def test_sign_up_is_closed(rf):
     assert not AccountAdapter().is_open_for_signup(rf.get("/"))
