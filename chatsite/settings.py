@@ -178,7 +178,7 @@ DELETED_DAYS = env.float("DELETED_DAYS", default=30)
 
 # Whatever its size, a file goes to disk as it comes: twenty people at once cost no more memory than one.
 FILE_UPLOAD_HANDLERS = [
-    "conversations.upload_handlers.Doorkeeper",
+    "conversations.upload_handlers.UploadGuard",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 ATTACHMENT_SIZE = int(env.float("ATTACHMENT_SIZE", default=20) * 1_000_000)

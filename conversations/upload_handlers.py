@@ -1,4 +1,4 @@
-"""Files on their way in: whoever is not known sends none, and one that is too large is dropped as it comes."""
+"""Drops uploads while they arrive: all of them without sign-in, and those that are too large."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 MARGIN = 1_000_000
-"""Bytes over the limit after which the rest of a file is not kept any more; the inspection tells the exact limit."""
+"""Bytes over the limit at which a file is dropped. The inspection enforces the exact limit."""
 
 
-class Doorkeeper(FileUploadHandler):
-    """Stands before the handler that writes to disk; what it turned away is in `turned_away`."""
+class UploadGuard(FileUploadHandler):
+    """Runs before the handler that writes to disk. `list_dropped_files` names what it dropped."""
 
     request: HttpRequest
 
@@ -35,8 +35,8 @@ class Doorkeeper(FileUploadHandler):
 TOO_LARGE = "chatsite.too_large"
 
 
-def turned_away(request: HttpRequest) -> list[str]:
-    """The names of files that were dropped for their size while they came in."""
-    request.FILES  # noqa: B018 (they are read when somebody asks for them)
+def list_dropped_files(request: HttpRequest) -> list[str]:
+    """Returns the names of files that were dropped for their size."""
+    request.FILES  # noqa: B018 (this reads the request)
     names: list[str] = request.META.get(TOO_LARGE, [])
     return names

@@ -1,4 +1,4 @@
-"""Attaching: a file that came in is inspected and kept, or refused by its name; what nobody sent is swept away."""
+"""Attaches files: inspects and stores uploads or refuses them, and deletes those that were never sent."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,22 +17,22 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from chatsite.figures import size
-from conversations.inspection import Finding, Kind, Limits, Refused, examined, tidied
+from conversations.inspection import FileLimits, Finding, Kind, Refused, inspect_file, tidy_name
 from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import TEXT, THUMBNAIL
 
 FOLDER = "attachments"
 NAMELESS = {Kind.IMAGE: "image", Kind.PDF: "document.pdf", Kind.TEXT: "text.txt"}
 GRACE = timedelta(hours=1)
-"""How old a file that no row knows must be to be deleted: younger ones may be just about to get their row."""
+"""The age at which a file without a row is deleted. A younger one may be about to get its row."""
 
 
 class NotAttached(Exception):
-    """A sentence that names the file and says why it was not taken."""
+    """A sentence that names the file and says why it was refused."""
 
 
-def limits() -> Limits:
-    return Limits(
+def limits() -> FileLimits:
+    return FileLimits(
         size=settings.ATTACHMENT_SIZE,
         text_size=settings.ATTACHMENT_TEXT_SIZE,
         pixels=settings.ATTACHMENT_PIXELS,
@@ -41,22 +41,22 @@ def limits() -> Limits:
 
 
 def attach(file: "UploadedFile[Any]", owner: User, conversation: Conversation | None) -> Attachment:
-    """Keeps the file with what its owner is writing in the conversation, or on the first page; raises NotAttached."""
-    name = tidied(file.name or "")
+    """Adds the file to its owner's draft in the conversation, or on the home page. Raises NotAttached."""
+    name = tidy_name(file.name or "")
     demand_room(name, owner, conversation)
     try:
-        with on_disk(file) as source, examined(source, limits()) as found:
-            return keep(found, tidied(file.name or "", NAMELESS[found.kind]), owner, conversation)
+        with on_disk(file) as source, inspect_file(source, limits()) as found:
+            return keep(found, tidy_name(file.name or "", NAMELESS[found.kind]), owner, conversation)
     except Refused as refused:
         raise NotAttached(f"“{name}” {refused}") from None
 
 
 def too_large(name: str) -> str:
-    return f"“{tidied(name)}” is too large (limit {size(settings.ATTACHMENT_SIZE)})."
+    return f"“{tidy_name(name)}” is too large (limit {size(settings.ATTACHMENT_SIZE)})."
 
 
 def demand_room(name: str, owner: User, conversation: Conversation | None, new: int = 0) -> None:
-    """For one file more, of so many bytes; raises NotAttached."""
+    """Raises NotAttached if there is no room for one more file of `new` bytes."""
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
         raise NotAttached(f"“{name}” was not attached: at most {most} files per message.")
@@ -71,7 +71,7 @@ def demand_room(name: str, owner: User, conversation: Conversation | None, new: 
 
 @contextmanager
 def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
-    """The path of an upload, whichever way it came in."""
+    """Yields the path of an upload, and writes it to disk first if it is in memory."""
     if isinstance(file, TemporaryUploadedFile):
         file.flush()
         yield Path(file.temporary_file_path())
@@ -84,7 +84,7 @@ def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
 
 
 def keep(found: Finding, name: str, owner: User, conversation: Conversation | None) -> Attachment:
-    attachment = stored(found, name)
+    attachment = store_files(found, name)
     attachment.owner, attachment.conversation = owner, conversation
     try:
         with transaction.atomic():
@@ -97,15 +97,15 @@ def keep(found: Finding, name: str, owner: User, conversation: Conversation | No
 
 
 def keep_image(content: bytes, name: str, message: Message) -> Attachment:
-    """An image that came with an answer; raises NotAttached when it cannot be read as one."""
+    """Stores an image from an answer. Raises NotAttached if it is not a readable image."""
     try:
         with NamedTemporaryFile(prefix="chatsite-") as file:
             file.write(content)
             file.flush()
-            with examined(Path(file.name), limits()) as found:
+            with inspect_file(Path(file.name), limits()) as found:
                 if found.kind != Kind.IMAGE:
                     raise NotAttached(f"“{name}” is not an image.")
-                attachment = stored(found, tidied(name))
+                attachment = store_files(found, tidy_name(name))
     except Refused as refused:
         raise NotAttached(f"“{name}” {refused}") from None
     attachment.conversation, attachment.message = message.conversation, message
@@ -113,8 +113,8 @@ def keep_image(content: bytes, name: str, message: Message) -> Attachment:
     return attachment
 
 
-def stored(found: Finding, name: str) -> Attachment:
-    """Stores the files first, and saves no row yet: a row never stands for a file that is not there."""
+def store_files(found: Finding, name: str) -> Attachment:
+    """Stores the files and returns an unsaved row: a row must never refer to a file that does not exist."""
     key = uuid4().hex
     place = f"{FOLDER}/{key[:2]}/{key}"
     for part, path in (("", found.content), (THUMBNAIL, found.thumbnail), (TEXT, found.text)):
@@ -123,7 +123,7 @@ def stored(found: Finding, name: str) -> Attachment:
                 default_storage.save(place + part, File(content))
     return Attachment(
         kind=found.kind,
-        name=named_after(name, found.media_type),
+        name=with_true_ending(name, found.media_type),
         media_type=found.media_type,
         size=found.content.stat().st_size,
         width=found.width,
@@ -141,8 +141,8 @@ ENDINGS = {
 }
 
 
-def named_after(name: str, media_type: str) -> str:
-    """The name with an ending that is true: whoever saves the file gets what its name says."""
+def with_true_ending(name: str, media_type: str) -> str:
+    """Returns the name with an ending that matches the content."""
     endings = ENDINGS.get(media_type)
     if endings is None or name.lower().endswith(endings):
         return name
@@ -155,7 +155,7 @@ def named_after(name: str, media_type: str) -> str:
 
 
 def remove(attachments: Iterable[Attachment]) -> None:
-    """Deletes attachments for good, with the files that no other one shares."""
+    """Deletes attachments for good, with the files that no other attachment shares."""
     gone = list(attachments)
     Attachment.objects.filter(pk__in=[each.pk for each in gone]).delete()
     transaction.on_commit(lambda: delete_files(gone))
@@ -169,7 +169,7 @@ def delete_files(attachments: Iterable[Attachment]) -> None:
 
 
 def sweep() -> int:
-    """Deletes drafts that were never sent, and files whose rows are gone. Returns how many files that were."""
+    """Deletes drafts that were never sent, and files without a row. Returns the number of those files."""
     unsent = Attachment.objects.filter(message=None)
     old = unsent.filter(created_at__lt=now() - timedelta(days=settings.ATTACHMENT_DRAFT_DAYS))
     remove([*old, *unsent.filter(owner=None)])

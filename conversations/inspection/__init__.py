@@ -1,7 +1,7 @@
-"""What an uploaded file really is: told from its content, made harmless, and refused in words that people can use."""
+"""Identifies uploaded files by their content, makes them harmless, or refuses them with a reason for people."""
 
-from conversations.inspection.examine import examined
-from conversations.inspection.findings import Finding, Kind, Limits, Refused
-from conversations.inspection.names import tidied
+from conversations.inspection.examine import inspect_file
+from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
+from conversations.inspection.names import tidy_name
 
-__all__ = ["Finding", "Kind", "Limits", "Refused", "examined", "tidied"]
+__all__ = ["Finding", "Kind", "FileLimits", "Refused", "inspect_file", "tidy_name"]

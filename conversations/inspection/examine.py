@@ -1,4 +1,4 @@
-"""From a file on disk to a finding: text is read here, everything else by a process that is kept on a short lead."""
+"""Inspects a file on disk: text in this process, everything else in a confined process of its own."""
 
 import json
 import logging
@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from chatsite.figures import size
-from conversations.inspection.findings import Finding, Kind, Limits, Refused
+from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
 from conversations.inspection.sniff import HEAD, kind_of
-from conversations.inspection.text import NOT_TAKEN, decoded
+from conversations.inspection.text import NOT_TAKEN, decode
 
 PATIENCE: Final = 40.0
-"""Seconds of an inspection; the limits of its process are lower."""
+"""Seconds for an inspection. The limits of its process are lower."""
 AT_A_TIME: Final = 2
-"""Inspections that run side by side; others wait, so that many uploads at once cost no more memory than two."""
+"""Inspections at the same time. Others wait, so many uploads take no more memory than two."""
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _turn = threading.BoundedSemaphore(AT_A_TIME)
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def examined(source: Path, limits: Limits) -> Iterator[Finding]:
-    """What the file is; raises Refused. What was made of it is there until the block ends."""
+def inspect_file(source: Path, limits: FileLimits) -> Iterator[Finding]:
+    """Yields the finding; raises Refused. Its files exist until the block ends."""
     length = source.stat().st_size
     if not length:
         raise Refused("is empty.")
@@ -41,10 +41,10 @@ def examined(source: Path, limits: Limits) -> Iterator[Finding]:
         kind = kind_of(file.read(HEAD))
     with TemporaryDirectory(prefix="chatsite-") as name:
         folder = Path(name)
-        yield _text(source, folder, limits) if kind is Kind.TEXT else _inspected(kind, source, folder, limits)
+        yield _text(source, folder, limits) if kind is Kind.TEXT else _inspect(kind, source, folder, limits)
 
 
-def _text(source: Path, folder: Path, limits: Limits) -> Finding:
+def _text(source: Path, folder: Path, limits: FileLimits) -> Finding:
     with source.open("rb") as file:
         start = file.read(limits.text_size + 1)
     if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -52,17 +52,17 @@ def _text(source: Path, folder: Path, limits: Limits) -> Finding:
     if len(start) > limits.text_size:
         has = f"is a text of {size(source.stat().st_size)}"
         raise Refused(f"{has}; at most {size(limits.text_size)} can be sent.")
-    (folder / "content").write_text(decoded(start), encoding="utf-8", newline="")
+    (folder / "content").write_text(decode(start), encoding="utf-8", newline="")
     return Finding(Kind.TEXT, "text/plain", folder / "content")
 
 
-def _inspected(kind: Kind, source: Path, folder: Path, limits: Limits) -> Finding:
+def _inspect(kind: Kind, source: Path, folder: Path, limits: FileLimits) -> Finding:
     question = {"kind": kind, "source": str(source), "folder": str(folder), "limits": asdict(limits)}
-    # Only what a Python process needs to start: nothing of ours is to be found there.
+    # Only what Python needs to start, and none of our secrets.
     environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
     with _turn:
         try:
-            ended = subprocess.run(  # noqa: S603 (our own module, nothing of it is anybody's input)
+            ended = subprocess.run(  # noqa: S603 (our own module, without user input)
                 [sys.executable, "-m", "conversations.inspection.worker"],
                 input=json.dumps(question).encode(),
                 capture_output=True,
@@ -73,14 +73,14 @@ def _inspected(kind: Kind, source: Path, folder: Path, limits: Limits) -> Findin
             )
         except subprocess.TimeoutExpired:
             raise Refused("took too long to read.") from None
-    return _understood(ended, kind)
+    return _read_answer(ended, kind)
 
 
-def _understood(ended: "subprocess.CompletedProcess[bytes]", kind: Kind) -> Finding:
+def _read_answer(ended: "subprocess.CompletedProcess[bytes]", kind: Kind) -> Finding:
     try:
         answer: dict[str, Any] = json.loads(ended.stdout)
     except ValueError:
-        # Ended by its limits, or by a fault of a parser.
+        # The limits ended it, or a fault of a parser.
         logger.warning(
             "An inspection ended with %s: %s", ended.returncode, ended.stderr[-500:].decode("utf-8", "replace")
         )

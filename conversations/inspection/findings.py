@@ -1,4 +1,4 @@
-"""What an inspection asks and what it finds."""
+"""The limits and the result of an inspection."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FileLimits:
     """Sizes are bytes."""
 
     size: int
@@ -23,14 +23,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is to be kept of a file: `content` instead of what was sent, and what else was made of it."""
+    """The result of an inspection. `content` replaces the uploaded file; the other files were made from it."""
 
     kind: Kind
     media_type: str
     content: Path
     thumbnail: Path | None = None
     text: Path | None = None
-    """What a PDF says, for models that take none."""
+    """The text of a PDF, for models that do not read PDF files."""
     is_text_whole: bool = True
     width: int | None = None
     height: int | None = None
@@ -38,4 +38,4 @@ class Finding:
 
 
 class Refused(Exception):
-    """A file that is not taken; its words go on from the file's name: “a.png” is damaged."""
+    """A file is refused. The message continues after the file's name: “a.png” is damaged."""

@@ -1,4 +1,4 @@
-"""Images: decoded and drawn anew, so that nothing but their pixels is kept."""
+"""Decodes and redraws images, so that only their pixels are kept."""
 
 import io
 from pathlib import Path
@@ -6,29 +6,29 @@ from typing import Final
 
 from PIL import Image, ImageCms, ImageOps
 
-from conversations.inspection.findings import Finding, Kind, Limits, Refused
+from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
 
 LONG_SIDE: Final = 1568
-"""Pixels; models shrink what is larger."""
+"""Pixels. Models shrink larger images."""
 THUMBNAIL_SIDE: Final = 640
 """Pixels: twice the size on the page, for fine screens."""
 LARGEST_PNG: Final = 1_500_000
-"""Bytes; an opaque image that is larger without loss is a photograph."""
+"""Bytes. An opaque image that is larger without loss is treated as a photograph."""
 
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP")
 
 
-def draw_anew(source: Path, folder: Path, limits: Limits) -> Finding:
-    """The image, of an animation its first one: upright, in sRGB, no larger than models look at."""
-    # Ours is the limit, and it is checked before anything is decoded.
+def draw_anew(source: Path, folder: Path, limits: FileLimits) -> Finding:
+    """Redraws the image, or the first frame of an animation: upright, in sRGB, no larger than models use."""
+    # Our own limit is checked before anything is decoded.
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(source, formats=_FORMATS) as image:
         if image.width * image.height > limits.pixels:
             has = f"has {image.width:,} × {image.height:,} pixels"
             raise Refused(f"{has}; at most {limits.pixels / 1e6:,.0f} million can be sent.")
-        drawn = _drawn(image)
+        drawn = _redraw(image)
         is_drawing = image.format in ("PNG", "GIF")
-    content, media_type = _encoded(drawn, is_drawing=is_drawing)
+    content, media_type = _encode(drawn, is_drawing=is_drawing)
     (folder / "content").write_bytes(content)
     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     drawn.save(folder / "thumbnail", "WEBP", quality=80)
@@ -39,14 +39,14 @@ def draw_anew(source: Path, folder: Path, limits: Limits) -> Finding:
     )
 
 
-def _drawn(image: Image.Image) -> Image.Image:
-    """A copy of the pixels alone, shrunk before it is turned or given other colours: that needs the least memory."""
+def _redraw(image: Image.Image) -> Image.Image:
+    """Copies the pixels alone. It shrinks the image before it rotates it or converts colours, to save memory."""
     profile = image.info.get("icc_profile")
     image.thumbnail((4 * LONG_SIDE, 4 * LONG_SIDE), Image.Resampling.BOX)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     has_alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
-    image = _in_srgb(image, profile, "RGBA" if has_alpha else "RGB")
+    image = _convert_to_srgb(image, profile, "RGBA" if has_alpha else "RGB")
     image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     image = ImageOps.exif_transpose(image)
     bare = Image.new(image.mode, image.size)
@@ -54,7 +54,7 @@ def _drawn(image: Image.Image) -> Image.Image:
     return bare
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
+def _convert_to_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
     if profile and image.mode in ("RGB", "CMYK"):
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -67,17 +67,17 @@ def _in_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Imag
     return image if image.mode == mode else image.convert(mode)
 
 
-def _encoded(image: Image.Image, *, is_drawing: bool) -> tuple[bytes, str]:
-    """Without loss what has sharp edges or lets something shine through; photographs as JPEG."""
+def _encode(image: Image.Image, *, is_drawing: bool) -> tuple[bytes, str]:
+    """Encodes drawings and transparent images without loss, and photographs as JPEG."""
     is_opaque = image.mode == "RGB"
     if is_drawing or not is_opaque:
-        content = _saved(image, "PNG")
+        content = _save(image, "PNG")
         if len(content) <= LARGEST_PNG or not is_opaque:
             return content, "image/png"
-    return _saved(image, "JPEG", quality=88, optimize=True), "image/jpeg"
+    return _save(image, "JPEG", quality=88, optimize=True), "image/jpeg"
 
 
-def _saved(image: Image.Image, form: str, **options: object) -> bytes:
+def _save(image: Image.Image, form: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""A file's name as it may be shown and given back: one part of a path, no marks that hide what it says."""
+"""Makes file names safe to show and to send: one part of a path, without hidden characters."""
 
 import unicodedata
 from typing import Final
@@ -8,8 +8,8 @@ LONGEST_NAME: Final = 100
 _LONGEST_ENDING: Final = 12
 
 
-def tidied(name: str, otherwise: str = "file") -> str:
-    """The last part of the name, without control, formatting and unassigned characters, of limited length."""
+def tidy_name(name: str, otherwise: str = "file") -> str:
+    """Returns the last part of the name, without control, formatting and unassigned characters, cut to a limit."""
     name = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = (character for character in unicodedata.normalize("NFC", name) if unicodedata.category(character)[0] != "C")
     name = " ".join("".join(kept).split())

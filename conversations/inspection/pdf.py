@@ -1,4 +1,4 @@
-"""PDF files: parsed within limits, and their text taken out for models that read no PDF."""
+"""Parses PDF files within limits and extracts their text for models that do not read PDF files."""
 
 import signal
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from typing import Final
 
 from pypdf import PdfReader
 
-from conversations.inspection.findings import Finding, Kind, Limits, Refused
+from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
 
 TEXT_PATIENCE: Final = 10.0
-"""Seconds for taking the text out; what was read by then is kept."""
+"""Seconds for extracting text. The text extracted by then is kept."""
 
 
 class _TooLong(Exception):
     pass
 
 
-def read(source: Path, folder: Path, limits: Limits) -> Finding:
+def read(source: Path, folder: Path, limits: FileLimits) -> Finding:
     reader = PdfReader(source)
     if reader.is_encrypted:
         raise Refused("is protected with a password. Remove the password, then attach the file again.")
@@ -34,7 +34,7 @@ def read(source: Path, folder: Path, limits: Limits) -> Finding:
 
 
 def _text(reader: PdfReader, size: int) -> tuple[str, bool]:
-    """What the pages say, and whether that is all of it."""
+    """Returns the text of the pages, and whether it is complete."""
     said: list[str] = []
     left, is_whole = size, True
     try:
@@ -47,14 +47,14 @@ def _text(reader: PdfReader, size: int) -> tuple[str, bool]:
                     is_whole = False
                     break
     except Exception:
-        # Whatever a page is made of that cannot be read: the file itself can still be sent.
+        # A page may be unreadable in any way. The file itself can still be sent.
         is_whole = False
     return "\n\n".join(filter(None, said)), is_whole
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Ends what takes longer, where the system has alarms; elsewhere the parent's patience ends it."""
+    """Ends the block after `seconds` if the system has alarms. Elsewhere the parent's timeout does."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise _TooLong

@@ -1,4 +1,4 @@
-"""Text files: decoded by rule, or refused as no text."""
+"""Decodes text files, or refuses files that are not text."""
 
 import codecs
 import re
@@ -12,8 +12,8 @@ _NO_TEXT: Final = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 NOT_TAKEN: Final = "is not supported. Supported: images (PNG, JPEG, GIF, WebP), PDF and text files."
 
 
-def decoded(content: bytes) -> str:
-    """UTF-8; UTF-16 if a byte order mark says so; else Western European, if it reads as text."""
+def decode(content: bytes) -> str:
+    """Decodes UTF-8, UTF-16 with a byte order mark, or else Windows-1252. Raises Refused if it is not text."""
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             text = content.decode("utf-16")

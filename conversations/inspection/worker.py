@@ -1,7 +1,7 @@
-"""The process that opens one foreign file: `python -m conversations.inspection.worker`, a question in, a finding out.
+"""Inspects one uploaded file in a process of its own: `python -m conversations.inspection.worker`, JSON in and out.
 
-Parsers of images and PDF are large and meet hostile files here. A process of their own can be given limits and
-ended, its memory goes back when it is over, and its environment holds no secrets.
+Parsers of images and PDF files are large, and the files may be hostile. A separate process has limits, can be
+ended, returns its memory when it ends, and has no secrets in its environment.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from conversations.inspection.findings import Finding, Kind, Limits, Refused
+from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
 
 MEMORY: Final = 1 << 30
 """Bytes of address space."""
@@ -21,7 +21,7 @@ LARGEST_RESULT: Final = 1 << 28
 
 
 def confine() -> None:
-    """Limits that the system enforces; where it has none, the parent's patience is left."""
+    """Sets limits that the system enforces. Without them, only the parent's timeout is left."""
     try:
         import resource
     except ImportError:
@@ -38,7 +38,7 @@ def confine() -> None:
             continue
 
 
-def finding(kind: Kind, source: Path, folder: Path, limits: Limits) -> Finding:
+def finding(kind: Kind, source: Path, folder: Path, limits: FileLimits) -> Finding:
     if kind is Kind.IMAGE:
         from conversations.inspection import image
 
@@ -51,7 +51,7 @@ def finding(kind: Kind, source: Path, folder: Path, limits: Limits) -> Finding:
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     try:
         found = finding(
-            Kind(question["kind"]), Path(question["source"]), Path(question["folder"]), Limits(**question["limits"])
+            Kind(question["kind"]), Path(question["source"]), Path(question["folder"]), FileLimits(**question["limits"])
         )
     except Refused as refused:
         return {"refused": str(refused)}

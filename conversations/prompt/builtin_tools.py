@@ -1,4 +1,4 @@
-"""The site's own tools for models: finding what was said elsewhere, and reading files that are attached here."""
+"""The site's own tools for models: search a person's conversations, and read files attached to this one."""
 
 import re
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from tools.builtin import BuiltinTool, CallContext
 from tools.results import ToolResult
 
 NEWEST = 5_000
-"""Messages that one search looks at: it ends in a known time, however much was ever said."""
+"""Messages that one search examines, which bounds its time."""
 AT_ONCE = 100
-"""Messages that are read in one go; other work on the database has its turn in between."""
+"""Messages per query; other work on the database runs in between."""
 MOST_HITS = 20
 MOST_WORDS = 10
 EXCERPT = 240
-"""Characters that are told of a message."""
+"""Characters of a message in a result."""
 LONGEST_READ = 20_000
 """Characters of a file that one call reads."""
 MOST_FILES = 50
@@ -102,7 +102,7 @@ def author(message: Message) -> str:
 
 
 def excerpt(text: str, words: Sequence[str]) -> str:
-    """What stands around the first of the words, on one line."""
+    """Returns the text around the first match, on one line."""
     line = " ".join(text.split())
     places = [place for word in words if (place := line.lower().find(word)) >= 0]
     start = max(0, min(places, default=0) - EXCERPT // 3)

@@ -1,4 +1,4 @@
-"""Attachments as a model is sent them: the same bytes for the same files, whenever and wherever they are sent."""
+"""Turns attachments into blocks for a model. The same file always gives the same bytes, for prompt caches."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -12,8 +12,8 @@ from upstreams.chat import Block
 from upstreams.models import ChatModel
 
 
-class Attached:
-    """The files of some messages, for one model; `remarks` says what the model is not sent as it is."""
+class AttachedFiles:
+    """The files of some messages, for one model. `remarks` names those that are sent in part or not at all."""
 
     def __init__(self, messages: Iterable[Message], reader: ChatModel) -> None:
         blocks = (block for message in messages for block in message.blocks)
@@ -24,17 +24,17 @@ class Attached:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """A sentence each, the same one once."""
+        """One sentence for each problem, without repetitions."""
         if not self._unseen:
             return tuple(self._said)
         what = "An image was" if self._unseen == 1 else f"{self._unseen} images were"
         return f"{what} left out: {self._reader} cannot see.", *self._said
 
-    def expanded(self, block: Mapping[str, Any]) -> Block:
-        """What a block that stands for a file is to the model, within a tool's result too; other blocks as they are."""
-        return map_block(block, self._expanded)
+    def expand(self, block: Mapping[str, Any]) -> Block:
+        """Replaces references to files, in tool results too, by the files; returns other blocks unchanged."""
+        return map_block(block, self._expand)
 
-    def _expanded(self, block: Mapping[str, Any]) -> Block:
+    def _expand(self, block: Mapping[str, Any]) -> Block:
         key = reference_in(block)
         if key is None:
             return block

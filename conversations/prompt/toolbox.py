@@ -1,4 +1,4 @@
-"""The tools of one reply: what the model is told of, what somebody has to allow first, and their work."""
+"""The tools of one reply: their definitions for the model, which calls need approval, and their results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNREADABLE = "The input of this call is no JSON object. Send it again."
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """What a person lets models use in a conversation. `decisions` are those about calls of this generation."""
+    """The tools that a person lets models use in a conversation. `decisions` are about calls of this generation."""
 
     tools: Mapping[str, Tool]
     granted: frozenset[int]
@@ -80,12 +80,12 @@ class Toolbox:
         if "raw_input" in use:
             return error(use, UNREADABLE)
         answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context)
-        content = await sync_to_async(self._kept)(answer.content, str(tool))
+        content = await sync_to_async(self._keep_images)(answer.content, str(tool))
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block
 
-    def _kept(self, content: Iterable[Block], name: str) -> list[Block]:
-        """Images are drawn anew and kept as files, like those that people attach."""
+    def _keep_images(self, content: Iterable[Block], name: str) -> list[Block]:
+        """Redraws images and stores them as files, like those that people attach."""
         kept = []
         for block in content:
             if block["type"] == "image":
@@ -99,7 +99,7 @@ class Toolbox:
 
 @dataclass(frozen=True, slots=True)
 class ToolCounts:
-    """How many tools a person could have a conversation use, and how many of them it does."""
+    """How many tools a person can use in a conversation, and how many of them are selected."""
 
     offered: int
     chosen: int
@@ -111,7 +111,7 @@ class ToolCounts:
 
 
 def definitions(conversation: Conversation, person: User | AnonymousUser) -> list[Block]:
-    """What the model is told of tools in answers to this person."""
+    """Returns the tool definitions for answers to this person."""
     return [tool.definition for tool in chosen(conversation).usable_by(person)]
 
 
@@ -129,7 +129,7 @@ def error(use: Block, words: str) -> Block:
 
 
 def unanswered(blocks: Iterable[Block]) -> list[Block]:
-    """The calls that have no result yet, in their order."""
+    """Returns the calls without a result, in their order."""
     blocks = list(blocks)
     answered = {block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"}
     return [block for block in blocks if block.get("type") == "tool_use" and block.get("id") not in answered]

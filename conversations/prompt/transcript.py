@@ -1,4 +1,4 @@
-"""A conversation as the request that asks for its next reply."""
+"""Turns a conversation into the request for its next reply."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from conversations.models import Conversation, Generation, Message, Path, Role, ThinkingMode
 from conversations.models.message import is_text, text_block
-from conversations.prompt.files import Attached
+from conversations.prompt.files import AttachedFiles
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
@@ -17,7 +17,7 @@ GO_ON = (
     "Do not repeat anything of it, and say nothing about going on."
 )
 BEYOND_ALL = 2**62
-"""A key that comes after those of all messages."""
+"""A key greater than that of any message."""
 SEVERAL_PEOPLE = (
     "Several people take part in this conversation. Each of their messages begins with its author's name and a colon."
 )
@@ -26,29 +26,29 @@ SEVERAL_PEOPLE = (
 def request_for(
     generation: Generation, message: Message, tools: Sequence[Block] = (), *, by_asking: bool = False
 ) -> ChatRequest:
-    """What to ask so that `generation` writes `message`: all that was said before it. Queries the database.
+    """Builds the request for `message` from everything before it. Queries the database.
 
-    A continuation ends with what is there already, for the model to go on with; `by_asking`
-    puts that into words, for models that do not take it.
+    A continuation ends with the text so far, which the model continues. With `by_asking`, a
+    sentence asks for that, for models that do not continue their own text.
     """
     conversation, chat_model = generation.conversation, generation.chat_model
     if chat_model is None:
         raise ValueError("A generation without a model cannot ask for anything.")
     path = Path.to(message.branch)
     earlier = list(path.remembered(before=message.pk).for_prompt())
-    # Once a second person joins, all earlier messages get their author's name: what the server has cached is of no
-    # use that one time.
+    # Once a second person joins, all earlier messages get their author's name, and the upstream's cached prompt is
+    # lost this once.
     names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
-    attached = Attached([*earlier, message], chat_model)
+    attached = AttachedFiles([*earlier, message], chat_model)
     messages = [
         chat
         for said in earlier
         for chat in as_chat_messages(said, chat_model, attached, names=names, tools=bool(tools))
     ]
     if generation.rounds:
-        messages += rounds(attached.expanded(block) for block in message.blocks)
+        messages += rounds(attached.expand(block) for block in message.blocks)
     elif generation.continues:
-        messages += rounds(attached.expanded(block) for block in continued_from(message.blocks))
+        messages += rounds(attached.expand(block) for block in continued_from(message.blocks))
     if by_asking:
         messages.append(ChatMessage("user", [text_block(GO_ON)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
@@ -59,13 +59,13 @@ def request_for(
         tools=tools,
         tool_choice=tool_choice(generation, tools),
         takes_effort=chat_model.takes_effort,
-        remarks=(*attached.remarks, *forgotten(path, earlier), *left_behind(earlier, chat_model)),
+        remarks=(*attached.remarks, *describe_trimming(path, earlier), *describe_lost_thinking(earlier, chat_model)),
         **parameters_of(conversation),
     )
 
 
 def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
-    """What a person set holds for how an answer begins; made to call a tool each time, the model would never end."""
+    """Applies the choice only to the first call of an answer: a model forced to use tools would never end."""
     choice = generation.conversation.tool_choice
     is_known = choice in ("auto", "any", "none") or any(tool["name"] == choice for tool in tools)
     if not is_known or (choice != "none" and (generation.rounds or generation.continues)):
@@ -74,7 +74,7 @@ def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
 
 
 def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
-    """An answer in the turns that it took: the results of tools are told to the model, each time after what it said."""
+    """Splits an answer into messages: each time tools were called, their results follow as a user message."""
     said: list[ChatMessage] = []
     for block in blocks:
         role: Literal["user", "assistant"] = "user" if block.get("type") == "tool_result" else "assistant"
@@ -86,37 +86,37 @@ def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
 
 
 def request_at(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
-    """What would be asked at the end of a path. Nothing is said yet, which a single sign stands for."""
+    """Builds the next request at the end of a path. A single character stands for the message not yet written."""
     owed = Generation(conversation=path.conversation, chat_model=chat_model)
     request = request_for(owed, Message(pk=BEYOND_ALL, branch=path.branch), tools)
     return replace(request, messages=[*request.messages, ChatMessage("user", [text_block("?")])])
 
 
-def forgotten(path: Path, told: list[Message]) -> list[str]:
-    if not told or not told[0].memory_begins:
+def describe_trimming(path: Path, messages: list[Message]) -> list[str]:
+    if not messages or not messages[0].memory_begins:
         return []
-    count = path.messages.filter(pk__lt=told[0].pk).count()
+    count = path.messages.filter(pk__lt=messages[0].pk).count()
     return [f"The oldest {count} messages were left out, to fit into what the model can remember."] if count else []
 
 
-def left_behind(told: list[Message], reader: ChatModel) -> list[str]:
-    """Said once, when a conversation moves to another provider: what only the one before could read stays there."""
-    answers = [message for message in told if message.role == Role.ASSISTANT]
+def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[str]:
+    """Returns a remark if this reply is the first of another provider, which cannot read the thinking so far."""
+    answers = [message for message in messages if message.role == Role.ASSISTANT]
     if not answers or not is_foreign(answers[-1], reader):
         return []
     foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
     if all(is_text(block) or block.get("type") in TOOLS for block in foreign):
         return []
-    return [f"What the models before had thought is not told to {reader}, which could not read it."]
+    return [f"What the models before had thought is not messages to {reader}, which could not read it."]
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
-    """Whether a last message of the model's own is gone on with; elsewhere it begins another one."""
+    """Whether the model continues a last message of its own. Others begin a new one."""
     return chat_model.provider.protocol == ProtocolName.ANTHROPIC and not request.thinks
 
 
 def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What a continuation goes on from: up to the last text, which must not end in white space to be gone on with."""
+    """Returns the blocks up to the last text, without white space at its end: upstreams refuse to continue that."""
     said = [dict(block) for block in blocks]
     while said and not is_text(said[-1]):
         said.pop()
@@ -126,14 +126,14 @@ def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
-    """What the model's protocol or limits do not allow, a sentence each; each names its field."""
+    """Returns a sentence for each parameter that the model's protocol or limits do not allow."""
     return [
         problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)
     ]
 
 
 def parameters_of(conversation: Conversation) -> dict[str, Any]:
-    """What a person set on the conversation, under the names that ChatRequest gives it."""
+    """Returns the conversation's settings as fields of ChatRequest."""
     return {
         "max_tokens": conversation.max_tokens,
         "temperature": conversation.temperature,
@@ -149,20 +149,20 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
 
 
 def as_chat_messages(
-    message: Message, reader: ChatModel, attached: Attached, *, names: bool, tools: bool
+    message: Message, reader: ChatModel, attached: AttachedFiles, *, names: bool, tools: bool
 ) -> list[ChatMessage]:
-    """None for what has nothing to say to the model, such as a reply that failed before its first word.
+    """Returns no messages if nothing can be sent, such as for a reply that failed before its first word.
 
-    Without `tools` in the request, servers take no calls of them either.
+    Without `tools` in the request, servers refuse calls of them too.
     """
     said = list(sendable(message.blocks, foreign=is_foreign(message, reader), tools=tools))
     if not said:
         return []
     if message.role == Role.ASSISTANT:
-        return rounds(attached.expanded(block) for block in said)
-    blocks = [attached.expanded(block) for block in said]
+        return rounds(attached.expand(block) for block in said)
+    blocks = [attached.expand(block) for block in said]
     if names:
-        # The name comes first, also before what was attached; a text alone is one block with it.
+        # The name comes first, before attachments too. Text that comes first shares a block with it.
         name = f"{message.author or 'Former user'}:"
         if is_text(said[0]):
             blocks[0] = text_block(f"{name} {blocks[0]['text']}")
@@ -172,7 +172,7 @@ def as_chat_messages(
 
 
 def is_foreign(message: Message, reader: ChatModel) -> bool:
-    """Written by another provider's model: its signatures mean nothing to this one."""
+    """Whether another provider's model wrote the message, whose signatures this one cannot read."""
     if message.role == Role.USER:
         return False
     writer = message.generation.chat_model if message.generation else None
@@ -183,7 +183,7 @@ TOOLS = ("tool_use", "tool_result")
 
 
 def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
-    """Text that says something, and calls of our tools; everything else only to the provider whose it is."""
+    """Yields text that is not blank, and tool calls. Other blocks go only to the provider that made them."""
     for block in blocks:
         if is_text(block):
             if block["text"].strip():

@@ -1,4 +1,4 @@
-"""How much of a model's context window a conversation takes up, and from where on it would fit again."""
+"""Measures how full a conversation's context window is, and finds what to drop so that it fits again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
 
 KEPT_SHARE = 0.5
-"""Of the window, when something is left out: much at once, and seldom, since each time the cached prompt is lost."""
+"""The share of the window that is kept when messages are dropped. Each time the cached prompt is lost, so many go
+at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """`tokens` of what would be asked, of a window that may not be known; `reserve` is for the answer."""
+    """The tokens of the next request, and the window if it is known. `reserve` is kept free for the answer."""
 
     tokens: int
     window: int | None
@@ -29,12 +30,12 @@ class Fill:
 
     @property
     def share(self) -> int:
-        """Of a ring that can be no more than full."""
+        """The percentage, at most 100, for a ring that cannot be more than full."""
         return min(100, self.percent or 0)
 
     @property
     def room(self) -> int | None:
-        """Tokens that can still be said; negative when the next turn does not fit."""
+        """Free tokens; negative if the next turn does not fit."""
         return None if self.window is None else self.window - self.reserve - self.tokens
 
     @property
@@ -45,51 +46,51 @@ class Fill:
 def fill_of(
     path: Path, chat_model: ChatModel, counted: int | None = None, tools: Sequence[Mapping[str, Any]] = ()
 ) -> Fill:
-    """By the upstream's count, if there is one; else estimated. Queries the database."""
-    told = list(path.remembered().for_prompt())
-    tokens = estimate(told, path.conversation, chat_model, tools) if counted is None else counted
+    """Uses the upstream's count if there is one, and an estimate otherwise. Queries the database."""
+    messages = list(path.remembered().for_prompt())
+    tokens = estimate(messages, path.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
     return Fill(tokens, window, reserve(path.conversation, window), is_counted=counted is not None)
 
 
 def reserve(conversation: Conversation, window: int | None) -> int:
-    """What the answer may take up, but never more than half."""
+    """Returns the tokens that the answer may have, at most half of the window."""
     budget = conversation.thinking_budget if conversation.thinking == ThinkingMode.BUDGET else None
     wanted = conversation.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0)
     return wanted if window is None else min(wanted, window // 2)
 
 
 def estimate(
-    told: Sequence[Message],
+    messages: Sequence[Message],
     conversation: Conversation,
     chat_model: ChatModel,
     tools: Sequence[Mapping[str, Any]] = (),
 ) -> int:
-    """From what the upstream reported of the latest answer, if this model wrote it; what came after it is guessed."""
-    for place in reversed(range(len(told))):
-        reply = told[place].generation
+    """Adds an estimate of later messages to what the upstream reported for this model's latest answer."""
+    for place in reversed(range(len(messages))):
+        reply = messages[place].generation
         if reply and not reply.rounds and reply.chat_model_id == chat_model.pk and reply.prompt_tokens:
-            # An answer from before something was left out says nothing of what is left.
-            if told[0].memory_begins and told[place].revision <= told[0].revision:
+            # The figures of an answer from before the last trimming include messages that were dropped.
+            if messages[0].memory_begins and messages[place].revision <= messages[0].revision:
                 break
             said = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
-            return said + sum(map(tokens_in, told[place + 1 :]))
+            return said + sum(map(tokens_in, messages[place + 1 :]))
     before = estimate_text(conversation.system_prompt) + sum(estimate_text(str(tool)) for tool in tools)
-    return before + sum(map(tokens_in, told))
+    return before + sum(map(tokens_in, messages))
 
 
-def kept_from(told: Sequence[Message], tokens: int, window: int | None) -> Message | None:
-    """The first message to remember, so that about half of the window is free; None when nothing can be left out.
+def find_first_to_keep(messages: Sequence[Message], tokens: int, window: int | None) -> Message | None:
+    """Returns the first message to keep so that half of the window is free; None if nothing can be dropped.
 
-    `tokens` is what all of them come to; the latest turn is always kept.
+    `tokens` is the total of all messages. The latest turn is always kept.
     """
-    sizes = [tokens_in(message) for message in told]
+    sizes = [tokens_in(message) for message in messages]
     scale = tokens / max(1, sum(sizes))
     most = KEPT_SHARE * min(filter(None, (window, tokens)), default=0)
-    turns = [place for place, message in enumerate(told) if message.role == Role.USER]
+    turns = [place for place, message in enumerate(messages) if message.role == Role.USER]
     left = [total * scale for total in accumulate(reversed(sizes))][::-1]
     fitting = next((place for place in turns if left[place] <= most), turns[-1] if turns else 0)
-    return told[fitting] if fitting else None
+    return messages[fitting] if fitting else None
 
 
 def tokens_in(message: Message) -> int:

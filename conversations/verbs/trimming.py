@@ -35,7 +35,7 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
 def move_start(path: Path, chat_model: ChatModel) -> Message | None:
     told = list(path.remembered().for_prompt())
     tokens = window.estimate(told, path.conversation, chat_model)
-    first = window.kept_from(told, tokens, chat_model.context_window)
+    first = window.find_first_to_keep(told, tokens, chat_model.context_window)
     if first:
         clear_starts(path)
         Message.objects.filter(pk=first.pk).update(memory_begins=True, revision=path.conversation.revision)

@@ -14,7 +14,7 @@ from conversations import uploads
 from conversations.access import conversation_or_404
 from conversations.models import Attachment, Conversation
 from conversations.models.attachment import THUMBNAIL
-from conversations.upload_handlers import turned_away
+from conversations.upload_handlers import list_dropped_files
 from conversations.views.unsent import is_posted, save_text
 
 PROTECTION: Final = {
@@ -44,7 +44,7 @@ def accept_files(
     request: AuthenticatedRequest, conversation: Conversation | None
 ) -> tuple[list[Attachment], list[str]]:
     """Attaches the files of a request. Returns them, and a sentence about each refused one."""
-    attached, refusals = [], [uploads.too_large(name) for name in turned_away(request)]
+    attached, refusals = [], [uploads.too_large(name) for name in list_dropped_files(request)]
     for file in request.FILES.getlist("files"):
         try:
             attached.append(uploads.attach(file, request.user, conversation))

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from PIL import Image
 
 from accounts.models import User
-from conversations.inspection import tidied
+from conversations.inspection import tidy_name
 from conversations.models import Attachment, Conversation
 from conversations.models.attachment import TEXT, THUMBNAIL
 from tests import files
@@ -95,7 +95,7 @@ async def test_one_that_is_refused_keeps_no_other_from_coming(
     ],
 )
 def test_names_have_no_path_no_marks_and_an_end(sent_as: str, kept_as: str) -> None:
-    assert tidied(sent_as, "text.txt") == kept_as
+    assert tidy_name(sent_as, "text.txt") == kept_as
 
 
 async def test_a_name_is_shown_as_words(browser: Opening, ada: User, conversation: Conversation) -> None:
