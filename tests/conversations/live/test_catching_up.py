@@ -1,4 +1,4 @@
-"""Coming late, coming back, missing something: one case, and always the same page in the end."""
+"""Late, reconnected or missing a frame: it is one case, and the page is always the same in the end."""
 
 from itertools import count
 
@@ -40,7 +40,7 @@ def queue_of(conversation: Conversation) -> Queue:
 
 
 def lose(queue: Queue, number: int) -> None:
-    """Lets the frame of this number, of those of a growing reply, never arrive."""
+    """Drops one frame of a growing reply, by its number."""
     offer, numbers = queue.offer, count()
 
     def lossy(frame: Frame) -> None:
@@ -75,7 +75,7 @@ async def test_a_latecomer_sees_a_running_answer_from_its_beginning(
     server.step(2)
     await early.until(lambda page: page.has(message) and page.text(message) == "One two")
     late = await (await browser(ben)).open(conversation)
-    # A page that was drawn before the turn was posted, and comes to its socket only now.
+    # The page was rendered before the turn was posted, and its socket connects only now.
     assert not waiting.page.has(message)
     assert await waiting.connect()
     for tab in (late, waiting):
@@ -212,7 +212,7 @@ async def test_a_viewer_who_connects_as_an_answer_is_booked_sees_that_it_has_end
         reply.relay.carry(batch)
     away = await (await browser(ada)).load(conversation)
     booked = await sync_to_async(book)(reply.relay, Ending(State.COMPLETE))
-    # Nobody was told yet: one page was drawn before, one after.
+    # Nothing was announced yet: one page was rendered before, one after.
     tabs = [away, await (await browser(ada)).load(conversation)]
     assert [tab.page.state(message) for tab in tabs] == ["running", "complete"]
     for tab in tabs:
@@ -235,7 +235,7 @@ async def test_frames_about_other_things_survive_a_gap_in_a_reply(
     replies.local.show(reply)
     await tab.read()
     lose(queue_of(conversation), 0)
-    # Nobody reads between these, so all of them are taken at once.
+    # Nothing is read in between, so all frames are taken at once.
     reply.relay.carry(BATCHES[0])
     hub.publish(person_topic(ada.pk), Frame(partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
     reply.relay.carry(BATCHES[1])
@@ -246,7 +246,7 @@ async def test_frames_about_other_things_survive_a_gap_in_a_reply(
 
 
 def cuts() -> list[list[list[ReplyEvent]]]:
-    """The same reply in fewer and fewer, longer batches."""
+    """The same reply in fewer, longer batches."""
     events = [event for batch in BATCHES for event in batch]
     sizes = (1, 2, 3, 5, len(events))
     return [[events[start : start + size] for start in range(0, len(events), size)] for size in sizes]

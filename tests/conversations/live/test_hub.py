@@ -1,4 +1,4 @@
-"""This process's viewers: everybody hears everything, in order, or knows that they did not."""
+"""Every viewer of this process gets all frames in order, or learns that some are missing."""
 
 import asyncio
 from threading import Thread

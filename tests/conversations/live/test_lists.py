@@ -1,4 +1,4 @@
-"""The list of conversations beside every page: it changes while one looks at it."""
+"""The list of conversations is live on every page."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def first_page(browser: Browser) -> Viewer:
 
 @pytest.fixture(params=["the first page", "another conversation", "the conversation itself"])
 def place(request: pytest.FixtureRequest, browser: Opening, conversation: Conversation) -> Place:
-    """Opens somebody's tab where they may be when something happens in the conversation."""
+    """Opens a person's tab on the page where they are when something happens in the conversation."""
 
     async def opened(person: User) -> Viewer:
         theirs = await browser(person)

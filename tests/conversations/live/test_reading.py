@@ -1,4 +1,4 @@
-"""Reading on: the list of conversations, older messages, and a message as it was written."""
+"""Reading: the list of conversations, older messages, and the Markdown of a message."""
 
 import itertools
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def begin(person: User, count: int) -> list[str]:
 
 
 def read_to_the_end(browser: Client, address: str = "/conversations/") -> list[str]:
-    """All titles of a person's list, as somebody reads them who scrolls to its end."""
+    """All titles of a person's list, by scrolling to its end."""
     found: list[str] = []
     while address:
         source = browser.get(address).content
@@ -222,7 +222,7 @@ async def test_two_turns_at_once_leave_one_row_in_the_list(
         hub.leave(listening)
         return [frame.html for frame in await listening.take()]
 
-    # What two turns tell, in turn, as the threads of two requests may.
+    # The frames of two turns alternate, as two threads may publish them.
     for first, second in zip(await told(), await told(), strict=True):
         tab.page.apply(first)
         tab.page.apply(second)
@@ -240,7 +240,7 @@ def test_signing_in_again_leads_back_to_the_conversation(
 
 
 def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, moment: int) -> tuple[Page, bool]:
-    """The page, during whose drawing the answer ends just before the query of this number; whether there was one."""
+    """A page during whose rendering the answer ends just before this query, and whether there was such a query."""
     queries = itertools.count()
 
     def watch(execute: Any, *query: Any) -> Any:

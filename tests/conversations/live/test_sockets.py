@@ -138,7 +138,7 @@ async def test_a_tab_without_access_is_closed_after_a_while(
 
 @asynccontextmanager
 async def slow_database() -> AsyncIterator[None]:
-    """What tabs ask the database waits for as long as this lasts, as it does behind a saving that waits for a lock."""
+    """Queries of tabs wait while this lasts, as they would behind a write that waits for a lock."""
     goes_on = threading.Event()
     waiting = asyncio.ensure_future(sync_to_async(goes_on.wait)())
     try:
@@ -224,7 +224,7 @@ async def test_a_slow_tab_is_closed_too_when_access_ends(
     await tab.settle()
     [queue] = hub._viewers[conversation_topic(conversation.pk)]
     await remove(browser, tab, ben, conversation)
-    # Asked to check, and then so much said that the request to check was dropped with the rest.
+    # The request to check was dropped, as too many frames followed it.
     for _ in range(2 * queue._room):
         hub.publish(conversation_topic(conversation.pk), Frame("secret"))
     assert await tab.until_closed() == NO_ACCESS
@@ -237,7 +237,7 @@ async def test_a_tab_that_cannot_be_updated_is_closed_so_that_it_reconnects(
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     await Conversation.objects.filter(pk=conversation.pk).adelete()
-    # A gap: something has to be caught up on, and cannot be.
+    # After this gap, the tab has to catch up and cannot.
     hub.publish(conversation_topic(conversation.pk), Frame("never shown", relay=1, seq=7))
     assert await tab.until_closed() == OUR_FAULT
 

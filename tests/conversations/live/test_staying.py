@@ -1,4 +1,4 @@
-"""Long on one page: what was passed on counts as known, so that a gap costs no more than what was missed."""
+"""On a page that is open for long, a gap costs only what was missed."""
 
 from uuid import UUID
 
@@ -61,7 +61,7 @@ async def test_frames_that_arrive_with_a_gap_do_not_count_as_seen(
     await tab.settle()
     await tell(await said(conversation, ada, 0, model))
     unheard = await said(conversation, ada, 1, model)
-    # Nobody reads between these, so all of them are taken at once.
+    # Nothing is read in between, so all frames are taken at once.
     for frame in (Frame("never shown", revision=unheard.revision), Frame("", revision=unheard.revision), GAP):
         hub.publish(conversation_topic(conversation.pk), frame)
     await tab.settle()
@@ -69,7 +69,7 @@ async def test_frames_that_arrive_with_a_gap_do_not_count_as_seen(
 
 
 async def said(conversation: Conversation, person: User, number: int, model: ChatModel) -> Conversation:
-    """A question and its answer that nobody was told of yet; returns the conversation as it was then."""
+    """A question and its answer, not announced yet. Returns the conversation at that revision."""
     await aexchange(await sync_to_async(Path.through)(conversation), person, f"Q{number}", f"A{number}", model)
     return await Conversation.objects.aget(pk=conversation.pk)
 
@@ -103,5 +103,5 @@ async def test_every_act_reaches_viewers_of_other_branches(
         before = len(each.messages)
         hub.publish(conversation_topic(conversation.pk), GAP)
         await each.settle()
-        # The line in the list of conversations changes a moment after the answer has ended.
+        # The row in the list changes a moment after the answer has ended.
         assert [message for message in each.messages[before:] if "conversation-row" not in message] == []

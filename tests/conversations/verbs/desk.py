@@ -1,4 +1,4 @@
-"""A desk to use tools at: somebody's tab, a model that calls tools, and a real server that has them."""
+"""A person's tab, a model that calls tools, and a real server that has them."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class Desk:
 
     @sync_to_async
     def use(self, name: str, **changes: Any) -> Tool:
-        """Chooses a tool of the drawer for the conversation; it runs at once."""
+        """Chooses a tool of the drawer that needs no approval."""
         drawer, _ = ToolServer.objects.get_or_create(name="Drawer", defaults={"url": self.drawer.url})
         fields = {"wire_name": f"drawer__{name}", "input_schema": {"type": "object"}, "ask_first": False} | changes
         tool: Tool = drawer.tools.create(name=name, is_allowed=True, **fields)
@@ -33,11 +33,11 @@ class Desk:
         return tool
 
     def calls(self, *calls: Call, text: str = "", thinking: str = "") -> None:
-        """The model's next reply ends in these calls."""
+        """Has the model's next reply end in these calls."""
         self.server.stream(*calling(self.server.protocol, *calls, text=text, thinking=thinking))
 
     async def ask(self, text: str = "Well?") -> Generation:
-        """Says it; returns when the answer has begun."""
+        """Posts a turn. Returns once the answer has begun."""
         answer = await self.browser.say(self.conversation, text)
         assert answer.status_code == 201, answer.text
         reply = await last_reply(self.conversation)
@@ -45,7 +45,7 @@ class Desk:
         return reply
 
     async def asked(self, text: str = "Well?") -> Generation:
-        """Says it; returns when the answer has ended, or waits for somebody."""
+        """Posts a turn. Returns once the answer has ended or needs approval."""
         await self.until_over(await self.ask(text))
         return await last_reply(self.conversation)
 
@@ -79,7 +79,7 @@ async def decide(browser: Browser, reply: Generation, call: str, answer: str) ->
 
 
 def progress(tab: Viewer) -> list[str | None]:
-    """How far the calls are, from top to bottom."""
+    """The progress of the calls, from top to bottom."""
     return [card.get("data-progress") for card in tab.page.find(".tool-call")]
 
 
@@ -88,7 +88,7 @@ def kinds(reply: Generation) -> list[str]:
 
 
 def sent(server: ModelServer, request: int = -1) -> list[dict[str, Any]]:
-    """The messages, without the marks of what may be cached."""
+    """The messages, without cache markers."""
     messages: list[dict[str, Any]] = server.requests[request].json["messages"]
     for message in messages:
         for block in message["content"] if isinstance(message["content"], list) else []:

@@ -1,4 +1,4 @@
-"""Conversations that a model's memory can be too small for, and what is seen of that."""
+"""Conversations that may be too long for a context window, and what people see of that."""
 
 import re
 from typing import Any
@@ -16,11 +16,11 @@ from tests.viewers import Browser, Viewer
 from upstreams.models import ChatModel
 
 PAGE_OF_TEXT = "word " * 400
-"""500 tokens, as estimated."""
+"""Estimated as 500 tokens."""
 
 
 def fill(conversation: Conversation, owner: User, model: ChatModel, turns: int, size: int = 1) -> None:
-    """So many turns, and an answer to each, of so many pages."""
+    """Adds turns with their answers, each of `size` pages."""
     path = Path.through(conversation)
     for number in range(turns):
         said = add_message(path.branch, path.tail(), author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}")
@@ -38,7 +38,7 @@ async def full(conversation: Conversation, owner: User, model: ChatModel, turns:
 
 
 async def gauge(browser: Browser, conversation: Conversation, **query: Any) -> tuple[str, str]:
-    """What stands under the message field, and what is offered above it, if anything is."""
+    """The gauge under the message field, and the offer above it, if there is one."""
     answer = await browser.http.get(f"/conversations/{conversation.pk}/context/", params=query)
     assert answer.status_code == 200
     page = fragment(answer.text)
@@ -48,7 +48,7 @@ async def gauge(browser: Browser, conversation: Conversation, **query: Any) -> t
 
 
 def told(server: ModelServer) -> list[str]:
-    """The first words of what the model was told last."""
+    """The first words of the messages that the model got last."""
     return [
         re.match(r"\w+ ?\d*", message["content"][0]["text"])[0]  # type: ignore[index]
         for message in server.requests[-1].json["messages"]

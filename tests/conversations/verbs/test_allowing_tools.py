@@ -1,4 +1,4 @@
-"""Some tools have to be allowed first, by the person whose answer they are for."""
+"""Some tools need approval by the person whose answer they are for."""
 
 import pytest
 from asgiref.sync import sync_to_async

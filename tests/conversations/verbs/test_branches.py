@@ -1,4 +1,4 @@
-"""The laws of branches: a path is what walking back from its end finds, whatever the tree."""
+"""The laws of branches: in any tree, a path is what walking back from its end finds."""
 
 import random
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def grow(conversation: Conversation, author: User, seed: int, model: ChatModel |
 
 
 def fork(answer: Message, model: ChatModel | None) -> Branch:
-    """An answer asked for again, which nobody begins to write; returns its branch."""
+    """Retries an answer, without starting the reply. Returns its branch."""
     answer.conversation = Conversation.objects.get(pk=answer.conversation_id)
     branch = fork_branch(answer, model)
     owe_reply(branch, answer.parent_id, model, None)
@@ -54,7 +54,7 @@ afork = sync_to_async(fork)
 
 
 def walked(branch: Branch) -> list[int]:
-    """From a branch's last message back to the first, by each one's parent, and turned around."""
+    """The messages from the first to a branch's last one, by following their parents back."""
     at = branch.messages.order_by("pk").last()
     way = []
     while at is not None:
@@ -109,7 +109,7 @@ def test_versions_have_the_same_message_before_them(ada: User, conversation: Con
         same_place = [other.pk for other in everything if other.parent_id == message.parent_id]
         assert [version.pk for version in message.versions] == same_place
         assert same_place[message.number - 1] == message.pk
-        # Each of them lies on the path to its own branch, where a link to it leads.
+        # A link to a version leads to its own branch, whose path must include it.
         for version in message.versions:
             assert Path.to(version.branch).includes(version.branch_id, version.pk)
 

@@ -1,4 +1,4 @@
-"""Changing a conversation itself: its title, its settings, and whether it is there at all."""
+"""Changing a conversation itself: its title, its settings, deleting and restoring it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ HTMX = {"hx-request": "true"}
 
 
 def errors(source: bytes) -> dict[str, str]:
-    """What a form says is wrong, by the name of the field it is said of."""
+    """The errors of a form, by the name of the field."""
     document = html.fragment_fromstring(source.decode(), create_parent="div")
     found = {}
     for field in document.cssselect("[aria-invalid=true], [aria-invalid='']"):

@@ -1,4 +1,4 @@
-"""Which tools a conversation may use, chosen in its settings: one's own choice leaves that of others alone."""
+"""Choosing the tools of a conversation in its settings. One person's choice leaves other people's tools alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture
 def tool() -> Callable[..., Tool]:
-    """`tool("echo")` is one that everybody may use."""
+    """`tool("echo")` makes a tool that everybody may use."""
     server = ToolServer.objects.create(name="Drawer", url="http://127.0.0.1:9/mcp")
 
     def made(name: str, *, only_for: User | None = None, **changes: Any) -> Tool:

@@ -1,4 +1,4 @@
-"""Continue: an answer that was cut goes on in the same message, as if it had never been cut."""
+"""Continue: an answer that was cut off continues in the same message, as if it never had been."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def broken_off(server: ModelServer, *pieces: str) -> Iterable[Step]:
-    """So much of a reply, after which the connection is cut."""
+    """The beginning of a reply, after which the connection breaks."""
     wire = reply_wire(server.protocol, pieces)
     last = max(index for index, event in enumerate(wire) if is_text(event))
     return [*wire[: last + 1], Abort()]
 
 
 async def cut(tab: Viewer, conversation: Conversation, server: ModelServer, *pieces: str) -> int:
-    """Somebody asks and gets so much of an answer; returns its message."""
+    """Asks, and gets only part of an answer. Returns its message."""
     server.forget()
     server.stream(*broken_off(server, *pieces))
     reply = await answered(tab, conversation, "Well?")
@@ -46,7 +46,7 @@ async def text_of(message: int) -> str:
 
 
 def asked_last(server: ModelServer) -> tuple[str, str]:
-    """The role and the text of the last message that the model was sent."""
+    """The role and text of the last message that the model got."""
     return server.requests[-1].json["messages"][-1]["role"], told(server)[-1]
 
 

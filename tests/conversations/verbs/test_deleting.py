@@ -1,4 +1,4 @@
-"""Deleting a message: gone for everybody and for models, and back again when it is undone."""
+"""Deleting a message removes it for people and models; undo restores it."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -62,7 +62,7 @@ async def test_undo_restores_the_message_in_its_place(
     for tab in tabs:
         await tab.until(lambda page: page.has(messages[2]))
         assert (tab.page.messages, tab.page.text(messages[2])) == (messages, "Question 2")
-    # Somebody whose page was drawn meanwhile gets it as well.
+    # A page that was rendered in the meantime gets it too.
     assert await away.connect()
     await away.until(lambda page: page.has(messages[2]))
     assert away.page.messages == messages

@@ -1,4 +1,4 @@
-"""Deleting one of several versions: its place leads to those that are left, live and after a reload."""
+"""Deleting one of several versions leaves links to the others, live and after a reload."""
 
 import pytest
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def asked_again(tab: Viewer, conversation: Conversation, message: int, *, verb: str = "retries") -> Viewer:
-    """Another version of a message, read by who asked for it."""
+    """Another version of a message, in the tab of the person who asked for it."""
     there = await follow(tab.browser, await act(tab.browser, conversation, message, verb, text="Well, then?"))
     await until_it_says(there, (await last_reply(conversation)).message_id, "Yes.")
     return there
 
 
 def place(page: Page, message: int) -> tuple[str, dict[str, str]]:
-    """What stands in a deleted message's place, and where its arrows lead; both empty when nothing does."""
+    """The text in place of a deleted message, and the links of its arrows. Both are empty if there is nothing."""
     return (page.article(message), neighbours(page, message)) if page.has(message) else ("", {})
 
 

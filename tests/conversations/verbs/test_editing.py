@@ -1,4 +1,4 @@
-"""Editing what one said: it is said differently on a branch of its own, and what was said stays."""
+"""Editing a message: the new text is on a branch of its own, and the old one stays."""
 
 import pytest
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer:
-    """Ada's, on a conversation that nothing was said in yet."""
+    """Ada's tab, on a conversation without messages."""
     return await (await browser(ada)).open(conversation)
 
 

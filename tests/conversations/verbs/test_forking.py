@@ -1,4 +1,4 @@
-"""New conversation from here: what was said up to a message, copied into a conversation of one's own."""
+"""Forking: everything up to a message is copied into a conversation of the person's own."""
 
 import pytest
 from asgiref.sync import sync_to_async

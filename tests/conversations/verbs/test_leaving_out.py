@@ -1,4 +1,4 @@
-"""What can be done when the model's memory is full: offered, visible, never a silent cut."""
+"""When the context window is full, people are offered a way on, and nothing is cut silently."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -24,7 +24,7 @@ async def test_when_the_next_turn_does_not_fit_trimming_is_offered_and_posting_s
     assert "Summarise into a new conversation" in offer
     server.say("Yes.")
     await ask(await adas.open(conversation), conversation)
-    # Nobody has said that anything is to be left out.
+    # Nobody has asked to trim anything.
     assert told(server)[0] == "Question 0"
 
 
@@ -95,7 +95,7 @@ async def test_a_conversation_that_is_set_to_trim_itself_does_so_without_asking(
     await ask(tab, conversation, "And now?")
     begin = await Message.objects.aget(memory_begins=True)
     assert begin.text[:10] == told(server)[0] == "Question 2"
-    # What was filled in behind the tab's back is on a page that is loaded now.
+    # The rows were added behind the tab's back, so the page is loaded again.
     tab = await tab.browser.load(conversation)
     assert "no longer in context" in tab.page.article(begin.pk)
 

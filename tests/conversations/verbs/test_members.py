@@ -1,4 +1,4 @@
-"""Who is in a conversation: let in by its owner, removed, leaving, and what each of them sees and hears."""
+"""The members of a conversation: adding, removing, leaving, and what each of them sees."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -23,7 +23,7 @@ SHUT_OUT = 4403
 
 @pytest.fixture
 def alone(ada: User) -> Conversation:
-    """Ada's, with nobody else in it."""
+    """Ada's conversation, without other members."""
     return turns.begin(ada)
 
 
@@ -252,7 +252,7 @@ async def test_names_are_shown_and_sent_unchanged(
     assert words(adas.page.one(f"#m{said}-name")) == name
     members = Page((await adas.browser.get(f"/conversations/{conversation.pk}/members/")).text)
     assert name in words(members.find(".people-name")[1])
-    # Removed and let in again, by that very name.
+    # The person is removed, and added again under that name.
     await remove(adas.browser, conversation, ben)
     assert (await let_in(adas.browser, conversation, name)).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Speaking: what is typed is checked, kept whatever happens, and ends up in one order for all."""
+"""Posting a turn: it is checked, it is never lost, and its place is the same for all."""
 
 import asyncio
 from uuid import uuid4
@@ -22,7 +22,7 @@ def alert(source: str) -> str:
 
 
 def typed(source: str) -> str:
-    """What stands in the composer of a page."""
+    """The text in the composer of a page."""
     [box] = html.document_fromstring(source).cssselect("#message")
     text: str = box.text or ""
     return text.removeprefix("\n")
@@ -181,7 +181,7 @@ async def test_turns_posted_at_once_have_the_same_order_for_all(
         await tab.until_over(last)
         await tab.until(lambda page: len(page.messages) == 16)
         assert tab.page.messages == order
-    # Every turn is a question and its answer, and nobody's came between the two.
+    # No turn came between another one's question and answer.
     roles = [message.role async for message in Message.objects.order_by("pk")]
     assert roles == ["user", "assistant"] * 8
     assert {generation.state async for generation in Generation.objects.all()} == {"complete"}

@@ -1,4 +1,4 @@
-"""Retry: another answer in the place of one, which is kept and can be gone back to."""
+"""Retry: another answer in place of one, which is kept."""
 
 import asyncio
 
@@ -128,7 +128,7 @@ async def test_another_model_answers_when_it_is_chosen(
         second = (await last_reply(conversation)).message_id
         await until_it_says(new, second, "From another.")
     assert "Other model" in new.page.article(second) and "Other model" not in tab.page.article(first)
-    # It is the one that answers from now on.
+    # This model answers from now on.
     assert new.page.one("#model option[selected]").get("value") == str(chosen.pk)
 
 
@@ -155,7 +155,7 @@ async def test_an_earlier_answer_is_retried_without_what_followed(
     new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     await until_it_says(new, (await last_reply(conversation)).message_id, "Other first.")
     assert (texts(new.page), told(server)) == (["One?", "Other first."], ["One?"])
-    # Both branches go on, each for itself.
+    # Both branches continue independently.
     await answered(new, conversation, "And on?")
     assert told(server) == ["One?", "Other first.", "And on?"]
     old = await shown(tab.browser, neighbours(new.page, new.page.messages[1])["Previous version"])

@@ -1,4 +1,4 @@
-"""A new conversation that begins with a summary."""
+"""Beginning a conversation with a summary of another one."""
 
 import pytest
 
