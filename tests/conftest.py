@@ -1,4 +1,4 @@
-"""The people of the tests, Ada and Ben in the team and Mallory outside, and a site that is quick to sign in to."""
+"""The people of the tests (Ada and Ben in the team, Mallory outside it) and settings that make signing in fast."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from accounts.models import User
 from tools.models import Tool
 from upstreams.client import transport
 
-# The same examples each time, however busy the machine; `--hypothesis-profile default` looks for others.
+# Runs the same examples every time, even on a busy machine; `--hypothesis-profile default` looks for new ones.
 hypothesis.load_profile("ci")
 
 PASSWORD = "a quiet reading room"
@@ -25,14 +25,14 @@ PASSWORD = "a quiet reading room"
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """SQLite in a file, as in production: in memory, two threads would meet locks that a file does not have."""
+    """Puts SQLite in a file, as in production. In memory, threads would meet locks that a file does not have."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The built-in tools, which come with the database, are there for those tests that are about them."""
+    """Removes the built-in tools that migrations create. Tests about them create their own."""
     with django_db_blocker.unblock():
         Tool.objects.all().delete()
 
@@ -48,7 +48,7 @@ def quick_settings(settings: Any, tmp_path: Path) -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
-    # A test client runs an async view on a loop of its own, which ends with it; what it opened there is left.
+    # A test client runs an async view on its own loop, which closes with the view and leaves the HTTP client open.
     for loop in [loop for loop in transport._clients if loop.is_closed()]:
         asyncio.run(transport._clients.pop(loop).aclose())
 
@@ -65,7 +65,7 @@ def ben(db: None) -> User:
 
 @pytest.fixture
 def mallory(db: None) -> User:
-    """Has an account, and is in nobody's conversation."""
+    """Has an account but takes part in no conversation."""
     return User.objects.create_user("mallory", "mallory@example.org", PASSWORD, name="Mallory")
 
 
@@ -79,9 +79,9 @@ def root(db: None) -> User:
 def browser_of() -> Callable[[User], Client]:
     """`browser_of(ada)` is a fresh browser in which Ada is signed in."""
 
-    def signed_in(person: User) -> Client:
+    def sign_in(person: User) -> Client:
         client = Client()
         client.force_login(person)
         return client
 
-    return signed_in
+    return sign_in

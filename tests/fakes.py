@@ -1,4 +1,4 @@
-"""A model server for tests: real HTTP on loopback, in a thread of its own, that says what it is told to."""
+"""A model server for tests: real HTTP on loopback, in its own thread, with scripted answers."""
 
 import asyncio
 import json
@@ -7,79 +7,27 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
+from tests.steps import Abort, Answer, Gate, Hang, Pause, Step
 from tests.wires import is_text, reply_wire
 from upstreams.endpoint import Endpoint, ProtocolName
 
 PATIENCE = 10.0
-"""Seconds after which a test that waits for the server has failed."""
-EVENT_STREAM = "text/event-stream; charset=utf-8"
-
-
-class Gate:
-    """A step of a script that waits until the test opens it."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self._is_open = False
-        self._opened = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def open(self) -> None:
-        self._is_open = True
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._opened.set)
-
-    async def wait(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.reached.set()
-        if not self._is_open:
-            await self._opened.wait()
-
-
-class Abort:
-    """A step of a script: the connection is reset."""
-
-
-class Hang:
-    """A step of a script: silence until the client goes away."""
-
-
-@dataclass(frozen=True)
-class Pause:
-    """A step of a script: silence for a while."""
-
-    seconds: float = 0.01
-
-
-type Step = bytes | Gate | Pause | Abort | Hang
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one request gets: a head, then the steps of its body, chunk by chunk."""
-
-    steps: Sequence[Step]
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": EVENT_STREAM})
-    before: Sequence[Step] = ()
-    """Steps that are waited for before the head is sent."""
-    length: int | None = None
-    """Sent as content-length; None: the body is chunked."""
+"""Seconds after which a test stops waiting for the server and fails."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked; header names are lower-case."""
+    """A request as the server received it. Header names are in lower case."""
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes
     connection: int
-    """Which connection it came on, counted from 1."""
+    """The number of its connection, counted from 1."""
 
     @property
     def path(self) -> str:
@@ -91,7 +39,7 @@ class Request:
 
 
 class Reader(asyncio.StreamReader):
-    """One side of a connection, which tells when the client has left without taking bytes to find out."""
+    """A stream reader that knows when the client has disconnected without having to read from it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,30 +55,30 @@ class Reader(asyncio.StreamReader):
 
 
 class ModelServer:
-    """Speaks one protocol. Each request for a reply takes the next answer; the last one stays.
+    """Speaks one protocol. Each request for a reply takes the next answer. The last answer repeats.
 
-        with ModelServer("openai") as server:
-            server.say("Hel", "lo")
-            ... stream_reply(server.endpoint(), …)
-            assert server.requests[-1].json["model"] == …
+            with ModelServer("openai") as server:
+                server.say("Hel", "lo")
+                ... stream_reply(server.endpoint(), …)
+                assert server.requests[-1].json["model"] == …
 
-    After `hold()` every piece of text waits for a `step()`, until `release()`.
+    After `hold()`, every piece of text waits for a `step()` until `release()`.
     """
 
     def __init__(self, protocol: ProtocolName | str = ProtocolName.ANTHROPIC) -> None:
         self.protocol = ProtocolName(protocol)
         self.requests: list[Request] = []
         self.count: int | None = None
-        """The tokens of every request that is to be counted; None: this server does not count."""
+        """The token count it reports. None means that the server does not count tokens."""
         self.counted: list[Request] = []
-        """What it was asked to count, which stands in no other list."""
+        """The requests to count tokens. `requests` does not contain them."""
         self.asked = threading.Event()
-        """Set by the first request."""
+        """Set by the first request for a reply or for the models."""
         self.disconnected = threading.Event()
         """Set when a client closes its connection before its answer is complete."""
         self.models: list[dict[str, Any]] = [{"id": "test-model", "display_name": "Test model"}]
         self.listing: Answer | None = None
-        """What a request for the models gets, instead of `models`."""
+        """The answer to a request for the models, in place of `models`."""
         self._answers: deque[Answer] = deque()
         self._is_held = False
         self._permits = 0
@@ -142,7 +90,7 @@ class ModelServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._run, name="model server", daemon=True)
 
-    # What tests do
+    # Used by tests
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -155,7 +103,7 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """The base URL in the protocol's meaning."""
+        """The base URL, as the protocol defines it."""
         host, port = self._socket.getsockname()
         return f"http://{host}:{port}" + ("/v1" if self.protocol is ProtocolName.OPENAI else "")
 
@@ -164,20 +112,20 @@ class ModelServer:
         return Endpoint(**{**settings, **changes})
 
     def say(self, *pieces: str, thinking: Sequence[str] = (), stop: str | None = None, **usage: int) -> None:
-        """A whole streamed reply of these pieces of text."""
+        """Adds a complete streamed reply of these pieces of text."""
         self.stream(*reply_wire(self.protocol, pieces, thinking=thinking, stop=stop, usage=usage))
 
     def stream(self, *steps: Step | str, **head: Any) -> None:
-        """A stream of exactly these bytes, gates and ends."""
+        """Adds a stream of exactly these steps."""
         self.answer(Answer([step.encode() if isinstance(step, str) else step for step in steps], **head))
 
     def refuse(self, status: int, kind: str = "", message: str = "", **headers: str) -> None:
-        """An error answer; `retry_after="1"` is sent as `retry-after: 1`."""
+        """Adds an error answer. `retry_after="1"` is sent as `retry-after: 1`."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         self.body({"type": "error", "error": {"type": kind, "message": message}}, status=status, headers=names)
 
     def body(self, content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """An answer in one piece: JSON, or bytes of the type that `headers` name."""
+        """Adds an answer in one piece: JSON, or bytes of the type in `headers`."""
         whole = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.answer(Answer([whole], status, {"content-type": "application/json", **(headers or {})}, length=len(whole)))
 
@@ -185,14 +133,14 @@ class ModelServer:
         self._answers.append(answer)
 
     def forget(self) -> None:
-        """Drops all answers, to be told new ones."""
+        """Drops all prepared answers."""
         self._answers.clear()
 
     def hold(self) -> None:
         self._is_held, self._permits = True, 0
 
     def step(self, count: int = 1) -> None:
-        """Lets so many held pieces of text go."""
+        """Lets `count` held pieces of text go."""
         self._loop.call_soon_threadsafe(self._permit, count)
 
     def release(self) -> None:
@@ -202,7 +150,7 @@ class ModelServer:
     async def until_disconnected(self, seconds: float = PATIENCE) -> bool:
         return await asyncio.to_thread(self.disconnected.wait, seconds)
 
-    # The server's side
+    # The server itself
 
     def _permit(self, count: int) -> None:
         self._permits += count
@@ -254,7 +202,7 @@ class ModelServer:
         return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
 
     async def _reply(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Writes the answer while watching for the client to leave; returns whether the connection can be kept."""
+        """Writes the answer and watches for a disconnect. Returns whether the connection can be reused."""
         writing = asyncio.ensure_future(self._write(answer, writer))
         assert isinstance(reader, Reader)
         leaving = asyncio.ensure_future(reader.ended.wait())
@@ -292,7 +240,7 @@ class ModelServer:
                 if step:
                     writer.write(b"%x\r\n%s\r\n" % (len(step), step) if is_chunked else step)
                 await writer.drain()
-                # A turn of the loop between two writes, so that they arrive as two.
+                # Yields to the loop, so that two writes arrive separately.
                 await asyncio.sleep(0)
             case Gate():
                 await step.wait()

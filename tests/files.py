@@ -1,4 +1,4 @@
-"""Files for tests: honest ones, and ones that are not what they say."""
+"""Files for tests: valid ones, and hostile ones that claim to be something else."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 def image(
     form: str = "PNG", size: tuple[int, int] = (60, 40), colour: object = "teal", mode: str = "RGB", **options: object
 ) -> bytes:
-    """A plain image with a stripe at its left side."""
+    """A plain image with a stripe on the left."""
     drawn = Image.new(mode, size, colour)  # type: ignore[arg-type]
     ImageDraw.Draw(drawn).rectangle((0, 0, size[0] // 4, size[1]), fill=0)
     return saved(drawn, form, **options)
@@ -36,7 +36,7 @@ def as_data(content: bytes) -> str:
 
 
 def pdf(*pages: str, password: str = "") -> bytes:
-    """A PDF with so many pages, each with its text."""
+    """A PDF with one page for each text."""
     writer = PdfWriter()
     font = DictionaryObject(
         {
@@ -61,7 +61,7 @@ def pdf(*pages: str, password: str = "") -> bytes:
 
 
 def png_that_claims(width: int, height: int) -> bytes:
-    """A few bytes that say they are an image of this size."""
+    """A few bytes that claim to be an image of this size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -71,7 +71,7 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 def pdf_bomb(size: int) -> bytes:
-    """One page whose content is so many bytes once it is unpacked."""
+    """A PDF page whose content unpacks to `size` bytes."""
     packer, packed = zlib.compressobj(9), []
     for _ in range(size >> 20):
         packed.append(packer.compress(b" " * (1 << 20)))

@@ -1,4 +1,4 @@
-"""What people with bad intentions write: each payload betrays itself by calling hit('n') or by requesting /hit/n."""
+"""Hostile texts. A payload that takes effect calls hit('n') or requests /hit/n."""
 
 SCRIPTS = r"""
 <script>hit('@')</script>
@@ -238,11 +238,11 @@ $\begin{array}{c"onfocus="hit('@')} x \end{array}$
 """
 
 _GROUPS = (SCRIPTS, HANDLERS, HTMX, MUTATING, ADDRESSES, PICTURES, CODE_AND_MATH)
-_SPELLED = ("\\n", "\\t", "\\r", "\\x01")
+_ESCAPES = ("\\n", "\\t", "\\r", "\\x01")
 
 
-def _unspelled(line: str) -> str:
-    for spelled in _SPELLED:
+def _unescape(line: str) -> str:
+    for spelled in _ESCAPES:
         line = line.replace(spelled, spelled.encode().decode("unicode_escape"))
     for code in ("0000", "00a0", "0430", "200b", "2028", "2029", "202c", "202e", "d800", "dfff", "fdd0"):
         line = line.replace(f"\\u{code}", chr(int(code, 16)))
@@ -250,10 +250,10 @@ def _unspelled(line: str) -> str:
 
 
 PAYLOADS = [
-    _unspelled(line).replace("@import", "\0import").replace("@", str(number)).replace("\0import", "@import")
+    _unescape(line).replace("@import", "\0import").replace("@", str(number)).replace("\0import", "@import")
     for number, line in enumerate(line for group in _GROUPS for line in group.strip("\n").split("\n"))
 ]
-"""Each on its own; the number it betrays itself with is its place in the list."""
+"""The payloads. The number that each one reports is its index in the list."""
 
 EXHAUSTING = {
     "quotes": ">" * 20_000,
@@ -294,4 +294,4 @@ EXHAUSTING = {
     "underscores": "_" * 50_000,
     "tildes": "~a" * 20_000,
 }
-"""Texts that make a careless renderer slow."""
+"""Texts that take a careless renderer a long time."""

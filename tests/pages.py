@@ -1,4 +1,4 @@
-"""A page as it stands in a browser: what the server sends is applied to it as htmx would."""
+"""A page in a browser. It applies the server's messages as htmx would."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from lxml.html import HtmlElement
 
 
 class Page:
-    """One open page. It is strict: an id stands once, and only swaps that are in use are known."""
+    """One open page. It is strict: ids are unique, and only the swap styles in use are supported."""
 
     def __init__(self, source: str) -> None:
         self.root: HtmlElement = html.document_fromstring(source)
@@ -23,7 +23,7 @@ class Page:
         [element] = self.find(selector)
         return element
 
-    # What a person reads
+    # What people read
 
     @property
     def messages(self) -> list[int]:
@@ -34,13 +34,13 @@ class Page:
         return bool(self.find(f"#m{message}"))
 
     def text(self, message: int) -> str:
-        """What a message says, its thinking included and its controls left out."""
+        """A message's words, with its thinking and without its controls."""
         body = self.one(f"#m{message}-body")
         texts = body.xpath(".//text()[not(ancestor::*[@class='code-head'])]")
         return " ".join("".join(texts).split())
 
     def article(self, message: int) -> str:
-        """Everything about a message: its words, its state, its figures."""
+        """All text of a message: its words, its state and its figures."""
         return words(self.one(f"#m{message}"))
 
     def state(self, message: int) -> str:
@@ -51,10 +51,10 @@ class Page:
     def title(self) -> str:
         return words(self.one("#heading"))
 
-    # What the server does to it
+    # What the server changes
 
     def apply(self, message: str) -> None:
-        """Applies one message of the socket: htmx finds all its targets before it swaps the first of them."""
+        """Applies one message of the socket. Like htmx, finds all targets before the first swap."""
         tasks = []
         for part in fragment(message):
             assert part.tag == "hx-partial", f"{part.tag} would be swapped into the page's main element"
@@ -121,7 +121,7 @@ def text_only(target: HtmlElement, source: str) -> None:
 
 
 def upsert(target: HtmlElement, source: str) -> None:
-    """Elements that the page has are replaced; others find their place by the number in their id."""
+    """Replaces the elements that the page has, and inserts others in the order of the numbers in their ids."""
     document = target.getroottree().getroot()
     for child in list(fragment(source)):
         child.tail = None

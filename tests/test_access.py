@@ -1,10 +1,9 @@
-"""Who gets where: every address of the site, as somebody signed out, a stranger, a member, an owner, an administrator.
+"""Requests every address of the site as a visitor, a stranger, a member, an owner and an administrator.
 
-An address that is new fails here until it is listed with those whom it is for.
+A new address fails here until `tests/audiences.py` lists its audience.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +23,17 @@ from conversations.urls import websocket_urlpatterns
 from conversations.verbs import turns
 from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
-from tests.reach import address, routes
+from tests.audiences import (
+    ADMIN_MODELS,
+    ADMIN_ROUTES,
+    ALL_ROUTES,
+    CONVERSATION_ROUTES,
+    PERSONAL_ROUTES,
+    PRIVATE_ROUTES,
+    PUBLIC_ROUTES,
+    SETTINGS_ROUTES,
+)
+from tests.routes import address, routes
 from tests.viewers import PATIENCE, Browser
 from tools.models import Tool, ToolServer
 from upstreams.models import ChatModel, Provider
@@ -33,122 +42,10 @@ pytestmark = pytest.mark.django_db
 
 type SignedIn = Callable[[User], Client]
 
-PUBLIC = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
-ONES_OWN = {
-    *("", "turns/", "unsent/", "conversations/", "attachments/"),
-    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/"),
-    *("account/keys/", "account/usage/", "account/usage/table.csv", "account/usage/calls.csv"),
-}
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Status codes for (GET, POST): what the owner and what a member is answered. Strangers are always told 404."""
-
-    owner: tuple[int, int]
-    member: tuple[int, int]
-
-
-def both(get: int, post: int) -> Answers:
-    return Answers((get, post), (get, post))
-
-
-MESSAGE = "conversations/<int:pk>/messages/<int:message_pk>/"
-OF_A_CONVERSATION = {
-    "conversations/<int:pk>/": both(200, 405),
-    "conversations/<int:pk>/messages/": both(200, 405),
-    "conversations/<int:pk>/turns/": both(405, 302),
-    "conversations/<int:pk>/stop/": both(405, 302),
-    "conversations/<int:pk>/context/": both(200, 405),
-    "conversations/<int:pk>/omissions/": both(405, 302),
-    "conversations/<int:pk>/omissions/undo/": both(405, 302),
-    "conversations/<int:pk>/summaries/": both(405, 302),
-    "conversations/<int:pk>/title/": both(200, 302),
-    "conversations/<int:pk>/settings/": both(200, 302),
-    "conversations/<int:pk>/unsent/": both(405, 204),
-    # No file comes with what is posted here.
-    "conversations/<int:pk>/attachments/": both(405, 422),
-    "attachments/<uuid:key>/": both(200, 405),
-    "attachments/<uuid:key>/thumbnail/": both(200, 405),
-    # It was sent, so it cannot be taken back.
-    "attachments/<uuid:key>/remove/": both(405, 404),
-    "conversations/<int:pk>/members/": Answers(owner=(200, 422), member=(200, 404)),
-    "conversations/<int:pk>/members/<int:person_pk>/remove/": Answers(owner=(405, 200), member=(405, 404)),
-    "conversations/<int:pk>/delete/": Answers(owner=(405, 302), member=(405, 404)),
-    # Nothing is deleted, so there is nothing to restore.
-    "conversations/<int:pk>/restore/": both(405, 404),
-    MESSAGE + "source/": both(200, 405),
-    MESSAGE + "retries/": both(405, 302),
-    # The message is a model's, which nobody edits.
-    MESSAGE + "edits/": both(403, 403),
-    MESSAGE + "continuations/": both(405, 302),
-    # No tool waits for anybody.
-    MESSAGE + "tool-decisions/": both(405, 404),
-    MESSAGE + "delete/": Answers(owner=(405, 302), member=(405, 403)),
-    MESSAGE + "restore/": both(405, 404),
-    MESSAGE + "forks/": both(405, 302),
-}
-OF_PROVIDERS = {
-    "settings/providers/",
-    "settings/providers/add/",
-    "settings/providers/trial/",
-    "settings/providers/<int:pk>/",
-    "settings/providers/<int:pk>/edit/",
-    "settings/providers/<int:pk>/edit/trial/",
-    "settings/providers/<int:pk>/enabling/",
-    "settings/providers/<int:pk>/delete/",
-    "settings/providers/<int:pk>/trial/",
-    "settings/providers/<int:pk>/listing/",
-    "settings/providers/<int:provider_pk>/models/",
-    "settings/providers/<int:provider_pk>/models/add/",
-    "settings/providers/<int:provider_pk>/models/enabling/",
-    "settings/models/<int:pk>/",
-    "settings/models/<int:pk>/enabling/",
-    "settings/models/<int:pk>/default/",
-    "settings/models/<int:pk>/delete/",
-}
-OF_TOOLS = {
-    "settings/tools/",
-    "settings/tools/servers/add/",
-    "settings/tools/servers/<int:server_pk>/",
-    "settings/tools/servers/<int:server_pk>/edit/",
-    "settings/tools/servers/<int:server_pk>/enabling/",
-    "settings/tools/servers/<int:server_pk>/delete/",
-    "settings/tools/servers/<int:server_pk>/check/",
-    "settings/tools/<int:tool_pk>/",
-    "settings/tools/<int:tool_pk>/allowing/",
-    "settings/tools/<int:tool_pk>/asking/",
-}
-OF_KEYS = {"settings/keys/", "settings/keys/<int:key_pk>/revoke/"}
-OF_THE_LEDGER = {
-    "settings/usage/",
-    "settings/usage/table.csv",
-    "settings/usage/calls.csv",
-    "settings/budgets/",
-    "settings/budgets/add/",
-    "settings/budgets/<int:budget_pk>/",
-    "settings/budgets/<int:budget_pk>/remove/",
-    "settings/limits/add/",
-    "settings/limits/<int:limit_pk>/",
-    "settings/limits/<int:limit_pk>/remove/",
-}
-OF_THE_SETTINGS = OF_PROVIDERS | OF_TOOLS | OF_KEYS | OF_THE_LEDGER
-# What is Ada's: to everybody else, administrators too, it does not exist.
-ONE_PERSONS = {"account/keys/<int:key_pk>/revoke/"}
-ONLY_LEADS_ON = {"settings/"}
-OF_THE_ADMINISTRATION = {route for route in routes() if route.startswith("admin/")}
-IN_THE_ADMINISTRATION = {
-    *("auth.Group", "accounts.User", "upstreams.Provider", "upstreams.ChatModel"),
-    *("conversations.Conversation", "conversations.Message", "conversations.Generation", "ledger.Entry"),
-}
-LISTED = (
-    PUBLIC | ONES_OWN | ONE_PERSONS | set(OF_A_CONVERSATION) | OF_THE_SETTINGS | ONLY_LEADS_ON | OF_THE_ADMINISTRATION
-)
-
 
 @pytest.fixture
 def place(ada: User, ben: User) -> SimpleNamespace:
-    """Ada's conversation with Ben, in which a model has answered; the keys that stand in addresses."""
+    """Ada's conversation with Ben and a model, and a row for every placeholder in an address."""
     provider = Provider.objects.create(name="Testing", protocol="anthropic", base_url="http://127.0.0.1:9")
     model = ChatModel.objects.create(provider=provider, model_id="test-model", is_default=True)
     server = ToolServer.objects.create(name="Testing", url="http://127.0.0.1:9/mcp")
@@ -214,8 +111,8 @@ DOORS = ("/accounts/login/", "/admin/login/")
 FILLED_IN = {"text": "Hello", "title": "Renamed"}
 
 
-def asked(browser: Client, method: str, where: str, **headers: str) -> HttpResponse:
-    """The answer, after a look at whether a browser would have to refuse some of it."""
+def request(browser: Client, method: str, where: str, **headers: str) -> HttpResponse:
+    """Sends the request. Fails if the answer breaks its own content security policy."""
     send: Any = getattr(browser, method)
     answer: HttpResponse = send(where, FILLED_IN if method == "post" else {}, headers=headers)
     assert answer.status_code < 500, where
@@ -224,7 +121,7 @@ def asked(browser: Client, method: str, where: str, **headers: str) -> HttpRespo
 
 
 def assert_strict(answer: HttpResponse, where: str) -> None:
-    """A policy with nothing unsafe in it, and nothing in the HTML that the policy forbids."""
+    """The policy allows nothing unsafe, and the HTML has nothing that the policy forbids."""
     if not answer["content-type"].startswith("text/html"):
         return
     policy = answer["content-security-policy"]
@@ -238,155 +135,155 @@ def assert_strict(answer: HttpResponse, where: str) -> None:
 
 
 @async_to_sync
-async def streamed(answer: Any) -> bytes:
+async def read_stream(answer: Any) -> bytes:
     return b"".join([piece async for piece in answer])
 
 
-def everything() -> list[Any]:
-    """All that is in the database and that a stranger must not change."""
+def all_rows() -> list[Any]:
+    """Every row that a stranger must not change."""
     tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
     tables += [Provider, ChatModel, ToolServer, Tool, ApiKey, Budget, RateLimit]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
-def test_every_address_is_listed_with_those_it_is_for() -> None:
-    assert set(routes()) == LISTED
-    assert {model._meta.label for model in admin.site._registry} == IN_THE_ADMINISTRATION
+def test_every_address_has_an_audience() -> None:
+    assert set(routes()) == ALL_ROUTES
+    assert {model._meta.label for model in admin.site._registry} == ADMIN_MODELS
     assert {str(route.pattern) for route in websocket_urlpatterns} == {"ws/", "ws/conversations/<int:pk>/"}
 
 
-@pytest.mark.parametrize("route", sorted(LISTED - PUBLIC))
-def test_who_is_not_signed_in_is_asked_to_sign_in(place: SimpleNamespace, route: str) -> None:
-    before = everything()
+@pytest.mark.parametrize("route", sorted(ALL_ROUTES - PUBLIC_ROUTES))
+def test_a_visitor_is_asked_to_sign_in(place: SimpleNamespace, route: str) -> None:
+    before = all_rows()
     for method in METHODS:
-        answer = asked(Client(), method, address_in(place, route))
+        answer = request(Client(), method, address_in(place, route))
         if answer.status_code == 302 and route != "admin/logout/":
             assert answer["location"].startswith(DOORS), answer["location"]
         else:
             assert answer.status_code in (302, 403, 404)
         assert b"secret" not in answer.content
-    assert everything() == before
+    assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", sorted(PUBLIC))
-def test_little_is_public(place: SimpleNamespace, route: str) -> None:
-    answer = asked(Client(), "get", address_in(place, route))
+@pytest.mark.parametrize("route", sorted(PUBLIC_ROUTES))
+def test_a_visitor_can_open_public_pages(place: SimpleNamespace, route: str) -> None:
+    answer = request(Client(), "get", address_in(place, route))
     assert answer.status_code == (404 if "token" in route else 200)
 
 
-@pytest.mark.parametrize("route", sorted(OF_A_CONVERSATION))
-def test_to_a_stranger_a_conversation_does_not_exist(
+@pytest.mark.parametrize("route", sorted(CONVERSATION_ROUTES))
+def test_a_stranger_cannot_find_a_conversation(
     browser_of: SignedIn, ben: User, mallory: User, place: SimpleNamespace, route: str
 ) -> None:
-    before, browser = everything(), browser_of(mallory)
+    before, browser = all_rows(), browser_of(mallory)
     for number, method in enumerate(METHODS):
-        # 405: not even looked for.
-        expected = 405 if OF_A_CONVERSATION[route].owner[number] == 405 else 404
+        # A 405 comes before the conversation is looked up.
+        expected = 405 if CONVERSATION_ROUTES[route].owner[number] == 405 else 404
         for person in (ben, mallory):
             for headers in ({}, HTMX):
-                answer = asked(browser, method, address_in(place, route, person), **headers)
+                answer = request(browser, method, address_in(place, route, person), **headers)
                 assert answer.status_code == expected
                 assert b"secret" not in answer.content
-    assert everything() == before
+    assert all_rows() == before
 
 
-def test_to_an_administrator_the_conversations_of_others_do_not_exist_either(
+def test_an_administrator_cannot_find_the_conversations_of_others(
     browser_of: SignedIn, root: User, place: SimpleNamespace
 ) -> None:
     browser = browser_of(root)
-    for route in OF_A_CONVERSATION:
+    for route in CONVERSATION_ROUTES:
         for method in METHODS:
-            assert asked(browser, method, address_in(place, route, root)).status_code in (404, 405)
+            assert request(browser, method, address_in(place, route, root)).status_code in (404, 405)
 
 
-@pytest.mark.parametrize("route", sorted(OF_A_CONVERSATION))
-def test_those_who_take_part_are_answered_by_their_part(
+@pytest.mark.parametrize("route", sorted(CONVERSATION_ROUTES))
+def test_members_and_owners_get_the_answers_of_their_role(
     browser_of: SignedIn, ada: User, ben: User, mallory: User, place: SimpleNamespace, route: str
 ) -> None:
     place.conversation.participants.create(user=mallory)
-    where, answers = address_in(place, route, mallory), OF_A_CONVERSATION[route]
-    # The member first: the owner may delete what is asked for.
+    where, answers = address_in(place, route, mallory), CONVERSATION_ROUTES[route]
+    # The member goes first, because the owner may delete the row.
     for person, expected in ((ben, answers.member), (ada, answers.owner)):
-        assert tuple(asked(browser_of(person), method, where).status_code for method in METHODS) == expected
+        assert tuple(request(browser_of(person), method, where).status_code for method in METHODS) == expected
 
 
-@pytest.mark.parametrize("route", sorted(ONES_OWN - {"accounts/logout/"}))
-def test_everybody_has_pages_of_their_own(
+@pytest.mark.parametrize("route", sorted(PERSONAL_ROUTES - {"accounts/logout/"}))
+def test_everyone_can_open_their_own_pages(
     browser_of: SignedIn, mallory: User, place: SimpleNamespace, route: str
 ) -> None:
     for method in METHODS:
-        answer = asked(browser_of(mallory), method, address_in(place, route))
+        answer = request(browser_of(mallory), method, address_in(place, route))
         assert answer.status_code in (200, 204, 302, 405, 422)
-        content = streamed(answer) if answer.streaming else answer.content
+        content = read_stream(answer) if answer.streaming else answer.content
         assert b"secret" not in content and b"Between us" not in content
 
 
-@pytest.mark.parametrize("route", sorted(ONE_PERSONS))
-def test_what_is_one_persons_does_not_exist_for_anybody_else(
+@pytest.mark.parametrize("route", sorted(PRIVATE_ROUTES))
+def test_nobody_can_find_what_belongs_to_someone_else(
     browser_of: SignedIn, mallory: User, root: User, place: SimpleNamespace, route: str
 ) -> None:
-    before = everything()
+    before = all_rows()
     for person in (mallory, root):
         for method in METHODS:
-            assert asked(browser_of(person), method, address_in(place, route)).status_code in (404, 405)
-    assert everything() == before
+            assert request(browser_of(person), method, address_in(place, route)).status_code in (404, 405)
+    assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
-def test_the_settings_are_for_administrators(
+@pytest.mark.parametrize("route", sorted(SETTINGS_ROUTES))
+def test_only_administrators_can_open_the_settings(
     browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str
 ) -> None:
-    before, where = everything(), address_in(place, route)
+    before, where = all_rows(), address_in(place, route)
     for is_staff in (False, True):
         User.objects.filter(pk=ada.pk).update(is_staff=is_staff)
         for method in METHODS:
-            assert asked(browser_of(ada), method, where).status_code == 403
-    assert everything() == before
+            assert request(browser_of(ada), method, where).status_code == 403
+    assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", sorted(OF_THE_SETTINGS))
-def test_an_administrator_reads_the_settings(
+@pytest.mark.parametrize("route", sorted(SETTINGS_ROUTES))
+def test_an_administrator_can_open_the_settings(
     browser_of: SignedIn, root: User, place: SimpleNamespace, route: str
 ) -> None:
-    assert asked(browser_of(root), "get", address_in(place, route)).status_code in (200, 405)
+    assert request(browser_of(root), "get", address_in(place, route)).status_code in (200, 405)
 
 
-@pytest.mark.parametrize("route", sorted(OF_THE_ADMINISTRATION))
-def test_the_administration_is_for_administrators(
+@pytest.mark.parametrize("route", sorted(ADMIN_ROUTES))
+def test_only_administrators_can_open_the_administration(
     browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str
 ) -> None:
-    before = everything()
+    before = all_rows()
     for method in METHODS:
-        answer = asked(browser_of(ada), method, address_in(place, route))
+        answer = request(browser_of(ada), method, address_in(place, route))
         if answer.status_code == 302 and route != "admin/logout/":
             assert answer["location"].startswith(DOORS), answer["location"]
         else:
             assert answer.status_code in (302, 403, 404)
         assert b"secret" not in answer.content
-    assert everything() == before
+    assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", sorted(OF_THE_ADMINISTRATION))
-def test_an_administrator_reads_the_administration(
+@pytest.mark.parametrize("route", sorted(ADMIN_ROUTES))
+def test_an_administrator_can_open_the_administration(
     browser_of: SignedIn, root: User, place: SimpleNamespace, route: str
 ) -> None:
-    assert asked(browser_of(root), "get", address_in(place, route)).status_code in (200, 302, 403, 404, 405)
+    assert request(browser_of(root), "get", address_in(place, route)).status_code in (200, 302, 403, 404, 405)
 
 
-def test_deactivated_people_get_nowhere(browser_of: SignedIn, ada: User, place: SimpleNamespace) -> None:
+def test_a_deactivated_person_is_asked_to_sign_in(browser_of: SignedIn, ada: User, place: SimpleNamespace) -> None:
     browser = browser_of(ada)
     User.objects.filter(pk=ada.pk).update(is_active=False)
-    answer = asked(browser, "get", f"/conversations/{place.conversation.pk}/")
+    answer = request(browser, "get", f"/conversations/{place.conversation.pk}/")
     assert answer.status_code == 302 and answer["location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize("where", ["/nothing/here", "/conversations/999999/", "/conversations/x/", "/static/x.js"])
-def test_what_is_not_there_is_said_to_be_not_there(browser_of: SignedIn, ada: User, where: str) -> None:
-    assert asked(browser_of(ada), "get", where).status_code == 404
+def test_an_unknown_address_is_not_found(browser_of: SignedIn, ada: User, where: str) -> None:
+    assert request(browser_of(ada), "get", where).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_sockets_are_for_those_who_may_read_the_page(
+async def test_a_socket_opens_for_those_who_can_open_its_page(
     ada: User, ben: User, mallory: User, place: SimpleNamespace
 ) -> None:
     on_conversation = f"/ws/conversations/{place.conversation.pk}/"

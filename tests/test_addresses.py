@@ -1,4 +1,4 @@
-"""The address that a start prints."""
+"""The address that the site prints when it starts."""
 
 import pytest
 
@@ -17,6 +17,6 @@ from chatsite.addresses import site_address
         ("127.0.0.1", [".example"], True, "http://127.0.0.1:8000/"),
     ],
 )
-def test_it_can_be_opened(settings, host, allowed, https, address):
+def test_the_printed_address_can_be_opened(settings, host, allowed, https, address):
     settings.HOST, settings.PORT, settings.ALLOWED_HOSTS, settings.HTTPS = host, 8000, allowed, https
     assert site_address() == address

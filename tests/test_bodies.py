@@ -1,4 +1,4 @@
-"""Large request bodies under Daphne: read piece by piece, and by nobody before the application asks."""
+"""Daphne leaves large request bodies to the application, which reads them in pieces."""
 
 import io
 from collections.abc import AsyncIterator, MutableMapping
@@ -19,23 +19,23 @@ GONE = {"type": "http.disconnect"}
 
 
 class File(io.BytesIO):
-    """Knows how much was asked of it at most."""
+    """Records the largest size that a caller asked it to read."""
 
-    most = 0
+    largest = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.most = max(self.most, len(self.getvalue()) if size is None or size < 0 else size)
+        self.largest = max(self.largest, len(self.getvalue()) if size is None or size < 0 else size)
         return super().read(size)
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE])
-async def test_an_application_reads_a_body_in_pieces_and_then_what_else_happens(size: int) -> None:
+async def test_an_application_reads_a_body_in_pieces_and_then_other_events(size: int) -> None:
     content = bytes(number % 251 for number in range(size))
     file, heard = File(content), []
     request, scope = SimpleNamespace(content=file), {"type": "http"}
     set_body_aside(request, scope)
-    # What Daphne reads and puts into the queue is nothing.
-    assert request.content.read() == b"" and file.most == 0
+    # Daphne reads this empty content and queues it.
+    assert request.content.read() == b"" and file.largest == 0
     queue = [COMPLETE, GONE]
 
     async def receive() -> MutableMapping[str, Any]:
@@ -49,11 +49,11 @@ async def test_an_application_reads_a_body_in_pieces_and_then_what_else_happens(
     *pieces, last = heard
     assert b"".join(piece["body"] for piece in pieces) == content
     assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
-    assert last == GONE and file.most == PIECE and file.closed
+    assert last == GONE and file.largest == PIECE and file.closed
     assert list(scope) == ["type"]
 
 
-def test_forms_are_not_read_by_the_server() -> None:
+def test_the_server_does_not_parse_forms() -> None:
     requests: list[Any] = []
     server = SimpleNamespace(protocol_connected=requests.append)
     factory = HTTPFactory(server)
@@ -64,13 +64,13 @@ def test_forms_are_not_read_by_the_server() -> None:
     head = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-type: multipart/form-data; boundary=b\r\n"
     channel.dataReceived(b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body[:-1]))
     [request] = requests
-    # What the last byte would bring about is the application's affair.
+    # The last byte would otherwise start the application.
     request.process = lambda: None
     channel.dataReceived(body[-1:])
     assert (request.args, request.content.read()) == ({}, body)
 
 
-def test_of_a_body_that_is_too_large_only_the_proof_is_kept(settings: Any) -> None:
+def test_the_server_keeps_just_enough_of_an_oversized_body_to_refuse_it(settings: Any) -> None:
     settings.REQUEST_SIZE = settings.GATEWAY_BODY_SIZE = 1000
     requests: list[Any] = []
     factory = HTTPFactory(SimpleNamespace(protocol_connected=requests.append))
@@ -89,9 +89,9 @@ def test_of_a_body_that_is_too_large_only_the_proof_is_kept(settings: Any) -> No
     assert any(scope.values())
 
 
-@pytest.mark.parametrize("says_so", [True, False], ids=["with its length", "in chunks"])
+@pytest.mark.parametrize("has_length", [True, False], ids=["with its length", "in chunks"])
 @pytest.mark.django_db(transaction=True)
-async def test_whoever_sends_too_much_is_told_the_limit(says_so: bool, ada: User, settings: Any) -> None:
+async def test_an_oversized_body_is_refused_with_the_limit(has_length: bool, ada: User, settings: Any) -> None:
     settings.REQUEST_SIZE = 100_000
     browser = await Browser.of(ada)
 
@@ -100,7 +100,7 @@ async def test_whoever_sends_too_much_is_told_the_limit(says_so: bool, ada: User
             yield b"a" * 10_000
 
     headers = {"x-csrftoken": TOKEN, "origin": SITE, "content-type": "multipart/form-data; boundary=b"}
-    body = b"a" * 200_000 if says_so else pieces()
+    body = b"a" * 200_000 if has_length else pieces()
     answer = await browser.http.post("/attachments/", content=body, headers=headers)
     assert (answer.status_code, "at most 100\N{NO-BREAK SPACE}kB can be sent" in answer.text) == (413, True)
     assert (await browser.get("/")).status_code == 200

@@ -1,4 +1,4 @@
-"""The real site is killed and told to stop in the middle of answers: what was written is there after the next start."""
+"""A site that is killed or stopped in the middle of an answer keeps the answer's text."""
 
 import random
 import signal
@@ -18,16 +18,16 @@ from tests.pages import Page
 
 CRASHES = 20
 PARTS = 4
-"""Tests that the crashes are shared out among: they take long, and can run side by side."""
+"""The number of tests that share the crashes, so that they can run in parallel."""
 PIECES = [f"word{number} " for number in range(400)]
 WHOLE = "".join(PIECES)
 BEHIND = 2.0
-"""Seconds of text that a crash may cost: one between two savings, and what a busy machine adds."""
+"""Seconds of text that a crash may lose: one between two saves, and a margin for a busy machine."""
 PATIENCE = 20.0
 
 
 class Installation:
-    """A site that is started and ended as a test wants, its model server, and its administrator's browser."""
+    """A site that a test can start and end, with a model server and an administrator's browser."""
 
     def __init__(self, data: Path, server: ModelServer) -> None:
         self.data, self.server = data, server
@@ -45,10 +45,10 @@ class Installation:
         self.site.__enter__()
         self.http.base_url = self.site.url
 
-    def end(self, how: signal.Signals) -> int:
-        """The site's exit status."""
+    def end(self, signal_number: signal.Signals) -> int:
+        """Signals the site and returns its exit status."""
         assert self.site
-        self.site.process.send_signal(how)
+        self.site.process.send_signal(signal_number)
         return self.site.process.wait(PATIENCE)
 
     def __enter__(self) -> Self:
@@ -75,35 +75,35 @@ class Installation:
         return answer
 
     def ask(self) -> str:
-        """Begins a conversation; returns its address once the model was asked."""
+        """Begins a conversation. Returns its address once the request has reached the model."""
         self.server.asked.clear()
         address = self.post("/turns/", text="Well?").headers["location"]
         assert self.server.asked.wait(PATIENCE)
         return str(address)
 
     def text(self, address: str, message: int) -> str:
-        """A message's very characters."""
+        """The source of a message."""
         return self.http.get(f"{address}messages/{message}/source/").text
 
     def until_settled(self, address: str) -> Page:
-        """The page, once nothing on it is waiting or being written."""
+        """Returns the page once no answer is queued or running."""
         until(lambda: not self.page(address).find("article[data-state=queued], article[data-state=running]"))
         return self.page(address)
 
 
-def until(is_so: Callable[[], object]) -> None:
-    """Asks another process again and again."""
+def until(condition: Callable[[], object]) -> None:
+    """Polls another process until the condition holds."""
     end = time.monotonic() + PATIENCE
-    while not is_so():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
 class Speaker:
-    """Lets the model say a piece every now and then; knows what it had said when."""
+    """Releases pieces of the model's text at random intervals and records when."""
 
     def __init__(self, server: ModelServer, chance: random.Random) -> None:
-        self.said_at: list[float] = []
+        self.released_at: list[float] = []
         self._server, self._chance = server, chance
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._speak, daemon=True)
@@ -118,12 +118,12 @@ class Speaker:
 
     def _speak(self) -> None:
         while not self._is_over.wait(self._chance.uniform(0, 0.06)):
-            self.said_at.append(time.monotonic())
+            self.released_at.append(time.monotonic())
             self._server.step()
 
-    def said_before(self, moment: float) -> int:
-        """Characters."""
-        return len("".join(PIECES[: sum(at < moment for at in self.said_at)]))
+    def length_before(self, moment: float) -> int:
+        """The number of characters released before this time."""
+        return len("".join(PIECES[: sum(at < moment for at in self.released_at)]))
 
 
 @pytest.fixture
@@ -140,11 +140,11 @@ def installation(tmp_path: Path, server: ModelServer) -> Iterator[Installation]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_whenever_the_site_is_killed_no_more_than_about_a_second_of_text_is_lost(
+def test_a_killed_site_loses_at_most_about_a_second_of_text(
     installation: Installation, server: ModelServer, part: int
 ) -> None:
     chance = random.Random(20 + part)
-    # Most die young, where most can go wrong; one lives long enough to have saved more than once.
+    # Most crashes come early, where most can go wrong. One comes after several saves.
     moments = [chance.uniform(0, 0.9) if number else chance.uniform(2.8, 3.4) for number in range(CRASHES // PARTS)]
     for number, moment in enumerate(moments):
         server.hold()
@@ -163,8 +163,8 @@ def test_whenever_the_site_is_killed_no_more_than_about_a_second_of_text_is_lost
         text = installation.text(address, answer)
         assert page.state(answer) == "interrupted", moment
         assert WHOLE.startswith(text), moment
-        assert len(text) <= speaker.said_before(killed_at)
-        assert len(text) >= speaker.said_before(killed_at - BEHIND), moment
+        assert len(text) <= speaker.length_before(killed_at)
+        assert len(text) >= speaker.length_before(killed_at - BEHIND), moment
         assert "Interrupted. The server stopped while writing this answer." in page.article(answer)
         assert "Retry" in offers(page, answer)
         assert ("Continue" in offers(page, answer)) == bool(text)
@@ -172,11 +172,11 @@ def test_whenever_the_site_is_killed_no_more_than_about_a_second_of_text_is_lost
         for message in waited:
             assert (page.state(message), installation.text(address, message)) == ("complete", WHOLE)
         if text and number == 0:
-            goes_on(installation, server, address, answer, text)
+            continue_answer(installation, server, address, answer, text)
 
 
-def goes_on(installation: Installation, server: ModelServer, address: str, message: int, text: str) -> None:
-    """Continue completes what was interrupted."""
+def continue_answer(installation: Installation, server: ModelServer, address: str, message: int, text: str) -> None:
+    """Continues the interrupted answer and checks that it is complete."""
     server.forget()
     server.say(WHOLE[len(text.rstrip()) :])
     installation.post(f"{address}messages/{message}/continuations/")
@@ -186,9 +186,7 @@ def goes_on(installation: Installation, server: ModelServer, address: str, messa
     server.say(*PIECES)
 
 
-def test_an_answer_that_ends_soon_is_complete_though_the_site_was_told_to_stop(
-    installation: Installation, server: ModelServer
-) -> None:
+def test_a_stopping_site_completes_an_answer_that_ends_soon(installation: Installation, server: ModelServer) -> None:
     server.hold()
     address = installation.ask()
     server.step(3)
@@ -202,7 +200,7 @@ def test_an_answer_that_ends_soon_is_complete_though_the_site_was_told_to_stop(
     assert (page.state(answer), installation.text(address, answer)) == ("complete", WHOLE)
 
 
-def test_an_answer_that_does_not_end_is_interrupted_with_all_its_text_when_the_site_is_told_to_stop(
+def test_a_stopping_site_interrupts_a_long_answer_and_keeps_its_text(
     installation: Installation, server: ModelServer
 ) -> None:
     server.hold()
@@ -216,6 +214,6 @@ def test_an_answer_that_does_not_end_is_interrupted_with_all_its_text_when_the_s
     answer, waited = page.messages[1::2]
     assert (page.state(answer), installation.text(address, answer)) == ("interrupted", "".join(PIECES[:40]))
     assert {"Continue", "Retry"} <= offers(page, answer)
-    # What had not begun by then begins with the next start.
+    # An answer that was still queued starts after the restart.
     assert (page.state(waited), installation.text(address, waited)) == ("complete", WHOLE)
-    goes_on(installation, server, address, answer, "".join(PIECES[:40]))
+    continue_answer(installation, server, address, answer, "".join(PIECES[:40]))

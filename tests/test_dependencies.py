@@ -1,4 +1,4 @@
-"""What the code imports is declared, and the private parts of libraries that it uses are there."""
+"""Every imported library is declared, and the private parts of libraries that the code uses exist."""
 
 import ast
 import asyncio
@@ -21,7 +21,7 @@ from twisted.internet.abstract import FileDescriptor
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ["accounts", "chatsite", "conversations", "gateway", "ledger", "tools", "upstreams"]
-# Imported where they are installed: the driver of another database, and a faster loop for benchmarks.
+# Imported only if installed: a driver for another database, and a faster event loop for benchmarks.
 OPTIONAL = {"psycopg", "uvloop"}
 
 
@@ -58,7 +58,7 @@ def test_every_library_that_is_imported_is_declared(packages: list[str], require
     assert [name for name in sorted(imported) if not declared & names_of(distributions.get(name, []))] == []
 
 
-async def test_aiohttp_hands_out_what_arrived_before_a_connection_broke() -> None:
+async def test_aiohttp_returns_data_that_arrived_before_a_connection_broke() -> None:
     loop = asyncio.get_running_loop()
     reader = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
     reader.feed_data(b"arrived")
@@ -81,12 +81,12 @@ async def test_aiohttp_resumes_a_connection_only_below_its_low_water() -> None:
         assert (await reader.readany(), connection.resumed) == (b"arrived", resumed)
 
 
-async def test_httpx_aiohttp_keeps_the_response_that_it_reads_from() -> None:
+async def test_httpx_aiohttp_keeps_the_response_it_reads() -> None:
     response = object.__new__(ClientResponse)
     assert AiohttpResponseStream(response)._aiohttp_response is response
 
 
-def test_twisted_counts_what_waits_for_the_socket() -> None:
+def test_twisted_counts_the_bytes_that_wait_for_the_socket() -> None:
     waiting = FileDescriptor(reactor=None)
     waiting.connected, waiting.startWriting = True, lambda: None
     waiting.write(b"four")

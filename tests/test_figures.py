@@ -1,4 +1,4 @@
-"""Money as people read it, in the currency of the site."""
+"""Amounts of money are readable and in the currency of the site."""
 
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from chatsite import figures
         ("0.00001", "SEK", "under SEK\N{NO-BREAK SPACE}0.0001"),
     ],
 )
-def test_an_amount_has_as_many_digits_as_say_something(amount: str, currency: str, shown: str) -> None:
+def test_an_amount_has_only_significant_digits(amount: str, currency: str, shown: str) -> None:
     assert figures.money(Decimal(amount), currency) == shown
 
 

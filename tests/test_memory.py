@@ -1,4 +1,4 @@
-"""Memory goes back once a busy time is over."""
+"""An idle process returns memory."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ from chatsite import memory
 
 
 class Node:
-    """One half of a pair that refers to itself: only a collection frees it."""
+    """Refers to itself, so that only the garbage collector frees it."""
 
     def __init__(self) -> None:
         self.itself = self

@@ -1,4 +1,4 @@
-"""Writes that are retried until the database takes them."""
+"""Writes are retried until the database accepts them."""
 
 import pytest
 from django.core.exceptions import ObjectNotUpdated
@@ -9,7 +9,7 @@ from chatsite.retrying import retry_until_saved
 
 
 class Database:
-    """Raises these errors in turn, then takes what is written."""
+    """Raises these errors in turn, then accepts every write."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors, self.attempts, self.failures = list(errors), 0, 0
@@ -29,7 +29,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0)
 
 
-async def test_a_write_is_repeated_until_it_succeeds() -> None:
+async def test_a_write_is_retried_until_it_succeeds() -> None:
     database = Database(*[OperationalError("database is locked")] * 3)
     assert await retry_until_saved(database.write, on_failure=database.note_failure) == "saved"
     assert (database.attempts, database.failures) == (4, 3)
@@ -43,7 +43,7 @@ async def test_the_last_of_limited_attempts_raises() -> None:
 
 
 @pytest.mark.parametrize("error", [IntegrityError("its row is gone"), ObjectNotUpdated()])
-async def test_a_write_to_a_row_that_is_gone_is_not_repeated(error: Exception) -> None:
+async def test_a_write_to_a_deleted_row_is_not_retried(error: Exception) -> None:
     database = Database(error)
     with pytest.raises(type(error)):
         await retry_until_saved(database.write, on_failure=database.note_failure)

@@ -1,4 +1,4 @@
-"""`manage.py serve`, started for real in a process of its own."""
+"""`manage.py serve` in its own process."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ("manage.py", "serve")
-# Starts the same command with one thing to finish registered, as the conversations do.
+# Runs the same command with a task to finish before it stops, as conversations have.
 SERVE_WITH_A_LAST_ACT = (
     "-c",
     """
@@ -34,7 +34,7 @@ call_command("serve")
 
 @pytest.fixture
 def installation(tmp_path):
-    """The environment of an installation of its own: an empty data directory and a free port."""
+    """The environment of a new installation: an empty data directory and a free port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true", "DATABASE_URL": ""}
@@ -45,20 +45,20 @@ def installation(tmp_path):
 
 
 class Site:
-    """A started site: what it said before it was ready, and a way to ask it."""
+    """A running site and the lines that it printed before it was ready."""
 
     def __init__(self, process: subprocess.Popen[str], environment: dict[str, str]) -> None:
         self.process = process
         self.address = f"http://127.0.0.1:{environment['PORT']}"
-        self.said = self._until_ready()
+        self.printed = self._until_ready()
 
     def _until_ready(self) -> list[str]:
-        said: list[str] = []
+        printed: list[str] = []
         for line in self.process.stdout:
-            said.append(line.strip())
+            printed.append(line.strip())
             if "chatsite is running at" in line:
-                return said
-        raise AssertionError("it ended: " + "\n".join([*said, self.process.stderr.read()]))
+                return printed
+        raise AssertionError("it ended: " + "\n".join([*printed, self.process.stderr.read()]))
 
     def next_line(self) -> str:
         return self.process.stdout.readline().strip()
@@ -70,16 +70,16 @@ class Site:
         except HTTPError as error:
             return error.code, ""
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit status, and what it said in the end. Only once it answers does it also listen to signals."""
-        self.get("/healthz")
-        self.process.send_signal(how)
-        said, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, said
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """Stops the site. Returns its exit status and its remaining output."""
+        self.get("/healthz")  # The site handles signals only once it answers requests.
+        self.process.send_signal(signal_number)
+        printed, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, printed
 
 
 @contextmanager
-def started(environment: dict[str, str], command: tuple[str, ...] = SERVE) -> Iterator[Site]:
+def start_site(environment: dict[str, str], command: tuple[str, ...] = SERVE) -> Iterator[Site]:
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -91,8 +91,8 @@ def started(environment: dict[str, str], command: tuple[str, ...] = SERVE) -> It
         process.communicate()
 
 
-def refused(environment: dict[str, str]) -> str:
-    """What a start that comes to nothing says, all on one line."""
+def fail_to_start(environment: dict[str, str]) -> str:
+    """Starts a site that must fail. Returns its error message, which has one line."""
     start = subprocess.run(
         [sys.executable, *SERVE], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=60
     )
@@ -102,10 +102,10 @@ def refused(environment: dict[str, str]) -> str:
     return start.stderr
 
 
-def test_a_first_start_makes_the_database_and_says_where_to_begin(installation):
-    with started(installation) as site:
-        assert site.said[0].startswith("Updated the database")
-        assert site.said[1] == f"chatsite is running at {site.address}/"
+def test_a_first_start_creates_the_database_and_prints_the_set_up_link(installation):
+    with start_site(installation) as site:
+        assert site.printed[0].startswith("Updated the database")
+        assert site.printed[1] == f"chatsite is running at {site.address}/"
         set_up = site.next_line()
         assert set_up.startswith(f"Set up the first administrator at {site.address}/accounts/set-up/")
         assert site.get("/healthz")[0] == 200
@@ -114,35 +114,35 @@ def test_a_first_start_makes_the_database_and_says_where_to_begin(installation):
         assert site.stop() == (0, "")
 
 
-def test_a_second_start_keeps_everything_and_has_little_to_say(installation):
+def test_a_second_start_keeps_the_data_and_prints_only_the_address(installation):
     owned = installation | {"DJANGO_SUPERUSER_USERNAME": "boss", "DJANGO_SUPERUSER_PASSWORD": "a quiet reading room"}
-    with started(owned) as site:
-        assert "Created the administrator boss." in site.said
+    with start_site(owned) as site:
+        assert "Created the administrator boss." in site.printed
         assert site.stop(signal.SIGINT) == (0, "")
-    with started(owned) as site:
-        assert site.said == [f"chatsite is running at {site.address}/"]
+    with start_site(owned) as site:
+        assert site.printed == [f"chatsite is running at {site.address}/"]
         assert site.stop() == (0, ""), "no link once there is an account"
 
 
-def test_a_start_on_a_port_in_use_says_so_and_touches_nothing(installation, tmp_path):
+def test_a_port_in_use_is_reported_and_no_database_is_created(installation, tmp_path):
     with socket.create_server(("127.0.0.1", int(installation["PORT"]))):
-        said = refused(installation)
-    assert f"Port {installation['PORT']} is in use" in said
+        printed = fail_to_start(installation)
+    assert f"Port {installation['PORT']} is in use" in printed
     assert not (tmp_path / "db.sqlite3").exists()
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_one_line(installation):
+def test_an_unreachable_database_is_reported_in_one_line(installation):
     unreachable = installation | {"DATABASE_URL": "sqlite:////nonexistent/db.sqlite3"}
-    assert "Could not connect to the database" in refused(unreachable)
+    assert "Could not connect to the database" in fail_to_start(unreachable)
 
 
-def test_a_name_without_a_password_is_told_and_the_site_starts_all_the_same(installation):
-    with started(installation | {"DJANGO_SUPERUSER_USERNAME": "boss"}) as site:
+def test_a_username_without_a_password_is_reported_and_the_site_starts(installation):
+    with start_site(installation | {"DJANGO_SUPERUSER_USERNAME": "boss"}) as site:
         assert "Set up the first administrator" in site.next_line()
         assert "without DJANGO_SUPERUSER_PASSWORD" in site.process.stderr.readline()
 
 
-def test_what_runs_may_finish_before_the_server_stops(installation):
-    with started(installation, SERVE_WITH_A_LAST_ACT) as site:
+def test_registered_tasks_finish_before_the_server_stops(installation):
+    with start_site(installation, SERVE_WITH_A_LAST_ACT) as site:
         site.next_line()
         assert site.stop() == (0, "the last answer is finished\n")

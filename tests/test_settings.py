@@ -1,4 +1,4 @@
-"""What the environment and the `.env` file say, and the secrets an installation makes for itself."""
+"""Settings come from the environment and the `.env` file. Secrets are generated."""
 
 import json
 import os
@@ -24,7 +24,7 @@ PRODUCTION = {
 
 @pytest.fixture
 def installation(tmp_path):
-    """A copy of the settings with nothing around it: no `.env`, no data, no environment but the given."""
+    """A copy of the settings without a `.env` file or data."""
     (tmp_path / "chatsite").mkdir()
     for name in ("__init__.py", "settings.py", "secret.py"):
         shutil.copy(ROOT / "chatsite" / name, tmp_path / "chatsite")
@@ -32,7 +32,7 @@ def installation(tmp_path):
 
 
 def read(installation: Path, *names: str, **environment: str):
-    """The settings of these names, as a fresh process reads them."""
+    """Returns the settings of these names, as a new process with only this environment reads them."""
     code = "import json, sys; from chatsite import settings as s\n"
     code += "print(json.dumps({name: getattr(s, name, None) for name in sys.argv[1:]}, default=str))"
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -43,7 +43,7 @@ def read(installation: Path, *names: str, **environment: str):
     return json.loads(process.stdout)
 
 
-def test_without_any_environment_it_serves_this_machine_only_from_sqlite(installation):
+def test_the_defaults_serve_only_this_machine_from_sqlite(installation):
     found = read(installation, "DEBUG", "HOST", "PORT", "ALLOWED_HOSTS", "DATA_DIR", "DATABASES", "SECURE_SSL_REDIRECT")
     assert (found["DEBUG"], found["HOST"], found["PORT"]) == (False, "127.0.0.1", 8000)
     assert found["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
@@ -51,7 +51,7 @@ def test_without_any_environment_it_serves_this_machine_only_from_sqlite(install
     assert not found["SECURE_SSL_REDIRECT"]
 
 
-def test_a_secret_key_is_made_once_and_for_its_owner_only(installation):
+def test_a_secret_key_is_generated_once_and_readable_only_by_its_owner(installation):
     first, second = read(installation, "SECRET_KEY"), read(installation, "SECRET_KEY")
     assert first == second
     assert len(first["SECRET_KEY"]) >= 50
@@ -59,36 +59,36 @@ def test_a_secret_key_is_made_once_and_for_its_owner_only(installation):
         assert S_IMODE((installation / "var" / name).stat().st_mode) == 0o600
 
 
-def test_the_secrets_differ_from_each_other(installation):
+def test_each_secret_is_different(installation):
     found = read(installation, "SECRET_KEY", "SEALING_KEY")
     assert found["SECRET_KEY"] != found["SEALING_KEY"]
 
 
-def test_two_first_starts_at_once_end_with_one_secret(tmp_path):
+def test_simultaneous_first_starts_share_one_secret(tmp_path):
     with get_context("spawn").Pool(3) as pool:
         assert len(set(pool.map(secret_key_in, [tmp_path / "secret_key"] * 8))) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
 
 
-def test_a_given_secret_key_is_used_and_none_is_written(installation):
+def test_a_secret_key_from_the_environment_is_used_and_not_stored(installation):
     assert read(installation, "SECRET_KEY", SECRET_KEY="given")["SECRET_KEY"] == "given"
     assert not (installation / "var" / "secret_key").exists()
 
 
-def test_a_dot_env_file_is_read_and_the_environment_has_the_last_word(installation):
+def test_the_environment_overrides_the_dot_env_file(installation):
     (installation / ".env").write_text("PORT=9001\nHOST=0.0.0.0\nDJANGO_SUPERUSER_USERNAME=boss\n")
     found = read(installation, "PORT", "HOST", "SUPERUSER_USERNAME", PORT="9002")
     assert found == {"PORT": 9002, "HOST": "0.0.0.0", "SUPERUSER_USERNAME": "boss"}
 
 
-def test_data_stands_where_data_dir_says(installation, tmp_path):
+def test_data_is_stored_in_data_dir(installation, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     found = read(installation, "DATA_DIR", "MEDIA_ROOT", "STATIC_ROOT", DATA_DIR=str(elsewhere))
     assert all(path.startswith(str(elsewhere)) for path in found.values())
     assert (elsewhere / "secret_key").exists()
 
 
-def test_database_url_names_another_database(installation):
+def test_database_url_selects_another_database(installation):
     found = read(installation, "DATABASES", DATABASE_URL="postgres://ada:pass@db.example:5433/chat")["DATABASES"][
         "default"
     ]
@@ -100,13 +100,13 @@ def test_redis_url_moves_the_cache_to_redis(installation):
     assert found["CACHES"]["default"]["LOCATION"] == "redis://cache.example:6379/1"
 
 
-def test_https_secures_cookies_redirects_and_promises_to_stay(installation):
+def test_https_turns_on_secure_cookies_redirects_and_hsts(installation):
     names = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS"]
     assert all(read(installation, *names, HTTPS="true").values())
     assert not any(read(installation, *names).values())
 
 
-def test_a_proxys_headers_are_believed_only_behind_a_proxy(installation):
+def test_proxy_headers_are_trusted_only_behind_a_proxy(installation):
     names = ["SECURE_PROXY_SSL_HEADER", "ALLAUTH_TRUSTED_PROXY_COUNT"]
     assert read(installation, *names) == {"SECURE_PROXY_SSL_HEADER": None, "ALLAUTH_TRUSTED_PROXY_COUNT": 0}
     found = read(installation, *names, BEHIND_PROXY="true")
@@ -118,13 +118,13 @@ def test_shutdown_grace_is_in_seconds(installation):
 
 
 @pytest.mark.parametrize("name", ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"])
-def test_a_base_url_without_http_is_refused_at_the_start(installation, name):
+def test_a_base_url_without_http_prevents_the_start(installation, name):
     with pytest.raises(subprocess.CalledProcessError) as refusal:
         read(installation, "DEBUG", **{name: "api.example"})
     assert f"{name} must begin with http:// or https://" in refusal.value.stderr
 
 
-def test_the_policy_allows_nothing_inline(installation):
+def test_the_content_security_policy_allows_nothing_inline(installation):
     policy = read(installation, "SECURE_CSP")["SECURE_CSP"]
     assert "unsafe" not in json.dumps(policy)
     assert policy["default-src"] == ["'none'"]

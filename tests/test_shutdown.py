@@ -1,4 +1,4 @@
-"""Between being told to stop and stopping."""
+"""Registered tasks run while the server shuts down."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ def nothing_registered(monkeypatch):
     monkeypatch.setattr(shutdown, "_last_acts", [])
 
 
-async def test_what_was_registered_is_awaited():
+async def test_a_registered_task_is_awaited():
     done = []
 
     async def save() -> None:
@@ -25,7 +25,7 @@ async def test_what_was_registered_is_awaited():
     assert done == ["saved"]
 
 
-async def test_what_takes_longer_than_the_grace_is_cancelled():
+async def test_a_task_is_cancelled_after_the_grace_period():
     ends = []
 
     async def never() -> None:
@@ -40,7 +40,7 @@ async def test_what_takes_longer_than_the_grace_is_cancelled():
     assert ends == ["cancelled"]
 
 
-async def test_a_failure_is_logged_and_stops_nothing(caplog):
+async def test_a_failing_task_is_logged_and_others_run(caplog):
     done = []
 
     async def fail() -> None:
@@ -57,5 +57,5 @@ async def test_a_failure_is_logged_and_stops_nothing(caplog):
     assert "Something failed while the server stopped" in caplog.text
 
 
-async def test_without_anything_registered_it_stops_at_once():
+async def test_without_tasks_the_server_stops_at_once():
     await shutdown.finish(grace=10)

@@ -1,4 +1,4 @@
-"""Whoever reads slowly holds up who speaks to them, and nobody's memory grows; what is sent arrives whole."""
+"""The server waits for slow readers, so memory does not grow, and every byte arrives."""
 
 import os
 import socket
@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS, SIZE = 1000, 64_000
-# The server of the site with another application: it speaks faster than anybody reads.
-TALKER = f"""
+# The site's server with an application that sends faster than its reader reads.
+FAST_SENDER = f"""
 import asyncio, django
 django.setup()
 from django.conf import settings
@@ -48,12 +48,12 @@ chatsite.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
 
 
 @pytest.fixture
-def talker(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+def fast_sender(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true"}
     environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}
-    command = (sys.executable, "-c", TALKER)
+    command = (sys.executable, "-c", FAST_SENDER)
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         with socket.create_connection(("127.0.0.1", port)) as reader:
@@ -72,44 +72,44 @@ def handshake(reader: socket.socket) -> None:
     assert answer.startswith(b"HTTP/1.1 101")
 
 
-def exactly(reader: socket.socket, size: int) -> bytes:
+def read_exactly(reader: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         data += reader.recv(size - len(data))
     return bytes(data)
 
 
-def text(reader: socket.socket) -> str:
-    first, length = exactly(reader, 2)
+def read_text(reader: socket.socket) -> str:
+    first, length = read_exactly(reader, 2)
     assert first == 0x81
     if length >= 126:
-        length = int.from_bytes(exactly(reader, 2 if length == 126 else 8))
-    return exactly(reader, length).decode()
+        length = int.from_bytes(read_exactly(reader, 2 if length == 126 else 8))
+    return read_exactly(reader, length).decode()
 
 
-def test_a_slow_reader_of_a_socket_is_waited_for_and_then_gets_everything(
-    talker: tuple[subprocess.Popen[str], socket.socket],
+def test_the_server_waits_for_a_slow_reader_of_a_socket(
+    fast_sender: tuple[subprocess.Popen[str], socket.socket],
 ) -> None:
-    process, reader = talker
+    process, reader = fast_sender
     assert process.stdout
     handshake(reader)
-    said = process.stdout.readline().split()
-    assert said[:2] == ["waits", "after"] and int(said[2]) < TEXTS
-    assert [len(text(reader).encode()) for _ in range(5)] == [1, 125, 126, 65535, 65536]
-    assert [text(reader) for _ in range(TEXTS)] == ["x" * SIZE] * TEXTS
+    first_wait = process.stdout.readline().split()
+    assert first_wait[:2] == ["waits", "after"] and int(first_wait[2]) < TEXTS
+    assert [len(read_text(reader).encode()) for _ in range(5)] == [1, 125, 126, 65535, 65536]
+    assert [read_text(reader) for _ in range(TEXTS)] == ["x" * SIZE] * TEXTS
     while (line := process.stdout.readline()).startswith("waits"):
         pass
     assert line == "all is sent\n"
 
 
-def test_a_slow_reader_of_a_stream_is_waited_for_and_then_gets_everything(
-    talker: tuple[subprocess.Popen[str], socket.socket],
+def test_the_server_waits_for_a_slow_reader_of_a_stream(
+    fast_sender: tuple[subprocess.Popen[str], socket.socket],
 ) -> None:
-    process, reader = talker
+    process, reader = fast_sender
     assert process.stdout
     reader.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-    said = process.stdout.readline().split()
-    assert said[:2] == ["waits", "after"] and int(said[2]) < TEXTS
+    first_wait = process.stdout.readline().split()
+    assert first_wait[:2] == ["waits", "after"] and int(first_wait[2]) < TEXTS
     answer = HTTPResponse(reader)
     answer.begin()
     assert answer.read() == b"x" * SIZE * TEXTS

@@ -1,4 +1,4 @@
-"""Statements and prepared queries give what the ORM gives, for every kind of column."""
+"""Statements and prepared queries return the same as the ORM for every kind of column."""
 
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,7 @@ def test_a_statement_converts_its_values_by_their_fields() -> None:
     assert (row.start, row.cost) == (date(2028, 3, 3), Decimal(3))
 
 
-def test_rows_are_those_of_the_orm_with_their_extra_columns(ada: User) -> None:
+def test_rows_equal_those_of_the_orm_and_have_extra_columns(ada: User) -> None:
     budgets = [make_budget("12.5", unit="money"), make_budget(7, scope="person", person=ada)]
     table = Budget._meta.db_table
     query = RowQuery(
@@ -47,7 +47,7 @@ def test_rows_are_those_of_the_orm_with_their_extra_columns(ada: User) -> None:
     assert query.fetch({"after": budgets[1].pk}) == []
 
 
-def test_a_prepared_query_gives_the_first_row_of_its_queryset_and_the_related_one() -> None:
+def test_a_prepared_query_returns_the_first_row_and_its_related_row() -> None:
     models = [make_model(name, input_price=Decimal("1.2345")) for name in ("Clever", "Quick")]
     prepared = PreparedQuery(
         lambda name, pk: ChatModel.objects.filter(model_id=name, pk__gt=pk).order_by("pk"),

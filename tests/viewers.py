@@ -1,4 +1,4 @@
-"""People at their browsers: real requests and real sockets to the site's ASGI application, and the page they read."""
+"""People at their browsers: real requests and sockets to the site's ASGI application, and the resulting page."""
 
 from collections.abc import Callable
 from itertools import count
@@ -18,13 +18,13 @@ from tests.pages import Page
 
 SITE = "http://localhost"
 PATIENCE = 20.0
-"""Seconds after which somebody who waits for the server has waited in vain, and the test fails."""
+"""Seconds after which a viewer stops waiting for the server and the test fails."""
 TOKEN = "f" * 32
 _marks = count(1)
 
 
 def sign_in(person: User) -> str:
-    """The key of a new session."""
+    """Starts a session for the person and returns its key."""
     client = Client()
     client.force_login(person)
     key: str = client.session.session_key
@@ -32,7 +32,7 @@ def sign_in(person: User) -> str:
 
 
 class Browser:
-    """A browser in which somebody is signed in; without anybody, a stranger's."""
+    """A browser in which a person is signed in, or nobody."""
 
     def __init__(self, session_key: str = "") -> None:
         self.cookies = {"csrftoken": TOKEN} | ({"sessionid": session_key} if session_key else {})
@@ -60,13 +60,13 @@ class Browser:
         return await self.post(f"/conversations/{conversation.pk}/turns/", text=text, **fields)
 
     async def load(self, conversation: Conversation) -> "Viewer":
-        """Loads a conversation's page, whose socket is still to be opened."""
+        """Loads a conversation's page without opening its socket."""
         answer = await self.get(f"/conversations/{conversation.pk}/")
         assert answer.status_code == 200, answer.status_code
         return self.tab(Page(answer.text))
 
     async def open(self, conversation: Conversation) -> "Viewer":
-        """A tab on a conversation, its page loaded and its socket open."""
+        """Loads a conversation's page and opens its socket."""
         viewer = await self.load(conversation)
         assert await viewer.connect()
         return viewer
@@ -86,32 +86,32 @@ class Browser:
 
 
 class Viewer:
-    """A tab on a conversation: `page` is what its person sees of what was read from the socket so far."""
+    """A tab on a conversation. `page` has every message that was read from the socket so far."""
 
     def __init__(self, browser: Browser, page: Page) -> None:
         self.browser, self.page = browser, page
         self.messages: list[str] = []
-        """What the socket sent, as it was sent."""
+        """The messages of the socket, unchanged."""
         self._socket: WebsocketCommunicator | None = None
 
     async def connect(self) -> bool:
-        """Opens the socket that the page names; False when it is refused."""
+        """Opens the page's socket. Returns whether the server accepted it."""
         address = self.page.one("[hx-ws\\:connect]").get("hx-ws:connect")
         self._socket = self.browser.socket(address)
         accepted, _ = await self._socket.connect(PATIENCE)
         return accepted
 
     async def reconnect(self) -> None:
-        """The connection is lost, and comes back with the address the page has always had."""
+        """Closes the socket and opens it again at the page's original address."""
         await self.close()
         assert await self.connect()
 
     async def read(self) -> None:
-        """Waits for one message, and lets it change the page."""
+        """Waits for one message and applies it to the page."""
         await self._see(await self._hear())
 
     async def settle(self) -> None:
-        """Reads until the tab has been told of everything so far; fails when it may not listen any more."""
+        """Reads until the tab is up to date. Fails if the server closes the socket."""
         person = int(self.page.one("body").get("data-person"))
         mark = partial(f"#settled-{next(_marks)}", "delete")
         hub.publish(person_topic(person), Frame(mark))
@@ -126,7 +126,7 @@ class Viewer:
 
     async def _see(self, message: str) -> None:
         if "#settled-" in message:
-            return  # Another tab of the same person has waited for it.
+            return  # Another tab of the same person may have read it already.
         self.messages.append(message)
         self.page.apply(message)
         for loading in self.page.find("#catch-up [hx-trigger=load]"):
@@ -135,7 +135,7 @@ class Viewer:
             loading.drop_tree()
 
     async def until(self, is_seen: Callable[[Page], object]) -> None:
-        """Reads until the page shows it."""
+        """Reads until the page meets the condition."""
         while not is_seen(self.page):
             await self.read()
 
@@ -143,7 +143,7 @@ class Viewer:
         await self.until(lambda page: page.has(message) and page.state(message) not in ("queued", "running"))
 
     async def ping(self, text: str = "ping") -> str:
-        """Sends something and reads on until the answer: "pong", or the code the socket closed with."""
+        """Sends a text and reads until the answer: "pong", or the socket's close code."""
         assert self._socket is not None
         await self._socket.send_to(text)
         while True:
@@ -155,7 +155,7 @@ class Viewer:
             self.page.apply(output["text"])
 
     async def until_closed(self) -> int:
-        """Reads until the server closes the socket; returns the code."""
+        """Reads until the server closes the socket. Returns the close code."""
         assert self._socket is not None
         while (output := await self._socket.receive_output(PATIENCE))["type"] != "websocket.close":
             self.messages.append(output["text"])

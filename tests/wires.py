@@ -1,4 +1,4 @@
-"""Well-formed streamed replies in the bytes of both protocols."""
+"""The bytes of well-formed streamed replies in both protocols."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from upstreams.endpoint import ProtocolName
 
 
 def is_text(wire: bytes) -> bool:
-    """Whether a piece of a stream carries text or thinking: what `hold` holds."""
+    """Whether a piece of a stream carries text or thinking. `ModelServer.hold` holds these."""
     return any(mark in wire for mark in (b'"text_delta"', b'"thinking_delta"', b'"content": "', b'"reasoning_content"'))
 
 
@@ -20,7 +20,7 @@ def reply_wire(
     stop: str | None = None,
     usage: Mapping[str, int] | None = None,
 ) -> list[bytes]:
-    """The events of a well-formed streamed reply, one entry each."""
+    """The events of a well-formed streamed reply."""
     if protocol is ProtocolName.ANTHROPIC:
         return _messages_wire(pieces, thinking, stop or "end_turn", usage or {})
     return _chat_wire(pieces, thinking, stop or "stop", usage or {})

@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.tab import Tab
-from tests.fakes import Abort, Answer, Gate, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Abort, Answer, Gate
 from tests.wires import reply_wire
 from upstreams.endpoint import ProtocolName
 

@@ -13,7 +13,8 @@ from conversations.answering.ending import Ending
 from conversations.answering.reply import RunningReply
 from conversations.models import Conversation, Generation, Path, State
 from conversations.verbs.writing import add_turn
-from tests.fakes import Hang, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Hang
 from tests.viewers import Browser, Viewer
 from tests.wires import is_text, reply_wire
 from upstreams.models import ChatModel, Provider

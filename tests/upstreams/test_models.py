@@ -4,7 +4,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
-from tests.fakes import Answer, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Answer
 from tests.upstreams.views.providers import SECRET, listed, model_of, provider, provider_at
 from upstreams.catalogue import listing
 from upstreams.catalogue.environment import sync_providers

@@ -19,7 +19,8 @@ from ledger.reports import usage
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, begins_and_hangs, open_half_way, provider_at, queue_turn
 from tests.conversations.verbs.test_continuing import broken_off
-from tests.fakes import Gate, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Gate
 from tests.wires import messages_event, reply_wire
 from tools.catalogue import sync_builtin_tools
 from tools.models import Tool

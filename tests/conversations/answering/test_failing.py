@@ -9,7 +9,8 @@ import pytest
 from accounts.models import User
 from conversations.models import Conversation, Generation, State
 from tests.conversations.asking import Opening, last_reply
-from tests.fakes import Abort, Gate, ModelServer, Step
+from tests.fakes import ModelServer
+from tests.steps import Abort, Gate, Step
 from tests.viewers import Viewer
 from tests.wires import is_text, reply_wire
 from upstreams.models import ChatModel, Provider

@@ -12,8 +12,9 @@ from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation, Message, State
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import act, answered, follow, offers, until_it_says
-from tests.fakes import Abort, Answer, Hang, ModelServer, Pause, Step
+from tests.fakes import ModelServer
 from tests.pages import words
+from tests.steps import Abort, Answer, Hang, Pause, Step
 from tests.viewers import Viewer
 from tests.wires import is_text, messages_event, reply_wire
 from upstreams.client import LIMITS, stream_reply

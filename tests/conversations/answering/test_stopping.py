@@ -10,7 +10,8 @@ from conversations.answering import replies
 from conversations.models import Conversation, Generation, State
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way
-from tests.fakes import Gate, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Gate
 from tests.viewers import PATIENCE
 from tests.wires import reply_wire
 from upstreams.models import ChatModel

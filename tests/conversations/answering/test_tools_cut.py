@@ -6,7 +6,7 @@ from conversations.models import State
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import last_reply
 from tests.conversations.verbs.desk import Desk, kinds
-from tests.fakes import Hang
+from tests.steps import Hang
 from tools.models import Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ from conversations.models import Attachment, State
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import last_reply
 from tests.conversations.verbs.desk import Desk, kinds, progress
-from tests.fakes import Hang
+from tests.steps import Hang
 from upstreams.endpoint import ProtocolName
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,8 @@ from lxml import html
 from accounts.models import User
 from conversations.models import Conversation, State
 from tests.conversations.asking import Opening, last_reply
-from tests.fakes import Gate, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Gate
 from tests.viewers import Viewer
 from tests.wires import reply_wire
 from upstreams.models import ChatModel

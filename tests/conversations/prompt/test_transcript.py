@@ -8,7 +8,8 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.models import Conversation, Message
 from tests.conversations.asking import Opening, last_reply, provider_at
-from tests.fakes import Abort, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Abort
 from tests.viewers import Viewer
 from tests.wires import is_text, reply_wire
 from upstreams.models import ChatModel

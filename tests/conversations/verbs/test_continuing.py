@@ -14,8 +14,9 @@ from conversations.upkeep import recovery
 from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, begins_and_hangs, last_reply, provider_at
 from tests.conversations.talking import act, answered, follow, offers, texts, told, until_it_says
-from tests.fakes import Abort, ModelServer, Step
+from tests.fakes import ModelServer
 from tests.pages import words
+from tests.steps import Abort, Step
 from tests.viewers import Viewer
 from tests.wires import is_text, reply_wire
 from upstreams.endpoint import ProtocolName

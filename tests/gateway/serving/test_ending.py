@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.serving import calls, outgoing
-from tests.fakes import Gate, ModelServer
+from tests.fakes import ModelServer
 from tests.gateway.serving.asking import raw
 from tests.gateway.serving.programs import PATIENCE, Programs, asks
+from tests.steps import Gate
 from tests.wires import messages_event, reply_wire
 
 SIZE = 64_000

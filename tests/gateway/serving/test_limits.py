@@ -11,9 +11,10 @@ from anthropic import AsyncAnthropic
 from channels.db import database_sync_to_async
 
 from ledger.models import Budget, Entry, RateLimit
-from tests.fakes import Gate, ModelServer
+from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, tell
 from tests.gateway.serving.programs import Programs, asks, until
+from tests.steps import Gate
 from tests.wires import reply_wire
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)

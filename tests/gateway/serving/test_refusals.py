@@ -11,9 +11,10 @@ from django.utils.timezone import now
 
 from accounts.keys import ApiKey
 from gateway.models import restrict_key
-from tests.fakes import Abort, Answer, ModelServer
+from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, tell
 from tests.gateway.serving.programs import UPSTREAM_KEY, Programs, asks
+from tests.steps import Abort, Answer
 from upstreams.models import ChatModel, Provider
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)

@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from gateway.serving import calls, outgoing
-from tests.fakes import Abort, Gate, Hang, ModelServer
+from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, raw
 from tests.gateway.serving.programs import Programs, asks
+from tests.steps import Abort, Gate, Hang
 from tests.wires import chat_chunk, messages_event, reply_wire
 from upstreams.endpoint import ProtocolName
 

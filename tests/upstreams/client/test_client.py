@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Abort, Answer, Gate, Hang, ModelServer, Pause
+from tests.fakes import ModelServer
+from tests.steps import Abort, Answer, Gate, Hang, Pause
 from tests.upstreams.protocols.reading import Read
 from tests.wires import messages_event, reply_wire
 from upstreams import client

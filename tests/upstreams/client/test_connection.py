@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.fakes import Abort, Answer, Hang, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Abort, Answer, Hang
 from upstreams import client
 from upstreams.chat import ChatMessage, ChatRequest
 from upstreams.client import ConnectionStep, ModelListing

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import Abort, Gate, Hang, ModelServer, Pause
+from tests.fakes import ModelServer
+from tests.steps import Abort, Gate, Hang, Pause
 from tests.upstreams.client.test_client import ASKED, QUICK
 from tests.upstreams.client.test_connection import self_signed
 from tests.upstreams.protocols.reading import Read

@@ -4,7 +4,8 @@ import pytest
 from django.test import AsyncClient
 from django.urls import reverse
 
-from tests.fakes import Answer, ModelServer
+from tests.fakes import ModelServer
+from tests.steps import Answer
 from tests.upstreams.views.providers import FIELDS, SECRET, provider_at
 from upstreams.client import close_http
 from upstreams.models import Provider

@@ -1,4 +1,4 @@
-"""Every address of the site, as its resolver knows them."""
+"""Every address of the site, from its URL resolver."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,6 @@ def _within(patterns: list[Any], prefix: str) -> Iterator[str]:
 
 
 def address(route: str, keys: Mapping[str, object]) -> str:
-    """The route with its placeholders filled in; the regular expressions of the administration too."""
+    """Fills in the placeholders of a route, including the regular expressions of the administration."""
     plain = re.sub(r"\^?\(\?P<(\w+)>[^)]*\)", r"<\1>", route).replace("$", "").replace("^", "")
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda placeholder: str(keys[placeholder[1]]), plain)
