@@ -24,7 +24,8 @@ class OpenEnd:
     def __init__(self, within: str) -> None:
         self._within = within
         self._unpaid = 0
-        self._pieces, self._view, self._html, self._foot = [""], "", [""], ""
+        self._pieces, self._html, self._foot = [""], [""], ""
+        self._view: str | None = ""
         self._target: str | None = None
         self._spaces = ""
 
@@ -94,4 +95,5 @@ class OpenEnd:
         if not shown:
             return []
         self._html.append(shown)
+        self._view = None
         return [Patch(self._target or "", "beforeend", shown)]

@@ -135,11 +135,13 @@ def test_a_row_grows_alone():
         ("1", " word"),
         ("x_y", "_z_"),
         ("[x] [a", "](http://b)"),
+        ("- a!", "["),
     ],
 )
 def test_text_that_may_change_what_precedes_it_is_rendered(before, text):
     stream = StreamingMarkdown()
-    stream.feed(before)
+    for letter in before:
+        stream.feed(letter)
     stream.feed(text)
     assert visible(stream) == fed_at_once(before + text)
 
