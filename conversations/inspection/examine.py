@@ -50,8 +50,8 @@ def _text(source: Path, folder: Path, limits: FileLimits) -> Finding:
     if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refused(NOT_TAKEN)
     if len(start) > limits.text_size:
-        has = f"is a text of {size(source.stat().st_size)}"
-        raise Refused(f"{has}; at most {size(limits.text_size)} can be sent.")
+        length = source.stat().st_size
+        raise Refused(f"is too large for a text file ({size(length)}; limit {size(limits.text_size)}).")
     (folder / "content").write_text(decode(start), encoding="utf-8", newline="")
     return Finding(Kind.TEXT, "text/plain", folder / "content")
 

@@ -24,8 +24,8 @@ def draw_anew(source: Path, folder: Path, limits: FileLimits) -> Finding:
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(source, formats=_FORMATS) as image:
         if image.width * image.height > limits.pixels:
-            has = f"has {image.width:,} × {image.height:,} pixels"
-            raise Refused(f"{has}; at most {limits.pixels / 1e6:,.0f} million can be sent.")
+            pixels = f"{image.width:,} × {image.height:,}"
+            raise Refused(f"has too many pixels ({pixels}; limit {limits.pixels / 1e6:,.0f} million).")
         drawn = _redraw(image)
         is_drawing = image.format in ("PNG", "GIF")
     content, media_type = _encode(drawn, is_drawing=is_drawing)

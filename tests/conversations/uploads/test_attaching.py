@@ -32,7 +32,7 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n"
         ("head.png", PNG_HEAD + b"<script>alert(1)</script>", "is damaged"),
         ("head.gif", b"GIF89a=1;alert(1)//", "is damaged"),
         ("half.jpg", files.image("JPEG", (400, 400))[:900], "is damaged"),
-        ("claim.png", files.png_that_claims(60_000, 60_000), "60,000 × 60,000 pixels; at most 50 million"),
+        ("claim.png", files.png_that_claims(60_000, 60_000), "too many pixels (60,000 × 60,000; limit 50 million)"),
         ("empty.png", files.png_that_claims(100, 100), "is damaged"),
         ("junk.pdf", b"%PDF-1.7\njunk", "is damaged"),
         ("locked.pdf", files.pdf("A secret", password="x"), "protected with a password"),
@@ -54,7 +54,7 @@ async def test_what_is_no_file_of_ours_is_refused_by_its_name(
     [
         ({"ATTACHMENT_SIZE": 1000}, files.image("BMP", (100, 100)), "limit 1 kB"),
         ({"ATTACHMENT_SIZE": 1000}, b"a" * 3_000_000, "limit 1 kB"),
-        ({"ATTACHMENT_TEXT_SIZE": 1000}, b"a" * 1001, "is a text of 1 kB; at most 1 kB"),
+        ({"ATTACHMENT_TEXT_SIZE": 1000}, b"a" * 1001, "is too large for a text file (1 kB; limit 1 kB)"),
         ({"ATTACHMENT_PIXELS": 1000}, files.image(size=(100, 11)), "100 × 11 pixels"),
         ({"ATTACHMENT_PAGES": 1}, files.pdf("One", "Two"), "has too many pages (2; limit 1)"),
         ({"ATTACHMENTS_PER_MESSAGE": 0}, b"a", "at most 0 files per message"),
