@@ -1,4 +1,4 @@
-"""Made-up answers of any length, cut into tokens: one shape for each kind of text that costs differently."""
+"""Makes up answers of any length, as tokens. Each shape is a kind of text with a cost of its own."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ITEMS: Final = (
     "- Another one, without marks but for a comma, and a little longer than the first of them\n"
 )
 _ROW: Final = "| a cell of a few words | 3.14 | and **another** with `code` |\n"
-# Shown only when its second line is complete, so it has no word that could be a stamp.
+# A table appears once its second line is complete, so these lines have no word that could be a stamp.
 _TABLE_HEAD: Final = "| n | ms | % |\n|---|--:|---|\n"
 _CODE: Final = "".join(
     f"    total_{number} = compute(value, step={number}) if value else None  # step {number}\n" for number in range(97)
@@ -26,7 +26,7 @@ _CODE: Final = "".join(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An answer: `body` again and again, between `head` and `foot`."""
+    """An answer: `head`, then `body` repeated, then `foot`."""
 
     head: str
     body: str
@@ -47,7 +47,7 @@ SHAPES: Final = {
 
 @cache
 def tokens(shape: str, count: int) -> list[str]:
-    """An answer of exactly `count` tokens of about four characters."""
+    """Returns an answer of exactly `count` tokens of about four characters."""
     parts = SHAPES[shape]
     head, body, foot = (_TOKEN.findall(part) for part in (parts.head, parts.body, parts.foot))
     return [*islice(chain(head, cycle(body)), count - len(foot)), *foot]

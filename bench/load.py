@@ -1,4 +1,4 @@
-"""The load: tabs that listen and people who speak, made to cost little beside what they measure."""
+"""Generates the load: cheap tabs that listen, and people who post."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ from bench.stand import CSRF_TOKEN, Address
 from bench.upstream import tenths
 
 PEOPLE = 4
-"""Who post at the same time."""
+"""People who post at the same time."""
 _STAMP = re.compile(rb"\bT([0-9a-f]{6,8})\b")
 
 
 class Tally:
-    """What all tabs of a measurement have seen since the last `reset`."""
+    """Counts what all tabs have received since the last `reset`."""
 
     def __init__(self, epoch: float) -> None:
         self.epoch = epoch
@@ -32,13 +32,13 @@ class Tally:
         return len(self.latencies)
 
     def latency(self, percent: float) -> float:
-        """Milliseconds that so many percent of the stamps took at most."""
+        """Returns a percentile of the latencies, in milliseconds."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] / 10 if ordered else float("nan")
 
 
 class Tab(asyncio.Protocol):
-    """A WebSocket on one conversation. Markdown's open end is sent again and again: each stamp counts once."""
+    """A WebSocket on one conversation. The open end of Markdown is sent repeatedly, but each stamp counts once."""
 
     def __init__(self, address: Address, conversation: int, tally: Tally) -> None:
         self.address, self.conversation, self.tally = address, conversation, tally
@@ -82,7 +82,7 @@ class Tab(asyncio.Protocol):
             if opcode == 1:
                 self.heard(data[begin:start], now)
             elif opcode == 9:
-                # A pong: what the ping said, under a mask of zeros.
+                # A pong with the payload of the ping, masked with zeros.
                 self.transport.write(bytes([0x8A, 0x80 | start - begin]) + b"\0\0\0\0" + data[begin:start])
         self._received = data[start:]
 
@@ -99,7 +99,7 @@ class Tab(asyncio.Protocol):
 
 
 def frame_at(data: bytes, start: int) -> tuple[int, int, int] | None:
-    """Opcode, begin and end of the payload of the frame that starts there; None until all of it is there."""
+    """Returns the opcode, start and end of the frame at `start`; None until the frame is complete."""
     if len(data) < start + 2:
         return None
     size, begin = data[start + 1] & 0x7F, start + 2
@@ -111,7 +111,7 @@ def frame_at(data: bytes, start: int) -> tuple[int, int, int] | None:
 
 
 async def listen(address: Address, conversation: int, tally: Tally) -> Tab:
-    """A tab whose socket is open."""
+    """Opens a tab."""
     tab = Tab(address, conversation, tally)
     await asyncio.get_running_loop().create_connection(lambda: tab, "127.0.0.1", address.port)
     await asyncio.wait_for(tab.is_open, 30)
@@ -119,7 +119,7 @@ async def listen(address: Address, conversation: int, tally: Tally) -> Tab:
 
 
 async def speak(address: Address, conversations: list[int], chat_model: int) -> None:
-    """Posts a turn in each conversation, a few at a time."""
+    """Posts a turn in each conversation, PEOPLE at a time."""
     await asyncio.gather(*(_post(address, conversations[start::PEOPLE], chat_model) for start in range(PEOPLE)))
 
 

@@ -1,4 +1,4 @@
-"""Processes that a measurement starts: pinned to cores, asked what they use, ended by their id."""
+"""Starts processes pinned to cores, measures what they use, and ends them by id."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ LOAD_CORES: Final = CORES[:-1] or CORES
 
 
 class Process:
-    """A child process. What it says goes to `log`; it gets ten seconds to end."""
+    """A child process. Its output goes to `log`. It has ten seconds to end."""
 
     def __init__(self, command: Sequence[str], *, log: Path, cores: Sequence[int], **environment: str) -> None:
         self.log = log
@@ -40,16 +40,16 @@ class Process:
             self.process.wait()
 
     def check(self) -> None:
-        """Raises with the last words of a process that has ended."""
+        """Raises with the end of the log if the process has ended."""
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.process.args} ended:\n{self.log.read_text()[-2000:]}")
 
     def cpu(self) -> float:
-        """Seconds of processor time so far, all threads together."""
-        # The clock of another process, as clock_getcpuclockid(3) makes its number.
+        """Returns the seconds of processor time so far, all threads together."""
+        # The clock id of another process, built as clock_getcpuclockid(3) does.
         return time.clock_gettime((~self.pid << 3) | 2)
 
     def memory(self) -> float:
-        """Resident megabytes."""
+        """Returns the resident megabytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

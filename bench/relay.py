@@ -23,15 +23,15 @@ SECONDS_TO_ASK: Final = 0.06
 """For posting a turn, at most."""
 PATIENCE: Final = 60.0
 LATEST: Final = 250.0
-"""Milliseconds: a relay whose p99 is above is overloaded."""
+"""Milliseconds. A relay with a higher p99 is overloaded."""
 STEP: Final = 1.25
 MOST: Final = 1000
-"""Streams at which the search for the most ends in any case."""
+"""Streams at which the search for the maximum ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one measurement; latencies in ms, CPU in µs a delivered token, memory in MB, shares of a core."""
+    """One measurement: latencies in ms, CPU in µs per delivered token, memory in MB, shares of a core."""
 
     streams: int
     viewers: int
@@ -66,8 +66,8 @@ HEAD: Final = (
 
 
 def measured(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int = 1, seconds: float) -> Figures:
-    """Starts the site, lets so many streams run for viewers each, and measures for so many seconds."""
-    # All are asked for before the first begins: a busy server would take them on ever more slowly.
+    """Starts the site, runs the streams with `viewers` tabs each, and measures for `seconds`."""
+    # All turns are posted before the first answer begins, because a busy server would accept them more and more slowly.
     plan = replace(plan, delay=1 + round(streams * SECONDS_TO_ASK))
     conversations, chat_model = stand.conversations(streams), stand.model(plan)
     with stand.served(server) as served:
@@ -114,7 +114,7 @@ def load_cpu(stand: Stand) -> float:
 
 
 def most(stand: Stand, server: str, plan: Plan, known: list[Figures], seconds: float) -> Figures | None:
-    """The most streams that one process keeps up with, from what is known already upward, or downward."""
+    """Searches for the most streams that one process keeps up with, starting from the known figures."""
     best = max((figures for figures in known if figures.keeps_up), key=lambda each: each.streams, default=None)
     failed = min((figures.streams for figures in known if not figures.keeps_up), default=MOST)
     streams = round((best.streams if best else failed / STEP**2) * STEP)

@@ -1,4 +1,4 @@
-"""A site of its own to measure: a temporary database, people, conversations, the replaying upstream, and a server."""
+"""Sets up a site to measure: a temporary database, people, conversations, the replaying upstream, and a server."""
 
 import os
 import re
@@ -29,7 +29,7 @@ START_LIMIT: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the site is, and the cookie by which a person is let in."""
+    """The address of the site, and the session cookie of a person."""
 
     port: int
     session: str
@@ -44,7 +44,7 @@ class Address:
 
     @property
     def headers(self) -> str:
-        """The head of any request, without its first line."""
+        """The headers of any request."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return f"host: {self.host}\r\ncookie: {cookies}\r\n"
 
@@ -57,7 +57,7 @@ class Served:
 
 
 class Stand:
-    """The database is made in this process, through Django; the servers are processes of their own."""
+    """Creates the database in this process, through Django. The servers are processes of their own."""
 
     def __init__(self) -> None:
         self.epoch = time.monotonic()
@@ -66,13 +66,13 @@ class Stand:
     def __enter__(self) -> Self:
         self.directory = Path(self._ending.enter_context(tempfile.TemporaryDirectory(prefix="chatsite-bench-")))
         os.sched_setaffinity(0, LOAD_CORES)
-        # Told to stop, it still ends what it has started.
+        # On SIGTERM, it still ends the processes that it started.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "chatsite.settings",
             "DATA_DIR": str(self.directory),
             "DATABASE_URL": f"sqlite:///{self.directory / 'db.sqlite3'}",
-            # Whatever this machine's own `.env` names must not be asked.
+            # Never call the providers of this machine's own `.env`.
             **{f"{vendor}_{part}": "" for vendor in ("ANTHROPIC", "OPENAI") for part in ("API_KEY", "BASE_URL")},
             **{"REDIS_URL": "", "DEBUG": "false", "HTTPS": "false", "HOST": "127.0.0.1", "SHUTDOWN_GRACE": "0"},
             **{"ALLOWED_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT)},
@@ -110,19 +110,19 @@ class Stand:
         return str(session.session_key)
 
     def model(self, plan: Plan) -> int:
-        """The key of the chat model that answers by this plan."""
+        """Returns the key of the chat model that answers by this plan."""
         model, _ = self.provider.chat_models.get_or_create(model_id=plan.model_id)
         return int(model.pk)
 
     def conversations(self, count: int) -> list[int]:
-        """The keys of so many new conversations."""
+        """Creates conversations and returns their keys."""
         from conversations.verbs.turns import begin
 
         return [begin(self.person, title="Measured").pk for _ in range(count)]
 
     @contextmanager
     def served(self, server: str = "daphne", **environment: str) -> Iterator[Served]:
-        """The site, answering; `daphne` is `manage.py serve`."""
+        """Yields the running site. `daphne` is `manage.py serve`."""
         port = free_port()
         commands = {
             "daphne": [sys.executable, str(ROOT / "manage.py"), "serve"],
@@ -138,7 +138,7 @@ class Stand:
             yield Served(process, Address(port, self.session_of(self.person)), time.monotonic() - began)
 
     def _replay(self) -> None:
-        """Starts the upstream and makes it known to the site."""
+        """Starts the upstream and adds it to the site as a provider."""
         from upstreams.models import Provider
 
         log = self.directory / "upstream.log"

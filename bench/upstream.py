@@ -1,4 +1,4 @@
-"""A model server that replays made-up answers at a steady pace, in both protocols, to measure what stands before it.
+"""A model server that replays made-up answers at a steady pace, in both protocols.
 
     python -m bench.upstream --port 9100
 
@@ -21,7 +21,7 @@ from typing import Any, Final
 from bench.answers import SHAPES, tokens
 
 LONGEST: Final = 100_000
-"""Tokens of one answer, whatever is asked for."""
+"""Tokens of an answer, at most."""
 _NAME = re.compile(r"replay-([a-z]+)-n([0-9]{1,6})-r([0-9]{1,5})-s([0-9]{1,3})-d([0-9]{1,3})")
 
 
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a protocol writes before, around and after the tokens of an answer."""
+    """The bytes of a protocol before, around and after the tokens of an answer."""
 
     opening: bytes
     before: bytes
@@ -94,7 +94,7 @@ WIRES: Final = {"/v1/messages": messages_wire, "/v1/chat/completions": completio
 
 @cache
 def script(plan: Plan) -> list[bytes | None]:
-    """The answer's tokens as they stand in JSON; None where a stamp takes the place of a word."""
+    """Returns the tokens of the answer in JSON escapes, with None in place of each stamp."""
     escaped: list[bytes | None] = []
     since_stamp = 0
     for token in tokens(plan.shape, plan.count):
@@ -109,7 +109,7 @@ def script(plan: Plan) -> list[bytes | None]:
 
 
 class Connection(asyncio.Protocol):
-    """One client: a request, its answer, and the next request."""
+    """One client connection, which answers one request after another."""
 
     def __init__(self, epoch: float) -> None:
         self.epoch = epoch
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
         self.timer = self.loop.call_at(self.began, self.write_due)
 
     def write_due(self) -> None:
-        """Writes each token that is due by now, in a chunk of its own as model servers do."""
+        """Writes each token that is due in a chunk of its own, as model servers do."""
         due = min(self.plan.count, int((self.loop.time() - self.began) * self.plan.rate + 1e-6) + 1)
         self.transport.write(b"".join(chunked(self.token(at)) for at in range(self.sent, due)))
         self.sent = due
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
     def token(self, at: int) -> bytes:
         text = self.script[at]
         if text is None:
-            # Each stamp of an answer is another one, also when two are written in the same moment.
+            # The stamps of an answer differ, even if two are written at the same moment.
             self.last_stamp = max(tenths(self.epoch), self.last_stamp + 1)
             text = b" T%06x" % self.last_stamp
         return self.wire.before + text + self.wire.after
