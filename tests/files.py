@@ -16,22 +16,22 @@ def image(
     """A plain image with a stripe on the left."""
     drawn = Image.new(mode, size, colour)  # type: ignore[arg-type]
     ImageDraw.Draw(drawn).rectangle((0, 0, size[0] // 4, size[1]), fill=0)
-    return saved(drawn, form, **options)
+    return encode(drawn, form, **options)
 
 
-def saved(drawn: Image.Image, form: str, **options: object) -> bytes:
+def encode(drawn: Image.Image, form: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     drawn.save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def opened(content: bytes) -> Image.Image:
+def decode(content: bytes) -> Image.Image:
     drawn = Image.open(io.BytesIO(content))
     drawn.load()
     return drawn
 
 
-def as_data(content: bytes) -> str:
+def to_base64(content: bytes) -> str:
     return b64encode(content).decode()
 
 

@@ -1,4 +1,4 @@
-"""A model server as a provider of the site, and what became of the replies it wrote."""
+"""Connects a model server as a provider, and prepares and follows its replies."""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -23,7 +23,7 @@ type Opening = Callable[[User], Awaitable[Browser]]
 
 
 def provider_at(server: ModelServer, provider_name: str = "Testing", **fields: Any) -> ChatModel:
-    """A model that this server answers for. It costs 3 and 15 per million tokens."""
+    """Creates a model on this server. Input costs 3 and output 15 per million tokens."""
     provider = Provider(name=provider_name, protocol=server.protocol, base_url=server.url)
     provider.set_key("key-of-the-test")
     provider.save()
@@ -35,24 +35,24 @@ def provider_at(server: ModelServer, provider_name: str = "Testing", **fields: A
 
 
 async def last_reply(conversation: Conversation) -> Generation:
-    """The latest generation as saved, with its message."""
+    """The latest saved generation, with its message."""
     return await conversation.generations.select_related("message").alatest("pk")
 
 
 def queue_turn(conversation: Conversation, author: User, text: str, model: ChatModel | None = None) -> Generation:
-    """A turn in the database whose reply is queued and not enqueued as a task."""
+    """Adds a turn whose reply is queued, without enqueueing its task."""
     return add_turn(Path.through(conversation), author, text, model)
 
 
 async def claim_reply(generation: Generation) -> RunningReply:
-    """The generation's reply, which the test writes by hand: it is not shown yet, and asks no upstream."""
+    """Claims a generation for a reply that the test writes itself, without an upstream."""
     claimed = await sync_to_async(claim)(generation.pk)
     assert claimed is not None
     return RunningReply(claimed, replies.local.saver)
 
 
 async def claim_new_reply(conversation: Conversation, author: User, model: ChatModel) -> RunningReply:
-    """A claimed reply to a new turn."""
+    """Adds a turn and claims its reply."""
     return await claim_reply(await sync_to_async(queue_turn)(conversation, author, "Well?", model))
 
 
@@ -60,15 +60,15 @@ async def end(reply: RunningReply, state: State = State.COMPLETE) -> None:
     await reply.finish(Ending(state))
 
 
-def begins_and_hangs(server: ModelServer, *pieces: str) -> None:
-    """The server's next reply is these pieces of text and then silence."""
+def begin_and_hang(server: ModelServer, *pieces: str) -> None:
+    """Has the server's next reply begin with these pieces of text and then hang."""
     wire = reply_wire(server.protocol, pieces)
     last = max(index for index, event in enumerate(wire) if is_text(event))
     server.stream(*wire[: last + 1], Hang())
 
 
 async def open_half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
-    """A tab with a reply that has begun and does not end by itself, and the reply's message."""
+    """Opens a tab and starts a reply that never ends. Returns the tab and the reply's message."""
     tab = await (await browser(person)).open(conversation)
     await tab.browser.say(conversation, "Go on for ever")
     message = (await last_reply(conversation)).message_id

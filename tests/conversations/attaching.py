@@ -1,4 +1,4 @@
-"""Attaching by the site's own doors, and what came of it."""
+"""Attaches files to messages through the site's own views."""
 
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,22 @@ from tests.conversations.asking import Opening
 from tests.pages import fragment, words
 from tests.viewers import SITE, TOKEN, Browser
 
-type Sent = tuple[str, bytes] | tuple[str, bytes, str]
+type Upload = tuple[str, bytes] | tuple[str, bytes, str]
 
 
-async def upload(browser: Browser, conversation: Conversation | None, *sent: Sent) -> httpx.Response:
+async def upload(browser: Browser, conversation: Conversation | None, *files: Upload) -> httpx.Response:
     """Posts files as the composer's script does."""
     where = f"/conversations/{conversation.pk}/attachments/" if conversation else "/attachments/"
-    return await posted(browser, where, sent, htmx=True)
+    return await post_files(browser, where, files, htmx=True)
 
 
-async def posted(browser: Browser, where: str, sent: Any, htmx: bool = False, **fields: Any) -> httpx.Response:
+async def post_files(browser: Browser, where: str, files: Any, htmx: bool = False, **fields: Any) -> httpx.Response:
     headers = {"x-csrftoken": TOKEN, "origin": SITE} | ({"hx-request": "true"} if htmx else {})
-    return await browser.http.post(where, files=[("files", file) for file in sent], data=fields, headers=headers)
+    return await browser.http.post(where, files=[("files", file) for file in files], data=fields, headers=headers)
 
 
-async def attached(browser: Browser, conversation: Conversation | None, name: str, content: bytes) -> Attachment:
-    """One file that has to be taken."""
+async def attach(browser: Browser, conversation: Conversation | None, name: str, content: bytes) -> Attachment:
+    """Uploads one file, which must be accepted."""
     answer = await upload(browser, conversation, (name, content))
     assert answer.status_code == 201, refusals(answer)
     [key] = keys(answer)
@@ -40,12 +40,12 @@ async def send(
     return await browser.say(conversation, text, attached=[str(each.uuid) for each in files], **fields)
 
 
-async def sent(
-    opened: Opening, person: User, conversation: Conversation, name: str, content: bytes, text: str = "Look"
+async def attach_and_send(
+    open_browser: Opening, person: User, conversation: Conversation, name: str, content: bytes, text: str = "Look"
 ) -> Attachment:
-    """A file that has gone with a message."""
-    browser = await opened(person)
-    file = await attached(browser, conversation, name, content)
+    """Uploads a file and sends it with a message."""
+    browser = await open_browser(person)
+    file = await attach(browser, conversation, name, content)
     assert (await send(browser, conversation, text, file)).status_code == 201
     return await Attachment.objects.select_related("message").aget(pk=file.pk)
 
@@ -58,6 +58,6 @@ def refusals(answer: httpx.Response) -> list[str]:
     return [words(line) for line in fragment(answer.text).cssselect("[data-refusal]")]
 
 
-def stored(settings: Any) -> list[Path]:
-    """All files that are kept."""
+def stored_files(settings: Any) -> list[Path]:
+    """All stored files."""
     return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""A conversation of Ada and Ben, a model that answers in it, and an event loop that every test leaves clean."""
+"""A conversation of Ada and Ben, a model that answers in it, and an event loop that is left clean."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,12 +23,12 @@ from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 
 PAGE = 40
-"""Rows of a list, and messages of a page, that are loaded at once."""
+"""The number of rows of a list, or messages of a page, that load at once."""
 QUICK = {"backoff": 0.001, "longest_wait": 0.01}
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_known_not_to_count() -> None:
+def forget_servers_that_do_not_count() -> None:
     counting._counts_nothing.clear()
 
 

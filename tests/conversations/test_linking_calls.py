@@ -1,4 +1,4 @@
-"""Entries that were booked before calls were linked by keys get their links from a migration."""
+"""A migration links entries to generations that were booked before calls had keys."""
 
 from importlib import import_module
 
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.django_db
 migration = import_module("conversations.migrations.0009_link_generation_calls")
 
 
-def test_entries_of_conversations_are_linked_and_no_others(
-    ada: User, conversation: Conversation, model: ChatModel
-) -> None:
+def test_only_entries_of_conversations_are_linked(ada: User, conversation: Conversation, model: ChatModel) -> None:
     generation = queue_turn(conversation, ada, "Well?", model)
     number = str(generation.pk)
 

@@ -17,7 +17,7 @@ from conversations.verbs import turns
 from ledger.models import Budget, Entry, Outcome, RateLimit, Spending
 from ledger.reports import usage
 from tests.conversations.answering.tool_wires import calling
-from tests.conversations.asking import Opening, begins_and_hangs, open_half_way, provider_at, queue_turn
+from tests.conversations.asking import Opening, begin_and_hang, open_half_way, provider_at, queue_turn
 from tests.conversations.verbs.test_continuing import broken_off
 from tests.fakes import ModelServer
 from tests.steps import Gate
@@ -168,7 +168,7 @@ async def test_a_stream_without_usage_is_estimated(ask: Asking, ada: User) -> No
 async def test_a_stopped_answer_is_booked_for_the_text_it_has(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
-    begins_and_hangs(either_server, "I could ", "go on")
+    begin_and_hang(either_server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     [open_] = await all_entries()
     assert open_.outcome == Outcome.OPEN and open_.reserved_tokens > 4096

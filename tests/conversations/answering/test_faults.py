@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation, Message, State
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import act, answered, follow, offers, until_it_says
+from tests.conversations.talking import act, actions_of, ask_and_wait, follow, until_it_says
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.steps import Abort, Answer, Hang, Pause, Step
@@ -106,7 +106,7 @@ async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_be_co
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
 ) -> None:
     either_server.answer(AFTER_TEXT[fault](either_server))
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     message = reply.message_id
     assert (reply.state, reply.message.text) == (State.INTERRUPTED, HALF)
     assert [words(line) for line in tab.page.find(f"#m{message}-body p")] == ["Half", "an 日本"]
@@ -115,7 +115,7 @@ async def test_a_fault_after_the_first_words_keeps_them_and_the_answer_can_be_co
     assert "Testing" in reply.error_message
     # An answer that has begun is not retried: viewers would read its beginning twice.
     assert len(either_server.requests) == 1
-    assert {"Continue", "Retry"} <= offers(tab.page, message)
+    assert {"Continue", "Retry"} <= actions_of(tab.page, message)
     either_server.forget()
     either_server.say("語.")
     await act(tab.browser, conversation, message, "continuations")
@@ -131,12 +131,12 @@ async def test_a_fault_before_the_first_word_is_explained_and_can_be_retried(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, fault: str
 ) -> None:
     either_server.answer(BEFORE_TEXT[fault](either_server))
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     message = reply.message_id
     assert (reply.state, reply.message.text, tab.page.text(message)) == (State.FAILED, "", "")
     assert f"No answer. {reply.error_message}" in tab.page.article(message)
     assert reply.error_message.endswith(".") and "Testing" in reply.error_message
-    assert "Retry" in offers(tab.page, message) and "Continue" not in offers(tab.page, message)
+    assert "Retry" in actions_of(tab.page, message) and "Continue" not in actions_of(tab.page, message)
     await retry_works(tab, conversation, either_server, message)
 
 
@@ -145,7 +145,7 @@ async def test_an_upstream_that_never_answers_times_out(
 ) -> None:
     await type(either_model.provider).objects.aupdate(first_byte_timeout=1)
     either_server.answer(Answer([], before=[Hang()]))
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     assert (reply.state, reply.message.text) == (State.FAILED, "")
     assert "Testing" in reply.error_message
     await retry_works(tab, conversation, either_server, reply.message_id)
@@ -188,7 +188,7 @@ async def test_harmless_oddities_change_nothing(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel, oddity: str
 ) -> None:
     either_server.answer(ODDITIES[oddity](either_server))
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     assert (reply.state, reply.error_kind) == (State.COMPLETE, "")
     assert reply.message.text == WHOLE
     assert len(either_server.requests) == 1
@@ -200,7 +200,7 @@ async def test_a_temporary_fault_is_retried_unnoticed(
 ) -> None:
     either_server.answer(BEFORE_TEXT[fault](either_server))
     either_server.say("A whole answer.")
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     assert (reply.state, reply.message.text, reply.error_message) == (State.COMPLETE, "A whole answer.", "")
     assert len(either_server.requests) == 2
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.answering.reply import RunningReply
 from conversations.models import Conversation, State
-from tests.conversations.asking import begins_and_hangs, claim_new_reply, last_reply, queue_turn
+from tests.conversations.asking import begin_and_hang, claim_new_reply, last_reply, queue_turn
 from tests.conversations.verbs.test_continuing import broken_off
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
@@ -85,7 +85,7 @@ async def test_a_reply_that_has_ended_leaves_memory_at_once(
         case State.COMPLETE:
             server.say("Yes.")
         case State.STOPPED:
-            begins_and_hangs(server, "I could ", "go on")
+            begin_and_hang(server, "I could ", "go on")
         case State.FAILED:
             server.refuse(401, "authentication_error")
         case State.INTERRUPTED:

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from conversations.answering import replies, saving
 from conversations.models import Conversation, Generation, Message, State
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, open_half_way
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -24,7 +24,7 @@ async def test_a_growing_reply_is_saved_and_another_process_can_stop_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(saving, "INTERVAL", 0.01)
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     started = (await last_reply(conversation)).started_at
     async with asyncio.timeout(5):

@@ -9,7 +9,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.models import Conversation, Generation, State
 from conversations.verbs import turns
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, open_half_way
 from tests.fakes import ModelServer
 from tests.steps import Gate
 from tests.viewers import PATIENCE
@@ -27,7 +27,7 @@ async def test_stop_keeps_the_text_and_closes_the_connection_to_the_model(
     either_server: ModelServer,
     either_model: ChatModel,
 ) -> None:
-    begins_and_hangs(either_server, "I could ", "go on")
+    begin_and_hang(either_server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     bens = await (await browser(ben)).open(conversation)
     answer = await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
@@ -46,7 +46,7 @@ async def test_stop_keeps_the_text_and_closes_the_connection_to_the_model(
 async def test_a_member_can_stop_an_answer_to_somebody_else(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     await (await browser(ben)).post(f"/conversations/{conversation.pk}/stop/")
     await tab.until_over(message)
@@ -71,7 +71,7 @@ async def test_stop_before_the_first_word_ends_it_too(
 async def test_stop_ends_queued_replies_too(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab, first = await open_half_way(browser, ada, conversation)
     await tab.browser.say(conversation, "And then?")
     second = (await last_reply(conversation)).message_id
@@ -117,7 +117,7 @@ async def test_stop_after_the_end_changes_nothing(
 async def test_after_a_stop_the_conversation_goes_on(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     server.say("Shorter.")
     tab, message = await open_half_way(browser, ada, conversation)
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")

@@ -5,7 +5,7 @@ import pytest
 from conversations.models import State
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import last_reply
-from tests.conversations.verbs.desk import Desk, kinds
+from tests.conversations.verbs.desk import Desk, block_kinds
 from tests.steps import Hang
 from tools.models import Tool
 
@@ -16,47 +16,47 @@ HELLO = ("toolu_1", "drawer__echo", {"text": "hello"})
 
 async def test_stop_in_the_middle_of_a_call_ends_the_call(desk: Desk) -> None:
     await desk.use("slow")
-    desk.calls(("toolu_1", "drawer__slow", {"name": "stopped"}), text="Wait.")
+    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": "stopped"}), text="Wait.")
     reply = await desk.ask()
     await desk.drawer.saw("began", "stopped")
     await desk.stop()
     await desk.drawer.saw("cancelled", "stopped")
     await desk.until(reply, State.STOPPED)
-    assert (desk.progress, kinds(await last_reply(desk.conversation))) == (["dropped"], ["text", "tool_use"])
+    assert (desk.progress, block_kinds(await last_reply(desk.conversation))) == (["dropped"], ["text", "tool_use"])
 
 
 async def test_a_failure_after_a_tool_has_run_keeps_its_result(desk: Desk) -> None:
     await desk.use("echo")
-    desk.calls(HELLO, text="Let me see.")
+    desk.reply_with_calls(HELLO, text="Let me see.")
     desk.server.refuse(401)
-    reply = await desk.asked()
+    reply = await desk.ask_and_wait()
     assert (reply.state, desk.progress) == (State.INTERRUPTED, ["done"])
 
 
 async def test_an_answer_that_failed_after_a_call_continues_with_its_result(desk: Desk) -> None:
     await desk.use("echo")
-    desk.calls(HELLO, text="Let me see.")
+    desk.reply_with_calls(HELLO, text="Let me see.")
     desk.server.refuse(401)
     desk.server.say("It is done.")
-    reply = await desk.asked()
-    await desk.go_on(reply)
+    reply = await desk.ask_and_wait()
+    await desk.continue_reply(reply)
     await desk.until(reply, State.COMPLETE)
-    assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert block_kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
     assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
 
 
 async def test_an_answer_that_was_stopped_during_a_call_continues_by_making_it(desk: Desk) -> None:
     await desk.use("slow")
-    desk.calls(("toolu_1", "drawer__slow", {"name": "cut"}), text="Let me see.")
+    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": "cut"}), text="Let me see.")
     desk.server.say("It is done.")
     reply = await desk.ask()
     await desk.drawer.saw("began", "cut")
     await desk.stop()
     await desk.until(reply, State.STOPPED)
     desk.drawer.end("cut")
-    await desk.go_on(reply)
+    await desk.continue_reply(reply)
     await desk.until(reply, State.COMPLETE)
-    assert kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
+    assert block_kinds(await last_reply(desk.conversation)) == ["text", "tool_use", "tool_result", "text"]
     assert (desk.tab.page.text(reply.message_id).endswith("It is done."), desk.progress) == (True, ["done"])
 
 
@@ -64,7 +64,7 @@ async def test_a_result_from_before_a_stop_is_kept_and_its_call_is_not_repeated(
     await desk.use("slow")
     await desk.use("echo")
     calls = ("toolu_1", "drawer__slow", {"name": "half"}), ("toolu_2", "drawer__echo", {"text": "quick"})
-    desk.calls(*calls)
+    desk.reply_with_calls(*calls)
     desk.server.say("It is done.")
     reply = await desk.ask()
     await desk.drawer.saw("began", "half")
@@ -75,11 +75,11 @@ async def test_a_result_from_before_a_stop_is_kept_and_its_call_is_not_repeated(
     assert desk.progress == ["dropped", "done"]
     await Tool.objects.filter(name="echo").aupdate(is_allowed=False)
     desk.drawer.end("half")
-    await desk.go_on(reply)
+    await desk.continue_reply(reply)
     await desk.until(reply, State.COMPLETE)
     # The finished call was not repeated: its tool is no longer allowed and would have failed.
     assert desk.progress == ["done", "done"]
-    assert [result["tool_use_id"] for result in desk.sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
+    assert [result["tool_use_id"] for result in desk.messages_sent()[-1]["content"]] == ["toolu_1", "toolu_2"]
 
 
 async def test_a_call_with_incomplete_input_is_not_made(desk: Desk) -> None:
@@ -94,8 +94,8 @@ async def test_a_call_with_incomplete_input_is_not_made(desk: Desk) -> None:
     await desk.until(reply, State.STOPPED)
     assert desk.progress == ["dropped"]
     assert '{"name' in desk.tab.page.one(".tool-call pre").text_content()
-    await desk.go_on(reply)
+    await desk.continue_reply(reply)
     await desk.until(reply, State.COMPLETE)
-    call, result = desk.sent()[-2]["content"][-1], desk.sent()[-1]["content"][0]
+    call, result = desk.messages_sent()[-2]["content"][-1], desk.messages_sent()[-1]["content"][0]
     assert (call["input"], "raw_input" in call, result["is_error"]) == ({}, False, True)
     assert ["began", "never"] not in desk.drawer.seen() and desk.progress == ["failed"]

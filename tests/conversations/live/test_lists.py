@@ -10,7 +10,7 @@ from accounts.models import User
 from conversations.models import Conversation
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import act, answered
+from tests.conversations.talking import act, ask_and_wait
 from tests.fakes import ModelServer
 from tests.pages import Page, words
 from tests.viewers import Browser, Viewer
@@ -155,7 +155,7 @@ async def test_strangers_see_nothing_of_a_conversation_in_their_lists(
     tab = await first_page(await browser(mallory))
     adas = await (await browser(ada)).open(conversation)
     await adas.browser.post(f"/conversations/{conversation.pk}/title/", title="Secret plans")
-    await answered(adas, conversation, "Well?")
+    await ask_and_wait(adas, conversation, "Well?")
     await adas.browser.post("/turns/", text="Secret, too")
     await tab.settle()
     assert tab.messages == []
@@ -168,7 +168,7 @@ async def test_retrying_and_continuing_show_the_mark_too(
     server.say("One", stop="max_tokens")
     tab = await (await browser(ada)).open(conversation)
     listening = await first_page(tab.browser)
-    message = (await answered(tab, conversation, "Well?")).message_id
+    message = (await ask_and_wait(tab, conversation, "Well?")).message_id
     for verb in ("continuations", "retries"):
         await listening.until(lambda page: not is_running(page, conversation))
         server.hold()

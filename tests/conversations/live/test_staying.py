@@ -8,9 +8,9 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.live.broadcasts import CATCH_UP_LIMIT, announce_revision
 from conversations.live.hub import Frame, conversation_topic, hub
-from conversations.models import Conversation, Path
+from conversations.models import Conversation
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import act, aexchange, answered, follow, texts, until_it_says
+from tests.conversations.talking import aadd_exchange, act, ask_and_wait, follow, texts, until_it_says
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -70,7 +70,7 @@ async def test_frames_that_arrive_with_a_gap_do_not_count_as_seen(
 
 async def said(conversation: Conversation, person: User, number: int, model: ChatModel) -> Conversation:
     """A question and its answer, not announced yet. Returns the conversation at that revision."""
-    await aexchange(await sync_to_async(Path.through)(conversation), person, f"Q{number}", f"A{number}", model)
+    await aadd_exchange(conversation, person, f"Q{number}", f"A{number}", model)
     return await Conversation.objects.aget(pk=conversation.pk)
 
 
@@ -84,7 +84,7 @@ async def test_every_act_reaches_viewers_of_other_branches(
     server.say(" it ended.")
     server.say("Differently.")
     tab = await (await browser(ada)).open(conversation)
-    await answered(tab, conversation, "Well?")
+    await ask_and_wait(tab, conversation, "Well?")
     question, answer = tab.page.messages
     await act(tab.browser, conversation, answer, "continuations")
     await until_it_says(tab, answer, "And then it ended.")

@@ -15,7 +15,7 @@ from conversations.verbs.writing import add_message
 from tests import files
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.attaching import attached, sent
+from tests.conversations.attaching import attach, attach_and_send
 from tests.fakes import ModelServer
 from tests.tools.reading import text_of
 from tools import catalogue
@@ -82,7 +82,7 @@ async def test_a_model_reads_what_is_attached(
     await sync_to_async(catalogue.sync_builtin_tools)()
     await conversation.tools.aadd(await Tool.objects.aget(name=READ.name))
     server.say("I see.")
-    await sent(browser, ada, conversation, "notes.txt", b"The kettle is blue.")
+    await attach_and_send(browser, ada, conversation, "notes.txt", b"The kettle is blue.")
     server.stream(*calling(server.protocol, ("toolu_1", READ.name, {"name": "notes.txt"})))
     server.say("It is blue.")
     tab = await (await browser(ada)).open(conversation)
@@ -222,9 +222,9 @@ async def test_a_query_without_words_is_refused(context: CallContext) -> None:
 async def test_without_a_name_the_files_are_listed(browser: Opening, ada: User, context: CallContext) -> None:
     conversation = await Conversation.objects.aget(pk=context.conversation_pk)
     assert text_of(await answer(READ, context)) == "No text file or PDF is attached in this conversation."
-    notes = await sent(browser, ada, conversation, "notes.txt", b"One")
-    paper = await sent(browser, ada, conversation, "paper.pdf", files.pdf("Two"))
-    await sent(browser, ada, conversation, "pot.png", files.image())
+    notes = await attach_and_send(browser, ada, conversation, "notes.txt", b"One")
+    paper = await attach_and_send(browser, ada, conversation, "paper.pdf", files.pdf("Two"))
+    await attach_and_send(browser, ada, conversation, "pot.png", files.image())
     assert text_of(await answer(READ, context)).split("\n") == [
         "Files, newest first:",
         f"paper.pdf (PDF, id {paper.uuid})",
@@ -238,7 +238,7 @@ async def test_without_a_name_the_files_are_listed(browser: Opening, ada: User, 
 async def test_a_file_is_read_by_its_name_or_id(
     browser: Opening, ada: User, ben: User, conversation: Conversation, context: CallContext
 ) -> None:
-    file = await sent(browser, ada, conversation, "Notes.txt", "Käse & 🫖\nzwei".encode())
+    file = await attach_and_send(browser, ada, conversation, "Notes.txt", "Käse & 🫖\nzwei".encode())
     for name in ("Notes.txt", "notes.TXT", str(file.uuid)):
         text = text_of(await answer(READ, context, name=name))
         assert text == "[Notes.txt: lines 1 to 2 of 2, characters 0 to 13 of 13]\nKäse & 🫖\nzwei"
@@ -248,9 +248,9 @@ async def test_a_file_is_read_by_its_name_or_id(
 async def test_the_text_of_a_pdf_is_read(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext
 ) -> None:
-    await sent(browser, ada, conversation, "paper.pdf", files.pdf("A blue kettle"))
+    await attach_and_send(browser, ada, conversation, "paper.pdf", files.pdf("A blue kettle"))
     assert "A blue kettle" in text_of(await answer(READ, context, name="paper.pdf"))
-    await sent(browser, ada, conversation, "blank.pdf", files.pdf(""))
+    await attach_and_send(browser, ada, conversation, "blank.pdf", files.pdf(""))
     blank = await answer(READ, context, name="blank.pdf")
     assert blank.is_error and "has no readable text" in text_of(blank)
 
@@ -274,7 +274,7 @@ async def test_lines_and_characters_can_be_chosen(
     head: str,
     text: str,
 ) -> None:
-    await sent(browser, ada, conversation, "notes.txt", "eins\nzweiä\ndrei€\nvier\nfünf\n".encode())
+    await attach_and_send(browser, ada, conversation, "notes.txt", "eins\nzweiä\ndrei€\nvier\nfünf\n".encode())
     result = await answer(READ, context, name="notes.txt", **part)
     told_head, _, told_text = text_of(result).partition("\n")
     assert head in told_head and told_text == text
@@ -284,7 +284,7 @@ async def test_lines_and_characters_can_be_chosen(
 async def test_where_nothing_is_that_is_told(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext, part: dict[str, Any]
 ) -> None:
-    await sent(browser, ada, conversation, "notes.txt", b"one\ntwo\nthree\n")
+    await attach_and_send(browser, ada, conversation, "notes.txt", b"one\ntwo\nthree\n")
     assert "nothing" in text_of(await answer(READ, context, name="notes.txt", **part))
 
 
@@ -292,7 +292,7 @@ async def test_a_long_file_is_read_in_parts(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = "".join(f"{number:05}\n" for number in range(5_000))
-    await sent(browser, ada, conversation, "long.txt", whole.encode())
+    await attach_and_send(browser, ada, conversation, "long.txt", whole.encode())
     read, offset = "", 0
     while True:
         head, _, text = text_of(await answer(READ, context, name="long.txt", offset=offset)).partition("\n")
@@ -309,8 +309,8 @@ async def test_a_long_file_is_read_in_parts(
 async def test_of_several_files_of_one_name_the_id_tells_which(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext
 ) -> None:
-    first = await sent(browser, ada, conversation, "notes.txt", b"The first")
-    await sent(browser, ada, conversation, "notes.txt", b"The second")
+    first = await attach_and_send(browser, ada, conversation, "notes.txt", b"The first")
+    await attach_and_send(browser, ada, conversation, "notes.txt", b"The second")
     which = await answer(READ, context, name="notes.txt")
     assert which.is_error and str(first.uuid) in text_of(which)
     assert "The first" in text_of(await answer(READ, context, name=str(first.uuid)))
@@ -319,7 +319,7 @@ async def test_of_several_files_of_one_name_the_id_tells_which(
 async def test_a_file_that_an_edit_has_copied_is_one_file(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext
 ) -> None:
-    file = await sent(browser, ada, conversation, "notes.txt", b"The only one")
+    file = await attach_and_send(browser, ada, conversation, "notes.txt", b"The only one")
     assert file.message is not None
     message = await Message.objects.select_related("conversation", "branch", "parent").aget(pk=file.message.pk)
     await sync_to_async(turns.edit)(message, ada, "Look again", None)
@@ -331,12 +331,12 @@ async def test_nothing_but_what_was_sent_here_is_read(
     browser: Opening, ada: User, ben: User, mallory: User, conversation: Conversation, context: CallContext
 ) -> None:
     elsewhere = await sync_to_async(turns.begin)(ada)
-    other = await sent(browser, ada, elsewhere, "elsewhere.txt", b"Another conversation's")
-    draft = await attached(await browser(ada), conversation, "draft.txt", b"Not sent yet")
-    withdrawn = await sent(browser, ada, conversation, "withdrawn.txt", b"Taken back")
+    other = await attach_and_send(browser, ada, elsewhere, "elsewhere.txt", b"Another conversation's")
+    draft = await attach(await browser(ada), conversation, "draft.txt", b"Not sent yet")
+    withdrawn = await attach_and_send(browser, ada, conversation, "withdrawn.txt", b"Taken back")
     gone = await Message.objects.select_related("conversation", "branch", "parent").aget(pk=withdrawn.message_id)
     await sync_to_async(deleting.delete)(gone)
-    here = await sent(browser, ada, conversation, "here.txt", b"To be read")
+    here = await attach_and_send(browser, ada, conversation, "here.txt", b"To be read")
     for file in (other, draft, withdrawn):
         for name in (file.name, str(file.uuid)):
             refused = await answer(READ, context, name=name)
@@ -352,6 +352,6 @@ async def test_nothing_but_what_was_sent_here_is_read(
 async def test_a_file_that_is_gone_from_the_disk_is_told(
     browser: Opening, ada: User, conversation: Conversation, context: CallContext, settings: Any
 ) -> None:
-    file = await sent(browser, ada, conversation, "notes.txt", b"One")
+    file = await attach_and_send(browser, ada, conversation, "notes.txt", b"One")
     (settings.MEDIA_ROOT / file.stored).unlink()
     assert "no longer exists" in text_of(await answer(READ, context, name="notes.txt"))

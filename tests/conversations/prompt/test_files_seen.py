@@ -8,7 +8,7 @@ from accounts.models import User
 from conversations.models import Conversation
 from tests import files
 from tests.conversations.asking import Opening
-from tests.conversations.attaching import attached, sent
+from tests.conversations.attaching import attach, attach_and_send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,9 +17,9 @@ async def test_files_are_for_those_who_see_the_conversation(
     browser: Opening, ada: User, ben: User, mallory: User, root: User, conversation: Conversation
 ) -> None:
     adas = await browser(ada)
-    draft = await attached(adas, conversation, "draft.png", files.image())
-    first_page = await attached(adas, None, "first.png", files.image())
-    shown = await sent(browser, ada, conversation, "sent.png", files.image())
+    draft = await attach(adas, conversation, "draft.png", files.image())
+    first_page = await attach(adas, None, "first.png", files.image())
+    shown = await attach_and_send(browser, ada, conversation, "sent.png", files.image())
     for person, seen in ((ada, {draft, first_page, shown}), (ben, {shown}), (mallory, set()), (root, set())):
         who = await browser(person)
         for file in (draft, first_page, shown):
@@ -32,7 +32,7 @@ async def test_files_are_for_those_who_see_the_conversation(
 async def test_who_leaves_sees_them_no_more_and_a_browser_asks_each_time(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    file = await sent(browser, ada, conversation, "sent.png", files.image())
+    file = await attach_and_send(browser, ada, conversation, "sent.png", files.image())
     bens = await browser(ben)
     answer = await bens.get(f"/attachments/{file.uuid}/")
     assert answer.headers["cache-control"] == "private, no-cache"
@@ -51,7 +51,7 @@ async def test_files_are_given_out_so_that_a_browser_does_nothing_with_them(
         ("a.md", b"# Words", "attachment", "text/plain; charset=utf-8"),
         ("a.png", files.image(), "inline", "image/png"),
     ):
-        file = await attached(adas, conversation, name, content)
+        file = await attach(adas, conversation, name, content)
         headers = (await adas.get(f"/attachments/{file.uuid}/")).headers
         assert headers["content-disposition"].startswith(f"{how};")
         assert headers["content-type"] == media_type
@@ -63,7 +63,7 @@ async def test_files_are_given_out_so_that_a_browser_does_nothing_with_them(
 async def test_with_a_deleted_message_its_files_are_out_of_reach_at_once(
     browser: Opening, ada: User, conversation: Conversation, settings: Any
 ) -> None:
-    file = await sent(browser, ada, conversation, "sent.png", files.image())
+    file = await attach_and_send(browser, ada, conversation, "sent.png", files.image())
     adas = await browser(ada)
     await adas.post(f"/conversations/{conversation.pk}/messages/{file.message_id}/delete/")
     assert (await adas.get(f"/attachments/{file.uuid}/")).status_code == 404

@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.models import Attachment, Conversation
 from tests import files
 from tests.conversations.asking import Opening, last_reply, provider_at
-from tests.conversations.attaching import attached, send
+from tests.conversations.attaching import attach, send
 from tests.conversations.talking import act, follow, until_it_says
 from tests.fakes import ModelServer
 from tests.viewers import Viewer
@@ -30,8 +30,7 @@ async def asked(
     """Files, named `kind__ending`, are sent with some words, and answered."""
     tab = await (await opened(person)).open(conversation)
     sent = [
-        await attached(tab.browser, conversation, name.replace("__", "."), content)
-        for name, content in contents.items()
+        await attach(tab.browser, conversation, name.replace("__", "."), content) for name, content in contents.items()
     ]
     assert (await send(tab.browser, conversation, text, *sent)).status_code == 201
     await tab.until_over((await last_reply(conversation)).message_id)
@@ -41,7 +40,7 @@ async def asked(
 async def kept(name: str) -> str:
     """What is stored under a name, as it goes over the wire."""
     file = await Attachment.objects.aget(name=name)
-    return files.as_data(await sync_to_async(file.content)())
+    return files.to_base64(await sync_to_async(file.content)())
 
 
 def raw(value: object) -> bytes:
@@ -58,7 +57,7 @@ async def test_messages_upstreams_are_sent_images_and_documents(
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": await kept("image.png")}},
         {
             "type": "document",
-            "source": {"type": "base64", "media_type": "application/pdf", "data": files.as_data(PDF)},
+            "source": {"type": "base64", "media_type": "application/pdf", "data": files.to_base64(PDF)},
             "title": "report.pdf",
         },
         {
@@ -98,7 +97,7 @@ async def test_chat_upstreams_that_read_pdf_are_sent_the_file(
         await sync_to_async(provider_at)(server, reads_pdf=True)
         server.say("Read.")
         await asked(browser, ada, conversation, report__pdf=PDF)
-        data = f"data:application/pdf;base64,{files.as_data(PDF)}"
+        data = f"data:application/pdf;base64,{files.to_base64(PDF)}"
         part = {"type": "file", "file": {"filename": "report.pdf", "file_data": data}}
         assert raw([part, {"type": "text", "text": "Look"}]) in server.requests[-1].body
 
@@ -143,7 +142,7 @@ async def test_a_model_that_cannot_see_is_refused_an_image_before_anything_is_se
     with ModelServer("openai") as server:
         blind = await sync_to_async(provider_at)(server)
         adas = await browser(ada)
-        file = await attached(adas, conversation, "image.png", PNG)
+        file = await attach(adas, conversation, "image.png", PNG)
         answer = await send(adas, conversation, "Look", file)
         assert answer.status_code == 422
         assert "Test model cannot see images. Choose another model, or remove them." in answer.text
@@ -236,6 +235,6 @@ async def test_a_page_with_many_images_takes_no_more_queries_than_one_without(
     await send(adas, conversation, "Words only")
     without = await sync_to_async(queries)()
     for number in range(5):
-        file = await attached(adas, conversation, f"{number}.png", PNG)
+        file = await attach(adas, conversation, f"{number}.png", PNG)
         await send(adas, conversation, "Look", file)
     assert await sync_to_async(queries)() == without

@@ -20,10 +20,10 @@ async def gauge(browser: Browser, conversation: Conversation) -> str:
 
 async def test_the_upstream_is_asked_to_count_the_tools_and_the_calls_of_earlier_answers(desk: Desk) -> None:
     await desk.use("echo")
-    desk.calls(("toolu_1", "drawer__echo", {"text": "hello"}))
+    desk.reply_with_calls(("toolu_1", "drawer__echo", {"text": "hello"}))
     desk.server.say("It said hello.")
     desk.server.count = 2000
-    await desk.asked()
+    await desk.ask_and_wait()
     assert "tools included" in await gauge(desk.browser, desk.conversation)
     asked = desk.server.counted[-1].json
     assert [tool["name"] for tool in asked["tools"]] == ["drawer__echo"]

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 
 from conversations.models import Conversation
 from tests.conversations.asking import last_reply, provider_at
-from tests.conversations.verbs.desk import Desk, sent
+from tests.conversations.verbs.desk import Desk, messages_sent
 from tests.fakes import ModelServer
 from upstreams.endpoint import ProtocolName
 
@@ -22,7 +22,7 @@ async def test_only_tools_that_are_open_to_who_asks_are_offered(desk: Desk) -> N
     unchosen = await desk.use("picture")
     await desk.conversation.tools.aremove(unchosen)
     desk.server.say("Hello.")
-    await desk.asked()
+    await desk.ask_and_wait()
     assert [tool["name"] for tool in desk.server.requests[0].json["tools"]] == ["drawer__echo"]
 
 
@@ -32,9 +32,9 @@ async def test_the_choice_of_the_conversation_holds_for_how_an_answer_begins(
 ) -> None:
     await desk.use("echo")
     await Conversation.objects.filter(pk=desk.conversation.pk).aupdate(tool_choice=choice)
-    desk.calls(HELLO)
+    desk.reply_with_calls(HELLO)
     desk.server.say("Done.")
-    await desk.asked()
+    await desk.ask_and_wait()
     first, second = desk.server.requests
     assert first.json["tool_choice"] == on_the_wire
     assert second.json["tool_choice"] == {"type": "none" if choice == "none" else "auto"}
@@ -52,17 +52,17 @@ async def test_what_only_another_provider_could_read_is_left_behind_and_said_onc
             await desk.until_over(await last_reply(desk.conversation))
             notes.append([note for note in (await last_reply(desk.conversation)).notes if "thought" in note])
         assert [len(each) for each in notes] == [0, 1, 0]
-        assert "thinking" not in json.dumps(sent(other))
+        assert "thinking" not in json.dumps(messages_sent(other))
 
 
 async def test_without_tools_the_calls_of_earlier_answers_are_not_told(desk: Desk) -> None:
     tool = await desk.use("echo")
-    desk.calls(HELLO, text="Let me see.")
+    desk.reply_with_calls(HELLO, text="Let me see.")
     desk.server.say("It said hello.")
     desk.server.say("Yes.")
-    await desk.asked()
+    await desk.ask_and_wait()
     await desk.conversation.tools.aremove(tool)
-    await desk.asked("Sure?")
+    await desk.ask_and_wait("Sure?")
     assert "tools" not in desk.server.requests[-1].json
-    texts = [block["text"] for message in desk.sent() for block in message["content"]]
+    texts = [block["text"] for message in desk.messages_sent() for block in message["content"]]
     assert texts == ["Well?", "Let me see.", "It said hello.", "Sure?"]

@@ -8,7 +8,8 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.models import Conversation
 from tests.conversations.asking import Opening, provider_at
-from tests.conversations.verbs.remembering import ask, full, gauge
+from tests.conversations.talking import ask_and_wait
+from tests.conversations.verbs.remembering import fill_context, gauge
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def test_the_upstream_counts_where_it_can(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=2, window=200_000)
+    await fill_context(conversation, ada, model, turns=2, window=200_000)
     server.count = 24_000
     adas = await browser(ada)
     assert await gauge(adas, conversation) == ("Context: 12 % of 200k", "")
@@ -30,7 +31,7 @@ async def test_the_upstream_counts_where_it_can(
 async def test_what_was_counted_is_counted_anew_after_a_turn_and_after_a_setting(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=1, window=200_000)
+    await fill_context(conversation, ada, model, turns=1, window=200_000)
     server.count = 24_000
     adas = await browser(ada)
     await gauge(adas, conversation)
@@ -38,7 +39,7 @@ async def test_what_was_counted_is_counted_anew_after_a_turn_and_after_a_setting
     server.count = 30_000
     assert (await gauge(adas, conversation))[0] == "Context: 15 % of 200k"
     server.say("Yes.")
-    await ask(await adas.open(conversation), conversation)
+    await ask_and_wait(await adas.open(conversation), conversation, "Now?")
     server.count = 50_000
     assert (await gauge(adas, conversation))[0] == "Context: 25 % of 200k"
 
@@ -46,7 +47,7 @@ async def test_what_was_counted_is_counted_anew_after_a_turn_and_after_a_setting
 async def test_those_who_look_at_the_same_time_are_told_the_same_count(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=1, window=200_000)
+    await fill_context(conversation, ada, model, turns=1, window=200_000)
     server.count = 24_000
     people = [await browser(person) for person in (ada, ben, ada, ben)]
     shown = await asyncio.gather(*(gauge(person, conversation) for person in people))
@@ -57,7 +58,7 @@ async def test_those_who_look_at_the_same_time_are_told_the_same_count(
 async def test_an_estimate_says_that_it_is_one(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=4, window=40_000)
+    await fill_context(conversation, ada, model, turns=4, window=40_000)
     adas = await browser(ada)
     assert (await gauge(adas, conversation))[0] == "Context: ≈ 10 % of 40k"
     await ChatModel.objects.aupdate(context_window=None)
@@ -67,7 +68,7 @@ async def test_an_estimate_says_that_it_is_one(
 async def test_the_gauge_is_about_the_model_that_is_chosen(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=4, window=40_000)
+    await fill_context(conversation, ada, model, turns=4, window=40_000)
     small = await model.provider.chat_models.acreate(model_id="small", context_window=5000)
     shown, offer = await gauge(await browser(ada), conversation, chat_model=small.pk)
     assert shown == "Context: ≈ 81 % of 5k" and "small has a context window of 5,000 tokens" in offer
@@ -81,9 +82,9 @@ async def test_without_a_model_there_is_no_gauge(browser: Opening, ada: User, co
 async def test_what_the_upstream_reported_makes_for_a_better_estimate(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=2, window=100_000)
+    await fill_context(conversation, ada, model, turns=2, window=100_000)
     server.say("Yes.", input_tokens=40_000, output_tokens=10_000)
-    await ask(await (await browser(ada)).open(conversation), conversation)
+    await ask_and_wait(await (await browser(ada)).open(conversation), conversation, "Now?")
     assert (await gauge(await browser(ada), conversation))[0] == "Context: ≈ 50 % of 100k"
 
 
@@ -91,5 +92,5 @@ async def test_chat_completions_have_a_gauge_too(
     browser: Opening, ada: User, conversation: Conversation, either_server: ModelServer
 ) -> None:
     model = await sync_to_async(provider_at)(either_server, "Either")
-    await full(conversation, ada, model, turns=4, window=40_000)
+    await fill_context(conversation, ada, model, turns=4, window=40_000)
     assert (await gauge(await browser(ada), conversation))[0] == "Context: ≈ 10 % of 40k"

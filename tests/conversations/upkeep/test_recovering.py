@@ -10,7 +10,7 @@ from accounts.models import User
 from conversations.answering import replies
 from conversations.models import Conversation, Generation, Message, State
 from conversations.upkeep import recovery, watch
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply, open_half_way, queue_turn
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, open_half_way, queue_turn
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -40,7 +40,7 @@ async def test_a_server_that_stops_waits_for_its_replies(
 async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     winding_down = asyncio.create_task(replies.local.close())
     await tab.browser.get("/healthz")

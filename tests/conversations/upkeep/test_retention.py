@@ -15,8 +15,8 @@ from conversations.models import Attachment, Branch, Conversation, Generation, M
 from conversations.upkeep import retention, watch
 from conversations.verbs import turns
 from tests.conversations.asking import Opening
-from tests.conversations.attaching import attached, stored
-from tests.conversations.talking import aexchange, exchange, place_of, shown, texts
+from tests.conversations.attaching import attach, stored_files
+from tests.conversations.talking import aadd_exchange, add_exchange, load_page, place_of, texts
 from tests.conversations.verbs.test_branches import FOREST, fork, grow
 from tests.viewers import Browser
 from upstreams.models import ChatModel
@@ -51,7 +51,7 @@ def test_a_conversation_deleted_long_ago_is_purged_with_everything_in_it(
     ada: User, ben: User, conversation: Conversation, model: ChatModel
 ) -> None:
     kept = turns.begin(ada)
-    exchange(Path.through(kept), ada, "Kept", "Kept, too", model)
+    add_exchange(Path.through(kept), ada, "Kept", "Kept, too", model)
     before = rows()
     before |= {"Branch": 1, "Conversation": 1, "Participant": 1}
     grow(conversation, ada, 3, model)
@@ -69,16 +69,16 @@ def test_a_conversation_deleted_long_ago_is_purged_with_everything_in_it(
 async def test_its_files_are_purged_too(browser: Opening, ada: User, conversation: Conversation, settings: Any) -> None:
     adas = await browser(ada)
     other = await sync_to_async(turns.begin)(ada)
-    kept = await attached(adas, other, "kept.md", b"Words")
+    kept = await attach(adas, other, "kept.md", b"Words")
     await said_with_file(adas, conversation)
-    await attached(adas, conversation, "never sent.md", b"Words")
+    await attach(adas, conversation, "never sent.md", b"Words")
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
-    assert [path.name for path in stored(settings)] == [Directory(kept.stored).name]
+    assert [path.name for path in stored_files(settings)] == [Directory(kept.stored).name]
 
 
 async def said_with_file(browser: Browser, conversation: Conversation) -> Message:
-    file = await attached(browser, conversation, "sent.md", b"Words")
+    file = await attach(browser, conversation, "sent.md", b"Words")
     await browser.say(conversation, "Look", attached=str(file.uuid))
     return await Message.objects.aget(attachments=file)
 
@@ -90,35 +90,35 @@ async def test_a_purged_message_is_empty_and_the_messages_after_it_stay(
     said = await said_with_file(adas, conversation)
     await conversation.generations.aupdate(state="complete")
     answer = await Message.objects.aget(parent=said)
-    last = await aexchange(await sync_to_async(Path.through)(conversation), ada, "And then?", "Then this.")
+    last = await aadd_exchange(conversation, ada, "And then?", "Then this.")
     await Message.objects.filter(pk__in=[said.pk, answer.pk]).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     for message in (said, answer):
         await message.arefresh_from_db()
         assert (message.blocks, message.author_id, message.key) == ([], None, None)
     assert await Generation.objects.acount() == 1
-    assert await Attachment.objects.acount() == 0 and list(stored(settings)) == []
+    assert await Attachment.objects.acount() == 0 and list(stored_files(settings)) == []
     page = (await adas.load(conversation)).page
     assert texts(page) == ["And then?", "Then this."]
     # The empty messages go together with the last message that follows them.
     await Message.objects.filter(pk__in=[last.pk, last.parent_id]).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     assert await Message.objects.acount() == 0
-    answer_to_more = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Hello again", "Hello.")
+    answer_to_more = await aadd_exchange(conversation, ada, "Hello again", "Hello.")
     assert (await adas.load(conversation)).page.messages == [answer_to_more.parent_id, answer_to_more.pk]
 
 
 async def test_a_purged_version_still_leads_to_the_others(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
+    first = await aadd_exchange(conversation, ada, "Well?", "Yes.")
     branch = await sync_to_async(fork)(first, None)
     second = await branch.messages.aget()
     await conversation.generations.aupdate(state="complete")
     await Message.objects.filter(pk=second.pk).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     adas = await browser(ada)
-    there = await shown(adas, f"/conversations/{conversation.pk}/?branch={branch.pk}")
+    there = await load_page(adas, f"/conversations/{conversation.pk}/?branch={branch.pk}")
     assert there.page.state(second.pk) == "deleted"
     assert place_of(there.page, second.pk) == "1 left"
 
@@ -127,14 +127,14 @@ async def test_a_purged_fork_still_leads_to_its_branches(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
     for number in (1, 2):
-        answer = await aexchange(await sync_to_async(Path.through)(conversation), ada, f"Q{number}", f"A{number}")
+        answer = await aadd_exchange(conversation, ada, f"Q{number}", f"A{number}")
     other = await sync_to_async(fork)(answer, None)
     await conversation.generations.aupdate(state="complete")
     await conversation.messages.filter(pk__gte=answer.parent_id).aupdate(deleted_at=days_ago(31))
     await sync_to_async(purge_all)()
     adas = await browser(ada)
     for address in ("", f"?branch={other.pk}"):
-        assert texts((await shown(adas, f"/conversations/{conversation.pk}/{address}")).page) == ["Q1", "A1"]
+        assert texts((await load_page(adas, f"/conversations/{conversation.pk}/{address}")).page) == ["Q1", "A1"]
 
 
 @pytest.mark.parametrize("seed", FOREST)
@@ -164,7 +164,7 @@ def test_messages_that_are_not_deleted_keep_their_places(
 def test_nothing_can_be_restored_after_its_time_even_before_the_purge(
     browser_of: Any, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    answer = exchange(Path.through(conversation), ada, "Well?", "Yes.", model)
+    answer = add_exchange(Path.through(conversation), ada, "Well?", "Yes.", model)
     browser: Client = browser_of(ada)
     ways = (
         (Message, answer.pk, f"/conversations/{conversation.pk}/messages/{answer.pk}/restore/"),
@@ -182,7 +182,7 @@ async def test_the_purge_runs_by_itself_while_a_tab_is_open(
     browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
+        await aadd_exchange(conversation, ada, "Well?", "Yes.")
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at=days_ago(31))
     monkeypatch.setattr(watch, "INTERVAL", 0.01)
     other = await sync_to_async(turns.begin)(ada)
@@ -195,12 +195,12 @@ async def test_the_purge_runs_by_itself_while_a_tab_is_open(
 async def test_a_turn_after_a_deleted_message_survives_its_purge(
     browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = await aexchange(await sync_to_async(Path.through)(conversation), ada, "Well?", "Yes.")
+    answer = await aadd_exchange(conversation, ada, "Well?", "Yes.")
     await Message.objects.filter(pk=answer.pk).aupdate(deleted_at=days_ago(31))
     purge_ends = retention.purge_ends
 
     def spoken_first(messages: Any) -> None:
-        exchange(Path.through(Conversation.objects.get(pk=conversation.pk)), ada, "Just now", "I hear.")
+        add_exchange(Path.through(Conversation.objects.get(pk=conversation.pk)), ada, "Just now", "I hear.")
         purge_ends(messages)
 
     monkeypatch.setattr(retention, "purge_ends", spoken_first)

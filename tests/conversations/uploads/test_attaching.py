@@ -1,4 +1,4 @@
-"""Attaching: hostile files, limits, and what is kept of what came."""
+"""Attaching: hostile files, limits, and what is stored."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from conversations.models import Attachment, Conversation
 from conversations.models.attachment import TEXT, THUMBNAIL
 from tests import files
 from tests.conversations.asking import Opening
-from tests.conversations.attaching import attached, refusals, stored, upload
+from tests.conversations.attaching import attach, refusals, stored_files, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,14 +39,14 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n"
         ("none.pdf", files.pdf(), "has no pages"),
     ],
 )
-async def test_what_is_no_file_of_ours_is_refused_by_its_name(
+async def test_an_invalid_file_is_refused_with_its_name(
     browser: Opening, ada: User, conversation: Conversation, settings: Any, name: str, content: bytes, why: str
 ) -> None:
     answer = await upload(await browser(ada), conversation, (name, content, "image/png"))
     assert answer.status_code == 422
     [refusal] = refusals(answer)
     assert refusal.startswith(f"“{name}” ") and why in refusal
-    assert not await Attachment.objects.aexists() and stored(settings) == []
+    assert not await Attachment.objects.aexists() and stored_files(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,10 @@ async def test_a_refusal_names_the_file_and_the_limit(
     answer = await upload(await browser(ada), None, ("big.png", content))
     [refusal] = refusals(answer)
     assert refusal.startswith("“big.png”") and why in refusal.replace("\N{NO-BREAK SPACE}", " ")
-    assert stored(settings) == []
+    assert stored_files(settings) == []
 
 
-async def test_one_that_is_refused_keeps_no_other_from_coming(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_a_refused_file_does_not_stop_the_others(browser: Opening, ada: User, conversation: Conversation) -> None:
     answer = await upload(await browser(ada), conversation, ("a.md", b"A"), ("b.png", PNG_HEAD), ("c.md", b"C"))
     assert answer.status_code == 201
     assert [each.name async for each in Attachment.objects.all()] == ["a.md", "c.md"]
@@ -94,22 +92,22 @@ async def test_one_that_is_refused_keeps_no_other_from_coming(
         ("<b>&.txt", "<b>&.txt"),
     ],
 )
-def test_names_have_no_path_no_marks_and_an_end(sent_as: str, kept_as: str) -> None:
+def test_names_have_no_path_no_control_characters_and_a_limit(sent_as: str, kept_as: str) -> None:
     assert tidy_name(sent_as, "text.txt") == kept_as
 
 
-async def test_a_name_is_shown_as_words(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_name_is_escaped(browser: Opening, ada: User, conversation: Conversation) -> None:
     answer = await upload(await browser(ada), conversation, ("<img src=x onerror=alert(1)>.txt", b"A"))
     assert "<img" not in answer.text
     assert "&lt;img src=x onerror=alert(1)&gt;.txt" in answer.text
 
 
 @pytest.mark.parametrize("name", ["drawing.svg", "page.html", "photo.png", "script.sh"])
-async def test_svg_and_html_are_texts_and_nothing_else(
+async def test_svg_and_html_are_stored_as_text(
     browser: Opening, ada: User, conversation: Conversation, name: str
 ) -> None:
     adas = await browser(ada)
-    file = await attached(adas, conversation, name, SCRIPT.encode())
+    file = await attach(adas, conversation, name, SCRIPT.encode())
     assert (file.kind, file.media_type) == ("text", "text/plain")
     answer = await adas.get(f"/attachments/{file.uuid}/")
     assert answer.text == SCRIPT
@@ -119,17 +117,17 @@ async def test_svg_and_html_are_texts_and_nothing_else(
     assert ("txt" in disposition) == (name in ("drawing.svg", "page.html"))
 
 
-async def test_an_image_is_drawn_anew_and_what_else_was_in_the_file_is_gone(
+async def test_an_image_is_encoded_again_without_its_other_data(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Camera of Ada"
     polyglot = files.image("JPEG", (400, 100), exif=exif, comment=b"<script>") + SCRIPT.encode() + files.pdf("Hidden")
-    file = await attached(await browser(ada), conversation, "photo.html", polyglot)
+    file = await attach(await browser(ada), conversation, "photo.html", polyglot)
     kept = await sync_to_async(file.content)()
     assert (file.kind, file.media_type, file.name) == ("image", "image/jpeg", "photo.jpg")
-    # It stood on its side.
-    assert (file.width, file.height) == files.opened(kept).size == (100, 400)
+    # The image was rotated.
+    assert (file.width, file.height) == files.decode(kept).size == (100, 400)
     for trace in (b"Camera of Ada", b"Exif", b"script", b"%PDF", b"Hidden"):
         assert trace not in kept
         assert trace not in await sync_to_async(file.content)(THUMBNAIL)
@@ -151,46 +149,46 @@ async def test_an_image_is_drawn_anew_and_what_else_was_in_the_file_is_gone(
         ("GIF", "P", "image/png"),
     ],
 )
-async def test_every_kind_of_image_is_taken_and_shrunk(
+async def test_every_kind_of_image_is_accepted_and_scaled_down(
     browser: Opening, ada: User, conversation: Conversation, form: str, mode: str, media_type: str
 ) -> None:
     colours = {"RGB": "teal", "RGBA": (0, 90, 90, 90), "CMYK": (1, 2, 3, 4)}
-    image = files.saved(Image.new(mode, (3000, 1500), colours.get(mode, 1)), form)
-    file = await attached(await browser(ada), conversation, "image", image)
+    image = files.encode(Image.new(mode, (3000, 1500), colours.get(mode, 1)), form)
+    file = await attach(await browser(ada), conversation, "image", image)
     assert (file.media_type, file.width, file.height) == (media_type, 1568, 784)
-    kept = files.opened(await sync_to_async(file.content)())
+    kept = files.decode(await sync_to_async(file.content)())
     assert (kept.size, kept.format) == ((1568, 784), media_type.rpartition("/")[2].upper())
-    assert max(files.opened(await sync_to_async(file.content)(THUMBNAIL)).size) == 640
+    assert max(files.decode(await sync_to_async(file.content)(THUMBNAIL)).size) == 640
 
 
-async def test_of_an_animation_the_first_image_is_kept(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_only_the_first_image_of_an_animation_is_stored(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
     first, second = Image.new("RGB", (50, 50), "red"), Image.new("RGB", (50, 50), "blue")
-    content = files.saved(first, "GIF", save_all=True, append_images=[second])
-    file = await attached(await browser(ada), conversation, "moving.gif", content)
-    kept = files.opened(await sync_to_async(file.content)())
+    content = files.encode(first, "GIF", save_all=True, append_images=[second])
+    file = await attach(await browser(ada), conversation, "moving.gif", content)
+    kept = files.decode(await sync_to_async(file.content)())
     assert getattr(kept, "n_frames", 1) == 1 and kept.getpixel((5, 5)) == (255, 0, 0)
     assert file.name == "moving.png"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-async def test_texts_are_read_in_the_usual_encodings(
+async def test_texts_are_read_in_common_encodings(
     browser: Opening, ada: User, conversation: Conversation, encoding: str
 ) -> None:
-    file = await attached(await browser(ada), conversation, "words.csv", "name;Größe\r\nÅsa;3\r\n".encode(encoding))
+    file = await attach(await browser(ada), conversation, "words.csv", "name;Größe\r\nÅsa;3\r\n".encode(encoding))
     assert (await sync_to_async(file.content)()).decode() == "name;Größe\r\nÅsa;3\r\n"
 
 
-async def test_a_page_that_cannot_be_read_costs_its_text_only(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_an_unreadable_page_loses_only_its_text(browser: Opening, ada: User, conversation: Conversation) -> None:
     broken = files.pdf("Words").replace(b"Tj ET", b"\xff\xfe(((")
-    file = await attached(await browser(ada), conversation, "a.pdf", broken)
+    file = await attach(await browser(ada), conversation, "a.pdf", broken)
     assert (file.kind, file.pages) == ("pdf", 1)
 
 
-async def test_a_page_that_unpacks_to_a_gigabyte_costs_its_text_only(
+async def test_a_page_that_unpacks_to_a_gigabyte_loses_only_its_text(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    file = await attached(await browser(ada), conversation, "bomb.pdf", files.pdf_bomb(1 << 30))
+    file = await attach(await browser(ada), conversation, "bomb.pdf", files.pdf_bomb(1 << 30))
     assert (file.kind, file.pages) == ("pdf", 1)
     assert await sync_to_async(file.content)(TEXT) == b""

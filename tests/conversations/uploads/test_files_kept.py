@@ -1,4 +1,4 @@
-"""What becomes of files: they go with what they belong to, and copies of it share them."""
+"""Stored files: they are deleted with their rows, and copies of a message share them."""
 
 import os
 from datetime import timedelta
@@ -15,55 +15,55 @@ from conversations.models import Attachment, Conversation
 from conversations.verbs import turns
 from tests import files
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.attaching import attached, keys, refusals, sent, stored, upload
+from tests.conversations.attaching import attach, attach_and_send, keys, refusals, stored_files, upload
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def aged(settings: Any, hours: int = 2) -> None:
-    """As if the files had been there for a while."""
+def age_files(settings: Any, hours: int = 2) -> None:
+    """Makes the stored files look this many hours old."""
     then = (now() - timedelta(hours=hours)).timestamp()
-    for path in stored(settings):
+    for path in stored_files(settings):
         os.utime(path, (then, then))
 
 
-async def test_what_was_never_sent_is_swept_away(
+async def test_files_that_were_never_sent_are_deleted(
     browser: Opening, ada: User, conversation: Conversation, settings: Any
 ) -> None:
     adas = await browser(ada)
-    old, young = [await attached(adas, conversation, f"{name}.md", b"Words") for name in ("old", "young")]
-    gone = await sent(browser, ada, conversation, "sent.md", b"Words")
+    old, young = [await attach(adas, conversation, f"{name}.md", b"Words") for name in ("old", "young")]
+    gone = await attach_and_send(browser, ada, conversation, "sent.md", b"Words")
     week = now() - timedelta(days=settings.ATTACHMENT_DRAFT_DAYS, minutes=1)
     await Attachment.objects.exclude(pk=young.pk).aupdate(created_at=week)
-    aged(settings)
+    age_files(settings)
     await sync_to_async(uploads.sweep)()
     assert {each.pk async for each in Attachment.objects.all()} == {young.pk, gone.pk}
-    assert {path.name for path in stored(settings)} == {Path(each.stored).name for each in (young, gone)}
-    assert old.stored not in {str(path) for path in stored(settings)}
+    assert {path.name for path in stored_files(settings)} == {Path(each.stored).name for each in (young, gone)}
+    assert old.stored not in {str(path) for path in stored_files(settings)}
 
 
-async def test_files_whose_conversation_is_deleted_for_good_go_with_it(
+async def test_files_are_deleted_with_their_conversation(
     browser: Opening, ada: User, conversation: Conversation, settings: Any
 ) -> None:
-    await sent(browser, ada, conversation, "sent.png", files.image())
+    await attach_and_send(browser, ada, conversation, "sent.png", files.image())
     other = await sync_to_async(turns.begin)(ada)
-    kept = await sent(browser, ada, other, "kept.md", b"Words")
+    kept = await attach_and_send(browser, ada, other, "kept.md", b"Words")
     await conversation.adelete()
-    # Files just written may be about to get their row.
+    # A new file may not have its row yet.
     assert await sync_to_async(uploads.sweep)() == 0
-    aged(settings)
+    age_files(settings)
     assert await sync_to_async(uploads.sweep)() == 2
-    assert [path.name for path in stored(settings)] == [Path(kept.stored).name]
+    assert [path.name for path in stored_files(settings)] == [Path(kept.stored).name]
 
 
-async def test_an_edit_says_it_differently_with_the_same_files(
+async def test_an_edit_keeps_the_files_of_the_message(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel, settings: Any
 ) -> None:
     server.say("Seen.")
     tab = await (await browser(ada)).open(conversation)
-    file = await sent(browser, ada, conversation, "one.png", files.image(), "What is this?")
+    file = await attach_and_send(browser, ada, conversation, "one.png", files.image(), "What is this?")
     await tab.until_over((await last_reply(conversation)).message_id)
     before = server.requests[-1].json["messages"][0]["content"]
     await tab.browser.post(
@@ -76,17 +76,17 @@ async def test_an_edit_says_it_differently_with_the_same_files(
     assert after == [before[0], {"type": "text", "text": "What colour is this?"}]
     copy = await Attachment.objects.exclude(pk=file.pk).aget()
     assert (copy.stored, copy.message_id) == (file.stored, new.page.messages[0])
-    # The file is there as long as one of them is.
+    # The file stays until both are deleted.
     await sync_to_async(uploads.remove)([file])
-    assert len(stored(settings)) == 2
+    assert len(stored_files(settings)) == 2
     await sync_to_async(uploads.remove)([copy])
-    assert stored(settings) == []
+    assert stored_files(settings) == []
 
 
-async def test_a_fork_has_the_files_and_is_ones_own(
+async def test_a_fork_has_the_files_for_its_owner(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    file = await sent(browser, ada, conversation, "one.png", files.image())
+    file = await attach_and_send(browser, ada, conversation, "one.png", files.image())
     bens = await browser(ben)
     answer = await bens.post(f"/conversations/{conversation.pk}/messages/{file.message_id}/forks/")
     fork = await Conversation.objects.alatest("pk")
@@ -99,7 +99,7 @@ async def test_a_fork_has_the_files_and_is_ones_own(
     assert str(copy.uuid) in (await bens.get(f"/conversations/{fork.pk}/")).text
 
 
-async def test_many_at_once_are_counted(browser: Opening, ada: User, settings: Any) -> None:
+async def test_files_uploaded_at_once_count_towards_the_limit(browser: Opening, ada: User, settings: Any) -> None:
     settings.ATTACHMENTS_PER_MESSAGE = 3
     answer = await upload(await browser(ada), None, *[(f"{number}.md", b"A") for number in range(5)])
     assert len(keys(answer)) == 3

@@ -1,4 +1,4 @@
-"""What is typed and not sent is kept; what is sent is sent once."""
+"""Unsent text is saved, and a turn is posted only once."""
 
 import asyncio
 from uuid import uuid4
@@ -11,7 +11,7 @@ from conversations.forms.turn import MAX_TURN_LENGTH
 from conversations.models import Conversation, Message, Unsent
 from conversations.verbs import turns
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import texts
+from tests.conversations.talking import read_page, texts
 from tests.fakes import ModelServer
 from tests.pages import Page
 from tests.viewers import Browser
@@ -20,8 +20,8 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def typed(page: Page) -> str:
-    """What stands in the composer; a browser drops the first line end in it."""
+def composer_text(page: Page) -> str:
+    """The text in the composer. Like a browser, drops a leading line break."""
     text: str = page.one("#message").text or ""
     return text.removeprefix("\n")
 
@@ -31,67 +31,67 @@ def key_of(page: Page) -> str:
     return key
 
 
-async def keep(browser: Browser, conversation: Conversation | None, text: str, key: str = "") -> None:
+async def save_unsent(browser: Browser, conversation: Conversation | None, text: str, key: str = "") -> None:
     where = f"/conversations/{conversation.pk}/unsent/" if conversation else "/unsent/"
     assert (await browser.post(where, text=text, key=key)).status_code == 204
 
 
-async def page_of(browser: Browser, conversation: Conversation | None = None) -> Page:
-    return Page((await browser.get(f"/conversations/{conversation.pk}/" if conversation else "/")).text)
-
-
 @pytest.mark.parametrize("text", ["Dear all,\n\n\t<b>I</b> & you ", "</textarea><script>", "日本語 🙂 \u2028"])
 @pytest.mark.parametrize("is_begun", [True, False], ids=["in a conversation", "on the first page"])
-async def test_what_was_typed_is_there_again_as_it_was(
+async def test_unsent_text_is_shown_again_unchanged(
     browser: Opening, ada: User, conversation: Conversation, is_begun: bool, text: str
 ) -> None:
     where = conversation if is_begun else None
-    await keep(await browser(ada), where, text)
-    assert typed(await page_of(await browser(ada), where)) == text
+    await save_unsent(await browser(ada), where, text)
+    assert composer_text(await read_page(await browser(ada), where)) == text
 
 
-async def test_each_place_and_each_person_has_its_own(
+async def test_unsent_text_is_separate_for_each_place_and_person(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     other = await sync_to_async(turns.begin)(ada)
     adas, bens = await browser(ada), await browser(ben)
     for person, where, text in ((adas, conversation, "one"), (adas, other, "two"), (adas, None, "three")):
-        await keep(person, where, text)
-    await keep(bens, conversation, "four")
-    assert [typed(await page_of(adas, where)) for where in (conversation, other, None)] == ["one", "two", "three"]
-    assert [typed(await page_of(bens, where)) for where in (conversation, None)] == ["four", ""]
+        await save_unsent(person, where, text)
+    await save_unsent(bens, conversation, "four")
+    assert [composer_text(await read_page(adas, where)) for where in (conversation, other, None)] == [
+        "one",
+        "two",
+        "three",
+    ]
+    assert [composer_text(await read_page(bens, where)) for where in (conversation, None)] == ["four", ""]
 
 
 @pytest.mark.parametrize("is_begun", [True, False], ids=["in a conversation", "on the first page"])
-async def test_the_latest_replaces_what_was_kept_and_nothing_forgets_it(
+async def test_the_latest_text_replaces_the_saved_one_and_an_empty_text_deletes_it(
     browser: Opening, ada: User, conversation: Conversation, is_begun: bool
 ) -> None:
     where, adas = conversation if is_begun else None, await browser(ada)
     for text in ("H", "Hel", "Hello"):
-        await keep(adas, where, text)
-        assert typed(await page_of(adas, where)) == text
+        await save_unsent(adas, where, text)
+        assert composer_text(await read_page(adas, where)) == text
     assert await Unsent.objects.acount() == 1
     for nothing in ("", "  \n"):
-        await keep(adas, where, "Hello")
-        await keep(adas, where, nothing)
+        await save_unsent(adas, where, "Hello")
+        await save_unsent(adas, where, nothing)
         assert await Unsent.objects.acount() == 0
 
 
-async def test_saves_that_come_at_once_leave_one(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_simultaneous_saves_leave_one_row(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
     for where in (conversation, None):
-        await asyncio.gather(*(keep(adas, where, f"text {number}") for number in range(8)))
+        await asyncio.gather(*(save_unsent(adas, where, f"text {number}") for number in range(8)))
     assert await Unsent.objects.acount() == 2
 
 
-async def test_a_text_too_long_to_be_sent_is_kept_as_far_as_it_may_go(
+async def test_a_text_over_the_limit_is_saved_up_to_the_limit(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    await keep(await browser(ada), conversation, "a" * (MAX_TURN_LENGTH + 5))
+    await save_unsent(await browser(ada), conversation, "a" * (MAX_TURN_LENGTH + 5))
     assert len((await Unsent.objects.aget()).text) == MAX_TURN_LENGTH
 
 
-async def test_nobody_keeps_anything_in_a_conversation_of_others(
+async def test_a_stranger_cannot_save_text_in_a_conversation(
     browser: Opening, mallory: User, conversation: Conversation
 ) -> None:
     answer = await (await browser(mallory)).post(f"/conversations/{conversation.pk}/unsent/", text="Hello")
@@ -100,60 +100,58 @@ async def test_nobody_keeps_anything_in_a_conversation_of_others(
 
 
 @pytest.mark.parametrize("is_begun", [True, False], ids=["in a conversation", "on the first page"])
-async def test_what_is_posted_is_forgotten_and_a_late_save_does_not_bring_it_back(
+async def test_posting_deletes_the_saved_text_and_a_late_save_does_not_restore_it(
     browser: Opening, ada: User, conversation: Conversation, is_begun: bool
 ) -> None:
     where, adas = conversation if is_begun else None, await browser(ada)
-    key = key_of(await page_of(adas, where))
-    await keep(adas, where, "Hello", key)
+    key = key_of(await read_page(adas, where))
+    await save_unsent(adas, where, "Hello", key)
     await adas.post(f"/conversations/{conversation.pk}/turns/" if is_begun else "/turns/", text="Hello", key=key)
     assert await Unsent.objects.acount() == 0
-    await keep(adas, where, "Hell", key)
-    assert typed(await page_of(adas, where)) == ""
+    await save_unsent(adas, where, "Hell", key)
+    assert composer_text(await read_page(adas, where)) == ""
 
 
-async def test_a_late_save_does_not_take_away_what_is_typed_since(
-    browser: Opening, ada: User, conversation: Conversation
-) -> None:
+async def test_a_late_save_does_not_replace_newer_text(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
-    key = key_of(await page_of(adas, conversation))
+    key = key_of(await read_page(adas, conversation))
     await adas.say(conversation, "Hello", key=key)
-    await keep(adas, conversation, "And another th", str(uuid4()))
-    await keep(adas, conversation, "Hell", key)
-    assert typed(await page_of(adas, conversation)) == "And another th"
+    await save_unsent(adas, conversation, "And another th", str(uuid4()))
+    await save_unsent(adas, conversation, "Hell", key)
+    assert composer_text(await read_page(adas, conversation)) == "And another th"
 
 
-async def test_a_save_and_the_posting_at_once_leave_nothing(
+async def test_a_save_during_the_posting_leaves_nothing(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
     adas = await browser(ada)
     for number in range(6):
         key, text = str(uuid4()), f"Hello {number}"
-        calls = [keep(adas, conversation, text, key), adas.say(conversation, text, key=key)]
+        calls = [save_unsent(adas, conversation, text, key), adas.say(conversation, text, key=key)]
         await asyncio.gather(*(calls if number % 2 else reversed(calls)))
-        assert typed(await page_of(adas, conversation)) == ""
+        assert composer_text(await read_page(adas, conversation)) == ""
 
 
-async def test_what_one_posts_leaves_what_others_have_typed(
+async def test_posting_leaves_the_unsent_text_of_others(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     adas, bens = await browser(ada), await browser(ben)
-    await keep(bens, conversation, "Ben thinks")
-    await keep(adas, None, "Something else")
+    await save_unsent(bens, conversation, "Ben thinks")
+    await save_unsent(adas, None, "Something else")
     await adas.say(conversation, "Hello")
-    assert typed(await page_of(bens, conversation)) == "Ben thinks"
-    assert typed(await page_of(adas)) == "Something else"
+    assert composer_text(await read_page(bens, conversation)) == "Ben thinks"
+    assert composer_text(await read_page(adas)) == "Something else"
 
 
-async def test_what_was_refused_is_still_kept(browser: Opening, ada: User, conversation: Conversation) -> None:
+async def test_a_refused_turn_stays_saved(browser: Opening, ada: User, conversation: Conversation) -> None:
     adas = await browser(ada)
-    key = key_of(await page_of(adas, conversation))
-    await keep(adas, conversation, "Hello", key)
+    key = key_of(await read_page(adas, conversation))
+    await save_unsent(adas, conversation, "Hello", key)
     assert (await adas.say(conversation, "Hello", key=key, chat_model=999)).status_code == 422
-    assert typed(await page_of(adas, conversation)) == "Hello"
+    assert composer_text(await read_page(adas, conversation)) == "Hello"
 
 
-async def test_a_turn_sent_at_once_by_a_double_click_and_a_second_tab_is_posted_once(
+async def test_a_turn_sent_twice_at_once_is_posted_once(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -168,12 +166,12 @@ async def test_a_turn_sent_at_once_by_a_double_click_and_a_second_tab_is_posted_
     assert (await Message.objects.acount(), len(server.requests)) == (2, 1)
 
 
-async def test_a_first_turn_sent_many_times_at_once_makes_one_conversation(
+async def test_a_first_turn_sent_many_times_at_once_begins_one_conversation(
     browser: Opening, ada: User, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
     browsers = [await browser(ada) for _ in range(2)]
-    key = key_of(await page_of(browsers[0]))
+    key = key_of(await read_page(browsers[0]))
     answers = await asyncio.gather(
         *(each.post("/turns/", text="Hello?", key=key) for each in browsers for _ in range(4))
     )
@@ -185,7 +183,7 @@ async def test_a_first_turn_sent_many_times_at_once_makes_one_conversation(
     assert len(server.requests) == 1
 
 
-async def test_a_turn_whose_answer_was_lost_on_the_way_can_be_sent_again(
+async def test_a_turn_whose_response_was_lost_can_be_sent_again(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     server.say("Yes.")
@@ -196,14 +194,14 @@ async def test_a_turn_whose_answer_was_lost_on_the_way_can_be_sent_again(
     again = await tab.browser.say(conversation, "Hello?", key=key)
     assert again.status_code == 201
     assert await Message.objects.acount() == 2
-    # The page has a fresh key now, with which the next turn is a turn of its own.
+    # The page has a new key, so the next turn is a new one.
     tab.page.apply(again.text)
     assert key_of(tab.page) != key
     await tab.browser.say(conversation, "Hello?", key=key_of(tab.page))
     assert await Message.objects.acount() == 4
 
 
-async def test_two_people_with_one_key_do_not_get_into_each_others_way(
+async def test_two_people_can_use_the_same_key(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
     key = str(uuid4())

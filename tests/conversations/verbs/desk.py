@@ -32,7 +32,7 @@ class Desk:
         self.conversation.tools.add(tool)
         return tool
 
-    def calls(self, *calls: Call, text: str = "", thinking: str = "") -> None:
+    def reply_with_calls(self, *calls: Call, text: str = "", thinking: str = "") -> None:
         """Has the model's next reply end in these calls."""
         self.server.stream(*calling(self.server.protocol, *calls, text=text, thinking=thinking))
 
@@ -44,7 +44,7 @@ class Desk:
         await self.tab.until(lambda page: page.has(reply.message_id))
         return reply
 
-    async def asked(self, text: str = "Well?") -> Generation:
+    async def ask_and_wait(self, text: str = "Well?") -> Generation:
         """Posts a turn. Returns once the answer has ended or needs approval."""
         await self.until_over(await self.ask(text))
         return await last_reply(self.conversation)
@@ -58,7 +58,7 @@ class Desk:
     async def stop(self) -> None:
         await self.browser.post(f"/conversations/{self.conversation.pk}/stop/")
 
-    async def go_on(self, reply: Generation) -> None:
+    async def continue_reply(self, reply: Generation) -> None:
         await self.browser.post(f"/conversations/{self.conversation.pk}/messages/{reply.message_id}/continuations/")
 
     async def decide(self, reply: Generation, call: str, answer: str) -> int:
@@ -66,11 +66,11 @@ class Desk:
 
     @property
     def progress(self) -> list[str | None]:
-        return progress(self.tab)
+        return call_progress(self.tab)
 
-    def sent(self, request: int = -1) -> list[dict[str, Any]]:
+    def messages_sent(self, request: int = -1) -> list[dict[str, Any]]:
         """The messages of a request to the model."""
-        return sent(self.server, request)
+        return messages_sent(self.server, request)
 
 
 async def decide(browser: Browser, reply: Generation, call: str, answer: str) -> int:
@@ -78,16 +78,16 @@ async def decide(browser: Browser, reply: Generation, call: str, answer: str) ->
     return (await browser.post(address, call=call, answer=answer)).status_code
 
 
-def progress(tab: Viewer) -> list[str | None]:
+def call_progress(tab: Viewer) -> list[str | None]:
     """The progress of the calls, from top to bottom."""
     return [card.get("data-progress") for card in tab.page.find(".tool-call")]
 
 
-def kinds(reply: Generation) -> list[str]:
+def block_kinds(reply: Generation) -> list[str]:
     return [block["type"] for block in reply.message.blocks]
 
 
-def sent(server: ModelServer, request: int = -1) -> list[dict[str, Any]]:
+def messages_sent(server: ModelServer, request: int = -1) -> list[dict[str, Any]]:
     """The messages, without cache markers."""
     messages: list[dict[str, Any]] = server.requests[request].json["messages"]
     for message in messages:

@@ -9,10 +9,9 @@ from accounts.models import User
 from conversations.models import Conversation, Generation, Path, Role, State
 from conversations.models.message import text_block
 from conversations.verbs.writing import add_message
-from tests.conversations.asking import last_reply
 from tests.fakes import ModelServer
 from tests.pages import fragment, words
-from tests.viewers import Browser, Viewer
+from tests.viewers import Browser
 from upstreams.models import ChatModel
 
 PAGE_OF_TEXT = "word " * 400
@@ -31,7 +30,9 @@ def fill(conversation: Conversation, owner: User, model: ChatModel, turns: int, 
         Generation.objects.create(conversation=conversation, message=reply, state=State.COMPLETE, **named)
 
 
-async def full(conversation: Conversation, owner: User, model: ChatModel, turns: int = 8, window: int = 8000) -> None:
+async def fill_context(
+    conversation: Conversation, owner: User, model: ChatModel, turns: int = 8, window: int = 8000
+) -> None:
     await ChatModel.objects.aupdate(context_window=window)
     model.context_window = window
     await sync_to_async(fill)(conversation, owner, model, turns)
@@ -47,16 +48,9 @@ async def gauge(browser: Browser, conversation: Conversation, **query: Any) -> t
     return words(shown).replace("\xa0", " "), "".join(offers)
 
 
-def told(server: ModelServer) -> list[str]:
+def prompt_starts(server: ModelServer) -> list[str]:
     """The first words of the messages that the model got last."""
     return [
         re.match(r"\w+ ?\d*", message["content"][0]["text"])[0]  # type: ignore[index]
         for message in server.requests[-1].json["messages"]
     ]
-
-
-async def ask(tab: Viewer, conversation: Conversation, text: str = "Now?") -> Generation:
-    await tab.browser.say(conversation, text)
-    reply = await last_reply(conversation)
-    await tab.until_over(reply.message_id)
-    return await last_reply(conversation)

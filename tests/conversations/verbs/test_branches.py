@@ -13,7 +13,7 @@ from conversations.prompt.transcript import request_for
 from conversations.verbs import deleting, turns
 from conversations.verbs.writing import add_message, add_turn, fork_branch, owe_reply
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import aexchange, answered, exchange, shown, texts, told
+from tests.conversations.talking import aadd_exchange, add_exchange, ask_and_wait, load_page, prompt_texts, texts
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -23,11 +23,11 @@ FOREST = range(12)
 def grow(conversation: Conversation, author: User, seed: int, model: ChatModel | None = None) -> random.Random:
     """A random tree: turns at the end of any branch, edits and retries of any message."""
     chance = random.Random(seed)
-    exchange(Path.through(conversation), author, "Q0", "A0", model)
+    add_exchange(Path.through(conversation), author, "Q0", "A0", model)
     for number in range(1, chance.randrange(3, 14)):
         branch = chance.choice(list(conversation.branches.order_by("pk")))
         if chance.random() < 0.4:
-            exchange(Path.through(conversation, branch.pk), author, f"Q{number}", f"A{number}", model)
+            add_exchange(Path.through(conversation, branch.pk), author, f"Q{number}", f"A{number}", model)
             continue
         message = chance.choice(list(conversation.messages.order_by("pk").select_related("parent__branch")))
         message.conversation = conversation
@@ -131,11 +131,11 @@ def test_models_get_what_precedes_the_answer_on_its_own_branch(
 def test_however_deep_a_branch_lies_its_path_takes_two_queries(
     ada: User, conversation: Conversation, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    at = exchange(Path.through(conversation), ada, "Q", "A")
+    at = add_exchange(Path.through(conversation), ada, "Q", "A")
     for number in range(30):
         branch = fork(at, None)
         path = Path.through(conversation, branch.pk)
-        at = exchange(path, ada, f"Q{number}", "A")
+        at = add_exchange(path, ada, f"Q{number}", "A")
     fresh = Conversation.objects.get(pk=conversation.pk)
     with django_assert_num_queries(2):
         path = Path.through(fresh, branch.pk)
@@ -166,16 +166,16 @@ async def test_people_on_two_branches_do_not_hear_each_other(
     model: ChatModel,
 ) -> None:
     server.say("Yes.")
-    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "One?", "First.", model)
+    first = await aadd_exchange(conversation, ada, "One?", "First.", model)
     forked = await afork(first, model)
     await conversation.generations.aupdate(state="complete")
     old, new = await (await browser(ada)).load(conversation), await (await browser(ben)).load(conversation)
-    old = await shown(old.browser, f"/conversations/{conversation.pk}/?branch={first.branch_id}")
+    old = await load_page(old.browser, f"/conversations/{conversation.pk}/?branch={first.branch_id}")
     for tab in (old, new):
         assert await tab.connect()
-    await answered(old, conversation, "On the old?")
-    assert told(server) == ["One?", "First.", "On the old?"]
-    await answered(new, conversation, "On the new?")
+    await ask_and_wait(old, conversation, "On the old?")
+    assert prompt_texts(server) == ["One?", "First.", "On the old?"]
+    await ask_and_wait(new, conversation, "On the new?")
     for tab in (old, new):
         await tab.settle()
     assert "On the new?" not in texts(old.page) and "On the old?" not in texts(new.page)
@@ -185,9 +185,9 @@ async def test_people_on_two_branches_do_not_hear_each_other(
 async def test_a_conversation_opens_on_the_branch_last_spoken_on(
     transactional_db: None, browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    first = await aexchange(await sync_to_async(Path.through)(conversation), ada, "One?", "First.")
+    first = await aadd_exchange(conversation, ada, "One?", "First.")
     await afork(first, None)
     adas = await browser(ada)
     assert texts((await adas.load(conversation)).page) == ["One?", ""]
-    await aexchange(await sync_to_async(Path.through)(conversation, first.branch_id), ada, "Two?", "Second.")
+    await aadd_exchange(conversation, ada, "Two?", "Second.", branch=first.branch_id)
     assert texts((await adas.load(conversation)).page) == ["One?", "First.", "Two?", "Second."]

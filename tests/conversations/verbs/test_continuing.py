@@ -12,8 +12,8 @@ from conversations.models.message import text_block
 from conversations.prompt.transcript import GO_ON
 from conversations.upkeep import recovery
 from conversations.verbs.writing import add_turn
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply, provider_at
-from tests.conversations.talking import act, answered, follow, offers, texts, told, until_it_says
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, provider_at
+from tests.conversations.talking import act, actions_of, ask_and_wait, follow, prompt_texts, texts, until_it_says
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.steps import Abort, Step
@@ -36,7 +36,7 @@ async def cut(tab: Viewer, conversation: Conversation, server: ModelServer, *pie
     """Asks, and gets only part of an answer. Returns its message."""
     server.forget()
     server.stream(*broken_off(server, *pieces))
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     assert reply.state == State.INTERRUPTED
     server.forget()
     return reply.message_id
@@ -48,7 +48,7 @@ async def text_of(message: int) -> str:
 
 def asked_last(server: ModelServer) -> tuple[str, str]:
     """The role and text of the last message that the model got."""
-    return server.requests[-1].json["messages"][-1]["role"], told(server)[-1]
+    return server.requests[-1].json["messages"][-1]["role"], prompt_texts(server)[-1]
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer
 async def test_a_stopped_answer_continues_in_the_same_message(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
-    begins_and_hangs(either_server, "I could ", "go on")
+    begin_and_hang(either_server, "I could ", "go on")
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id
     await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
     await tab.until_over(message)
-    assert "Continue" in offers(tab.page, message)
+    assert "Continue" in actions_of(tab.page, message)
     either_server.forget()
     either_server.say(" and ", "on.")
     assert (await act(tab.browser, conversation, message, "continuations")).status_code == 204
@@ -73,7 +73,7 @@ async def test_a_stopped_answer_continues_in_the_same_message(
     reply = await last_reply(conversation)
     assert (reply.state, reply.message_id, await text_of(message)) == ("complete", message, "I could go on and on.")
     assert texts(tab.page) == ["Well?", "I could go on and on."]
-    assert "Continue" not in offers(tab.page, message)
+    assert "Continue" not in actions_of(tab.page, message)
     assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
 
 
@@ -97,9 +97,9 @@ async def test_an_answer_cut_by_its_length_says_so_and_continues(
     with ModelServer(protocol) as server:
         await sync_to_async(provider_at)(server)
         server.say("One ", "two", stop="max_tokens" if protocol == "anthropic" else "length")
-        message = (await answered(tab, conversation, "Count")).message_id
+        message = (await ask_and_wait(tab, conversation, "Count")).message_id
         assert "Stopped at the length limit – press Continue for the rest" in tab.page.article(message)
-        assert "Continue" in offers(tab.page, message)
+        assert "Continue" in actions_of(tab.page, message)
         server.forget()
         server.say(" three")
         await act(tab.browser, conversation, message, "continuations")
@@ -129,7 +129,7 @@ async def test_a_model_that_refuses_its_own_text_is_asked_to_continue(
     await act(tab.browser, conversation, message, "continuations")
     await until_it_says(tab, message, "Half an answer.")
     assert asked_last(server) == ("user", GO_ON)
-    assert told(server)[-2] == "Half an"
+    assert prompt_texts(server)[-2] == "Half an"
     assert await text_of(message) == "Half an answer."
     assert (await last_reply(conversation)).state == State.COMPLETE
 
@@ -145,7 +145,7 @@ async def test_over_chat_completions_the_model_is_asked_to_continue_at_once(
         await act(tab.browser, conversation, message, "continuations")
         await until_it_says(tab, message, "Half an answer.")
         assert len(server.requests) == before + 1
-        assert told(server) == ["Well?", "Half an", GO_ON]
+        assert prompt_texts(server) == ["Well?", "Half an", GO_ON]
 
 
 async def test_a_model_that_thinks_first_continues_in_the_same_text(
@@ -168,7 +168,7 @@ async def test_the_thinking_of_the_first_part_stays_in_its_place(
     wire = reply_wire(server.protocol, ["Half a se"], thinking=["Hm."])
     last = max(index for index, event in enumerate(wire) if is_text(event))
     server.stream(*wire[: last + 1], Abort())
-    message = (await answered(tab, conversation, "Well?")).message_id
+    message = (await ask_and_wait(tab, conversation, "Well?")).message_id
     server.forget()
     server.say("ntence.")
     await act(tab.browser, conversation, message, "continuations")
@@ -208,7 +208,7 @@ async def test_a_continuation_can_be_stopped_and_continued_again(
     tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
 ) -> None:
     message = await cut(tab, conversation, either_server, "One")
-    begins_and_hangs(either_server, " two", " three")
+    begin_and_hang(either_server, " two", " three")
     await act(tab.browser, conversation, message, "continuations")
     await tab.until(lambda page: page.text(message) == "One two three")
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
@@ -231,7 +231,7 @@ async def test_a_continuation_that_fails_keeps_all_text(
     await tab.until_over(message)
     assert tab.page.state(message) == "interrupted"
     assert await text_of(message) == "One two three"
-    assert "Continue" in offers(tab.page, message)
+    assert "Continue" in actions_of(tab.page, message)
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
@@ -247,7 +247,7 @@ async def test_an_upstream_that_refuses_to_continue_leaves_the_text_unchanged(
     assert (tab.page.text(message), await text_of(message)) == ("Half an", "Half an")
     article = tab.page.article(message)
     assert reply.error_message in article and "No answer." not in article
-    assert {"Continue", "Retry"} <= offers(tab.page, message)
+    assert {"Continue", "Retry"} <= actions_of(tab.page, message)
 
 
 async def test_people_who_press_continue_at_once_get_one_continuation(
@@ -270,11 +270,11 @@ async def test_an_answer_with_nothing_to_continue_from_stays_as_it_is(
 ) -> None:
     server.say("Whole.")
     server.refuse(401, "authentication_error", "no")
-    whole = (await answered(tab, conversation, "One?")).message_id
-    failed = (await answered(tab, conversation, "Two?")).message_id
+    whole = (await ask_and_wait(tab, conversation, "One?")).message_id
+    failed = (await ask_and_wait(tab, conversation, "Two?")).message_id
     said = tab.page.messages[0]
     for message in (whole, failed, said):
-        assert "Continue" not in offers(tab.page, message)
+        assert "Continue" not in actions_of(tab.page, message)
         assert (await act(tab.browser, conversation, message, "continuations")).status_code == 204
     assert (await Generation.objects.acount(), len(server.requests)) == (2, 2)
     assert [await text_of(message) for message in (whole, failed, said)] == ["Whole.", "", "One?"]
@@ -286,8 +286,8 @@ async def test_an_answer_of_thinking_alone_cannot_be_continued(
     wire = reply_wire(server.protocol, ["Text"], thinking=["Hm."])
     thinking = next(index for index, event in enumerate(wire) if is_text(event))
     server.stream(*wire[: thinking + 1], Abort())
-    message = (await answered(tab, conversation, "Well?")).message_id
-    assert "Continue" not in offers(tab.page, message) and "Retry" in offers(tab.page, message)
+    message = (await ask_and_wait(tab, conversation, "Well?")).message_id
+    assert "Continue" not in actions_of(tab.page, message) and "Retry" in actions_of(tab.page, message)
     await act(tab.browser, conversation, message, "continuations")
     assert await Generation.objects.acount() == 1
 
@@ -295,7 +295,7 @@ async def test_an_answer_of_thinking_alone_cannot_be_continued(
 async def test_a_running_answer_cannot_be_continued(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id
     await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
@@ -308,12 +308,12 @@ async def test_an_earlier_answer_continues_without_what_was_said_after_it(
 ) -> None:
     message = await cut(tab, conversation, server, "Half an")
     server.say("Later.")
-    await answered(tab, conversation, "And then?")
+    await ask_and_wait(tab, conversation, "And then?")
     server.forget()
     server.say(" answer.")
     await act(tab.browser, conversation, message, "continuations")
     await until_it_says(tab, message, "Half an answer.")
-    assert told(server) == ["Well?", "Half an"]
+    assert prompt_texts(server) == ["Well?", "Half an"]
     assert texts(tab.page) == ["Well?", "Half an answer.", "And then?", "Later."]
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from conversations.answering import replies
 from conversations.models import Conversation, Path
-from tests.conversations.talking import exchange
+from tests.conversations.talking import add_exchange
 from upstreams.models import ChatModel
 
 MOST_QUERIES = 18
@@ -38,7 +38,7 @@ def test_a_turn_is_posted_with_few_queries(
     turns: int,
 ) -> None:
     for number in range(turns):
-        exchange(Path.through(conversation), ada, f"Question {number}", f"Answer {number}", model)
+        add_exchange(Path.through(conversation), ada, f"Question {number}", f"Answer {number}", model)
     conversation.rename("Weather")
     adas = browser_of(ada)
     turn = {"text": "And tomorrow?", "chat_model": model.pk, "key": uuid4(), "branch": conversation.branch_id}

@@ -1,22 +1,21 @@
 """Deleting a message removes it for people and models; undo restores it."""
 
 import pytest
-from asgiref.sync import sync_to_async
 from lxml import html
 
 from accounts.models import User
-from conversations.models import Conversation, Message, Path
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply
+from conversations.models import Conversation, Message
+from tests.conversations.asking import Opening, begin_and_hang, last_reply
 from tests.conversations.talking import (
+    aadd_exchange,
     act,
-    aexchange,
-    answered,
+    ask_and_wait,
     follow,
-    neighbours,
     place_of,
+    prompt_texts,
     texts,
-    told,
     until_it_says,
+    version_links,
 )
 from tests.fakes import ModelServer
 from tests.viewers import Viewer
@@ -27,9 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def two_exchanges(conversation: Conversation, *people: User) -> list[int]:
     for number, person in enumerate(people, 1):
-        await aexchange(
-            await sync_to_async(Path.through)(conversation), person, f"Question {number}", f"Answer {number}"
-        )
+        await aadd_exchange(conversation, person, f"Question {number}", f"Answer {number}")
     return [message.pk async for message in conversation.messages.order_by("pk")]
 
 
@@ -89,16 +86,16 @@ async def test_models_do_not_get_a_deleted_message_until_it_is_restored(
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
     for text in ("One?", "Two?"):
-        await answered(tab, conversation, text)
+        await ask_and_wait(tab, conversation, text)
     one, answer_to_one, *_ = tab.page.messages
     for message in (one, answer_to_one):
         await act(tab.browser, conversation, message, "delete")
-    await answered(tab, conversation, "Three?")
-    assert told(server) == ["Two?", "Yes.", "Three?"]
+    await ask_and_wait(tab, conversation, "Three?")
+    assert prompt_texts(server) == ["Two?", "Yes.", "Three?"]
     await act(tab.browser, conversation, answer_to_one, "restore")
     await act(tab.browser, conversation, one, "restore")
-    await answered(tab, conversation, "Four?")
-    assert told(server) == ["One?", "Yes.", "Two?", "Yes.", "Three?", "Yes.", "Four?"]
+    await ask_and_wait(tab, conversation, "Four?")
+    assert prompt_texts(server) == ["One?", "Yes.", "Two?", "Yes.", "Three?", "Yes.", "Four?"]
 
 
 async def test_a_turn_after_a_deleted_last_message_still_follows_it(
@@ -106,9 +103,9 @@ async def test_a_turn_after_a_deleted_last_message_still_follows_it(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    end = (await answered(tab, conversation, "One?")).message_id
+    end = (await ask_and_wait(tab, conversation, "One?")).message_id
     await act(tab.browser, conversation, end, "delete")
-    await answered(tab, conversation, "Two?")
+    await ask_and_wait(tab, conversation, "Two?")
     assert (await Message.objects.aget(pk=tab.page.messages[1])).parent_id == end
     await act(tab.browser, conversation, end, "restore")
     await tab.until(lambda page: page.has(end))
@@ -121,7 +118,7 @@ async def test_a_deleted_message_does_not_count_as_a_version(
     for text in ("First.", "Second.", "Third."):
         server.say(text)
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     replies = [first]
     for text in ("Second.", "Third."):
         new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
@@ -131,7 +128,7 @@ async def test_a_deleted_message_does_not_count_as_a_version(
     await act(tab.browser, conversation, replies[1], "delete")
     await tab.until(lambda page: place_of(page, first) == "1/2")
     await new.until(lambda page: place_of(page, replies[2]) == "2/2")
-    [link] = neighbours(tab.page, first).values()
+    [link] = version_links(tab.page, first).values()
     assert link.endswith(f"#m{replies[2]}")
     await act(tab.browser, conversation, replies[1], "restore")
     await tab.until(lambda page: place_of(page, first) == "1/3")
@@ -143,7 +140,7 @@ async def test_a_single_version_shows_no_count(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     second = (await last_reply(conversation)).message_id
     await new.until_over(second)
@@ -198,7 +195,7 @@ async def test_nothing_can_be_done_with_a_deleted_message(
 async def test_a_deleted_running_answer_shows_nothing_more(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab = await (await browser(ada)).open(conversation)
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id

@@ -5,8 +5,17 @@ import pytest
 from accounts.models import User
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply
-from tests.conversations.talking import act, answered, follow, neighbours, place_of, shown, texts, until_it_says
+from tests.conversations.asking import Opening, begin_and_hang, last_reply
+from tests.conversations.talking import (
+    act,
+    ask_and_wait,
+    follow,
+    load_page,
+    place_of,
+    texts,
+    until_it_says,
+    version_links,
+)
 from tests.fakes import ModelServer
 from tests.pages import Page
 from tests.viewers import Viewer
@@ -24,7 +33,7 @@ async def asked_again(tab: Viewer, conversation: Conversation, message: int, *, 
 
 def place(page: Page, message: int) -> tuple[str, dict[str, str]]:
     """The text in place of a deleted message, and the links of its arrows. Both are empty if there is nothing."""
-    return (page.article(message), neighbours(page, message)) if page.has(message) else ("", {})
+    return (page.article(message), version_links(page, message)) if page.has(message) else ("", {})
 
 
 async def test_deleting_the_version_in_view_leads_to_another_one_with_an_undo(
@@ -32,7 +41,7 @@ async def test_deleting_the_version_in_view_leads_to_another_one_with_an_undo(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     there = await asked_again(tab, conversation, first)
     second = there.page.messages[-1]
     answer = await act(there.browser, conversation, second, "delete")
@@ -40,12 +49,12 @@ async def test_deleting_the_version_in_view_leads_to_another_one_with_an_undo(
     led = await follow(tab.browser, answer)
     assert led.page.messages == tab.page.messages
     [undo] = led.page.find(".toast form")
-    bare = await shown(tab.browser, f"/conversations/{conversation.pk}/")
+    bare = await load_page(tab.browser, f"/conversations/{conversation.pk}/")
     assert (bare.page.messages, bare.page.find(".toast")) == (tab.page.messages, [])
     assert (await tab.browser.post(undo.get("hx-post"))).status_code == 204
     for each in (tab, led):
         await each.until(lambda page: place_of(page, first) == "1/2")
-    back = await shown(tab.browser, answer.headers["hx-redirect"])
+    back = await load_page(tab.browser, answer.headers["hx-redirect"])
     assert back.page.find(".toast") == [], "there is nothing to undo any more"
 
 
@@ -54,7 +63,7 @@ async def test_other_readers_of_a_deleted_version_get_links_to_those_left(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     on_second, on_third = [await asked_again(tab, conversation, first) for _ in range(2)]
     second, third = on_second.page.messages[-1], on_third.page.messages[-1]
     bens = await (await browser(ben)).open(conversation)
@@ -68,7 +77,7 @@ async def test_other_readers_of_a_deleted_version_get_links_to_those_left(
         assert words == "This version was deleted 1 left"
         assert [(label, link.split("#")[1]) for label, link in arrows.items()] == [("Previous version", f"m{first}")]
         address = reader.page.one("[hx-ws\\:connect]").get("hx-ws:connect").removeprefix("/ws")
-        fresh = await shown(reader.browser, address)
+        fresh = await load_page(reader.browser, address)
         assert place(fresh.page, deleted) == (words, arrows)
     assert place_of(tab.page, first) == ""
 
@@ -78,7 +87,7 @@ async def test_the_place_of_deleted_versions_disappears_with_the_last_and_return
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     there = await asked_again(tab, conversation, first)
     second = there.page.messages[-1]
     for message in (second, first):
@@ -100,14 +109,14 @@ async def test_deleting_a_version_that_messages_follow_leads_nowhere_else(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
-    await answered(tab, conversation, "Sure?")
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
+    await ask_and_wait(tab, conversation, "Sure?")
     there = await asked_again(tab, conversation, first)
     answer = await act(tab.browser, conversation, first, "delete")
     assert "hx-redirect" not in answer.headers and "Undo" in answer.text
     await tab.until(lambda page: page.state(first) == "deleted")
     assert texts(tab.page) == ["Well?", "Sure?", "Yes."]
-    [link] = neighbours(tab.page, first).values()
+    [link] = version_links(tab.page, first).values()
     assert link.endswith(f"#m{there.page.messages[-1]}")
 
 
@@ -116,16 +125,16 @@ async def test_a_deleted_first_message_links_to_its_other_versions(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    await answered(tab, conversation, "Well?")
+    await ask_and_wait(tab, conversation, "Well?")
     question = tab.page.messages[0]
     there = await asked_again(tab, conversation, question, verb="edits")
     edited = there.page.messages[0]
     await act(tab.browser, conversation, edited, "delete")
     await there.until(lambda page: page.state(edited) == "deleted")
-    fresh = await shown(tab.browser, f"/conversations/{conversation.pk}/")
+    fresh = await load_page(tab.browser, f"/conversations/{conversation.pk}/")
     for page in (there.page, fresh.page):
         assert texts(page) == ["Yes."]
-        assert [link.split("#")[1] for link in neighbours(page, edited).values()] == [f"m{question}"]
+        assert [link.split("#")[1] for link in version_links(page, edited).values()] == [f"m{question}"]
 
 
 async def test_only_those_who_may_restore_a_message_are_offered_it(
@@ -133,11 +142,11 @@ async def test_only_those_who_may_restore_a_message_are_offered_it(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     there = await asked_again(tab, conversation, first)
     answer = await act(there.browser, conversation, there.page.messages[-1], "delete", htmx=False)
     offers = [
-        bool((await shown(await browser(person), answer.headers["location"])).page.find(".toast"))
+        bool((await load_page(await browser(person), answer.headers["location"])).page.find(".toast"))
         for person in (ada, ben)
     ]
     assert offers == [True, False]
@@ -148,9 +157,9 @@ async def test_a_version_that_is_being_written_stays_deleted_whatever_frames_are
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "Well?")).message_id
+    first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     server.forget()
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     there = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     second = (await last_reply(conversation)).message_id
     await there.until(lambda page: page.has(second) and page.text(second) == "I could go on")

@@ -1,21 +1,20 @@
 """Forking: everything up to a message is copied into a conversation of the person's own."""
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Participant, Path
+from conversations.models import Conversation, Generation, Message, Participant
 from conversations.models.message import text_block
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply
+from tests.conversations.asking import Opening, begin_and_hang, last_reply
 from tests.conversations.talking import (
+    aadd_exchange,
     act,
-    aexchange,
-    answered,
+    actions_of,
+    ask_and_wait,
     follow,
-    offers,
     place_of,
+    prompt_texts,
     texts,
-    told,
     until_it_says,
 )
 from tests.fakes import ModelServer
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def said(conversation: Conversation, person: User, *questions: str) -> list[int]:
     for question in questions:
-        await aexchange(await sync_to_async(Path.through)(conversation), person, question, f"{question}!")
+        await aadd_exchange(conversation, person, question, f"{question}!")
     return [message.pk async for message in conversation.messages.order_by("pk")]
 
 
@@ -78,13 +77,13 @@ async def test_a_fork_keeps_the_figures_and_signatures_of_answers(
 ) -> None:
     server.say("Yes.", thinking=["Hm."])
     tab = await (await browser(ada)).open(conversation)
-    reply = await answered(tab, conversation, "Well?")
+    reply = await ask_and_wait(tab, conversation, "Well?")
     copied = await follow(tab.browser, await act(tab.browser, conversation, reply.message_id, "forks"))
     copy = await copy_of(conversation)
     [ended] = [each async for each in Generation.objects.filter(conversation=copy)]
     for name in ("state", "model_name", "output_tokens", "cost", "started_at", "finished_at", "chat_model_id"):
         assert getattr(ended, name) == getattr(reply, name)
-    await answered(copied, copy, "And?")
+    await ask_and_wait(copied, copy, "And?")
     [_, answer, _] = server.requests[-1].json["messages"]
     assert answer["content"][0] == {"type": "thinking", "thinking": "Hm.", "signature": "signed"}
     assert texts(tab.page)[0] == "Well?" and len(tab.page.messages) == 2
@@ -98,7 +97,7 @@ async def test_a_fork_keeps_settings_title_and_model(
     await Conversation.objects.aupdate(**settings)
     tab = await (await browser(ada)).open(conversation)
     other = await model.provider.chat_models.acreate(model_id="other", name="Other model")
-    reply = await answered(tab, conversation, "Well?", chat_model=other.pk)
+    reply = await ask_and_wait(tab, conversation, "Well?", chat_model=other.pk)
     await act(tab.browser, conversation, reply.message_id, "forks")
     copied = await copy_of(conversation)
     assert {name: getattr(copied, name) for name in settings} == settings
@@ -110,13 +109,13 @@ async def test_a_fork_and_its_source_continue_independently(
 ) -> None:
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
-    reply = await answered(tab, conversation, "One?")
+    reply = await ask_and_wait(tab, conversation, "One?")
     copied = await follow(tab.browser, await act(tab.browser, conversation, reply.message_id, "forks"))
     copy = await copy_of(conversation)
-    await answered(copied, copy, "In the copy?")
-    assert told(server) == ["One?", "Yes.", "In the copy?"]
-    await answered(tab, conversation, "In the first?")
-    assert told(server) == ["One?", "Yes.", "In the first?"]
+    await ask_and_wait(copied, copy, "In the copy?")
+    assert prompt_texts(server) == ["One?", "Yes.", "In the copy?"]
+    await ask_and_wait(tab, conversation, "In the first?")
+    assert prompt_texts(server) == ["One?", "Yes.", "In the first?"]
     await copied.settle()
     assert texts(copied.page) == ["One?", "Yes.", "In the copy?", "Yes."]
 
@@ -127,10 +126,10 @@ async def test_a_fork_copies_the_branch_of_the_message(
     for text in ("First.", "Second.", "Third."):
         server.say(text)
     tab = await (await browser(ada)).open(conversation)
-    first = (await answered(tab, conversation, "One?")).message_id
+    first = (await ask_and_wait(tab, conversation, "One?")).message_id
     new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     await until_it_says(new, (await last_reply(conversation)).message_id, "Second.")
-    last = (await answered(new, conversation, "Two?")).message_id
+    last = (await ask_and_wait(new, conversation, "Two?")).message_id
     copied = await follow(new.browser, await act(new.browser, conversation, last, "forks"))
     assert texts(copied.page) == ["One?", "Second.", "Two?", "Third."]
     # The conversation was last spoken on the other branch.
@@ -149,7 +148,7 @@ async def test_a_fork_leaves_out_deleted_messages(browser: Opening, ada: User, c
 async def test_a_running_answer_is_copied_as_far_as_it_is_written(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     tab = await (await browser(ada)).open(conversation)
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id
@@ -158,7 +157,7 @@ async def test_a_running_answer_is_copied_as_far_as_it_is_written(
     copied = await follow(tab.browser, await act(tab.browser, conversation, message, "forks"))
     [_, copy] = copied.page.messages
     assert (copied.page.state(copy), copied.page.text(copy)) == ("interrupted", "I could go on")
-    assert {"Continue", "Retry"} <= offers(copied.page, copy)
+    assert {"Continue", "Retry"} <= actions_of(copied.page, copy)
     server.forget()
     server.say(" here.")
     await act(copied.browser, await copy_of(conversation), copy, "continuations")

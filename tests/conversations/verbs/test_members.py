@@ -9,8 +9,8 @@ from accounts.models import User
 from conversations.models import Conversation, Participant
 from conversations.prompt.transcript import SEVERAL_PEOPLE
 from conversations.verbs import turns
-from tests.conversations.asking import Opening, begins_and_hangs, last_reply
-from tests.conversations.talking import answered, texts, told
+from tests.conversations.asking import Opening, begin_and_hang, last_reply
+from tests.conversations.talking import ask_and_wait, prompt_texts, texts
 from tests.fakes import ModelServer
 from tests.pages import Page, words
 from tests.viewers import Browser
@@ -113,11 +113,11 @@ async def test_a_new_member_reads_earlier_messages_and_sees_new_ones(
 ) -> None:
     server.say("Yes.")
     adas = await (await browser(ada)).open(alone)
-    await answered(adas, alone, "One?")
+    await ask_and_wait(adas, alone, "One?")
     await let_in(adas.browser, alone, "ben")
     bens = await (await browser(ben)).open(alone)
     assert texts(bens.page) == ["One?", "Yes."]
-    reply = await answered(adas, alone, "Two?")
+    reply = await ask_and_wait(adas, alone, "Two?")
     await bens.until_over(reply.message_id)
     assert texts(bens.page) == ["One?", "Yes.", "Two?", "Yes."]
     answer = await bens.browser.say(alone, "Three?")
@@ -224,10 +224,10 @@ async def test_with_several_authors_the_model_gets_their_names(
 ) -> None:
     server.say("Yes.")
     adas, bens = await (await browser(ada)).open(conversation), await (await browser(ben)).open(conversation)
-    await answered(adas, conversation, "One?")
-    assert (told(server), server.requests[-1].json.get("system")) == (["One?"], None)
-    await answered(bens, conversation, "Two?")
-    assert told(server) == ["Ada Lovelace: One?", "Yes.", "Ben Okri: Two?"]
+    await ask_and_wait(adas, conversation, "One?")
+    assert (prompt_texts(server), server.requests[-1].json.get("system")) == (["One?"], None)
+    await ask_and_wait(bens, conversation, "Two?")
+    assert prompt_texts(server) == ["Ada Lovelace: One?", "Yes.", "Ben Okri: Two?"]
     assert SEVERAL_PEOPLE in str(server.requests[-1].json["system"])
 
 
@@ -244,9 +244,9 @@ async def test_names_are_shown_and_sent_unchanged(
     await User.objects.filter(pk=ben.pk).aupdate(name=name)
     server.say("Yes.")
     adas, bens = await (await browser(ada)).open(conversation), await (await browser(ben)).open(conversation)
-    await answered(adas, conversation, "One?")
-    reply = await answered(bens, conversation, "Two?")
-    assert told(server)[-1] == f"{name}: Two?"
+    await ask_and_wait(adas, conversation, "One?")
+    reply = await ask_and_wait(bens, conversation, "Two?")
+    assert prompt_texts(server)[-1] == f"{name}: Two?"
     await adas.until_over(reply.message_id)
     said = adas.page.messages[-2]
     assert words(adas.page.one(f"#m{said}-name")) == name
@@ -260,7 +260,7 @@ async def test_names_are_shown_and_sent_unchanged(
 async def test_a_question_asked_before_leaving_is_answered_and_stays(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    begins_and_hangs(server, "I could ", "go on")
+    begin_and_hang(server, "I could ", "go on")
     adas, bens = await (await browser(ada)).open(conversation), await browser(ben)
     await bens.say(conversation, "Ben's question")
     message = (await last_reply(conversation)).message_id

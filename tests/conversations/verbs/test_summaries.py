@@ -6,7 +6,7 @@ from accounts.models import User
 from conversations.models import Conversation
 from conversations.prompt import window
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.verbs.remembering import full
+from tests.conversations.verbs.remembering import fill_context
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def test_a_new_conversation_begins_with_a_summary(
     browser: Opening, ada: User, ben: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=3, window=100_000)
+    await fill_context(conversation, ada, model, turns=3, window=100_000)
     await Conversation.objects.aupdate(title="Tea", system_prompt="Be brief.", temperature=0.5)
     server.say("In short: tea.")
     bens = await browser(ben)
@@ -38,7 +38,7 @@ async def test_a_new_conversation_begins_with_a_summary(
 async def test_only_the_end_of_a_long_conversation_is_summarised_and_the_model_learns_that(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
-    await full(conversation, ada, model, turns=20, window=8000)
+    await fill_context(conversation, ada, model, turns=20, window=8000)
     server.say("In short.")
     await (await browser(ada)).post(f"/conversations/{conversation.pk}/summaries/")
     begun = await Conversation.objects.exclude(pk=conversation.pk).aget()
