@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.browser.site import ADMINISTRATOR, PASSWORD, Site
-from tests.conversations.talking import offers
+from tests.conversations.talking import actions_of
 from tests.fakes import ModelServer
 from tests.pages import Page
 
@@ -166,8 +166,8 @@ def test_a_killed_site_loses_at_most_about_a_second_of_text(
         assert len(text) <= speaker.length_before(killed_at)
         assert len(text) >= speaker.length_before(killed_at - BEHIND), moment
         assert "Interrupted. The server stopped while writing this answer." in page.article(answer)
-        assert "Retry" in offers(page, answer)
-        assert ("Continue" in offers(page, answer)) == bool(text)
+        assert "Retry" in actions_of(page, answer)
+        assert ("Continue" in actions_of(page, answer)) == bool(text)
         assert len(waited) == has_waiting
         for message in waited:
             assert (page.state(message), installation.text(address, message)) == ("complete", WHOLE)
@@ -213,7 +213,7 @@ def test_a_stopping_site_interrupts_a_long_answer_and_keeps_its_text(
     page = installation.until_settled(address)
     answer, waited = page.messages[1::2]
     assert (page.state(answer), installation.text(address, answer)) == ("interrupted", "".join(PIECES[:40]))
-    assert {"Continue", "Retry"} <= offers(page, answer)
+    assert {"Continue", "Retry"} <= actions_of(page, answer)
     # An answer that was still queued starts after the restart.
     assert (page.state(waited), installation.text(address, waited)) == ("complete", WHOLE)
     continue_answer(installation, server, address, answer, "".join(PIECES[:40]))

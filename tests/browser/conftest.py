@@ -1,4 +1,4 @@
-"""One site, one model server and one browser for all; for each test people of its own and a fresh browser profile."""
+"""One site, model server and browser for all tests; new people and a new browser profile for each test."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,7 +16,7 @@ from tests.fakes import ModelServer
 
 HERE = Path(__file__).parent
 PATIENCE = 20_000
-"""Milliseconds that a page may take on a machine with much else to do."""
+"""Milliseconds that a page may take on a busy machine."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,7 +31,7 @@ type OpenTab = Callable[..., Awaitable[Tab]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser lives as long as the session, so all that speak to it share the session's event loop."""
+    """Runs the tests on the session's event loop, on which the browser runs."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
@@ -66,7 +66,7 @@ def backstage(site: Site) -> Iterator[Backstage]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     expect.set_options(timeout=PATIENCE)
-    # The shell is the same engine without the windows that nobody looks at: a tab costs a third.
+    # The headless shell is the same engine without windows. A tab costs a third.
     found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=FLAGS)
@@ -76,7 +76,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def model(model_server: ModelServer) -> Iterator[ModelServer]:
-    """The model server with nothing said yet, and nobody waiting for it."""
+    """The model server without prepared answers, requests or held text."""
     model_server.forget()
     model_server.release()
     model_server.requests.clear()
@@ -98,7 +98,7 @@ def ben(backstage: Backstage) -> Person:
 
 @pytest.fixture
 def watch(site: Site) -> Iterator[Watch]:
-    """Looks back when the test is over: nothing unexpected may have happened in any tab."""
+    """Fails the test at its end if something unexpected happened in any tab."""
     watch = Watch(site.url, site.plain_url)
     yield watch
     assert watch.troubles == [], "\n".join(site.console[-60:])
@@ -108,14 +108,14 @@ def watch(site: Site) -> Iterator[Watch]:
 async def open_browser(
     browser: Browser, site: Site, watch: Watch
 ) -> AsyncIterator[Callable[..., Awaitable[BrowserContext]]]:
-    """`await open_browser(ada)` is a fresh browser in which Ada is signed in; without a person, nobody is."""
+    """`await open_browser(ada)` is a new browser in which Ada is signed in. Without a person, nobody is."""
     opened: list[BrowserContext] = []
 
     async def open_one(person: Person | None = None, **options: object) -> BrowserContext:
         usual = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "timezone_id": "UTC"}
         context = await browser.new_context(**{**usual, **options})  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE)
-        await watch.over(context)
+        await watch.attach(context)
         if person:
             cookie = {"name": "sessionid", "value": person.session, "httpOnly": True, "sameSite": "Lax"}
             await context.add_cookies([{**cookie, "url": url} for url in (site.url, site.plain_url)])  # type: ignore[list-item]
@@ -129,7 +129,7 @@ async def open_browser(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_tab(open_browser: Callable[..., Awaitable[BrowserContext]], site: Site) -> OpenTab:
-    """`await open_tab(ada)` is one tab in a fresh browser of hers."""
+    """`await open_tab(ada)` is a tab in a new browser of Ada's."""
 
     async def open_one(person: Person | None = None, *, url: str = "", **options: object) -> Tab:
         context = await open_browser(person, **options)

@@ -1,4 +1,4 @@
-"""The real site in a process of its own, started as an administrator starts it."""
+"""The real site in its own process, started as an administrator starts it."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from typing import Self
 ROOT = Path(__file__).resolve().parents[2]
 ADMINISTRATOR, PASSWORD = "ruth", "a quiet reading room"
 PLAIN_HOST = "chat.test"
-"""A name that the browser takes to this machine, and that is no secure context without TLS."""
+"""A host name that the browser resolves to this machine. Without TLS, it is not a secure context."""
 PATIENCE = 120
-"""Seconds that a start may take on a machine with much else to do."""
+"""Seconds that a start may take on a busy machine."""
 
 
 def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
-    """This process's environment without what would reach the site from outside, and with the settings given."""
+    """This process's environment with these settings, and without variables that would change the site."""
     outside = re.compile(r"(.*_proxy|.*_API_KEY|.*_BASE_URL|DJANGO_.*|BEHIND_PROXY)$", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not outside.match(name)}
     fixed = {
@@ -32,7 +32,7 @@ def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
         "PORT": str(port),
         "ALLOWED_HOSTS": f"127.0.0.1,{PLAIN_HOST}",
         "SHUTDOWN_GRACE": "1",
-        # What stands in a .env file is not to be seen either.
+        # Empty values override those of a .env file.
         "ANTHROPIC_API_KEY": "",
         "ANTHROPIC_BASE_URL": "",
         "OPENAI_API_KEY": "",
@@ -75,14 +75,14 @@ class Site:
         self._listener = threading.Thread(target=self._listen, name="site's console", daemon=True)
         self._listener.start()
         try:
-            self.printed("chatsite is running at")
+            self.await_line("chatsite is running at")
         except AssertionError:
             self.__exit__()
             raise
         return self
 
-    def die_and_come_back(self) -> None:
-        """As after a crash: nobody is told, the same data and port are taken up again."""
+    def crash_and_restart(self) -> None:
+        """Kills the process without warning and starts it again with the same data and port."""
         self.process.kill()
         self.process.wait()
         self._listener.join()
@@ -96,8 +96,8 @@ class Site:
             self.process.kill()
             self.process.wait()
 
-    def printed(self, words: str) -> str:
-        """The first line on the console with these words in it, as soon as it is there."""
+    def await_line(self, words: str) -> str:
+        """Waits for the first line on the console that contains these words, and returns it."""
         with self._has_news:
             self._has_news.wait_for(lambda: self._is_over or self._line_with(words), PATIENCE)
         line = self._line_with(words)

@@ -1,6 +1,6 @@
-"""Runs beside the site, on its database: makes the people and conversations that a test begins with.
+"""Runs beside the site, on its database, and creates the rows that a test starts from.
 
-Reads one call a line, {"act": …, …arguments}, and answers each with a line of JSON.
+Reads one call per line, {"act": …, …arguments}, and answers each with a line of JSON.
 """
 
 import json
@@ -58,7 +58,7 @@ def session_of(user: User) -> str:
 
 
 def conversation(owner: int, title: str, said: list[str], answered: list[str] = [], minutes_ago: int = 0) -> int:  # noqa: B006
-    """What a person said, each with the answer of the same place, if there is one."""
+    """Creates a conversation of the owner's turns, each followed by its answer, if there is one."""
     made = turns.begin(User.objects.get(pk=owner), title=title)
     Participant.objects.filter(conversation=made).update(active_at=now() - timedelta(minutes=minutes_ago))
     path = Path.through(made)
@@ -73,12 +73,12 @@ def conversation(owner: int, title: str, said: list[str], answered: list[str] = 
 
 
 def conversations(owner: int, titles: list[str]) -> list[int]:
-    """The last one is the newest."""
+    """Creates one conversation for each title, the last one the newest."""
     return [conversation(owner, title, [title], minutes_ago=len(titles) - place) for place, title in enumerate(titles)]
 
 
 def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
-    """A conversation in which each text is said by somebody of the name at its place, and by a model after them."""
+    """Creates a conversation in which a new person posts each text and a model repeats it."""
     count = User.objects.count()
     people = [User(username=f"crowd-{count + place}", name=name) for place, name in enumerate(names)]
     people = User.objects.bulk_create(people)
@@ -94,7 +94,7 @@ def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
 
 
 def long_conversation(owner: int, title: str, count: int, per_day: int) -> int:
-    """Messages that count themselves, of a person and a model in turn, the last of them today."""
+    """Creates a conversation of numbered messages by the owner and a model in turn, the last one from today."""
     made = turns.begin(User.objects.get(pk=owner), title=title)
     path, after = Path.through(made), None
     model = Generation.model_fields(ChatModel.objects.default())
@@ -124,12 +124,12 @@ def choose_tools(conversation: int, names: list[str]) -> None:
     Conversation.objects.get(pk=conversation).tools.set(Tool.objects.filter(name__in=names))
 
 
-def forget_tools() -> None:
+def delete_tools() -> None:
     ToolServer.objects.all().delete()
 
 
-def use(person: int, calls: int) -> None:
-    """Calls of the model, settled just now, each of a thousand tokens read and a hundred written."""
+def book_calls(person: int, calls: int) -> None:
+    """Books settled calls on the person, each with 1,000 input and 100 output tokens."""
     caller, model = Caller(User.objects.get(pk=person), CallSource.CONVERSATION), ChatModel.objects.default()
     assert model
     for _ in range(calls):
@@ -139,39 +139,49 @@ def use(person: int, calls: int) -> None:
         entries.settle(entry, meter, Outcome.COMPLETE)
 
 
-def forget_budgets() -> None:
+def delete_budgets() -> None:
     Budget.objects.all().delete()
     RateLimit.objects.all().delete()
 
 
 def end_sessions(person: int) -> None:
-    """As their age ends them: nobody is told."""
+    """Deletes the person's sessions as expiry does, without a broadcast."""
     for session in Session.objects.all():
         if session.get_decoded().get(SESSION_KEY) == str(person):
             session.delete()
 
 
 def await_saved(conversation: int, words: str) -> None:
-    """Running answers are saved once a second."""
+    """Waits for these words. A running answer is saved once a second."""
     while not Message.objects.filter(conversation=conversation, blocks__icontains=words).exists():
         sleep(0.05)
 
 
-def await_kept(person: int, text: str) -> None:
-    """What is typed is kept after a pause, and when its page is left."""
+def await_unsent(person: int, text: str) -> None:
+    """Waits for this text. Unsent text is saved after a pause, and when its page is left."""
     while not Unsent.objects.filter(person=person, text=text).exists():
         sleep(0.05)
 
 
 def await_models() -> None:
-    """The site lists its provider's models in its own time after a start."""
+    """Waits for models. After a start, the site lists its provider's models in the background."""
     while not ChatModel.objects.exclude(provider__source=ProviderSource.DEMO).exists():
         sleep(0.05)
 
 
-MAKING = (person, administrator, conversation, conversations, crowd, long_conversation, join, use, forget_budgets)
-TOOLS = (tool, choose_tools, forget_tools)
-ACTS = {act.__name__: act for act in (*MAKING, *TOOLS, end_sessions, await_saved, await_kept, await_models)}
+CREATING = (
+    person,
+    administrator,
+    conversation,
+    conversations,
+    crowd,
+    long_conversation,
+    join,
+    book_calls,
+    delete_budgets,
+)
+TOOLS = (tool, choose_tools, delete_tools)
+ACTS = {act.__name__: act for act in (*CREATING, *TOOLS, end_sessions, await_saved, await_unsent, await_models)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

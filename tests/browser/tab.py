@@ -1,4 +1,4 @@
-"""A tab, by what a person sees in it: fields and buttons by their names, messages as articles of a log."""
+"""A tab as a person sees it: fields and buttons by their names, messages as articles of a log."""
 
 import re
 
@@ -30,33 +30,33 @@ class Tab:
     async def open(self, path: str = "/") -> None:
         await self.page.goto(self._url + path)
 
-    async def is_connected(self) -> None:
-        """Waits until the page's socket stands."""
+    async def await_connection(self) -> None:
+        """Waits until the page's socket is open."""
         await expect(self.page.locator(":root")).to_have_attribute("data-connection", "open")
 
     async def begin(self, text: str) -> None:
-        """A new conversation, up to its page."""
+        """Begins a conversation and waits for its page."""
         await self.open()
         await self.composer.fill(text)
         await self.composer.press("Enter")
         await expect(self.page).to_have_url(CONVERSATION)
-        await self.is_connected()
+        await self.await_connection()
 
     async def say(self, text: str) -> None:
-        """One more turn, up to its being there."""
+        """Posts a turn and waits until it appears."""
         count = await self.own.count()
         await self.composer.fill(text)
         await self.composer.press("Enter")
         await expect(self.own).to_have_count(count + 1)
         await expect(self.composer).to_have_value("")
 
-    async def is_answered(self, state: str = "complete") -> None:
+    async def await_answer(self, state: str = "complete") -> None:
         await expect(self.answer).to_have_attribute("data-state", state)
 
     def row(self, title: str) -> Locator:
         return self.rows.filter(has=self.page.get_by_role("link", name=title, exact=True))
 
     async def lose_connection(self) -> None:
-        """Takes the socket away as a failing network does: no close frame of either side says why."""
+        """Closes the socket as a failing network does, without a close frame."""
         await self.page.context.set_offline(True)
         await self.page.evaluate("sockets.at(-1).close()")

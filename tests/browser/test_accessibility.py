@@ -1,4 +1,4 @@
-"""Names, landmarks, the order of the Tab key, a focus that is seen, and a page that never scrolls sideways."""
+"""Accessible names, landmarks, Tab order, visible focus, and pages that never scroll sideways."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,7 @@ SIDEWAYS = """() => [document.scrollingElement, ...document.querySelectorAll("ma
 SMALL = """() => [...document.querySelectorAll("button:not(.switch), a.button, select")]
     .filter(it => it.checkVisibility({visibilityProperty: true}) && it.getBoundingClientRect().height < 43.5)
     .map(it => it.getAttribute("aria-label") ?? it.textContent.trim())"""
-# A switch is drawn smaller than what can be pressed of it.
+# The target of a switch is larger than its image.
 HARD_TO_PRESS = """() => [...document.querySelectorAll(".switch")]
     .filter(it => {
         it.scrollIntoView({block: "center"});
@@ -71,15 +71,15 @@ def conversation(ada: Person, backstage: Backstage) -> str:
 
 @pytest.fixture
 def tool_pages(backstage: Backstage) -> Iterator[list[str]]:
-    """The list of tool servers, the form of one, the list of its tools, and the form of a tool."""
+    """The addresses of the list of tool servers, a server's form and tools, and a tool's form."""
     server, tool = backstage.tool("http://127.0.0.1:9/mcp", "echo", ask_first=True, title="Echo")
     at = "/settings/tools/"
     yield [at, f"{at}servers/add/", f"{at}servers/{server}/", f"{at}servers/{server}/edit/", f"{at}{tool}/"]
-    backstage.forget_tools()
+    backstage.delete_tools()
 
 
 async def unnamed(tab: Tab) -> list[str]:
-    """What can be operated and has no name for who does not see it."""
+    """The controls without an accessible name."""
     session = await tab.page.context.new_cdp_session(tab.page)
     tree = await session.send("Accessibility.getFullAXTree")
     return [
@@ -91,7 +91,7 @@ async def unnamed(tab: Tab) -> list[str]:
     ]
 
 
-async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation: str, open_tab: OpenTab) -> None:
+async def test_every_control_has_a_name(tab: Tab, conversation: str, open_tab: OpenTab) -> None:
     nobody = await open_tab()
     await nobody.open()
     assert await unnamed(nobody) == []
@@ -105,10 +105,10 @@ async def test_everything_that_can_be_operated_has_a_name(tab: Tab, conversation
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1280)])
-async def test_the_settings_have_names_and_never_scroll_sideways(
+async def test_settings_have_names_and_never_scroll_sideways(
     scheme: str, width: int, open_tab: OpenTab, backstage: Backstage, ada: Person
 ) -> None:
-    backstage.use(ada)
+    backstage.book_calls(ada)
     tab = await open_tab(backstage.administrator(), color_scheme=scheme, viewport={"width": width, "height": 740})
     usage = ("/settings/usage/", "/settings/usage/?by=person&as=table", "/settings/usage/?by=call")
     for address in (*usage, "/settings/budgets/", "/settings/budgets/add/", "/settings/limits/add/", "/settings/keys/"):
@@ -118,7 +118,7 @@ async def test_the_settings_have_names_and_never_scroll_sideways(
         await expect(tab.page.get_by_role("heading", level=1)).to_have_count(1)
 
 
-async def test_a_page_has_its_landmarks(tab: Tab, conversation: str) -> None:
+async def test_every_page_has_landmarks(tab: Tab, conversation: str) -> None:
     for address, heading in (("/", "How can I help, Ada?"), (conversation, "Words")):
         await tab.open(address)
         await expect(tab.page.get_by_role("main")).to_have_count(1)
@@ -133,7 +133,7 @@ async def test_a_page_has_its_landmarks(tab: Tab, conversation: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_tab_key_reaches_everything_and_the_focus_is_seen(
+async def test_the_tab_key_reaches_every_control_with_a_visible_focus(
     scheme: str, open_tab: OpenTab, ada: Person, conversation: str
 ) -> None:
     tab = await open_tab(ada, color_scheme=scheme)
@@ -174,7 +174,7 @@ async def test_a_narrow_page_never_scrolls_sideways(
     assert await tab.page.evaluate(SMALL) == []
 
 
-async def test_the_pages_of_tools_have_names_landmarks_and_room(
+async def test_tool_pages_have_names_and_landmarks_and_never_scroll_sideways(
     tool_pages: list[str], open_tab: OpenTab, backstage: Backstage
 ) -> None:
     small = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}

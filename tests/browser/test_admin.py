@@ -1,4 +1,4 @@
-"""The administration under the site's own content security policy."""
+"""The admin under the site's content security policy."""
 
 import pytest
 from playwright.async_api import expect
@@ -8,9 +8,7 @@ from tests.browser.conftest import OpenTab
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_administrations_pages_work_under_the_policy(
-    scheme: str, open_tab: OpenTab, backstage: Backstage
-) -> None:
+async def test_admin_pages_work_under_the_policy(scheme: str, open_tab: OpenTab, backstage: Backstage) -> None:
     tab = await open_tab(backstage.administrator(), color_scheme=scheme)
     page = tab.page
     await tab.open("/admin/")

@@ -1,4 +1,4 @@
-"""The main job: ask something, watch the answer grow, come back to it."""
+"""The main task: ask a question, watch the answer grow, return to it."""
 
 import re
 
@@ -18,7 +18,7 @@ RICH = (
 )
 
 
-async def test_enter_sends_and_the_conversations_page_opens(tab: Tab, model: ModelServer) -> None:
+async def test_enter_sends_and_opens_the_conversation(tab: Tab, model: ModelServer) -> None:
     model.say("Hello, Ada.")
     await tab.open()
     await expect(tab.composer).to_be_focused()
@@ -30,11 +30,11 @@ async def test_enter_sends_and_the_conversations_page_opens(tab: Tab, model: Mod
     await expect(tab.page).to_have_title(re.compile(r"What is this about\?"))
     await expect(tab.row("What is this about?")).to_be_visible()
     await expect(tab.answer_text).to_have_text("Hello, Ada.")
-    await tab.is_answered()
+    await tab.await_answer()
     assert "What is *this* about?\\nA second line." in model.requests[-1].body.decode()
 
 
-async def test_shift_enter_breaks_the_line(tab: Tab, model: ModelServer) -> None:
+async def test_shift_enter_adds_a_line(tab: Tab, model: ModelServer) -> None:
     await tab.open()
     await tab.composer.press_sequentially("one")
     await tab.composer.press("Shift+Enter")
@@ -44,7 +44,7 @@ async def test_shift_enter_breaks_the_line(tab: Tab, model: ModelServer) -> None
     assert model.requests == []
 
 
-async def test_enter_that_ends_a_composition_sends_nothing(tab: Tab, model: ModelServer) -> None:
+async def test_enter_that_ends_a_composition_does_not_send(tab: Tab, model: ModelServer) -> None:
     await tab.open()
     await tab.composer.fill("にほん")
     await tab.composer.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
@@ -57,7 +57,7 @@ async def test_the_answer_grows_as_it_is_written(tab: Tab, model: ModelServer) -
     model.hold()
     model.say(*RICH, thinking=["First I", " consider."])
     await tab.begin("Show me everything")
-    await tab.is_answered("running")
+    await tab.await_answer("running")
 
     thinking = tab.answer.locator("details.thinking")
     model.step()
@@ -71,34 +71,32 @@ async def test_the_answer_grows_as_it_is_written(tab: Tab, model: ModelServer) -
     await expect(tab.answer.get_by_role("heading", name="Rates")).to_be_visible()
     await expect(tab.answer.locator("strong")).to_have_text("bold")
     await expect(tab.answer.locator("code")).to_have_count(0)
-    await tab.is_answered("running")
+    await tab.await_answer("running")
     model.step(2)
     await expect(tab.answer.locator("p code")).to_have_text("code")
     await expect(tab.answer.locator("pre code")).to_have_text(re.compile(r"def rate\(x\):\s+return x \* 2"))
     model.step()
     await expect(tab.answer.get_by_role("cell", name="Monday")).to_be_visible()
-    await tab.is_answered("running")
+    await tab.await_answer("running")
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(thinking.locator("summary")).to_contain_text("Thought")
     await expect(thinking, "What one has opened stays open.").to_have_attribute("open", "")
 
 
-async def test_a_whole_answer_is_drawn_with_all_its_parts_and_so_after_coming_back(
-    tab: Tab, model: ModelServer
-) -> None:
+async def test_a_complete_answer_looks_the_same_after_a_reload(tab: Tab, model: ModelServer) -> None:
     model.say(*RICH, thinking=["Considering."], output_tokens=1234)
     await tab.begin("Show me everything")
-    await tab.is_answered()
-    await shows_everything(tab)
+    await tab.await_answer()
+    await expect_all_parts(tab)
     drawn = await tab.answer_text.inner_html()
     await tab.page.reload()
-    await shows_everything(tab)
+    await expect_all_parts(tab)
     assert await tab.answer_text.inner_html() == drawn
     await expect(tab.composer).to_have_value("")
 
 
-async def shows_everything(tab: Tab) -> None:
+async def expect_all_parts(tab: Tab) -> None:
     await expect(tab.answer.locator("details.thinking")).not_to_have_attribute("open", "")
     code = tab.answer.locator(".code")
     await expect(code.get_by_role("button", name="Copy")).to_be_visible()
@@ -118,7 +116,7 @@ async def test_a_second_turn_follows_the_first(tab: Tab, model: ModelServer) -> 
     model.say("First answer.")
     model.say("Second answer.")
     await tab.begin("First question")
-    await tab.is_answered()
+    await tab.await_answer()
     await tab.say("Second question")
     await expect(tab.messages).to_have_count(4)
     await expect(tab.answer_text).to_have_text("Second answer.")
@@ -126,15 +124,15 @@ async def test_a_second_turn_follows_the_first(tab: Tab, model: ModelServer) -> 
     assert said == ["user", "assistant", "user"]
 
 
-async def test_a_message_asked_while_another_is_answered_waits_its_turn(tab: Tab, model: ModelServer) -> None:
+async def test_a_turn_posted_during_an_answer_is_queued(tab: Tab, model: ModelServer) -> None:
     model.hold()
     model.say("First answer.")
     model.say("Second answer.")
     await tab.begin("First question")
-    await tab.is_answered("running")
+    await tab.await_answer("running")
     await tab.say("Second question")
     await expect(tab.messages).to_have_count(4)
-    await tab.is_answered("queued")
+    await tab.await_answer("queued")
     await expect(tab.answer).to_contain_text("Queued – the previous answer has to finish first")
     model.release()
     await expect(tab.answer_text).to_have_text("Second answer.")
@@ -146,7 +144,7 @@ async def test_the_time_of_a_message_stays_relative_when_its_answer_ends(
 ) -> None:
     model.say("Here.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("Well?")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer.locator("time")).to_have_text("now")

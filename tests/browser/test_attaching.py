@@ -1,4 +1,4 @@
-"""Files: chosen, pasted, dropped, seen on their way, sent, answered, looked at in full."""
+"""Files: choosing, pasting, dropping, uploading, sending and viewing them."""
 
 import re
 from base64 import b64decode
@@ -37,21 +37,21 @@ async def choose(tab: Tab, *chosen: dict[str, object]) -> None:
 
 
 async def bring(tab: Tab, kind: str, name: str, content: bytes, media_type: str) -> None:
-    """Pastes a file, or drops it on the page."""
+    """Pastes a file or drops it on the page."""
     await tab.composer.focus()
-    await tab.page.evaluate(PASTED, [files.as_data(content), name, media_type, kind])
+    await tab.page.evaluate(PASTED, [files.to_base64(content), name, media_type, kind])
 
 
 def drafts(tab: Tab) -> Locator:
     return tab.page.get_by_role("list", name="Attached files").locator(".draft")
 
 
-def ready(tab: Tab) -> Locator:
+def await_uploads(tab: Tab) -> Locator:
     return tab.page.locator(".draft:not([data-uploading])")
 
 
 def images_of(model: ModelServer) -> list[bytes]:
-    """What the model was shown with the latest request."""
+    """The images in the latest request to the model."""
     said = model.requests[-1].json["messages"][-1]["content"]
     return [b64decode(block["source"]["data"]) for block in said if block["type"] == "image"]
 
@@ -60,22 +60,20 @@ async def test_a_pasted_image_is_answered(tab: Tab, model: ModelServer) -> None:
     model.say("A teal field.")
     await tab.open()
     await bring(tab, "paste", "image.png", files.image(size=(300, 200)), "image/png")
-    await expect(ready(tab)).to_contain_text("image.png")
+    await expect(await_uploads(tab)).to_contain_text("image.png")
     await tab.composer.fill("What is this?")
     await tab.composer.press("Enter")
     await expect(tab.page).to_have_url(CONVERSATION)
     await expect(tab.answer_text).to_have_text("A teal field.")
     [shown] = images_of(model)
-    assert files.opened(shown).size == (300, 200)
+    assert files.decode(shown).size == (300, 200)
     thumbnail = tab.own.get_by_role("img", name="image.png")
     await expect(thumbnail).to_be_visible()
     assert await thumbnail.evaluate("image => image.decode().then(() => image.naturalWidth)") == 300
     await expect(drafts(tab)).to_have_count(0)
 
 
-async def test_several_at_once_and_what_is_refused_keeps_no_other_from_coming(
-    tab: Tab, model: ModelServer, watch: Watch
-) -> None:
+async def test_a_refused_file_does_not_stop_the_others(tab: Tab, model: ModelServer, watch: Watch) -> None:
     watch.expect("status of 422")
     model.say("All read.")
     await tab.begin("Hello")
@@ -86,13 +84,13 @@ async def test_several_at_once_and_what_is_refused_keeps_no_other_from_coming(
         a_file("notes.md", b"# Notes"),
         a_file("program.exe", b"MZ\x90\0\3\0\0\0"),
     )
-    await expect(ready(tab)).to_have_count(2)
+    await expect(await_uploads(tab)).to_have_count(2)
     await expect(drafts(tab)).to_have_count(2)
     await expect(tab.errors).to_contain_text("“broken.png” is damaged")
     await expect(tab.errors).to_contain_text("“program.exe” is not supported")
-    await expect(ready(tab).filter(has_text="report.pdf")).to_contain_text("2 pages")
+    await expect(await_uploads(tab).filter(has_text="report.pdf")).to_contain_text("2 pages")
     await tab.say("Read these")
-    await tab.is_answered()
+    await tab.await_answer()
     card = tab.own.last.get_by_role("link", name=re.compile("report.pdf"))
     await expect(card).to_contain_text("PDF · 2 pages")
     async with tab.page.expect_download() as download:
@@ -100,35 +98,35 @@ async def test_several_at_once_and_what_is_refused_keeps_no_other_from_coming(
     assert (await download.value).suggested_filename == "report.pdf"
 
 
-async def test_what_is_attached_is_there_after_a_reload_and_can_be_taken_back(tab: Tab, model: ModelServer) -> None:
+async def test_an_attached_file_is_there_after_a_reload_and_can_be_removed(tab: Tab, model: ModelServer) -> None:
     await tab.open()
     await bring(tab, "drop", "one.png", files.image(), "image/png")
     await bring(tab, "drop", "two.txt", b"Two", "text/plain")
-    await expect(ready(tab)).to_have_count(2)
+    await expect(await_uploads(tab)).to_have_count(2)
     await tab.page.reload()
-    await expect(ready(tab)).to_have_count(2)
+    await expect(await_uploads(tab)).to_have_count(2)
     await tab.page.get_by_role("button", name="Remove one.png").press("Enter")
     await expect(drafts(tab)).to_have_count(1)
     await expect(tab.page.get_by_role("button", name="Remove two.txt")).to_be_focused()
     await tab.page.reload()
-    await expect(ready(tab)).to_have_text(re.compile("two.txt"))
+    await expect(await_uploads(tab)).to_have_text(re.compile("two.txt"))
 
 
-async def test_a_file_alone_is_a_message(tab: Tab, model: ModelServer) -> None:
+async def test_a_file_can_be_sent_without_text(tab: Tab, model: ModelServer) -> None:
     model.say("Seen.")
     await tab.open()
     await bring(tab, "paste", "alone.png", files.image(), "image/png")
-    await expect(ready(tab)).to_have_count(1)
+    await expect(await_uploads(tab)).to_have_count(1)
     await tab.composer.press("Enter")
     await expect(tab.page).to_have_url(CONVERSATION)
     await expect(tab.title).to_have_value("alone.png")
     await expect(tab.answer_text).to_have_text("Seen.")
 
 
-async def test_sending_waits_for_what_is_still_coming(tab: Tab, model: ModelServer) -> None:
+async def test_sending_waits_for_uploads(tab: Tab, model: ModelServer) -> None:
     model.say("Seen.")
     await tab.begin("Hello")
-    await tab.is_answered()
+    await tab.await_answer()
     held: list[object] = []
     await tab.page.route("**/attachments/", lambda route: held.append(route))
     await bring(tab, "paste", "slow.png", files.image(), "image/png")
@@ -140,21 +138,23 @@ async def test_sending_waits_for_what_is_still_coming(tab: Tab, model: ModelServ
     await held[0].continue_()  # type: ignore[attr-defined]
     await expect(tab.own).to_have_count(2)
     await expect(tab.own.last.get_by_role("img", name="slow.png")).to_be_visible()
-    await tab.is_answered()
+    await tab.await_answer()
     assert len(images_of(model)) == 1
 
 
-async def test_an_upload_that_failed_is_tried_again(tab: Tab, watch: Watch) -> None:
+async def test_a_failed_upload_can_be_retried(tab: Tab, watch: Watch) -> None:
     watch.expect("ERR_FAILED")
     await tab.open()
     await tab.page.route("**/attachments/", lambda route: route.abort(), times=1)
     await bring(tab, "paste", "one.png", files.image(), "image/png")
     await expect(drafts(tab)).to_contain_text("Not uploaded")
     await tab.page.get_by_role("button", name="Try one.png again").click()
-    await expect(ready(tab)).to_have_count(1)
+    await expect(await_uploads(tab)).to_have_count(1)
 
 
-async def test_a_model_that_cannot_see_is_said_so_before_sending(tab: Tab, model: ModelServer, watch: Watch) -> None:
+async def test_a_model_that_cannot_read_images_is_reported_before_sending(
+    tab: Tab, model: ModelServer, watch: Watch
+) -> None:
     watch.expect("status of 422")
     warning = tab.page.locator("#drafts-warning")
     await tab.open()
@@ -170,15 +170,15 @@ async def test_a_model_that_cannot_see_is_said_so_before_sending(tab: Tab, model
     await expect(warning).to_be_hidden()
 
 
-async def test_images_are_looked_at_in_full_with_the_keyboard(tab: Tab, model: ModelServer) -> None:
+async def test_images_open_in_full_size_by_keyboard(tab: Tab, model: ModelServer) -> None:
     model.say("Seen.")
     await tab.open()
     for name in ("first.png", "second.png"):
         await bring(tab, "paste", name, files.image(size=(900, 700)), "image/png")
-    await expect(ready(tab)).to_have_count(2)
+    await expect(await_uploads(tab)).to_have_count(2)
     await tab.composer.press("Enter")
     await expect(tab.page).to_have_url(CONVERSATION)
-    await tab.is_connected()
+    await tab.await_connection()
     first = tab.own.get_by_role("link", name="first.png")
     await first.focus()
     await first.press("Enter")
@@ -196,24 +196,24 @@ async def test_images_are_looked_at_in_full_with_the_keyboard(tab: Tab, model: M
     await expect(first).to_be_focused()
 
 
-async def test_thumbnails_have_their_place_before_they_are_there(
+async def test_thumbnails_have_their_size_before_they_load(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("ERR_FAILED")
     model.say("Seen.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
     await bring(tab, "paste", "wide.png", files.image(size=(1000, 300)), "image/png")
-    await expect(ready(tab)).to_have_count(1)
+    await expect(await_uploads(tab)).to_have_count(1)
     await tab.say("Look")
-    await tab.is_answered()
+    await tab.await_answer()
     with_image = await tab.own.last.bounding_box()
     await tab.page.route("**/thumbnail/", lambda route: route.abort())
     await tab.page.reload()
-    await tab.is_answered()
+    await tab.await_answer()
     assert (await tab.own.last.bounding_box() or {})["height"] == (with_image or {})["height"]
 
 
-async def test_without_scripts_files_go_with_the_form(
+async def test_without_scripts_files_are_sent_with_the_form(
     open_tab: OpenTab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("status of 422")
@@ -225,7 +225,7 @@ async def test_without_scripts_files_go_with_the_form(
     await tab.send.click()
     await expect(tab.errors).to_contain_text("“bad.png” is damaged")
     await expect(tab.composer).to_have_value("Look at this")
-    await expect(ready(tab)).to_have_count(1)
+    await expect(await_uploads(tab)).to_have_count(1)
     await tab.send.click()
     await expect(tab.own.last.get_by_role("img", name="good.png")).to_be_visible()
     await expect(tab.own.last).to_contain_text("Look at this")

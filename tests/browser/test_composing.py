@@ -1,4 +1,4 @@
-"""The message field loses nothing and sends nothing twice."""
+"""The message field loses no text and sends nothing twice."""
 
 from playwright.async_api import expect
 
@@ -8,7 +8,7 @@ from tests.browser.watch import Watch
 from tests.fakes import ModelServer
 
 
-async def test_what_the_server_refuses_stays_in_the_field(tab: Tab, model: ModelServer, watch: Watch) -> None:
+async def test_a_refused_text_stays_in_the_field(tab: Tab, model: ModelServer, watch: Watch) -> None:
     watch.expect("status of 422")
     await tab.open()
     too_long = "word " * 40_001
@@ -27,13 +27,13 @@ async def test_an_empty_message_is_not_sent(tab: Tab, model: ModelServer) -> Non
     await expect(tab.errors).to_be_hidden()
 
 
-async def test_a_server_out_of_reach_is_told_and_the_text_stays(
+async def test_an_unreachable_server_is_reported_and_the_text_stays(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
     model.say("Here I am.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.page.context.set_offline(True)
     await tab.composer.fill("Are you there?")
     await tab.composer.press("Enter")
@@ -47,7 +47,7 @@ async def test_a_server_out_of_reach_is_told_and_the_text_stays(
     await expect(tab.answer_text).to_have_text("Here I am.")
 
 
-async def test_enter_pressed_twice_makes_one_turn(tab: Tab, model: ModelServer) -> None:
+async def test_pressing_enter_twice_posts_one_turn(tab: Tab, model: ModelServer) -> None:
     twice = """field => {
         for (const press of [1, 2]) {
             field.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
@@ -57,20 +57,20 @@ async def test_enter_pressed_twice_makes_one_turn(tab: Tab, model: ModelServer) 
     await tab.open()
     await tab.composer.fill("First")
     await tab.composer.evaluate(twice)
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.rows).to_have_count(1)
     await expect(tab.messages).to_have_count(2)
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.composer.fill("Second")
     await tab.composer.evaluate(twice)
     await expect(tab.messages).to_have_count(4)
-    await tab.is_answered()
+    await tab.await_answer()
     await tab.page.reload()
     await expect(tab.messages).to_have_count(4)
     assert len([request for request in model.requests if request.method == "POST"]) == 2
 
 
-async def test_the_field_grows_with_its_text_up_to_a_part_of_the_page(tab: Tab) -> None:
+async def test_the_field_grows_with_its_text_up_to_a_limit(tab: Tab) -> None:
     await tab.open()
     one_line = (await tab.composer.bounding_box() or {})["height"]
     await tab.composer.fill("\n".join("line" for _ in range(5)))

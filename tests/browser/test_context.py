@@ -1,4 +1,4 @@
-"""The gauge of a model's memory, and what is offered when it is full."""
+"""The gauge of the context window, and the offers when it is full."""
 
 import re
 
@@ -28,7 +28,7 @@ def talk(backstage: Backstage, person: Person) -> str:
 
 async def open_full(tab: Tab, backstage: Backstage, ada: Person, small: str) -> None:
     await tab.open(talk(backstage, ada))
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(gauge(tab)).to_contain_text("of 200k")
     await expect(offer(tab)).to_be_hidden()
     await tab.model.select_option(label=small)
@@ -40,10 +40,10 @@ async def test_the_gauge_follows_the_turns_and_the_model(
 ) -> None:
     model.say("Yes.", input_tokens=50_000, output_tokens=50_000)
     await tab.open(talk(backstage, ada))
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(gauge(tab)).to_contain_text(re.compile(r"≈.5.% of 200k"))
     await tab.say("And now?")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(gauge(tab)).to_contain_text(re.compile(r"≈.50.% of 200k"))
     await tab.model.select_option(label="Tiny model")
     await expect(gauge(tab)).to_contain_text(re.compile(r"of 8k"))
@@ -51,7 +51,7 @@ async def test_the_gauge_follows_the_turns_and_the_model(
     await expect(tab.page.locator("#context-more")).to_contain_text("This is an estimate")
 
 
-async def test_what_is_typed_takes_up_room_too(tab: Tab, ada: Person, backstage: Backstage, model: ModelServer) -> None:
+async def test_the_gauge_counts_the_typed_text(tab: Tab, ada: Person, backstage: Backstage, model: ModelServer) -> None:
     await tab.open(backstage.conversation(ada, "Tea", ["Tea?"], ["Yes."]))
     await tab.model.select_option(label="Tiny model")
     await expect(gauge(tab)).to_contain_text("of 8k")
@@ -62,7 +62,7 @@ async def test_what_is_typed_takes_up_room_too(tab: Tab, ada: Person, backstage:
     await expect(offer(tab)).to_be_hidden()
 
 
-async def test_the_oldest_turns_are_left_out_where_everybody_sees_it(
+async def test_everyone_sees_where_the_oldest_turns_are_left_out(
     tab: Tab, open_tab: OpenTab, ada: Person, ben: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     model.say("Yes.")
@@ -71,7 +71,7 @@ async def test_the_oldest_turns_are_left_out_where_everybody_sees_it(
     backstage.join(where, ben)
     bens = await open_tab(ben)
     await bens.open(where)
-    await bens.is_connected()
+    await bens.await_connection()
     await offer(tab).get_by_role("checkbox", name="Always do this").check()
     await offer(tab).get_by_role("button", name="Drop the oldest messages from context").click()
     for each in (tab, bens):
@@ -79,25 +79,25 @@ async def test_the_oldest_turns_are_left_out_where_everybody_sees_it(
     await expect(offer(tab)).to_be_hidden()
     await expect(tab.messages).to_have_count(2 * TURNS)
     await tab.say("And now?")
-    await tab.is_answered()
+    await tab.await_answer()
     assert b"Question 0." not in model.requests[-1].body and b"Answer 9." in model.requests[-1].body
     await tab.log.get_by_role("button", name="Restore the full context").click()
     for each in (tab, bens):
         await expect(each.log.get_by_text("Messages above are no longer in context")).to_have_count(0)
 
 
-async def test_a_refusal_for_length_is_not_the_end(
+async def test_an_answer_refused_for_its_length_can_be_retried_without_the_oldest_turns(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     model.refuse(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
     model.say("Yes.")
     await tab.open(talk(backstage, ada))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("And now?")
-    await tab.is_answered("failed")
+    await tab.await_answer("failed")
     await tab.answer.get_by_role("button", name="Drop the oldest messages and retry").click()
     await expect(tab.page).to_have_url(re.compile(r"\?branch=\d+$"))
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Yes.")
     assert b"Question 0." not in model.requests[-1].body
 
@@ -116,7 +116,7 @@ async def test_a_new_conversation_begins_with_a_summary(
     await expect(tab.own).to_contain_text("Summarise it")
 
 
-async def test_the_composer_holds_the_gauge_on_a_phone(
+async def test_the_gauge_fits_into_the_composer_on_a_phone(
     open_tab: OpenTab, ada: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     tab = await open_tab(ada, viewport={"width": 360, "height": 740}, has_touch=True)

@@ -1,4 +1,4 @@
-"""Taking text away: a message as Markdown, code as text, with and without a clipboard interface."""
+"""Copying a message as Markdown and code as text, with and without the Clipboard API."""
 
 import pytest
 from playwright.async_api import expect
@@ -15,7 +15,7 @@ ANSWER = "Some **bold** words:\n\n```python\nprint('x < y')\n```"
 async def test_a_message_is_copied_as_markdown_and_code_as_text(
     is_secure: bool, open_tab: OpenTab, ada: Person, backstage: Backstage, site: Site, watch: Watch
 ) -> None:
-    watch.expect("Cross-Origin-Opener-Policy")  # Chromium tells that it means nothing on a plain address.
+    watch.expect("Cross-Origin-Opener-Policy")  # Chromium logs that this header has no effect without TLS.
     permissions = ["clipboard-read", "clipboard-write"] if is_secure else []
     tab = await open_tab(ada, url=site.url if is_secure else site.plain_url, permissions=permissions)
     await tab.open(backstage.conversation(ada, "Words", ["Say it"], [ANSWER]))

@@ -1,4 +1,4 @@
-"""When the model's server fails: the words for it, the state of the message, what had arrived."""
+"""Failures of the model's server: the error, the state of the message, and the text received so far."""
 
 import pytest
 from playwright.async_api import expect
@@ -18,12 +18,12 @@ from upstreams.endpoint import ProtocolName
         (500, "api_error", "reported an internal error"),
     ],
 )
-async def test_a_refusal_is_put_into_words_with_the_servers_own_beside_them(
+async def test_a_refusal_is_explained_and_quoted(
     status: int, kind: str, words: str, tab: Tab, model: ModelServer
 ) -> None:
     model.refuse(status, kind, "Told by the <b>server</b>.")
     await tab.begin("Hello?")
-    await tab.is_answered("failed")
+    await tab.await_answer("failed")
     alert = tab.answer.get_by_role("alert")
     await expect(alert).to_contain_text("No answer.")
     await expect(alert).to_contain_text(words)
@@ -39,25 +39,25 @@ async def test_a_refusal_is_put_into_words_with_the_servers_own_beside_them(
     await expect(tab.answer_text).to_have_text("Here I am.")
 
 
-async def test_a_connection_that_breaks_before_the_first_word_is_no_answer(tab: Tab, model: ModelServer) -> None:
+async def test_a_connection_that_breaks_before_the_first_word_fails_the_answer(tab: Tab, model: ModelServer) -> None:
     model.answer(Answer([], before=[Abort()]))
     await tab.begin("Hello?")
-    await tab.is_answered("failed")
+    await tab.await_answer("failed")
     await expect(tab.answer.get_by_role("alert")).to_contain_text("No answer.")
     await expect(tab.answer_text).to_be_empty()
 
 
-async def test_a_connection_that_breaks_after_some_words_keeps_them(tab: Tab, model: ModelServer) -> None:
+async def test_a_connection_that_breaks_after_some_words_keeps_the_words(tab: Tab, model: ModelServer) -> None:
     cut = Gate()
     wire = reply_wire(ProtocolName.ANTHROPIC, ["Half a ", "**thought**", " lost"])
     model.stream(*wire[:4], cut, Abort())
     await tab.begin("Hello?")
     await expect(tab.answer_text.locator("strong")).to_have_text("thought")
     cut.open()
-    await tab.is_answered("interrupted")
+    await tab.await_answer("interrupted")
     await expect(tab.answer).to_contain_text("Interrupted.")
     await expect(tab.answer).to_contain_text("The text received so far is kept.")
     await expect(tab.answer_text).to_have_text("Half a thought")
     await tab.page.reload()
     await expect(tab.answer_text).to_have_text("Half a thought")
-    await tab.is_answered("interrupted")
+    await tab.await_answer("interrupted")

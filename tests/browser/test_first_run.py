@@ -1,4 +1,4 @@
-"""The very first start: whoever holds the link from the console becomes the administrator, and nobody else."""
+"""The first start: the link on the console creates the administrator."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from tests.browser.watch import Watch
 SET_UP = "Set up the first administrator at "
 
 
-async def test_the_link_on_the_console_makes_the_first_administrator_once(
+async def test_the_link_on_the_console_creates_one_administrator(
     site: Site, open_tab: OpenTab, watch: Watch, tmp_path: Path
 ) -> None:
     (tmp_path / "static").symlink_to(site.data / "static", target_is_directory=True)
     with Site(tmp_path) as fresh:
         watch.watch_also(fresh.url)
         watch.expect("status of 404")
-        link = fresh.printed(SET_UP).removeprefix(SET_UP)
+        link = fresh.await_line(SET_UP).removeprefix(SET_UP)
 
         stranger = (await open_tab(url=fresh.url)).page
         await stranger.goto(fresh.url)
@@ -38,7 +38,7 @@ async def test_the_link_on_the_console_makes_the_first_administrator_once(
 
         answer = await stranger.goto(link)
         assert answer and answer.status == 404
-        # What is still open would miss its server.
+        # An open page would log errors once the server has stopped.
         await first.close()
         await stranger.close()
 

@@ -1,4 +1,4 @@
-"""The view follows the growing end while the reader is there, and leaves a reader elsewhere alone."""
+"""The view follows a growing answer only while the reader is at its end."""
 
 from playwright.async_api import expect
 
@@ -9,7 +9,7 @@ SCREENFUL = "".join(f"Line {number}.\n\n" for number in range(60))
 AT_END = "() => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 4"
 
 
-async def test_at_the_end_the_view_follows(tab: Tab, model: ModelServer) -> None:
+async def test_the_view_follows_a_reader_at_the_end(tab: Tab, model: ModelServer) -> None:
     model.hold()
     model.say(SCREENFUL, SCREENFUL, "The end.")
     await tab.begin("Tell me much")
@@ -17,12 +17,14 @@ async def test_at_the_end_the_view_follows(tab: Tab, model: ModelServer) -> None
     await expect(tab.answer.get_by_text("Line 59.")).to_be_in_viewport()
     model.step(2)
     await expect(tab.answer.get_by_text("The end.")).to_be_in_viewport()
-    await tab.is_answered()
+    await tab.await_answer()
     await tab.page.wait_for_function(AT_END)
     await expect(tab.new_text).to_be_hidden()
 
 
-async def test_who_has_scrolled_up_is_left_there_and_told_of_new_text(tab: Tab, model: ModelServer) -> None:
+async def test_a_reader_who_has_scrolled_up_stays_there_and_sees_that_there_is_new_text(
+    tab: Tab, model: ModelServer
+) -> None:
     model.hold()
     model.say(SCREENFUL, SCREENFUL, "The end.")
     model.say("Short.")
@@ -43,7 +45,7 @@ async def test_who_has_scrolled_up_is_left_there_and_told_of_new_text(tab: Tab, 
     await expect(tab.composer).to_be_focused()
     model.step()
     await expect(tab.answer.get_by_text("The end.")).to_be_in_viewport()
-    await tab.is_answered()
+    await tab.await_answer()
 
     model.release()
     await tab.page.mouse.wheel(0, -600)

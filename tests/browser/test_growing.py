@@ -1,4 +1,4 @@
-"""Long blocks come in parts while they grow, and nobody who reads or copies them notices."""
+"""Long blocks arrive in parts, but read and copy as one."""
 
 from playwright.async_api import expect
 
@@ -21,7 +21,7 @@ def in_pieces(lines: list[str]) -> list[str]:
     return ["".join(lines[at : at + 10]) for at in range(0, len(lines), 10)]
 
 
-async def test_a_long_table_that_grows_has_one_set_of_columns(tab: Tab, model: ModelServer) -> None:
+async def test_a_growing_long_table_has_one_set_of_columns(tab: Tab, model: ModelServer) -> None:
     model.hold()
     model.say("| n | what | seventh |\n|--:|---|--:|\n", *in_pieces(ROWS), "\nThat is all.")
     await tab.begin("In a table, please")
@@ -34,17 +34,17 @@ async def test_a_long_table_that_grows_has_one_set_of_columns(tab: Tab, model: M
     await tab.page.set_viewport_size({"width": 700, "height": 700})
     await tab.page.wait_for_function(HAS_ONE_SET_OF_COLUMNS)
     await tab.page.reload()
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.page.wait_for_function(PARTS)
     await tab.page.wait_for_function(HAS_ONE_SET_OF_COLUMNS)
 
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer.locator("table")).to_have_count(1)
     await expect(tab.answer.locator("tr")).to_have_count(101)
 
 
-async def test_long_code_is_copied_whole_while_it_grows(open_tab: OpenTab, ada: Person, model: ModelServer) -> None:
+async def test_growing_long_code_is_copied_whole(open_tab: OpenTab, ada: Person, model: ModelServer) -> None:
     tab = await open_tab(ada, permissions=["clipboard-read", "clipboard-write"])
     model.hold()
     model.say("```python\n", *in_pieces(LINES), "```\n")
@@ -61,4 +61,4 @@ async def test_long_code_is_copied_whole_while_it_grows(open_tab: OpenTab, ada: 
     assert await tab.page.evaluate("getSelection().toString()") == "".join(LINES).removesuffix("\n")
 
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()

@@ -1,4 +1,4 @@
-"""What people with bad intentions write, in a real browser: nothing runs, nothing is requested, nothing is refused."""
+"""Hostile texts in a real browser: nothing runs, nothing is requested, and the policy has nothing to block."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.fakes import ModelServer
 from tests.hostile import PAYLOADS
 
 BATCH = 40
-# Half a character can be sent by nobody: it is no UTF-8.
+# A lone surrogate is not UTF-8 and cannot be sent.
 TEXTS = [payload.encode(errors="ignore").decode() or "?" for payload in PAYLOADS]
 NAMES = [text[:150] for text in TEXTS]
 TITLES = [text[:200] for text in TEXTS]
@@ -27,10 +27,12 @@ root => [...root.querySelectorAll("*")].filter(element => {
     });
 }).map(element => element.outerHTML.slice(0, 200))
 """
-"""What of a message would act, were it let through; an expression that takes the message's body."""
+"""A JavaScript function that returns the active elements and attributes in a message's body."""
 
 
-async def test_written_by_people_under_hostile_names_and_by_models(open_tab: OpenTab, backstage: Backstage) -> None:
+async def test_hostile_names_and_messages_of_people_and_models_are_harmless(
+    open_tab: OpenTab, backstage: Backstage
+) -> None:
     reader = backstage.person("Ada <img src=x onerror=hit(0)>")
     tab = await open_tab(reader)
     for at in range(0, len(TEXTS), BATCH):
@@ -44,8 +46,8 @@ async def test_written_by_people_under_hostile_names_and_by_models(open_tab: Ope
         await expect(tab.page).to_have_url(re.compile(f"{address}$"))
 
 
-async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage, watch: Watch) -> None:
-    watch.expect("status of 422")  # Some are no titles.
+async def test_hostile_titles_are_harmless(open_tab: OpenTab, backstage: Backstage, watch: Watch) -> None:
+    watch.expect("status of 422")  # Some are not valid titles.
     reader = backstage.person("</textarea><script>hit(0)</script>")
     backstage.conversations(reader, TITLES)
     tab = await open_tab(reader)
@@ -58,7 +60,7 @@ async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage, watch:
     assert await tab.sidebar.locator("[data-title-of] *").count() == 0
 
     await tab.rows.first.get_by_role("link").click()
-    await tab.is_connected()
+    await tab.await_connection()
     rename = """async titles => {
         const form = document.querySelector(".title-form");
         for (const title of titles) {
@@ -71,7 +73,7 @@ async def test_written_as_titles(open_tab: OpenTab, backstage: Backstage, watch:
     await expect(tab.title).to_have_value("The last one")
 
 
-async def test_written_by_a_model_while_one_watches(tab: Tab, model: ModelServer) -> None:
+async def test_a_growing_hostile_answer_is_harmless(tab: Tab, model: ModelServer) -> None:
     for start in range(0, len(TEXTS), BATCH):
         text = "\n\n".join(TEXTS[start : start + BATCH]) + "\n\n"
         pieces = [text[at : at + 29] for at in range(0, len(text), 29)]
@@ -86,5 +88,5 @@ async def test_written_by_a_model_while_one_watches(tab: Tab, model: ModelServer
             model.step(30)
             await tab.page.evaluate("new Promise(requestAnimationFrame)")
         model.release()
-        await tab.is_answered()
+        await tab.await_answer()
     assert await tab.log.evaluate(f"log => [...log.querySelectorAll('.message-body')].flatMap({ALIVE})") == []

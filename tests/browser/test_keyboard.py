@@ -1,4 +1,4 @@
-"""The keyboard: shortcuts, dialogs that close and give the focus back."""
+"""The keyboard: shortcuts, menus, and dialogs that return the focus."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.browser.backstage import Backstage, Person
 from tests.browser.tab import Tab
 
 
-async def test_shortcuts_go_where_they_say(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_shortcuts_lead_to_their_targets(tab: Tab, ada: Person, backstage: Backstage) -> None:
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
     keys = tab.page.keyboard
     await keys.press("c")
@@ -30,7 +30,7 @@ async def test_shortcuts_go_where_they_say(tab: Tab, ada: Person, backstage: Bac
     await expect(tab.composer).to_be_focused()
 
 
-async def test_the_list_of_shortcuts_opens_closes_and_gives_the_focus_back(tab: Tab) -> None:
+async def test_the_list_of_shortcuts_opens_and_closes_and_returns_the_focus(tab: Tab) -> None:
     await tab.open()
     button = tab.page.get_by_role("button", name="Keyboard shortcuts")
     await button.focus()
@@ -44,7 +44,7 @@ async def test_the_list_of_shortcuts_opens_closes_and_gives_the_focus_back(tab: 
         await expect(button).to_be_focused()
 
 
-async def test_a_dialog_keeps_the_focus_in_and_gives_it_back(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_a_dialog_keeps_the_focus_and_returns_it(tab: Tab, ada: Person, backstage: Backstage) -> None:
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
     settings = tab.page.get_by_role("link", name="Conversation settings")
     await settings.focus()
@@ -59,7 +59,7 @@ async def test_a_dialog_keeps_the_focus_in_and_gives_it_back(tab: Tab, ada: Pers
     await expect(settings).to_be_focused()
 
 
-async def test_a_menu_is_walked_with_the_arrow_keys(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_arrow_keys_move_through_a_menu(tab: Tab, ada: Person, backstage: Backstage) -> None:
     await tab.open(backstage.conversation(ada, "Words", ["Hello"]))
     more = tab.page.get_by_role("button", name="More for Words")
     await more.focus()

@@ -1,4 +1,4 @@
-"""A person makes a key for a program, copies its secret, and revokes it."""
+"""A person creates an API key, copies its secret and revokes the key."""
 
 import re
 
@@ -10,7 +10,9 @@ from tests.browser.conftest import OpenTab
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-async def test_a_key_is_made_copied_and_revoked(scheme: str, width: int, open_tab: OpenTab, ada: Person) -> None:
+async def test_a_person_creates_copies_and_revokes_a_key(
+    scheme: str, width: int, open_tab: OpenTab, ada: Person
+) -> None:
     tab = await open_tab(ada, color_scheme=scheme, viewport={"width": width, "height": 800})
     page = tab.page
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -24,7 +26,7 @@ async def test_a_key_is_made_copied_and_revoked(scheme: str, width: int, open_ta
     secret = page.locator("code[data-secret]")
     await expect(secret).to_have_text(re.compile(r"cs-[A-Za-z0-9]{40}"))
     made = await secret.text_content()
-    # What is to be done next has the focus.
+    # The control for the next step has the focus.
     copying = page.get_by_role("button", name="Copy", exact=True).first
     await expect(copying).to_be_focused()
     await page.keyboard.press("Enter")
@@ -36,7 +38,7 @@ async def test_a_key_is_made_copied_and_revoked(scheme: str, width: int, open_ta
     await expect(page.get_by_role("row", name="Nightly report")).to_contain_text("active")
     await expect(secret).to_have_count(0)
     await page.get_by_role("button", name="Revoke Nightly report").press("Enter")
-    # The key that opened the question must not answer it.
+    # The key press that opened the dialog must not confirm it.
     await expect(page.get_by_role("button", name="Keep it")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Revoke Nightly report")).to_be_focused()

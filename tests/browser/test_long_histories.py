@@ -1,4 +1,4 @@
-"""Hundreds of messages and conversations: read from any place, without a jump, without gathering all of them."""
+"""Hundreds of messages and conversations can be read from any point, smoothly and with a bounded page."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ def long(reader: Person, backstage: Backstage) -> str:
 async def reading(open_tab: OpenTab, reader: Person, long: str) -> Tab:
     tab = await open_tab(reader)
     await tab.open(long)
-    await tab.is_connected()
+    await tab.await_connection()
     return tab
 
 
@@ -42,7 +42,7 @@ def text_of(number: int) -> str:
     return f"Message {number} of {COUNT}."
 
 
-async def test_scrolling_up_brings_older_messages_without_a_jump(reading: Tab) -> None:
+async def test_scrolling_up_loads_older_messages_without_a_jump(reading: Tab) -> None:
     await expect(reading.messages.last.get_by_text(text_of(COUNT))).to_be_in_viewport()
     for count in (80, 120, 160):
         before = await reading.page.evaluate(TO_TOP)
@@ -53,7 +53,7 @@ async def test_scrolling_up_brings_older_messages_without_a_jump(reading: Tab) -
     assert len(set(ids)) == 160
 
 
-async def test_a_page_gathers_no_more_than_it_can_hold_and_goes_on_with_another(reading: Tab) -> None:
+async def test_a_full_page_continues_on_another_page(reading: Tab) -> None:
     for count in (80, 120, 160, 200, 240):
         await reading.page.evaluate(TO_TOP)
         await expect(reading.messages).to_have_count(count)
@@ -67,7 +67,7 @@ async def test_a_page_gathers_no_more_than_it_can_hold_and_goes_on_with_another(
     await expect(reading.messages.last).to_be_in_viewport()
 
 
-async def test_one_jumps_to_the_first_message_and_reads_on(reading: Tab, long: str) -> None:
+async def test_a_reader_jumps_to_the_first_message_and_reads_on(reading: Tab, long: str) -> None:
     await reading.page.get_by_role("button", name="Go to a date").click()
     await reading.page.get_by_role("link", name="Go to the first message").click()
     await expect(reading.page.get_by_text(text_of(1), exact=True)).to_be_in_viewport()
@@ -80,7 +80,7 @@ async def test_one_jumps_to_the_first_message_and_reads_on(reading: Tab, long: s
     await expect(reading.page.get_by_role("link", name="Latest messages")).to_have_count(0)
 
 
-async def test_one_jumps_to_a_day(reading: Tab) -> None:
+async def test_a_reader_jumps_to_a_day(reading: Tab) -> None:
     day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
     await reading.page.get_by_role("button", name="Go to a date").click()
     await reading.page.get_by_label("Go to date").fill(day)
@@ -88,34 +88,34 @@ async def test_one_jumps_to_a_day(reading: Tab) -> None:
     await expect(reading.page.get_by_text(text_of(COUNT - 4 * PER_DAY + 1), exact=True)).to_be_in_viewport()
 
 
-async def test_who_speaks_while_reading_the_past_is_taken_to_the_end(
+async def test_posting_while_reading_old_messages_leads_to_the_end(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     model.say("Here at the end.")
     await tab.open(backstage.long_conversation(ada, "Much", 100, 50) + "?from=0")
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(tab.messages).to_have_count(40)
     await tab.composer.fill("And now?")
     await tab.composer.press("Enter")
     await expect(tab.own.last).to_contain_text("And now?")
     await expect(tab.answer_text).to_have_text("Here at the end.")
     await expect(tab.answer).to_be_in_viewport()
-    await tab.is_answered()
+    await tab.await_answer()
 
 
-async def test_what_is_said_meanwhile_is_not_put_below_the_past(
+async def test_new_messages_do_not_appear_below_old_ones(
     tab: Tab, ada: Person, ben: Person, backstage: Backstage, open_tab: OpenTab, model: ModelServer
 ) -> None:
     model.say("Here at the end.")
     address = backstage.long_conversation(ada, "Much", 100, 50)
     backstage.join(address, ben)
     await tab.open(f"{address}?from=0")
-    await tab.is_connected()
+    await tab.await_connection()
     bens = await open_tab(ben)
     await bens.open(address)
-    await bens.is_connected()
+    await bens.await_connection()
     await bens.say("Anybody here?")
-    await bens.is_answered()
+    await bens.await_answer()
     await bens.title.fill("Much and more")
     await bens.title.press("Enter")
     await expect(tab.title).to_have_value("Much and more")
@@ -123,7 +123,7 @@ async def test_what_is_said_meanwhile_is_not_put_below_the_past(
     await expect(tab.messages.last).to_contain_text("Message 40 of 100.")
 
 
-async def test_two_hundred_conversations_come_as_one_scrolls(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_two_hundred_conversations_load_on_scrolling(tab: Tab, ada: Person, backstage: Backstage) -> None:
     backstage.conversations(ada, [f"Number {number}" for number in range(1, 201)])
     await tab.open()
     for count in (40, 80, 120, 160, 200):

@@ -1,4 +1,4 @@
-"""What a person wrote and read is still there: after a reload, elsewhere, signed out, offline, after a crash."""
+"""Text survives a reload, another device, an expired session, a lost network and a crash."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ PLACE = """() => ({
 })"""
 
 
-async def test_what_is_typed_is_there_after_a_reload_and_on_another_device(
+async def test_unsent_text_is_there_after_a_reload_and_on_another_device(
     tab: Tab, ada: Person, backstage: Backstage, open_tab: OpenTab, model: ModelServer
 ) -> None:
     model.say("Now I know.")
@@ -34,32 +34,32 @@ async def test_what_is_typed_is_there_after_a_reload_and_on_another_device(
     await elsewhere.open(there)
     await expect(elsewhere.composer, "Each conversation has its own.").to_have_value("")
 
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("Half a question, whole")
-    await tab.is_answered()
+    await tab.await_answer()
     await elsewhere.open(here)
     await expect(elsewhere.composer, "What was sent is not waiting any more.").to_have_value("")
 
 
-async def test_who_leaves_at_once_loses_nothing(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_leaving_at_once_loses_no_text(tab: Tab, ada: Person, backstage: Backstage) -> None:
     here, _ = backstage.conversations(ada, ["Here", "There"])
     await tab.open(here)
     await tab.composer.fill("Typed and gone")
     await tab.row("There").get_by_role("link").click()
     await expect(tab.title).to_have_value("There")
-    await asyncio.to_thread(backstage.await_kept, ada, "Typed and gone")
+    await asyncio.to_thread(backstage.await_unsent, ada, "Typed and gone")
     await tab.row("Here").get_by_role("link").click()
     await expect(tab.composer).to_have_value("Typed and gone")
 
 
-async def test_an_expired_session_asks_for_the_password_and_goes_on(
+async def test_an_expired_session_asks_for_the_password_and_continues(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("status of 401", "status of 422")
     model.say("Welcome back.")
     model.say("Still here.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     backstage.end_sessions(ada)
     await tab.composer.fill("Not sent yet")
     await tab.composer.press("Enter")
@@ -79,19 +79,19 @@ async def test_an_expired_session_asks_for_the_password_and_goes_on(
     await expect(tab.answer_text).to_have_text("Welcome back.")
     await expect(tab.own).to_have_count(2)
     await expect(tab.composer).to_have_value("")
-    await tab.is_answered()
-    await tab.is_connected()
+    await tab.await_answer()
+    await tab.await_connection()
     await tab.say("Are you still there?")
     await expect(tab.answer_text).to_have_text("Still here.")
     await expect(tab.own).to_have_count(3)
 
 
-async def test_what_is_typed_in_an_expired_session_interrupts_nobody(
+async def test_typing_in_an_expired_session_opens_no_dialog(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("status of 401")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     backstage.end_sessions(ada)
     async with tab.page.expect_response("**/unsent/") as kept:
         await tab.composer.press_sequentially("Not kept")
@@ -106,21 +106,21 @@ async def test_what_is_typed_in_an_expired_session_interrupts_nobody(
     await expect(tab.composer).to_have_value("Not kept yet")
 
 
-async def test_a_page_whose_token_is_old_sends_all_the_same(
+async def test_a_page_with_an_old_token_can_still_send(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("status of 403")
     model.say("Here I am.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.page.evaluate("window.isStillThere = true")
     await forget_token(tab)
     await tab.say("Are you there?")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Here I am.")
     await expect(tab.errors).to_be_hidden()
     assert await tab.page.evaluate("isStillThere"), "nothing was loaded anew"
-    # What is not a form is done again, too, and a file uploaded again.
+    # Requests without a form and uploads are sent again too.
     await forget_token(tab)
     words = {"name": "words.txt", "mimeType": "text/plain", "buffer": b"A file"}
     await tab.page.get_by_label("Attach files").set_input_files(words)  # type: ignore[arg-type]
@@ -130,12 +130,12 @@ async def test_a_page_whose_token_is_old_sends_all_the_same(
     await expect(tab.answer.locator(".versions-place")).to_have_text("2/2")
 
 
-async def test_an_old_token_does_not_send_in_the_name_of_somebody_else(
+async def test_an_old_token_does_not_send_as_somebody_else(
     tab: Tab, ada: Person, ben: Person, site: Site, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("status of 403")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await forget_token(tab)
     await tab.page.context.add_cookies([{"name": "sessionid", "value": ben.session, "url": site.url}])
     await tab.composer.fill("A word of Ada's")
@@ -147,13 +147,13 @@ async def test_an_old_token_does_not_send_in_the_name_of_somebody_else(
 
 
 async def forget_token(tab: Tab) -> None:
-    """As when somebody signs out and in again in another tab."""
-    # What is still being loaded would bring the cookie back.
+    """Deletes the token's cookie, as if the person had signed out and in again in another tab."""
+    # A pending response would set the cookie again.
     await tab.page.wait_for_load_state("networkidle")
     await tab.page.context.clear_cookies(name="csrftoken")
 
 
-async def test_a_network_that_was_gone_costs_no_text_and_no_place(
+async def test_a_lost_network_costs_neither_text_nor_scroll_position(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
@@ -161,7 +161,7 @@ async def test_a_network_that_was_gone_costs_no_text_and_no_place(
     model.hold()
     model.say(*pieces, thinking=["Let me ", "see."])
     await tab.open(backstage.conversation(ada, "Words", ["Hello"] * 12, ["Hello to you. " * 60] * 12))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("Count")
     model.step(5)
     await expect(tab.answer_text).to_contain_text("Piece 3.")
@@ -178,11 +178,11 @@ async def test_a_network_that_was_gone_costs_no_text_and_no_place(
     await expect(tab.connection).to_be_visible()
     model.step(1)
     await tab.page.context.set_offline(False)
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(tab.answer_text).to_contain_text("Piece 4.")
     await expect(thought).to_be_visible()
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_contain_text("".join(pieces).strip())
     await expect(thought).to_be_visible()
     assert (await tab.answer_text.text_content() or "").count("Piece 3.") == 1
@@ -196,17 +196,17 @@ async def test_a_double_click_on_send_posts_one_turn(
 ) -> None:
     model.say("Once.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.composer.fill("Only once")
     await tab.send.dblclick()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Once.")
     await tab.page.reload()
     await expect(tab.own).to_have_count(2)
     assert len([request for request in model.requests if request.method == "POST"]) == 1
 
 
-async def test_after_a_crash_the_page_comes_back_by_itself_and_the_answer_can_go_on(
+async def test_after_a_crash_the_page_reconnects_and_the_answer_can_be_continued(
     tab: Tab, site: Site, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     watch.expect("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "htmx:ws:error", "WebSocket connection")
@@ -219,16 +219,16 @@ async def test_after_a_crash_the_page_comes_back_by_itself_and_the_answer_can_go
     async with tab.page.expect_response("**/unsent/"):
         await tab.composer.fill("Typed meanwhile")
     await asyncio.to_thread(backstage.await_saved, tab.page.url, "Half a")
-    await asyncio.to_thread(site.die_and_come_back)
-    await tab.is_answered("interrupted")
+    await asyncio.to_thread(site.crash_and_restart)
+    await tab.await_answer("interrupted")
     await expect(tab.answer).to_contain_text("Interrupted.")
     await expect(tab.answer_text).to_have_text("Half a")
     await expect(tab.composer).to_have_value("Typed meanwhile")
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(tab.connection).to_be_hidden()
     await expect(tab.answer.get_by_role("button", name="Retry")).to_be_visible()
     model.release()
     await tab.answer.get_by_role("button", name="Continue").click()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Half a thought, whole.")
     await expect(tab.messages).to_have_count(2)

@@ -1,4 +1,4 @@
-"""What eyes and fingers need: contrast in both schemes, targets large enough, and the main job without a mouse."""
+"""Contrast in both colour schemes, large targets, and the main task without a mouse."""
 
 import pytest
 from playwright.async_api import expect
@@ -40,14 +40,14 @@ SMALL = """() => [...document.querySelectorAll("button, a.button, .message a[rol
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_colours_stand_out_from_their_grounds(scheme: str, open_tab: OpenTab, ada: Person) -> None:
+async def test_text_has_enough_contrast(scheme: str, open_tab: OpenTab, ada: Person) -> None:
     tab = await open_tab(ada, color_scheme=scheme)
     await tab.open()
     found = [(front, back, await tab.page.evaluate(CONTRAST, [front, back]), least) for front, back, least in PAIRS]
     assert [(front, back, ratio) for front, back, ratio, least in found if ratio < least] == []
 
 
-async def test_a_finger_can_press_everything(
+async def test_targets_are_large_enough_for_a_finger(
     open_tab: OpenTab, ada: Person, ben: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     model.say("Said differently.")
@@ -55,11 +55,11 @@ async def test_a_finger_can_press_everything(
     address = backstage.conversation(ada, "Words", ["Hello"], ["Hello to you."])
     backstage.join(address, ben)
     await tab.open(address)
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.answer.get_by_role("button", name="Retry").tap()
     await expect(tab.answer.get_by_role("navigation", name="Versions")).to_have_text("2/2")
-    await tab.is_answered()
-    await tab.is_connected()
+    await tab.await_answer()
+    await tab.await_connection()
     assert await tab.page.evaluate(SMALL) == []
     await tab.page.get_by_role("button", name="Members").tap()
     await expect(tab.dialog.get_by_role("button", name="Remove Ben Okri")).to_be_visible()
@@ -71,9 +71,9 @@ async def test_a_finger_can_press_everything(
     assert await tab.page.evaluate(SMALL) == []
 
 
-async def test_headings_leave_out_no_level(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_headings_skip_no_level(tab: Tab, ada: Person, backstage: Backstage) -> None:
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["# Hello\n\n## To you"]))
-    await tab.is_connected()
+    await tab.await_connection()
     levels = """() => [...document.querySelectorAll('h1, h2, h3, h4')]
         .filter(it => it.checkVisibility()).map(it => Number(it.tagName[1]))"""
     assert await tab.page.evaluate(levels) == [1, 2, 3], "the first is the page's own"
@@ -82,7 +82,7 @@ async def test_headings_leave_out_no_level(tab: Tab, ada: Person, backstage: Bac
     assert await tab.page.evaluate(levels) == [1, 2, 3, 2]
 
 
-async def test_the_main_job_is_done_without_a_mouse(tab: Tab, model: ModelServer) -> None:
+async def test_the_main_task_needs_no_mouse(tab: Tab, model: ModelServer) -> None:
     keys = tab.page.keyboard
     model.say("Hello to you.")
     model.say("Said differently.")
@@ -92,8 +92,8 @@ async def test_the_main_job_is_done_without_a_mouse(tab: Tab, model: ModelServer
     await keys.type("Hello")
     await keys.press("Enter")
     await expect(tab.page).to_have_url(CONVERSATION)
-    await tab.is_answered()
-    await tab.is_connected()
+    await tab.await_answer()
+    await tab.await_connection()
 
     await keys.press("c")
     await expect(tab.composer).to_be_focused()
@@ -103,13 +103,13 @@ async def test_the_main_job_is_done_without_a_mouse(tab: Tab, model: ModelServer
             break
     await keys.press("Enter")
     await expect(tab.answer_text).to_have_text("Said differently.")
-    await tab.is_answered()
-    await tab.is_connected()
+    await tab.await_answer()
+    await tab.await_connection()
     await keys.press("c")
     await keys.type("Tell me more")
     await keys.press("Enter")
     await expect(tab.answer_text).to_have_text("Much to tell.")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.composer).to_be_focused()
     await keys.press("Escape")
     await expect(tab.own).to_have_count(2)

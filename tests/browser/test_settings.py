@@ -1,4 +1,4 @@
-"""What is set on a conversation reaches the model's server."""
+"""The settings of a conversation reach the model's server."""
 
 from playwright.async_api import expect
 
@@ -18,7 +18,7 @@ async def test_settings_are_sent_with_the_next_question(
 ) -> None:
     model.say("Yes.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await open_settings(tab)
     await tab.dialog.get_by_label("System prompt").fill("Be brief.")
     await tab.dialog.get_by_label("Maximum answer length").fill("321")
@@ -27,7 +27,7 @@ async def test_settings_are_sent_with_the_next_question(
     await tab.dialog.get_by_role("button", name="Save").click()
     await expect(tab.dialog).to_be_hidden()
     await tab.say("And now?")
-    await tab.is_answered()
+    await tab.await_answer()
     asked = model.requests[-1].json
     assert asked["max_tokens"] == 321
     assert asked["temperature"] == 0.5
@@ -38,7 +38,7 @@ async def test_settings_are_sent_with_the_next_question(
     await expect(tab.dialog.get_by_label("Maximum answer length")).to_have_value("321")
 
 
-async def test_a_value_that_cannot_be_sent_is_told_at_its_field(
+async def test_an_invalid_value_shows_an_error_at_its_field(
     tab: Tab, ada: Person, backstage: Backstage, watch: Watch
 ) -> None:
     watch.expect("status of 422")
@@ -59,19 +59,19 @@ async def test_a_value_that_cannot_be_sent_is_told_at_its_field(
     await expect(tab.dialog).to_be_hidden()
 
 
-async def test_the_chosen_model_is_the_one_asked_and_stays_chosen(tab: Tab, model: ModelServer) -> None:
+async def test_the_chosen_model_answers_and_stays_chosen(tab: Tab, model: ModelServer) -> None:
     model.say("Yes.")
     await tab.open()
     await tab.model.select_option(label="Wordy model")
     await tab.composer.fill("Who are you?")
     await tab.send.click()
-    await tab.is_answered()
+    await tab.await_answer()
     assert model.requests[-1].json["model"] == "wordy-model"
     await expect(tab.answer.locator(".message-name")).to_have_text("Wordy model")
     await expect(tab.model.locator("option:checked")).to_have_text("Wordy model")
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.model.select_option(label="Test model")
     await tab.say("And you?")
     await expect(tab.answer.locator(".message-name")).to_have_text("Test model")
-    await tab.is_answered()
+    await tab.await_answer()
     assert model.requests[-1].json["model"] == "test-model"

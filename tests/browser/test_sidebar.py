@@ -1,4 +1,4 @@
-"""The conversations at the side: their order, renaming, deleting and undoing it, older ones, the drawer on a phone."""
+"""The sidebar: order, renaming, deleting, undo, older conversations, and the drawer on a phone."""
 
 import re
 
@@ -22,7 +22,7 @@ async def menu_of(tab: Tab, title: str) -> Locator:
     return tab.row(title).locator("[popover]")
 
 
-async def test_the_newest_conversation_stands_first(
+async def test_the_newest_conversation_comes_first(
     tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
 ) -> None:
     addresses = backstage.conversations(ada, ["Old", "Older than new", "New"])
@@ -30,9 +30,9 @@ async def test_the_newest_conversation_stands_first(
     await tab.open(addresses[0])
     assert await titles(tab) == ["New", "Older than new", "Old"]
     await expect(tab.row("Old").get_by_role("link")).to_have_attribute("aria-current", "page")
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("Once more")
-    await tab.is_answered()
+    await tab.await_answer()
     await tab.row("New").get_by_role("link").click()
     await expect(tab.title).to_have_value("New")
     assert await titles(tab) == ["Old", "New", "Older than new"]
@@ -41,7 +41,7 @@ async def test_the_newest_conversation_stands_first(
 async def test_renaming_in_a_dialog(tab: Tab, ada: Person, backstage: Backstage) -> None:
     here, _ = backstage.conversations(ada, ["Here", "There"])
     await tab.open(here)
-    await tab.is_connected()
+    await tab.await_connection()
     await (await menu_of(tab, "Here")).get_by_text("Rename").click()
     field = tab.dialog.get_by_label("Title")
     await expect(field).to_be_focused()
@@ -93,7 +93,7 @@ async def test_deleting_the_open_conversation_leads_home_and_can_be_undone(
     await expect(tab.messages).to_have_count(1)
 
 
-async def test_older_conversations_come_when_one_scrolls_to_them(tab: Tab, ada: Person, backstage: Backstage) -> None:
+async def test_older_conversations_load_on_scrolling(tab: Tab, ada: Person, backstage: Backstage) -> None:
     backstage.conversations(ada, [f"Number {number}" for number in range(1, 96)])
     await tab.open()
     await expect(tab.rows).to_have_count(40)

@@ -9,7 +9,9 @@ from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 
 
-async def test_a_person_signs_in_where_they_wanted_to_go_and_out_again(open_tab: OpenTab, ada: Person) -> None:
+async def test_after_signing_in_a_person_reaches_the_requested_page_and_signs_out(
+    open_tab: OpenTab, ada: Person
+) -> None:
     tab = await open_tab()
     await tab.open("/accounts/password/")
     await expect(tab.page.get_by_label("Username")).to_be_focused()
@@ -23,7 +25,9 @@ async def test_a_person_signs_in_where_they_wanted_to_go_and_out_again(open_tab:
     await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-async def test_a_wrong_password_is_told_and_the_username_stays(open_tab: OpenTab, ada: Person, watch: Watch) -> None:
+async def test_a_wrong_password_shows_an_error_and_keeps_the_username(
+    open_tab: OpenTab, ada: Person, watch: Watch
+) -> None:
     watch.expect("status of 422")
     tab = await open_tab()
     await tab.open()

@@ -1,4 +1,4 @@
-"""Stopping an answer: the upstream's connection closes, the text stays."""
+"""Stopping an answer closes the upstream's connection and keeps the text."""
 
 import pytest
 from playwright.async_api import expect
@@ -21,7 +21,7 @@ async def test_stop_closes_the_upstream_connection_and_keeps_the_text(by: str, t
         await tab.stop.click()
     else:
         await tab.composer.press("Escape")
-    await tab.is_answered("stopped")
+    await tab.await_answer("stopped")
     assert await model.until_disconnected()
     await expect(tab.answer_text).to_have_text("Half a")
     await expect(tab.answer).to_contain_text("Stopped")
@@ -29,7 +29,7 @@ async def test_stop_closes_the_upstream_connection_and_keeps_the_text(by: str, t
     await expect(tab.send).to_be_visible()
     await tab.page.reload()
     await expect(tab.answer_text).to_have_text("Half a")
-    await tab.is_answered("stopped")
+    await tab.await_answer("stopped")
 
 
 async def test_a_stopped_answer_can_be_followed_by_another_question(tab: Tab, model: ModelServer) -> None:
@@ -40,7 +40,7 @@ async def test_a_stopped_answer_can_be_followed_by_another_question(tab: Tab, mo
     model.step()
     await expect(tab.answer_text).to_have_text("Half a")
     await tab.composer.press("Escape")
-    await tab.is_answered("stopped")
+    await tab.await_answer("stopped")
     model.release()
     await tab.say("Go on")
     await expect(tab.answer_text).to_have_text("A whole one.")

@@ -11,7 +11,7 @@ from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 from tests.fakes import ModelServer
 
-# Block by block: the white space between blocks is the template's, and shows nowhere.
+# Compares blocks, because the template's white space between them is invisible.
 MARKUP = 'element => [...element.children].map(block => block.outerHTML.replace(/ data-htmx-[a-z]+="[^"]*"/g, ""))'
 
 
@@ -19,7 +19,7 @@ async def another(tab: Tab, site: Site) -> Tab:
     """A second tab of the same browser on the same page."""
     second = Tab(await tab.page.context.new_page(), site.url)
     await second.open(tab.page.url.removeprefix(site.url))
-    await second.is_connected()
+    await second.await_connection()
     return second
 
 
@@ -33,12 +33,12 @@ async def test_two_tabs_of_one_person_see_the_same(tab: Tab, model: ModelServer,
     await expect(late.answer_text).to_have_text("Once upon")
     model.release()
     for each in (tab, late):
-        await each.is_answered()
+        await each.await_answer()
         await expect(each.answer_text.locator("em")).to_have_text("time")
     await late.say("And then?")
     await expect(tab.messages).to_have_count(4)
-    await tab.is_answered()
-    await late.is_answered()
+    await tab.await_answer()
+    await late.await_answer()
     assert await tab.log.inner_text() == await late.log.inner_text()
 
 
@@ -57,12 +57,12 @@ async def test_a_tab_that_lost_its_connection_says_so_and_catches_up(
     await expect(tab.connection).to_contain_text("offline")
     model.step(2)
     await tab.page.context.set_offline(False)
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(tab.answer_text).to_have_text("One two three four")
     await expect(tab.connection).to_be_hidden()
-    await tab.is_answered("running")
+    await tab.await_answer("running")
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("".join(pieces))
 
 
@@ -73,26 +73,26 @@ async def test_a_tab_that_missed_the_end_and_another_turn_catches_up(
     model.say("First.")
     model.say("Second.")
     await tab.begin("One")
-    await tab.is_answered()
+    await tab.await_answer()
     elsewhere = await open_tab(ada)
     await elsewhere.open(tab.page.url.removeprefix(site.url))
-    await elsewhere.is_connected()
+    await elsewhere.await_connection()
     await tab.lose_connection()
     await elsewhere.say("Two")
-    await elsewhere.is_answered()
+    await elsewhere.await_answer()
     await expect(tab.messages).to_have_count(2)
     await tab.page.context.set_offline(False)
     await expect(tab.messages).to_have_count(4)
     await expect(tab.answer_text).to_have_text("Second.")
-    await tab.is_answered()
+    await tab.await_answer()
 
 
-async def test_after_a_session_that_ended_elsewhere_one_signs_in_in_place_and_the_text_is_sent(
+async def test_after_a_session_ended_elsewhere_signing_in_again_sends_the_text(
     tab: Tab, site: Site, ada: Person, backstage: Backstage, model: ModelServer, watch: Watch
 ) -> None:
     model.say("Welcome back.")
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
-    await tab.is_connected()
+    await tab.await_connection()
     async with tab.page.expect_response("**/unsent/"):
         await tab.composer.fill("Not sent yet")
     second = await another(tab, site)
@@ -124,9 +124,7 @@ GROWING = (
 )
 
 
-async def test_who_watched_from_the_beginning_sees_what_one_sees_who_comes_in_the_middle(
-    tab: Tab, model: ModelServer, site: Site
-) -> None:
+async def test_an_early_and_a_late_viewer_see_the_same(tab: Tab, model: ModelServer, site: Site) -> None:
     *pieces, end = GROWING.split("@")
     words = [f"word{number}" for number in range(len(pieces))]
     model.hold()
@@ -138,8 +136,8 @@ async def test_who_watched_from_the_beginning_sees_what_one_sees_who_comes_in_th
         await expect(tab.answer_text).to_contain_text(re.compile(rf"{word}\b"))
         if number % 3 == 2:
             await late.open(tab.page.url.removeprefix(site.url))
-            await late.is_connected()
+            await late.await_connection()
             await expect(late.answer_text).to_contain_text(word)
             assert await late.answer_text.evaluate(MARKUP) == await tab.answer_text.evaluate(MARKUP)
     model.release()
-    await tab.is_answered()
+    await tab.await_answer()

@@ -1,4 +1,4 @@
-"""Two people in one conversation: let in, reading and speaking at once, put out again."""
+"""Two people in one conversation: adding, reading and posting together, removing."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.fakes import ModelServer
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def shared(ada: Person, ben: Person, backstage: Backstage) -> str:
-    """Ada's conversation, in which Ben takes part."""
+    """Ada's conversation, with Ben as a member."""
     address = backstage.conversation(ada, "Words", ["Hello"], ["Hello to you."])
     backstage.join(address, ben)
     return address
@@ -29,20 +29,20 @@ async def bens(open_tab: OpenTab, ben: Person) -> Tab:
 async def open_both(address: str, *tabs: Tab) -> None:
     for tab in tabs:
         await tab.open(address)
-        await tab.is_connected()
+        await tab.await_connection()
 
 
 async def texts(tab: Tab) -> list[str]:
     return await tab.log.locator(".message-body").all_inner_texts()
 
 
-async def test_who_is_added_finds_the_conversation_in_the_sidebar_and_its_history_in_it(
+async def test_a_new_member_finds_the_conversation_and_its_history(
     tab: Tab, bens: Tab, ada: Person, ben: Person, backstage: Backstage
 ) -> None:
     await bens.open()
-    await bens.is_connected()
+    await bens.await_connection()
     await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello to you."]))
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.page.get_by_role("button", name="Members").click()
     field = tab.dialog.get_by_role("textbox", name="Add people")
     await expect(field).to_be_focused()
@@ -59,7 +59,9 @@ async def test_who_is_added_finds_the_conversation_in_the_sidebar_and_its_histor
     await expect(bens.messages.first).to_have_accessible_name("Ada Lovelace")
 
 
-async def test_who_cannot_be_added_is_told_at_the_field(tab: Tab, shared: str, ben: Person, watch: Watch) -> None:
+async def test_a_name_that_cannot_be_added_shows_an_error_at_its_field(
+    tab: Tab, shared: str, ben: Person, watch: Watch
+) -> None:
     watch.expect("status of 422")
     await tab.open(shared)
     await tab.page.get_by_role("button", name="Members").click()
@@ -94,14 +96,12 @@ async def test_both_see_every_turn_and_the_answer_as_it_grows(
         await expect(each.stop).to_be_visible()
     model.release()
     for each in (tab, bens):
-        await each.is_answered()
+        await each.await_answer()
         await expect(each.answer_text.locator("em")).to_have_text("time")
     assert await texts(tab) == await texts(bens)
 
 
-async def test_turns_posted_at_the_same_moment_have_one_order_for_all(
-    tab: Tab, bens: Tab, shared: str, model: ModelServer
-) -> None:
+async def test_simultaneous_turns_have_one_order_for_all(tab: Tab, bens: Tab, shared: str, model: ModelServer) -> None:
     model.say("The first answer.")
     model.say("The second answer.")
     await open_both(shared, tab, bens)
@@ -118,7 +118,7 @@ async def test_turns_posted_at_the_same_moment_have_one_order_for_all(
     assert {"From Ada", "From Ben"} < {text.strip() for text in as_read}
 
 
-async def test_a_new_title_is_seen_by_the_other(tab: Tab, bens: Tab, shared: str) -> None:
+async def test_the_other_person_sees_a_new_title(tab: Tab, bens: Tab, shared: str) -> None:
     await open_both(shared, tab, bens)
     await tab.title.fill("Other words")
     await tab.title.press("Enter")
@@ -135,9 +135,9 @@ async def test_a_running_answer_is_marked_in_everybodys_sidebar(
     model.hold()
     model.say("Slowly.")
     await tab.open(shared)
-    await tab.is_connected()
+    await tab.await_connection()
     await bens.open()
-    await bens.is_connected()
+    await bens.await_connection()
     await tab.say("Take your time")
     for each in (tab, bens):
         await expect(each.row("Words").get_by_role("img", name="Writing an answer…")).to_be_attached()
@@ -146,14 +146,14 @@ async def test_a_running_answer_is_marked_in_everybodys_sidebar(
         await expect(each.row("Words").get_by_role("img")).to_have_count(0)
 
 
-async def test_who_is_removed_is_told_at_once_and_hears_nothing_more(
+async def test_a_removed_member_sees_it_at_once_and_gets_nothing_more(
     tab: Tab, bens: Tab, shared: str, model: ModelServer, watch: Watch, open_tab: OpenTab, ben: Person
 ) -> None:
     model.say("Between us.")
     await open_both(shared, tab, bens)
     at_home = await open_tab(ben)
     await at_home.open()
-    await at_home.is_connected()
+    await at_home.await_connection()
     await expect(at_home.row("Words")).to_be_visible()
     await bens.composer.fill("Not sent yet")
     await tab.page.get_by_role("button", name="Members").click()
@@ -165,7 +165,7 @@ async def test_who_is_removed_is_told_at_once_and_hears_nothing_more(
 
     await tab.page.keyboard.press("Escape")
     await tab.say("Now that we are alone")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(bens.messages).to_have_count(2)
     await expect(bens.composer).to_have_value("Not sent yet")
     watch.expect("status of 404")

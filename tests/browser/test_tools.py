@@ -18,7 +18,7 @@ def drawer() -> Iterator[Drawer]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-async def test_a_server_is_connected_corrected_and_its_tools_are_allowed(
+async def test_an_administrator_connects_and_corrects_a_server_and_allows_its_tools(
     scheme: str, width: int, open_tab: OpenTab, backstage: Backstage, drawer: Drawer
 ) -> None:
     tab = await open_tab(backstage.administrator(), color_scheme=scheme, viewport={"width": width, "height": 800})
@@ -31,7 +31,7 @@ async def test_a_server_is_connected_corrected_and_its_tools_are_allowed(
     await page.get_by_label("Header", exact=True).first.fill("X-Key")
     await page.get_by_label("Value", exact=True).first.fill("not the key")
     await page.get_by_role("button", name="Add server").click()
-    # It is checked by itself, and what is wrong is told where it can be put right.
+    # The check starts by itself, and its error appears where it can be corrected.
     await expect(page.locator(".notice-error")).to_contain_text(f"{name} denied access. HTTP 401.")
     await page.get_by_role("link", name="Edit").click()
     await expect(page.get_by_label("Value", exact=True).first).to_have_value("")

@@ -1,4 +1,4 @@
-"""What was used is looked at, and a budget is set that a person sees on their own page."""
+"""An administrator reads the usage and sets a budget, which a person sees on their own page."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenTab
 @pytest.fixture
 def without_budgets(backstage: Backstage) -> Iterator[None]:
     yield
-    backstage.forget_budgets()
+    backstage.delete_budgets()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -20,7 +20,7 @@ async def test_usage_is_drilled_into_and_a_budget_is_set(
     scheme: str, width: int, open_tab: OpenTab, backstage: Backstage, without_budgets: None
 ) -> None:
     uma = backstage.person(f"Uma {scheme}")
-    backstage.use(uma, calls=3)
+    backstage.book_calls(uma, calls=3)
     how = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     tab = await open_tab(backstage.administrator(), **how)
     page = tab.page
@@ -29,7 +29,7 @@ async def test_usage_is_drilled_into_and_a_budget_is_set(
     chip = page.get_by_role("link", name=f"Person {uma.name}")
     await expect(chip).to_be_visible()
     await expect(page.locator(".totals")).to_contain_text("3,300")
-    # For the eye it is drawn, and a screen reader finds the same as a table.
+    # The chart is also a table for screen readers.
     await expect(page.locator(".chart svg")).to_be_visible()
     table = page.get_by_role("table", name="Usage by day")
     await expect(table.get_by_role("row").last).to_contain_text("3,000")

@@ -1,4 +1,4 @@
-"""Tools in a conversation: chosen in its settings, asked about, allowed by the keyboard, seen by everybody."""
+"""Tools in a conversation: choosing them, approving calls by keyboard, and reading their results."""
 
 from collections.abc import Iterator
 
@@ -22,12 +22,12 @@ def drawer_process() -> Iterator[Drawer]:
 
 @pytest.fixture
 def drawer(drawer_process: Drawer, backstage: Backstage) -> Iterator[Drawer]:
-    """Its echo asks first; its picture is drawn at once."""
+    """The tool server. Its echo needs approval, its picture does not."""
     says = {"title": "Echo", "description": "Says it again."}
     backstage.tool(drawer_process.url, "echo", ask_first=True, **says)
     backstage.tool(drawer_process.url, "picture", ask_first=False, title="Picture")
     yield drawer_process
-    backstage.forget_tools()
+    backstage.delete_tools()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def cards(tab: Tab) -> Locator:
     return tab.answer.locator(".tool-call")
 
 
-async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
+async def test_a_person_chooses_and_approves_a_tool_and_reads_its_result_by_keyboard(
     tab: Tab,
     ben: Person,
     open_tab: OpenTab,
@@ -54,7 +54,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
     page, bens = tab.page, await open_tab(ben)
     for each in (tab, bens):
         await each.open(conversation)
-        await each.is_connected()
+        await each.await_connection()
 
     button = page.get_by_role("button", name="Tools: none selected")
     await button.focus()
@@ -83,11 +83,11 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
             await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
     await expect(cards(tab)).to_have_attribute("data-progress", "done")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_contain_text("It said so.")
     await expect(page.locator("#tools-asking")).to_be_empty()
 
-    # The question is gone; the keyboard stands at what came of it.
+    # The question is gone, and the focus is on the result.
     await expect(cards(tab).locator("summary")).to_be_focused()
     await expect(cards(tab).get_by_label("Result")).to_be_hidden()
     await page.keyboard.press("Enter")
@@ -96,7 +96,7 @@ async def test_a_tool_is_chosen_asked_about_allowed_and_looked_into_by_keyboard(
     await expect(bens.answer).to_have_attribute("data-state", "complete")
 
 
-async def test_of_several_questions_one_answer_leads_to_the_next(
+async def test_answering_one_question_leads_to_the_next(
     tab: Tab, conversation: str, drawer: Drawer, backstage: Backstage, model: ModelServer
 ) -> None:
     backstage.choose_tools(conversation, "echo", "picture")
@@ -104,24 +104,24 @@ async def test_of_several_questions_one_answer_leads_to_the_next(
     model.stream(*calling(model.protocol, *calls, ("toolu_3", "drawer__picture", {})))
     model.say("All done.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.say("Well?")
     await expect(tab.page.locator("#tools-asking")).to_have_text("echo and echo: your permission is needed.")
     await cards(tab).nth(0).get_by_role("button", name="Allow once").focus()
     await tab.page.keyboard.press("Enter")
     second = cards(tab).nth(1).get_by_role("form", name="Permission for echo")
     await expect(second).to_be_focused()
-    # Nothing is answered by a key that is pressed twice.
+    # Pressing the key twice must not answer the next question.
     await tab.page.keyboard.press("Enter")
     await expect(cards(tab).nth(1)).to_have_attribute("data-progress", "waiting")
     await cards(tab).nth(1).get_by_role("button", name="Refuse").click()
-    await tab.is_answered()
+    await tab.await_answer()
     for place, progress in enumerate(["done", "refused", "done"]):
         await expect(cards(tab).nth(place)).to_have_attribute("data-progress", progress)
     await expect(cards(tab).nth(2).get_by_role("img")).to_be_visible()
 
 
-async def test_tools_fit_on_a_phone_and_what_is_kept_is_told_beside_the_composer(
+async def test_tools_fit_on_a_phone_and_their_count_is_shown_beside_the_composer(
     open_tab: OpenTab, ada: Person, conversation: str, drawer: Drawer, model: ModelServer, watch: Watch
 ) -> None:
     model.stream(*calling(model.protocol, ("toolu_1", "drawer__echo", {"text": "word" * 200})))
@@ -129,12 +129,12 @@ async def test_tools_fit_on_a_phone_and_what_is_kept_is_told_beside_the_composer
     tab = await open_tab(ada, viewport={"width": 390, "height": 800}, has_touch=True, color_scheme="dark")
     page = tab.page
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await page.get_by_role("button", name="Tools: none selected").tap()
     for name in ("Echo asks first", "Picture"):
         await tab.dialog.get_by_role("checkbox", name=name).tap()
     await tab.dialog.get_by_role("button", name="Save").tap()
-    # The dialog gives the focus back as it closes; until then a key would not reach the composer.
+    # The composer gets key presses only once the closing dialog has returned the focus.
     await expect(page.get_by_role("button", name="Tools: 2 selected")).to_be_focused()
     await tab.say("Well?")
     await expect(cards(tab)).to_have_attribute("data-progress", "waiting")
@@ -144,5 +144,5 @@ async def test_tools_fit_on_a_phone_and_what_is_kept_is_told_beside_the_composer
     stop = await tab.stop.bounding_box()
     assert gauge and stop and gauge["x"] + gauge["width"] <= stop["x"]
     await cards(tab).get_by_role("button", name="Allow for this conversation").tap()
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(cards(tab)).to_have_attribute("data-progress", "done")

@@ -1,4 +1,4 @@
-"""What people do with a message that is there: ask again, edit, go on, delete, begin anew from it."""
+"""The actions of a message: retry, edit, continue, delete, fork."""
 
 import re
 
@@ -29,12 +29,12 @@ async def from_menu(tab: Tab, message: Locator, name: str) -> None:
     await message.get_by_role("button", name=name).click()
 
 
-async def test_retry_makes_a_second_version_that_one_leafs_between(
+async def test_a_retry_adds_a_version_and_arrows_switch_between_them(
     tab: Tab, conversation: str, model: ModelServer
 ) -> None:
     model.say("Said differently.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await act(tab, tab.answer, "Retry")
     await expect(tab.page).to_have_url(BRANCH)
     await expect(tab.answer_text).to_have_text("Said differently.")
@@ -56,18 +56,18 @@ async def test_retry_makes_a_second_version_that_one_leafs_between(
     await expect(tab.answer_text).to_have_text("Said differently.")
 
 
-async def test_what_is_said_on_a_version_stays_on_it(tab: Tab, conversation: str, model: ModelServer) -> None:
+async def test_a_turn_after_a_version_stays_on_its_branch(tab: Tab, conversation: str, model: ModelServer) -> None:
     model.say("Said differently.")
     model.say("On we go.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await act(tab, tab.answer, "Retry")
     await expect(tab.answer_text).to_have_text("Said differently.")
-    await tab.is_answered()
-    await tab.is_connected()
+    await tab.await_answer()
+    await tab.await_connection()
     await tab.say("Go on")
     await expect(tab.answer_text).to_have_text("On we go.")
-    await tab.is_answered()
+    await tab.await_answer()
     told = str(model.requests[-1].json["messages"])
     assert "Said differently." in told and "And so on." not in told
     await tab.messages.nth(3).get_by_role("link", name="Previous version").click()
@@ -75,10 +75,10 @@ async def test_what_is_said_on_a_version_stays_on_it(tab: Tab, conversation: str
     await expect(tab.messages).to_have_count(4)
 
 
-async def test_retry_asks_the_model_that_is_chosen(tab: Tab, conversation: str, model: ModelServer) -> None:
+async def test_the_chosen_model_answers_a_retry(tab: Tab, conversation: str, model: ModelServer) -> None:
     model.say("In more words.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await tab.model.select_option(label="Wordy model")
     await act(tab, tab.answer, "Retry")
     await expect(tab.answer_text).to_have_text("In more words.")
@@ -86,12 +86,12 @@ async def test_retry_asks_the_model_that_is_chosen(tab: Tab, conversation: str, 
     assert model.requests[-1].json["model"] == "wordy-model"
 
 
-async def test_an_edited_turn_is_asked_again_and_the_old_one_kept(
+async def test_an_edited_turn_gets_a_new_answer_and_the_old_one_stays(
     tab: Tab, conversation: str, model: ModelServer
 ) -> None:
     model.say("To the sea.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await act(tab, tab.own.last, "Edit")
     field = tab.page.get_by_role("textbox", name="Edit message")
     await expect(field).to_be_focused()
@@ -108,9 +108,9 @@ async def test_an_edited_turn_is_asked_again_and_the_old_one_kept(
     await expect(tab.answer_text).to_have_text("And so on.")
 
 
-async def test_cancel_and_escape_bring_back_what_was_there(tab: Tab, conversation: str, model: ModelServer) -> None:
+async def test_cancel_and_escape_discard_an_edit(tab: Tab, conversation: str, model: ModelServer) -> None:
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     edit = tab.own.last.get_by_role("button", name="Edit", exact=True)
     field = tab.page.get_by_role("textbox", name="Edit message")
     for way in ("Cancel", "Escape", "Escape"):
@@ -126,10 +126,10 @@ async def test_cancel_and_escape_bring_back_what_was_there(tab: Tab, conversatio
     assert [request for request in model.requests if request.method == "POST"] == []
 
 
-async def test_an_empty_edit_is_told_at_its_field(tab: Tab, conversation: str, watch: Watch) -> None:
+async def test_an_empty_edit_shows_an_error_at_its_field(tab: Tab, conversation: str, watch: Watch) -> None:
     watch.expect("status of 422")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     await act(tab, tab.own.last, "Edit")
     field = tab.page.get_by_role("textbox", name="Edit message")
     await field.fill("  ")
@@ -138,7 +138,7 @@ async def test_an_empty_edit_is_told_at_its_field(tab: Tab, conversation: str, w
     await expect(field).to_have_value("  ")
 
 
-async def test_others_cannot_edit_or_delete_what_one_said(
+async def test_nobody_can_edit_or_delete_another_persons_message(
     tab: Tab, conversation: str, ben: Person, backstage: Backstage, open_tab: OpenTab
 ) -> None:
     backstage.join(conversation, ben)
@@ -152,7 +152,7 @@ async def test_others_cannot_edit_or_delete_what_one_said(
     await expect(bens.own.last.get_by_role("button", name="Delete message")).to_have_count(0)
 
 
-async def test_continue_goes_on_in_the_message_that_was_stopped(tab: Tab, model: ModelServer) -> None:
+async def test_a_stopped_answer_is_continued_in_its_message(tab: Tab, model: ModelServer) -> None:
     model.hold()
     model.say("Half a", " lost end")
     model.say(" thought, whole.")
@@ -160,10 +160,10 @@ async def test_continue_goes_on_in_the_message_that_was_stopped(tab: Tab, model:
     model.step()
     await expect(tab.answer_text).to_have_text("Half a")
     await tab.stop.click()
-    await tab.is_answered("stopped")
+    await tab.await_answer("stopped")
     model.release()
     await act(tab, tab.answer, "Continue")
-    await tab.is_answered()
+    await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Half a thought, whole.")
     await expect(tab.messages).to_have_count(2)
     await expect(tab.answer.get_by_role("button", name="Continue")).to_have_count(0)
@@ -172,10 +172,10 @@ async def test_continue_goes_on_in_the_message_that_was_stopped(tab: Tab, model:
     await expect(tab.answer_text).to_have_text("Half a thought, whole.")
 
 
-async def test_a_deleted_message_can_be_put_back(tab: Tab, conversation: str, model: ModelServer) -> None:
+async def test_a_deleted_message_can_be_restored(tab: Tab, conversation: str, model: ModelServer) -> None:
     model.say("Indeed.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     before = await tab.log.locator(".message-body").all_inner_texts()
     await from_menu(tab, tab.messages.nth(1), "Delete message")
     await expect(tab.messages).to_have_count(3)
@@ -189,21 +189,19 @@ async def test_a_deleted_message_can_be_put_back(tab: Tab, conversation: str, mo
     await from_menu(tab, tab.messages.nth(1), "Delete message")
     await expect(tab.messages).to_have_count(3)
     await tab.say("Really?")
-    await tab.is_answered()
+    await tab.await_answer()
     assert "Hello to you." not in str(model.requests[-1].json["messages"])
 
 
-async def test_a_new_conversation_begins_with_what_was_said_so_far(
-    tab: Tab, conversation: str, model: ModelServer
-) -> None:
+async def test_a_fork_begins_with_the_messages_so_far(tab: Tab, conversation: str, model: ModelServer) -> None:
     model.say("Somewhere else.")
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     old = tab.page.url
     await from_menu(tab, tab.messages.nth(1), "New conversation from here")
     await expect(tab.messages).to_have_count(2)
     assert tab.page.url.partition("?")[0] != old
-    await tab.is_connected()
+    await tab.await_connection()
     await expect(tab.rows).to_have_count(2)
     await tab.say("Where are we?")
     await expect(tab.answer_text).to_have_text("Somewhere else.")
@@ -211,9 +209,9 @@ async def test_a_new_conversation_begins_with_what_was_said_so_far(
     await expect(tab.messages).to_have_count(4)
 
 
-async def test_a_message_is_acted_on_by_keyboard_alone(tab: Tab, conversation: str) -> None:
+async def test_the_actions_of_a_message_work_by_keyboard(tab: Tab, conversation: str) -> None:
     await tab.open(conversation)
-    await tab.is_connected()
+    await tab.await_connection()
     keys, message = tab.page.keyboard, tab.own.last
     edit = message.get_by_role("button", name="Edit", exact=True)
     await edit.focus()

@@ -1,4 +1,4 @@
-"""With JavaScript off: sign in, ask, read, set, by plain forms."""
+"""Without JavaScript, plain forms are enough to sign in, ask, read and change settings."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def test_people_sign_in_ask_and_read(open_tab: OpenTab, ada: Person, model
         await tab.send.click()
         await expect(tab.page).to_have_url(CONVERSATION)
         await expect(tab.own.last).to_contain_text(question)
-        # Nothing moves by itself here: who wants to know loads the page again.
+        # Without scripts, only a reload shows new text.
         async with asyncio.timeout(60):
             while await tab.answer_text.inner_text() != "Hello, Ada.":
                 await tab.page.reload()
@@ -36,7 +36,7 @@ async def test_people_sign_in_ask_and_read(open_tab: OpenTab, ada: Person, model
     await expect(tab.errors).to_contain_text("Write a message first.")
 
 
-async def test_people_rename_set_and_leave(open_tab: OpenTab, ada: Person, backstage: Backstage) -> None:
+async def test_people_rename_change_settings_and_sign_out(open_tab: OpenTab, ada: Person, backstage: Backstage) -> None:
     tab = await open_tab(ada, java_script_enabled=False)
     await tab.open(backstage.conversation(ada, "Before", ["Hello"]))
     await tab.title.fill("After")
