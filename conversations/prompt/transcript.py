@@ -107,7 +107,7 @@ def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[s
     foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
     if all(is_text(block) or block.get("type") in TOOLS for block in foreign):
         return []
-    return [f"What the models before had thought is not messages to {reader}, which could not read it."]
+    return [f"The thinking of earlier models was not sent to {reader}, which cannot read it."]
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:

@@ -50,7 +50,7 @@ async def test_what_only_another_provider_could_read_is_left_behind_and_said_onc
         for number, chosen in enumerate((desk.model, elsewhere, elsewhere)):
             await desk.browser.say(desk.conversation, f"Well? {number}", chat_model=chosen.pk)
             await desk.until_over(await last_reply(desk.conversation))
-            notes.append([note for note in (await last_reply(desk.conversation)).notes if "thought" in note])
+            notes.append([note for note in (await last_reply(desk.conversation)).notes if "thinking" in note])
         assert [len(each) for each in notes] == [0, 1, 0]
         assert "thinking" not in json.dumps(messages_sent(other))
 

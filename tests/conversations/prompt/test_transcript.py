@@ -82,6 +82,8 @@ async def test_thinking_is_not_told_to_another_provider(
         assert b"Hm." not in other.requests[-1].body and b"signed" not in other.requests[-1].body
         assert b"Hello." in other.requests[-1].body
         assert roles(other) == ["user", "assistant", "user"]
+        note = f"The thinking of earlier models was not sent to {stranger}, which cannot read it."
+        assert note in (await last_reply(conversation)).notes
 
 
 async def test_an_interrupted_reply_is_told_as_far_as_it_came(
