@@ -51,7 +51,7 @@ def insertion(message: Message, blocks: list[ShownBlock] | None = None) -> str:
 
 
 def update_for(message: Message, since: int) -> str:
-    """Brings a page of revision `since`, which may or may not have the message, up to date with it."""
+    """Returns what a page of revision `since` needs of this message. The page may lack the message."""
     if message.deleted_at and not message.versions:
         return partial(f"#m{message.pk}", "delete")
     if message.shown_since > since:
@@ -60,9 +60,9 @@ def update_for(message: Message, since: int) -> str:
 
 
 def updates_since(path: Path, revision: int | None) -> tuple[list[tuple[int, str]], int]:
-    """Brings a page of this revision up to date, and returns the revision that it then has.
+    """Returns the updates that a page of this revision needs, and the revision that it then has.
 
-    Each update comes with the key of its message, or 0. Pass None for a page that was drawn just now.
+    Each update comes with the key of its message, or 0. Pass None for a page that was just rendered.
     """
     conversation = Conversation.objects.get(pk=path.branch.conversation_id)
     if revision is None or revision >= conversation.revision:
@@ -93,12 +93,12 @@ def announce_revision(conversation: Conversation, messages: Iterable[Message] | 
 
 
 def close_revision(conversation_pk: int, revision: int) -> None:
-    """Ends a revision. A viewer with all revisions before it now has this one too."""
+    """Tells viewers that all frames of a revision have been sent."""
     send(conversation_pk, Frame("", revision=revision))
 
 
 def frame_for(message: Message) -> Frame:
-    """The update that the message's latest revision is."""
+    """Returns the frame for the message's latest change."""
     frame = Frame(
         update_for(message, message.revision - 1),
         revision=message.revision,

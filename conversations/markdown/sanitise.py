@@ -1,4 +1,7 @@
-"""The second wall: all rendered HTML passes an allow-list, whatever the writer meant to write."""
+"""The second wall after escaping: an allow-list each for rendered text, code and formulas.
+
+Our own controls are on none of them. The writer inserts these, and code and formulas, into text that is clean already.
+"""
 
 import re
 

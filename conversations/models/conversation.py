@@ -28,7 +28,7 @@ class ThinkingMode(models.TextChoices):
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, person: User | AnonymousUser) -> Self:
-        """Conversations that the person takes part in and that are not deleted. All access goes through this."""
+        """Conversations that the person takes part in and that are not deleted. Only restoring looks beyond these."""
         return self.of(person).filter(deleted_at=None)
 
     def owned_by(self, person: User | AnonymousUser) -> Self:

@@ -70,7 +70,7 @@ class Path:
         return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
 
     def remembered(self, before: int | None = None) -> MessageQuerySet:
-        """The messages that models get, up to the one with the key `before`, if given."""
+        """The messages that models get; with `before`, only those before the message with this key."""
         earlier = self.messages if before is None else self.messages.filter(pk__lt=before)
         begin = earlier.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
         return earlier if begin is None else earlier.filter(pk__gte=begin)

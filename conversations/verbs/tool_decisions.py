@@ -10,15 +10,18 @@ from tools.models import Tool
 
 
 def decide(call: ToolCall, *, is_allowed: bool, for_good: bool = False) -> None:
-    """Allows or refuses a call. Once all calls are decided, the answer continues. Deciding twice changes nothing.
+    """Allows or refuses a call. Once all calls are decided, the answer continues. Deciding it again changes nothing.
 
-    Allowed `for_good`, the tool needs no more approval in this conversation for answers to this person.
+    If it is allowed `for_good`, the tool needs no more approval in this conversation for answers to this person.
     """
     generation = call.generation
     conversation = generation.conversation
     with transaction.atomic():
-        conversation.advance()
+        conversation.lock()
         undecided = ToolCall.objects.filter(generation=generation, decision="", generation__state=State.WAITING)
+        if not undecided.filter(pk=call.pk).exists():
+            return
+        conversation.advance()
         decided = [call]
         if is_allowed and for_good and (tool := tool_of(call)):
             ToolGrant.objects.get_or_create(conversation=conversation, person=generation.asked_by, tool=tool)

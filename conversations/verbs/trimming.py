@@ -1,5 +1,7 @@
 """Trims what models get of a conversation: its oldest turns are left out, visibly, and can be included again."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from accounts.models import User
@@ -7,17 +9,18 @@ from conversations.live import broadcasts
 from conversations.models import Conversation, Message, Path
 from conversations.prompt import window
 from conversations.prompt.toolbox import definitions
+from upstreams.chat import Block
 from upstreams.models import ChatModel
 
 
-def trim_oldest_turns(path: Path, chat_model: ChatModel) -> Message | None:
+def trim_oldest_turns(path: Path, chat_model: ChatModel, person: User) -> Message | None:
     """Leaves out the oldest turns, so that about half of the context window is free.
 
     Returns the first message that models still get, or None if nothing can be left out.
     """
     with transaction.atomic():
         path.conversation.advance()
-        first = move_start(path, chat_model)
+        first = move_start(path, chat_model, definitions(path.conversation, person))
     if first:
         broadcasts.announce_revision(path.conversation)
     return first
@@ -28,14 +31,15 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
     conversation = path.conversation
     if chat_model is None or not conversation.leaves_out_oldest:
         return None
-    is_full = window.fill_of(path, chat_model, tools=definitions(conversation, person)).overflows
-    return move_start(path, chat_model) if is_full else None
+    tools = definitions(conversation, person)
+    is_full = window.fill_of(path, chat_model, tools=tools).overflows
+    return move_start(path, chat_model, tools) if is_full else None
 
 
-def move_start(path: Path, chat_model: ChatModel) -> Message | None:
-    told = list(path.remembered().for_prompt())
-    tokens = window.estimate(told, path.conversation, chat_model)
-    first = window.find_first_to_keep(told, tokens, chat_model.context_window)
+def move_start(path: Path, chat_model: ChatModel, tools: Sequence[Block]) -> Message | None:
+    messages = list(path.remembered().for_prompt())
+    tokens = window.estimate(messages, path.conversation, chat_model, tools)
+    first = window.find_first_to_keep(messages, tokens, chat_model.context_window)
     if first:
         clear_starts(path)
         Message.objects.filter(pk=first.pk).update(memory_begins=True, revision=path.conversation.revision)
@@ -51,7 +55,7 @@ def include_all_turns(path: Path) -> None:
 
 
 def clear_starts(path: Path) -> None:
-    """A path has one start: with two, it would be open which one counts."""
+    """Clears all starts of a path. Only the last one counts, but pages show each."""
     path.messages.filter(memory_begins=True).update(memory_begins=False, revision=path.conversation.revision)
 
 

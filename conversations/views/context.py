@@ -116,7 +116,7 @@ def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         trimming.trim_automatically(conversation)
         conversation.leaves_out_oldest = True
     if model:
-        trimming.trim_oldest_turns(path, model)
+        trimming.trim_oldest_turns(path, model, request.user)
     failed = conversation.messages.filter(deleted_at=None, role=Role.ASSISTANT).for_reading()
     message = failed.filter(pk=whole_number(request.POST.get("retry", "")) or 0).select_related("branch").first()
     if message and path.includes(message.branch_id, message.pk):

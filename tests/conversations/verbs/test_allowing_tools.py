@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import State, ToolGrant
+from conversations.models import Conversation, Decision, State, ToolCall, ToolGrant
 from conversations.upkeep import recovery
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.verbs.desk import Desk, block_kinds, call_progress, decide
@@ -65,6 +65,20 @@ async def test_a_tool_allowed_for_the_conversation_needs_no_more_approval_by_tha
         desk.server.say("Next.")
         desk.tab = tab
         assert (await desk.ask_and_wait()).state == state
+
+
+async def test_a_decision_is_final(desk: Desk) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.reply_with_calls(HELLO, ("toolu_2", "drawer__echo", {"text": "hello"}))
+    reply = await desk.ask_and_wait()
+    assert await desk.decide(reply, "toolu_1", "refuse") == 204
+    decided = await Conversation.objects.aget(pk=desk.conversation.pk)
+    assert await desk.decide(reply, "toolu_1", "always") == 204
+    again = await Conversation.objects.aget(pk=desk.conversation.pk)
+    assert again.revision == decided.revision
+    assert await ToolCall.objects.filter(decision=Decision.REFUSED).acount() == 1
+    assert not await ToolGrant.objects.aexists()
+    assert (await last_reply(desk.conversation)).state == State.WAITING
 
 
 async def test_waiting_survives_a_restart(desk: Desk) -> None:

@@ -114,7 +114,7 @@ async def test_the_line_applies_on_every_branch_that_has_it(
 ) -> None:
     await fill_context(conversation, ada, model)
     path = await sync_to_async(Path.through)(conversation)
-    await sync_to_async(trimming.trim_oldest_turns)(path, model)
+    await sync_to_async(trimming.trim_oldest_turns)(path, model, ada)
     replies = [message async for message in conversation.messages.filter(role=Role.ASSISTANT).order_by("pk")]
 
     def remembered_after_retry(reply: Message) -> list[str]:
@@ -131,7 +131,7 @@ async def test_a_fork_starts_its_context_where_its_source_does(
     await fill_context(conversation, ada, model)
 
     def copied() -> list[str]:
-        trimming.trim_oldest_turns(Path.through(conversation), model)
+        trimming.trim_oldest_turns(Path.through(conversation), model, ada)
         last = conversation.messages.for_reading().last()
         assert last is not None
         copy = forking.fork(last, ada)
@@ -145,7 +145,7 @@ async def test_an_answer_before_the_line_is_continued_with_what_precedes_it(
 ) -> None:
     await fill_context(conversation, ada, model)
     path = await sync_to_async(Path.through)(conversation)
-    await sync_to_async(trimming.trim_oldest_turns)(path, model)
+    await sync_to_async(trimming.trim_oldest_turns)(path, model, ada)
     early = await conversation.messages.filter(role=Role.ASSISTANT).order_by("pk").afirst()
     assert early is not None
     await Generation.objects.filter(message=early).aupdate(state=State.STOPPED)
