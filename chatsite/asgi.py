@@ -7,7 +7,7 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-pages = get_asgi_application()
+django = get_asgi_application()
 
 # These imports need the applications that get_asgi_application has loaded.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
+from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import PREFIX  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
@@ -33,7 +34,7 @@ async def socket(scope: Any, receive: Any, send: Any) -> None:
     await AuthMiddlewareStack(signed_in)(scope, receive, send)
 
 
-or_demo = or_demo_upstream(limit_size(pages, lambda: settings.REQUEST_SIZE))
+or_demo = or_demo_upstream(limit_size(ReusedThreads(django), lambda: settings.REQUEST_SIZE))
 
 
 async def requests(scope: Any, receive: Any, send: Any) -> None:
