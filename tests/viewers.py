@@ -139,6 +139,10 @@ class Viewer:
         while not is_seen(self.page):
             await self.read()
 
+    async def until_text(self, message: int, text: str) -> None:
+        """Reads until a message has this text."""
+        await self.until(lambda page: page.has(message) and page.text(message) == text)
+
     async def until_over(self, message: int) -> None:
         await self.until(lambda page: page.has(message) and page.state(message) not in ("queued", "running"))
 

@@ -12,7 +12,7 @@ PEOPLE = "/admin/accounts/user/"
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def announced(monkeypatch):
     """The people whose sessions were announced to have ended."""
     pks = []
     monkeypatch.setattr(sessions, "_listeners", [pks.append])
@@ -57,11 +57,11 @@ def test_a_member_is_refused(browser_of, ada):
     assert browser_of(ada).get("/admin/", follow=True).status_code == 403
 
 
-def test_signing_out_of_the_admin_signs_out_of_the_site(browser_of, root, heard):
+def test_signing_out_of_the_admin_signs_out_of_the_site(browser_of, root, announced):
     browser = browser_of(root)
     browser.post("/admin/logout/")
     assert not signed_in(browser)
-    assert heard == [root.pk]
+    assert announced == [root.pk]
 
 
 @pytest.mark.parametrize(
@@ -104,27 +104,27 @@ def test_two_people_cannot_share_a_username_by_its_case(browser_of, root, ada):
 
 
 def test_an_administrator_gives_a_new_password(
-    browser_of, client, root, ada, heard, django_capture_on_commit_callbacks
+    browser_of, client, root, ada, announced, django_capture_on_commit_callbacks
 ):
     ada_elsewhere = browser_of(ada)
     new = {"password1": "harbour light at six", "password2": "harbour light at six", "usable_password": "true"}
     with django_capture_on_commit_callbacks(execute=True):
         browser_of(root).post(f"{PEOPLE}{ada.pk}/password/", new)
     assert not signed_in(ada_elsewhere)
-    assert heard == [ada.pk]
+    assert announced == [ada.pk]
     sign_in(client, password="harbour light at six")
     assert signed_in(client)
 
 
 def test_deactivating_signs_out_at_once_and_can_be_undone(
-    browser_of, root, ada, heard, django_capture_on_commit_callbacks
+    browser_of, root, ada, announced, django_capture_on_commit_callbacks
 ):
     admin, ada_elsewhere = browser_of(root), browser_of(ada)
     with django_capture_on_commit_callbacks(execute=True):
         act(admin, "deactivate", ada, root)
     assert not signed_in(ada_elsewhere)
     assert signed_in(admin), "nobody deactivates themselves"
-    assert heard == [ada.pk]
+    assert announced == [ada.pk]
     act(admin, "activate", ada)
     assert signed_in(ada_elsewhere)
 

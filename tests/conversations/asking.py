@@ -67,10 +67,16 @@ def begin_and_hang(server: ModelServer, *pieces: str) -> None:
     server.stream(*wire[: last + 1], Hang())
 
 
+async def ask_and_read(tab: Viewer, conversation: Conversation, question: str, text: str) -> int:
+    """Posts a turn and reads until its answer has this text. Returns the answer's message."""
+    await tab.browser.say(conversation, question)
+    message = (await last_reply(conversation)).message_id
+    await tab.until_text(message, text)
+    return message
+
+
 async def open_half_way(browser: Opening, person: User, conversation: Conversation) -> tuple[Viewer, int]:
     """Opens a tab and starts a reply that never ends. Returns the tab and the reply's message."""
     tab = await (await browser(person)).open(conversation)
-    await tab.browser.say(conversation, "Go on for ever")
-    message = (await last_reply(conversation)).message_id
-    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    message = await ask_and_read(tab, conversation, "Go on for ever", "I could go on")
     return tab, message

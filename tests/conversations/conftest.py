@@ -101,11 +101,11 @@ async def browser(loop_left_clean: None) -> AsyncIterator[Opening]:
     """`await browser(ada)` is a browser in which Ada is signed in."""
     browsers: list[Browser] = []
 
-    async def opened(person: User | None) -> Browser:
+    async def open_browser(person: User | None) -> Browser:
         browsers.append(await Browser.of(person) if person else Browser())
         return browsers[-1]
 
-    yield opened
+    yield open_browser
     for each in browsers:
         await each.close()
 

@@ -23,13 +23,20 @@ async def ask_and_wait(tab: Viewer, conversation: Conversation, text: str, **fie
 
 async def until_it_says(tab: Viewer, message: int, text: str) -> None:
     """Reads until a message has this text and its answer has ended."""
-    await tab.until(lambda page: page.has(message) and page.text(message) == text)
+    await tab.until_text(message, text)
     await tab.until_over(message)
 
 
 async def act(browser: Browser, conversation: Conversation, message: int, verb: str, **fields: object) -> Response:
     """Posts the action of a button under a message."""
     return await browser.post(f"/conversations/{conversation.pk}/messages/{message}/{verb}/", **fields)
+
+
+async def retry_and_read(tab: Viewer, conversation: Conversation, message: int, text: str) -> Viewer:
+    """Retries an answer and reads until the new one has this text and has ended. Returns the tab on its branch."""
+    new = await follow(tab.browser, await act(tab.browser, conversation, message, "retries"))
+    await until_it_says(new, (await last_reply(conversation)).message_id, text)
+    return new
 
 
 async def follow(browser: Browser, answer: Response) -> Viewer:

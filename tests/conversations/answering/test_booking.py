@@ -18,7 +18,7 @@ from ledger.models import Budget, Entry, Outcome, RateLimit, Spending
 from ledger.reports import usage
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, begin_and_hang, open_half_way, provider_at, queue_turn
-from tests.conversations.verbs.test_continuing import broken_off
+from tests.conversations.cutting import broken_reply
 from tests.fakes import ModelServer
 from tests.steps import Gate
 from tests.wires import messages_event, reply_wire
@@ -130,7 +130,7 @@ async def test_a_request_limit_does_not_interrupt_an_answer_that_uses_tools(
 async def test_a_continuation_is_a_call_of_its_own(
     ask: Asking, ada: User, either_server: ModelServer, either_model: ChatModel
 ) -> None:
-    either_server.stream(*broken_off(either_server, "Half", " of it"))
+    either_server.stream(*broken_reply(either_server, "Half", " of it"))
     cut = await ask(either_model)
     either_server.forget()
     either_server.say(" and the rest.", input_tokens=50, output_tokens=6)
@@ -147,7 +147,7 @@ async def test_a_continuation_is_a_call_of_its_own(
 async def test_an_interrupted_answer_is_estimated_from_its_text(
     ask: Asking, server: ModelServer, model: ChatModel
 ) -> None:
-    server.stream(*broken_off(server, "x" * 400))
+    server.stream(*broken_reply(server, "x" * 400))
     await ask(model)
     [entry] = await all_entries()
     # The upstream had counted the prompt before the stream broke, and one token of the answer.

@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation, Message, State
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.talking import act, actions_of, ask_and_wait, follow, until_it_says
+from tests.conversations.talking import act, actions_of, ask_and_wait, retry_and_read
 from tests.fakes import ModelServer
 from tests.pages import words
 from tests.steps import Abort, Answer, Hang, Pause, Step
@@ -96,8 +96,7 @@ async def tab(browser: Opening, ada: User, conversation: Conversation, monkeypat
 async def retry_works(tab: Viewer, conversation: Conversation, server: ModelServer, message: int) -> None:
     server.forget()
     server.say("A whole answer.")
-    new = await follow(tab.browser, await act(tab.browser, conversation, message, "retries"))
-    await until_it_says(new, (await last_reply(conversation)).message_id, "A whole answer.")
+    await retry_and_read(tab, conversation, message, "A whole answer.")
     assert (await last_reply(conversation)).state == State.COMPLETE
 
 

@@ -49,7 +49,7 @@ async def test_tokens_keep_coming_and_viewers_see_that_saving_is_behind_until_it
     message = (await last_reply(conversation)).message_id
     server.step()
     for tab in tabs:
-        await tab.until(lambda page: page.has(message) and page.text(message) == "word0")
+        await tab.until_text(message, "word0")
     with locked():
         for tab in tabs:
             await tab.until(is_behind)
@@ -77,7 +77,7 @@ async def test_an_answer_that_ends_while_nothing_can_be_saved_is_saved_later(
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id
     server.step()
-    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    await tab.until_text(message, "One")
     with locked():
         await tab.until(is_behind)
         server.release()
@@ -97,7 +97,7 @@ async def test_a_late_viewer_reads_all_of_an_answer_whose_end_cannot_be_saved(
     await tab.browser.say(conversation, "Well?")
     message = (await last_reply(conversation)).message_id
     server.step()
-    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    await tab.until_text(message, "One")
     with locked():
         server.release()
         await tab.until(lambda page: page.text(message) == "One two three.")

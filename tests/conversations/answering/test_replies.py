@@ -12,7 +12,7 @@ from conversations.answering import replies
 from conversations.answering.reply import RunningReply
 from conversations.models import Conversation, State
 from tests.conversations.asking import begin_and_hang, claim_new_reply, last_reply, queue_turn
-from tests.conversations.verbs.test_continuing import broken_off
+from tests.conversations.cutting import broken_reply
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
 
@@ -89,7 +89,7 @@ async def test_a_reply_that_has_ended_leaves_memory_at_once(
         case State.FAILED:
             server.refuse(401, "authentication_error")
         case State.INTERRUPTED:
-            server.stream(*broken_off(server, "Half"))
+            server.stream(*broken_reply(server, "Half"))
     generation = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
     await replies.generate.func(generation.pk)
     assert (await last_reply(conversation)).state == ending

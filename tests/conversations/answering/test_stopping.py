@@ -146,7 +146,7 @@ async def test_a_reply_ends_when_its_conversation_is_deleted_for_good(
     await tab.browser.say(conversation, "Count")
     message = (await last_reply(conversation)).message_id
     server.step()
-    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    await tab.until_text(message, "One")
     [reply] = replies.local.running()
     await conversation.adelete()
     server.release()

@@ -198,7 +198,7 @@ async def test_two_conversations_do_not_wait_for_each_other(
     quick = await adas.open(other)
     message = (await last_reply(other)).message_id
     # The page may have been rendered at the moment of the end; the socket brings what it lacks then.
-    await quick.until(lambda page: page.has(message) and page.text(message) == "Quick.")
+    await quick.until_text(message, "Quick.")
     gate.open()
     message = (await last_reply(conversation)).message_id
     await slow.until_over(message)

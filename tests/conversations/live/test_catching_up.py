@@ -73,13 +73,13 @@ async def test_a_latecomer_sees_a_running_answer_from_its_beginning(
     await early.browser.say(conversation, "Count")
     message = (await last_reply(conversation)).message_id
     server.step(2)
-    await early.until(lambda page: page.has(message) and page.text(message) == "One two")
+    await early.until_text(message, "One two")
     late = await (await browser(ben)).open(conversation)
     # The page was rendered before the turn was posted, and its socket connects only now.
     assert not waiting.page.has(message)
     assert await waiting.connect()
     for tab in (late, waiting):
-        await tab.until(lambda page: page.has(message) and page.text(message) == "One two")
+        await tab.until_text(message, "One two")
     server.step()
     for tab in (late, waiting):
         await tab.until(lambda page: page.text(message) == "One two three")
@@ -99,7 +99,7 @@ async def test_a_viewer_who_reconnects_during_an_answer_misses_nothing(
     await tab.browser.say(conversation, "Count")
     message = (await last_reply(conversation)).message_id
     server.step()
-    await tab.until(lambda page: page.has(message) and page.text(message) == "One")
+    await tab.until_text(message, "One")
     other = await (await browser(ada)).open(conversation)
     await tab.close()
     server.step()

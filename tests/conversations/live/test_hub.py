@@ -12,7 +12,7 @@ def frames(*htmls: object) -> list[Frame]:
     return [Frame(str(html)) for html in htmls]
 
 
-def said(taken: list[Frame]) -> list[str]:
+def html_of(taken: list[Frame]) -> list[str]:
     return [frame.html for frame in taken]
 
 
@@ -21,7 +21,7 @@ async def test_all_viewers_of_a_topic_get_the_same_frames_in_the_same_order() ->
     viewers = [hub.join("tea"), hub.join("tea")]
     for frame in frames("a", "b", "c"):
         hub.publish("tea", frame)
-    assert [said(await viewer.take()) for viewer in viewers] == [["a", "b", "c"]] * 2
+    assert [html_of(await viewer.take()) for viewer in viewers] == [["a", "b", "c"]] * 2
 
 
 async def test_a_viewer_gets_no_frames_of_other_topics() -> None:
@@ -29,7 +29,7 @@ async def test_a_viewer_gets_no_frames_of_other_topics() -> None:
     tea, coffee = hub.join("tea"), hub.join("coffee")
     hub.publish("coffee", Frame("black"))
     hub.publish("tea", Frame("green"))
-    assert (said(await tea.take()), said(await coffee.take())) == (["green"], ["black"])
+    assert (html_of(await tea.take()), html_of(await coffee.take())) == (["green"], ["black"])
 
 
 async def test_a_viewer_may_listen_to_several_topics() -> None:
@@ -37,7 +37,7 @@ async def test_a_viewer_may_listen_to_several_topics() -> None:
     viewer = hub.join("tea", "coffee")
     hub.publish("coffee", Frame("black"))
     hub.publish("tea", Frame("green"))
-    assert said(await viewer.take()) == ["black", "green"]
+    assert html_of(await viewer.take()) == ["black", "green"]
 
 
 async def test_a_waiting_viewer_is_woken() -> None:
@@ -47,7 +47,7 @@ async def test_a_waiting_viewer_is_woken() -> None:
     await asyncio.sleep(0)
     assert not taking.done()
     hub.publish("tea", Frame("green"))
-    assert said(await taking) == ["green"]
+    assert html_of(await taking) == ["green"]
 
 
 async def test_a_viewer_that_stopped_waiting_misses_nothing() -> None:
@@ -59,7 +59,7 @@ async def test_a_viewer_that_stopped_waiting_misses_nothing() -> None:
     taking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await taking
-    assert said(await viewer.take()) == ["green"]
+    assert html_of(await viewer.take()) == ["green"]
 
 
 async def test_a_viewer_that_has_left_gets_nothing_and_the_others_continue() -> None:
@@ -67,7 +67,7 @@ async def test_a_viewer_that_has_left_gets_nothing_and_the_others_continue() -> 
     ada, ben = hub.join("tea"), hub.join("tea")
     hub.leave(ada)
     hub.publish("tea", Frame("green"))
-    assert said(await ben.take()) == ["green"]
+    assert html_of(await ben.take()) == ["green"]
     assert not ada._frames
 
 
@@ -87,7 +87,7 @@ async def test_a_slow_viewer_learns_that_it_fell_behind_and_keeps_the_latest() -
     assert not viewer.fell_behind
     viewer.offer(Frame("3"))
     assert viewer.fell_behind
-    assert said(await viewer.take()) == ["3"]
+    assert html_of(await viewer.take()) == ["3"]
 
 
 async def test_a_slow_viewer_holds_no_more_than_its_queue_and_nobody_up() -> None:
@@ -96,7 +96,7 @@ async def test_a_slow_viewer_holds_no_more_than_its_queue_and_nobody_up() -> Non
     heard: list[str] = []
     for frame in frames(*range(5000)):
         hub.publish("tea", frame)
-        heard += said(await quick.take())
+        heard += html_of(await quick.take())
         assert len(slow._frames) <= 256
     assert heard == [str(number) for number in range(5000)]
     assert slow.fell_behind and not quick.fell_behind

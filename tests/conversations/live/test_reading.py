@@ -216,14 +216,14 @@ async def test_two_turns_at_once_leave_one_row_in_the_list(
 ) -> None:
     tab = await (await browser(ada)).load(conversation)
 
-    async def told() -> list[str]:
+    async def publish_alternately() -> list[str]:
         listening = hub.join(person_topic(ada.pk))
         await sync_to_async(broadcasts.move_to_top)(SidebarRow(conversation, is_running=False))
         hub.leave(listening)
         return [frame.html for frame in await listening.take()]
 
     # The frames of two turns alternate, as two threads may publish them.
-    for first, second in zip(await told(), await told(), strict=True):
+    for first, second in zip(await publish_alternately(), await publish_alternately(), strict=True):
         tab.page.apply(first)
         tab.page.apply(second)
     assert len(tab.page.find(f"#conversations #conversation-{conversation.pk}")) == 1
@@ -239,7 +239,7 @@ def test_signing_in_again_leads_back_to_the_conversation(
     assert client.get(answer["location"]).status_code == 200
 
 
-def reads_and_ends(browser: Client, conversation: Conversation, relay: Relay, moment: int) -> tuple[Page, bool]:
+def end_during_rendering(browser: Client, conversation: Conversation, relay: Relay, moment: int) -> tuple[Page, bool]:
     """A page during whose rendering the answer ends just before this query, and whether there was such a query."""
     queries = itertools.count()
 
@@ -264,7 +264,7 @@ def test_an_answer_that_ends_while_the_page_is_rendered_is_complete_on_it_or_ann
         assert claimed is not None
         relay = Relay(claimed.generation, claimed.message)
         relay.carry([BlockOpened({"type": "text", "text": ""}), BlockGrew("Because.")])
-        page, was_there = reads_and_ends(browser, conversation, relay, moment)
+        page, was_there = end_during_rendering(browser, conversation, relay, moment)
         if not was_there:
             break
         message = relay.message.pk

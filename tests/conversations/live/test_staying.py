@@ -25,7 +25,7 @@ async def test_a_gap_on_a_page_open_for_long_costs_only_what_was_missed(
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
     for number in range(CATCH_UP_LIMIT // 2 + 1):
-        await tell(await said(conversation, ada, number, model))
+        await tell(await add_unannounced_exchange(conversation, ada, number, model))
     await tab.settle()
     assert len(tab.page.messages) > CATCH_UP_LIMIT
     before = len(tab.messages)
@@ -39,14 +39,14 @@ async def test_a_frame_that_arrives_early_hides_no_earlier_one(
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    first, second = [await said(conversation, ada, number, model) for number in range(2)]
+    first, second = [await add_unannounced_exchange(conversation, ada, number, model) for number in range(2)]
     await tell(second)
     await tab.settle()
     hub.publish(conversation_topic(conversation.pk), GAP)
     await tab.settle()
     assert texts(tab.page) == ["Q0", "A0", "Q1", "A1"]
     await tell(first)
-    await tell(await said(conversation, ada, 2, model))
+    await tell(await add_unannounced_exchange(conversation, ada, 2, model))
     before = len(tab.messages)
     await tab.settle()
     hub.publish(conversation_topic(conversation.pk), GAP)
@@ -59,16 +59,18 @@ async def test_frames_that_arrive_with_a_gap_do_not_count_as_seen(
 ) -> None:
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
-    await tell(await said(conversation, ada, 0, model))
-    unheard = await said(conversation, ada, 1, model)
+    await tell(await add_unannounced_exchange(conversation, ada, 0, model))
+    unannounced = await add_unannounced_exchange(conversation, ada, 1, model)
     # Nothing is read in between, so all frames are taken at once.
-    for frame in (Frame("never shown", revision=unheard.revision), Frame("", revision=unheard.revision), GAP):
+    for frame in (Frame("never shown", revision=unannounced.revision), Frame("", revision=unannounced.revision), GAP):
         hub.publish(conversation_topic(conversation.pk), frame)
     await tab.settle()
     assert len(tab.page.messages) == 4
 
 
-async def said(conversation: Conversation, person: User, number: int, model: ChatModel) -> Conversation:
+async def add_unannounced_exchange(
+    conversation: Conversation, person: User, number: int, model: ChatModel
+) -> Conversation:
     """A question and its answer, not announced yet. Returns the conversation at that revision."""
     await aadd_exchange(conversation, person, f"Q{number}", f"A{number}", model)
     return await Conversation.objects.aget(pk=conversation.pk)

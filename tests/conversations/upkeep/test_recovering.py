@@ -26,7 +26,7 @@ async def test_a_server_that_stops_waits_for_its_replies(
     await tab.browser.say(conversation, "Hurry")
     message = (await last_reply(conversation)).message_id
     server.step()
-    await tab.until(lambda page: page.has(message) and page.text(message) == "Nearly")
+    await tab.until_text(message, "Nearly")
     winding_down = asyncio.create_task(replies.local.close())
     await tab.browser.say(conversation, "One more?")
     server.release()

@@ -17,7 +17,7 @@ from conversations.verbs import turns
 from tests.conversations.asking import Opening
 from tests.conversations.attaching import attach, stored_files
 from tests.conversations.talking import aadd_exchange, add_exchange, load_page, place_of, texts
-from tests.conversations.verbs.test_branches import FOREST, fork, grow
+from tests.conversations.trees import FOREST, fork, grow
 from tests.viewers import Browser
 from upstreams.models import ChatModel
 

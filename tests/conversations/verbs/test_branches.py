@@ -1,6 +1,5 @@
 """The laws of branches: in any tree, a path is what walking back from its end finds."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -11,49 +10,17 @@ from accounts.models import User
 from conversations.models import Branch, Conversation, Message, Path
 from conversations.prompt.transcript import request_for
 from conversations.verbs import deleting, turns
-from conversations.verbs.writing import add_message, add_turn, fork_branch, owe_reply
+from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.talking import aadd_exchange, add_exchange, ask_and_wait, load_page, prompt_texts, texts
+from tests.conversations.trees import FOREST, fork, grow
 from tests.fakes import ModelServer
 from upstreams.models import ChatModel
-
-FOREST = range(12)
-
-
-def grow(conversation: Conversation, author: User, seed: int, model: ChatModel | None = None) -> random.Random:
-    """A random tree: turns at the end of any branch, edits and retries of any message."""
-    chance = random.Random(seed)
-    add_exchange(Path.through(conversation), author, "Q0", "A0", model)
-    for number in range(1, chance.randrange(3, 14)):
-        branch = chance.choice(list(conversation.branches.order_by("pk")))
-        if chance.random() < 0.4:
-            add_exchange(Path.through(conversation, branch.pk), author, f"Q{number}", f"A{number}", model)
-            continue
-        message = chance.choice(list(conversation.messages.order_by("pk").select_related("parent__branch")))
-        message.conversation = conversation
-        forked = fork_branch(message, model)
-        if message.role == "user":
-            said = add_message(forked, message.parent_id, author=author, text=f"Q{number}, edited")
-            owe_reply(forked, said.pk, model, None)
-        else:
-            owe_reply(forked, message.parent_id, model, None)
-        Message.objects.filter(branch=forked, role="assistant").update(blocks=[{"type": "text", "text": f"A{number}"}])
-    conversation.generations.update(state="complete")
-    return chance
-
-
-def fork(answer: Message, model: ChatModel | None) -> Branch:
-    """Retries an answer, without starting the reply. Returns its branch."""
-    answer.conversation = Conversation.objects.get(pk=answer.conversation_id)
-    branch = fork_branch(answer, model)
-    owe_reply(branch, answer.parent_id, model, None)
-    return branch
-
 
 afork = sync_to_async(fork)
 
 
-def walked(branch: Branch) -> list[int]:
+def path_by_parents(branch: Branch) -> list[int]:
     """The messages from the first to a branch's last one, by following their parents back."""
     at = branch.messages.order_by("pk").last()
     way = []
@@ -71,7 +38,7 @@ def test_a_path_is_what_walking_back_from_its_end_finds(ada: User, conversation:
     for branch in conversation.branches.all():
         path = Path.to(branch)
         on_path = [message.pk for message in path.messages]
-        assert on_path == walked(branch)
+        assert on_path == path_by_parents(branch)
         assert [pk for branch_pk, pk in everything if path.includes(branch_pk, pk)] == on_path
         assert path.tail() == on_path[-1]
         roles = [message.role for message in path.messages]

@@ -104,11 +104,11 @@ def test_settings_leave_alone_what_changes_while_they_are_saved(
 ) -> None:
     clean = SettingsForm.clean
 
-    def renamed_meanwhile(form: SettingsForm) -> dict[str, Any]:
+    def rename_meanwhile(form: SettingsForm) -> dict[str, Any]:
         Conversation.objects.get(pk=conversation.pk).rename("Renamed meanwhile")
         return clean(form)
 
-    monkeypatch.setattr(SettingsForm, "clean", renamed_meanwhile)
+    monkeypatch.setattr(SettingsForm, "clean", rename_meanwhile)
     address = f"/conversations/{conversation.pk}/settings/"
     assert browser_of(ben).post(address, {"system_prompt": "Be brief."}).status_code == 302
     revision = conversation.revision

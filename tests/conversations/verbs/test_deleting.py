@@ -5,7 +5,7 @@ from lxml import html
 
 from accounts.models import User
 from conversations.models import Conversation, Message
-from tests.conversations.asking import Opening, begin_and_hang, last_reply
+from tests.conversations.asking import Opening, ask_and_read, begin_and_hang, last_reply
 from tests.conversations.talking import (
     aadd_exchange,
     act,
@@ -197,9 +197,7 @@ async def test_a_deleted_running_answer_shows_nothing_more(
 ) -> None:
     begin_and_hang(server, "I could ", "go on")
     tab = await (await browser(ada)).open(conversation)
-    await tab.browser.say(conversation, "Well?")
-    message = (await last_reply(conversation)).message_id
-    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    message = await ask_and_read(tab, conversation, "Well?", "I could go on")
     await act(tab.browser, conversation, message, "delete")
     await tab.until(lambda page: not page.has(message))
     await tab.browser.post(f"/conversations/{conversation.pk}/stop/")

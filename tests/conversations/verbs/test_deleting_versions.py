@@ -24,7 +24,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def asked_again(tab: Viewer, conversation: Conversation, message: int, *, verb: str = "retries") -> Viewer:
+async def add_version(tab: Viewer, conversation: Conversation, message: int, *, verb: str = "retries") -> Viewer:
     """Another version of a message, in the tab of the person who asked for it."""
     there = await follow(tab.browser, await act(tab.browser, conversation, message, verb, text="Well, then?"))
     await until_it_says(there, (await last_reply(conversation)).message_id, "Yes.")
@@ -42,7 +42,7 @@ async def test_deleting_the_version_in_view_leads_to_another_one_with_an_undo(
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
-    there = await asked_again(tab, conversation, first)
+    there = await add_version(tab, conversation, first)
     second = there.page.messages[-1]
     answer = await act(there.browser, conversation, second, "delete")
     assert answer.headers["hx-redirect"].endswith(f"#m{first}")
@@ -64,7 +64,7 @@ async def test_other_readers_of_a_deleted_version_get_links_to_those_left(
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
-    on_second, on_third = [await asked_again(tab, conversation, first) for _ in range(2)]
+    on_second, on_third = [await add_version(tab, conversation, first) for _ in range(2)]
     second, third = on_second.page.messages[-1], on_third.page.messages[-1]
     bens = await (await browser(ben)).open(conversation)
     assert bens.page.messages[-1] == third
@@ -88,7 +88,7 @@ async def test_the_place_of_deleted_versions_disappears_with_the_last_and_return
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
-    there = await asked_again(tab, conversation, first)
+    there = await add_version(tab, conversation, first)
     second = there.page.messages[-1]
     for message in (second, first):
         answer = await act(tab.browser, conversation, message, "delete")
@@ -111,7 +111,7 @@ async def test_deleting_a_version_that_messages_follow_leads_nowhere_else(
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     await ask_and_wait(tab, conversation, "Sure?")
-    there = await asked_again(tab, conversation, first)
+    there = await add_version(tab, conversation, first)
     answer = await act(tab.browser, conversation, first, "delete")
     assert "hx-redirect" not in answer.headers and "Undo" in answer.text
     await tab.until(lambda page: page.state(first) == "deleted")
@@ -127,7 +127,7 @@ async def test_a_deleted_first_message_links_to_its_other_versions(
     tab = await (await browser(ada)).open(conversation)
     await ask_and_wait(tab, conversation, "Well?")
     question = tab.page.messages[0]
-    there = await asked_again(tab, conversation, question, verb="edits")
+    there = await add_version(tab, conversation, question, verb="edits")
     edited = there.page.messages[0]
     await act(tab.browser, conversation, edited, "delete")
     await there.until(lambda page: page.state(edited) == "deleted")
@@ -143,7 +143,7 @@ async def test_only_those_who_may_restore_a_message_are_offered_it(
     server.say("Yes.")
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
-    there = await asked_again(tab, conversation, first)
+    there = await add_version(tab, conversation, first)
     answer = await act(there.browser, conversation, there.page.messages[-1], "delete", htmx=False)
     offers = [
         bool((await load_page(await browser(person), answer.headers["location"])).page.find(".toast"))
@@ -162,7 +162,7 @@ async def test_a_version_that_is_being_written_stays_deleted_whatever_frames_are
     begin_and_hang(server, "I could ", "go on")
     there = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     second = (await last_reply(conversation)).message_id
-    await there.until(lambda page: page.has(second) and page.text(second) == "I could go on")
+    await there.until_text(second, "I could go on")
     await act(tab.browser, conversation, second, "delete")
     await there.until(lambda page: page.state(second) == "deleted")
     hub.publish(conversation_topic(conversation.pk), Frame("", must_catch_up=True))

@@ -25,12 +25,6 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-async def tab(browser: Opening, ada: User, conversation: Conversation) -> Viewer:
-    """Ada's tab, on a conversation without messages."""
-    return await (await browser(ada)).open(conversation)
-
-
 async def test_an_edit_is_answered_on_a_branch_of_its_own(
     tab: Viewer, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:

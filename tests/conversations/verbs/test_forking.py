@@ -5,7 +5,7 @@ import pytest
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Participant
 from conversations.models.message import text_block
-from tests.conversations.asking import Opening, begin_and_hang, last_reply
+from tests.conversations.asking import Opening, ask_and_read, begin_and_hang
 from tests.conversations.talking import (
     aadd_exchange,
     act,
@@ -14,6 +14,7 @@ from tests.conversations.talking import (
     follow,
     place_of,
     prompt_texts,
+    retry_and_read,
     texts,
     until_it_says,
 )
@@ -23,7 +24,7 @@ from upstreams.models import ChatModel
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def said(conversation: Conversation, person: User, *questions: str) -> list[int]:
+async def add_exchanges(conversation: Conversation, person: User, *questions: str) -> list[int]:
     for question in questions:
         await aadd_exchange(conversation, person, question, f"{question}!")
     return [message.pk async for message in conversation.messages.order_by("pk")]
@@ -36,7 +37,7 @@ async def copy_of(conversation: Conversation) -> Conversation:
 async def test_a_fork_copies_the_path_up_to_the_message(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    messages = await said(conversation, ada, "One", "Two", "Three")
+    messages = await add_exchanges(conversation, ada, "One", "Two", "Three")
     bens = await (await browser(ben)).open(conversation)
     copied = await follow(bens.browser, await act(bens.browser, conversation, messages[3], "forks"))
     assert texts(copied.page) == ["One", "One!", "Two", "Two!"]
@@ -49,7 +50,7 @@ async def test_a_fork_copies_the_path_up_to_the_message(
 async def test_a_fork_belongs_to_the_person_alone(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    messages = await said(conversation, ada, "One")
+    messages = await add_exchanges(conversation, ada, "One")
     bens = await browser(ben)
     await act(bens, conversation, messages[0], "forks")
     copied = await copy_of(conversation)
@@ -63,8 +64,8 @@ async def test_a_fork_belongs_to_the_person_alone(
 async def test_a_fork_keeps_authors_and_times(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    messages = await said(conversation, ada, "One")
-    messages = await said(conversation, ben, "Two")
+    messages = await add_exchanges(conversation, ada, "One")
+    messages = await add_exchanges(conversation, ben, "Two")
     await act(await browser(ben), conversation, messages[3], "forks")
     fields = ("role", "author", "blocks", "created_at")
     original = [row async for row in conversation.messages.values_list(*fields)]
@@ -127,8 +128,7 @@ async def test_a_fork_copies_the_branch_of_the_message(
         server.say(text)
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "One?")).message_id
-    new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
-    await until_it_says(new, (await last_reply(conversation)).message_id, "Second.")
+    new = await retry_and_read(tab, conversation, first, "Second.")
     last = (await ask_and_wait(new, conversation, "Two?")).message_id
     copied = await follow(new.browser, await act(new.browser, conversation, last, "forks"))
     assert texts(copied.page) == ["One?", "Second.", "Two?", "Third."]
@@ -138,7 +138,7 @@ async def test_a_fork_copies_the_branch_of_the_message(
 
 
 async def test_a_fork_leaves_out_deleted_messages(browser: Opening, ada: User, conversation: Conversation) -> None:
-    messages = await said(conversation, ada, "One", "Two")
+    messages = await add_exchanges(conversation, ada, "One", "Two")
     adas = await browser(ada)
     await act(adas, conversation, messages[1], "delete")
     copied = await follow(adas, await act(adas, conversation, messages[3], "forks"))
@@ -150,9 +150,7 @@ async def test_a_running_answer_is_copied_as_far_as_it_is_written(
 ) -> None:
     begin_and_hang(server, "I could ", "go on")
     tab = await (await browser(ada)).open(conversation)
-    await tab.browser.say(conversation, "Well?")
-    message = (await last_reply(conversation)).message_id
-    await tab.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    message = await ask_and_read(tab, conversation, "Well?", "I could go on")
     await Message.objects.filter(pk=message).aupdate(blocks=[text_block("I could go on")])
     copied = await follow(tab.browser, await act(tab.browser, conversation, message, "forks"))
     [_, copy] = copied.page.messages
@@ -167,7 +165,7 @@ async def test_a_running_answer_is_copied_as_far_as_it_is_written(
 async def test_a_fork_appears_at_the_top_of_the_persons_lists_at_once(
     browser: Opening, ada: User, ben: User, conversation: Conversation
 ) -> None:
-    messages = await said(conversation, ada, "One")
+    messages = await add_exchanges(conversation, ada, "One")
     tabs = {person.pk: await (await browser(person)).open(conversation) for person in (ada, ben)}
     await act(tabs[ben.pk].browser, conversation, messages[1], "forks")
     copied = await copy_of(conversation)
@@ -177,7 +175,7 @@ async def test_a_fork_appears_at_the_top_of_the_persons_lists_at_once(
 
 
 async def test_a_stranger_cannot_fork(browser: Opening, ada: User, mallory: User, conversation: Conversation) -> None:
-    messages = await said(conversation, ada, "One")
+    messages = await add_exchanges(conversation, ada, "One")
     assert (await act(await browser(mallory), conversation, messages[0], "forks")).status_code == 404
     assert await Conversation.objects.acount() == 1
 
@@ -185,7 +183,7 @@ async def test_a_stranger_cannot_fork(browser: Opening, ada: User, mallory: User
 async def test_without_scripts_forking_leads_to_the_copy(
     browser: Opening, ada: User, conversation: Conversation
 ) -> None:
-    messages = await said(conversation, ada, "One")
+    messages = await add_exchanges(conversation, ada, "One")
     answer = await act(await browser(ada), conversation, messages[0], "forks", htmx=False)
     copied = await copy_of(conversation)
     assert (answer.status_code, answer.headers["location"]) == (302, f"/conversations/{copied.pk}/")

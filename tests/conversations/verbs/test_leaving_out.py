@@ -117,12 +117,12 @@ async def test_the_line_applies_on_every_branch_that_has_it(
     await sync_to_async(trimming.trim_oldest_turns)(path, model, ada)
     replies = [message async for message in conversation.messages.filter(role=Role.ASSISTANT).order_by("pk")]
 
-    def remembered_after_retry(reply: Message) -> list[str]:
+    def context_after_retry(reply: Message) -> list[str]:
         again = turns.retry(Message.objects.for_reading().get(pk=reply.pk), ada, model).message
         return [said.text[:10] for said in Path.to(again.branch).remembered()]
 
-    assert (await sync_to_async(remembered_after_retry)(replies[-1]))[0] == "Question 5"
-    assert (await sync_to_async(remembered_after_retry)(replies[2]))[0] == "Question 0"
+    assert (await sync_to_async(context_after_retry)(replies[-1]))[0] == "Question 5"
+    assert (await sync_to_async(context_after_retry)(replies[2]))[0] == "Question 0"
 
 
 async def test_a_fork_starts_its_context_where_its_source_does(
@@ -130,14 +130,14 @@ async def test_a_fork_starts_its_context_where_its_source_does(
 ) -> None:
     await fill_context(conversation, ada, model)
 
-    def copied() -> list[str]:
+    def fork_marks() -> list[str]:
         trimming.trim_oldest_turns(Path.through(conversation), model, ada)
         last = conversation.messages.for_reading().last()
         assert last is not None
         copy = forking.fork(last, ada)
         return [message.text[:10] for message in copy.messages.filter(memory_begins=True)]
 
-    assert await sync_to_async(copied)() == ["Question 5"]
+    assert await sync_to_async(fork_marks)() == ["Question 5"]
 
 
 async def test_an_answer_before_the_line_is_continued_with_what_precedes_it(

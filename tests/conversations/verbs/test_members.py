@@ -150,7 +150,7 @@ async def test_a_removed_member_loses_access_in_the_middle_of_an_answer(
     message = (await last_reply(conversation)).message_id
     server.step()
     for tab in (adas, *bens):
-        await tab.until(lambda page: page.has(message) and page.text(message) == "Hello")
+        await tab.until_text(message, "Hello")
     assert (await remove(adas.browser, conversation, ben)).status_code == 200
     for tab in bens:
         assert await tab.until_closed() == SHUT_OUT
@@ -264,7 +264,7 @@ async def test_a_question_asked_before_leaving_is_answered_and_stays(
     adas, bens = await (await browser(ada)).open(conversation), await browser(ben)
     await bens.say(conversation, "Ben's question")
     message = (await last_reply(conversation)).message_id
-    await adas.until(lambda page: page.has(message) and page.text(message) == "I could go on")
+    await adas.until_text(message, "I could go on")
     await remove(bens, conversation, ben, htmx=False)
     await adas.browser.post(f"/conversations/{conversation.pk}/stop/")
     await adas.until_over(message)

@@ -21,7 +21,7 @@ def alert(source: str) -> str:
     return " ".join(html.fragment_fromstring(source, create_parent="div").text_content().split())
 
 
-def typed(source: str) -> str:
+def composer_text(source: str) -> str:
     """The text in the composer of a page."""
     [box] = html.document_fromstring(source).cssselect("#message")
     text: str = box.text or ""
@@ -69,7 +69,7 @@ async def test_without_scripts_a_refused_text_stays_in_the_composer(
     page = await (await browser(ada)).post(address, htmx=False, text=text, chat_model="999")
     assert page.status_code == 422
     assert "This model is no longer available. Choose another one." in page.text
-    assert typed(page.text) == text
+    assert composer_text(page.text) == text
 
 
 @pytest.mark.parametrize("named", ["999", "not a number", "-1"])
@@ -234,10 +234,10 @@ async def test_unsent_text_appears_in_another_tab(
     adas, bens, address = await browser(ada), await browser(ben), f"/conversations/{conversation.pk}/"
     text = "Half a thought\nand </textarea><b>"
     assert (await adas.post(f"{address}unsent/", text=text)).status_code == 204
-    assert typed((await adas.get(address)).text) == text
-    assert typed((await bens.get(address)).text) == ""
+    assert composer_text((await adas.get(address)).text) == text
+    assert composer_text((await bens.get(address)).text) == ""
     await adas.say(conversation, "Half a thought, finished")
-    assert typed((await adas.get(address)).text) == ""
+    assert composer_text((await adas.get(address)).text) == ""
 
 
 @pytest.mark.parametrize("key", ["z" * 36, "not a key", "0" * 36])

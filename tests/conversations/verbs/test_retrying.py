@@ -16,6 +16,7 @@ from tests.conversations.talking import (
     load_page,
     place_of,
     prompt_texts,
+    retry_and_read,
     texts,
     until_it_says,
     version_links,
@@ -51,8 +52,7 @@ async def test_links_lead_back_and_forth_between_versions(
     tab = await (await browser(ada)).open(conversation)
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     for text in ("Second.", "Third."):
-        tab = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
-        await until_it_says(tab, (await last_reply(conversation)).message_id, text)
+        tab = await retry_and_read(tab, conversation, first, text)
     seen = []
     for _ in range(3):
         version = tab.page.messages[-1]
@@ -152,8 +152,7 @@ async def test_an_earlier_answer_is_retried_without_what_followed(
         server.say(text)
     tab = await (await browser(ada)).open(conversation)
     first, *_ = [(await ask_and_wait(tab, conversation, text)).message_id for text in ("One?", "Two?", "Three?")]
-    new = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
-    await until_it_says(new, (await last_reply(conversation)).message_id, "Other first.")
+    new = await retry_and_read(tab, conversation, first, "Other first.")
     assert (texts(new.page), prompt_texts(server)) == (["One?", "Other first."], ["One?"])
     # Both branches continue independently.
     await ask_and_wait(new, conversation, "And on?")
@@ -175,7 +174,7 @@ async def test_an_answer_is_retried_while_another_version_grows(
     growing = await follow(adas, await act(adas, conversation, first, "retries"))
     second = (await last_reply(conversation)).message_id
     server.step(2)
-    await growing.until(lambda page: page.has(second) and page.text(second) == "One two")
+    await growing.until_text(second, "One two")
     await act(old.browser, conversation, first, "retries")
     await old.until(lambda page: place_of(page, first) == "1/3")
     server.step()
@@ -196,7 +195,7 @@ async def test_branches_are_answered_one_after_the_other(
     first = (await ask_and_wait(tab, conversation, "Well?")).message_id
     second = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     growing = (await last_reply(conversation)).message_id
-    await second.until(lambda page: page.has(growing) and page.text(growing) == "On and on")
+    await second.until_text(growing, "On and on")
     third = await follow(tab.browser, await act(tab.browser, conversation, first, "retries"))
     waiting = (await last_reply(conversation)).message_id
     await third.until(lambda page: page.has(waiting))
