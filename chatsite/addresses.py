@@ -1,4 +1,4 @@
-"""Where the site is, for people to open."""
+"""The site's public URL."""
 
 from django.conf import settings
 
@@ -6,7 +6,7 @@ EVERYWHERE = ("", "0.0.0.0", "::", "[::]")  # noqa: S104
 
 
 def site_address() -> str:
-    """The address to print: the name the site is known by behind TLS, else where this process listens."""
+    """Returns the URL to print: behind TLS the site's known name, otherwise the host and port of this process."""
     if settings.HTTPS and (name := _known_name()):
         return f"https://{name}/"
     host = settings.HOST
@@ -18,5 +18,5 @@ def site_address() -> str:
 
 
 def _known_name() -> str | None:
-    """The first of ALLOWED_HOSTS that is a name rather than a pattern."""
+    """Returns the first of ALLOWED_HOSTS that is a name rather than a pattern."""
     return next((host for host in settings.ALLOWED_HOSTS if host.strip("*.") == host), None)

@@ -1,4 +1,4 @@
-"""Request bodies: limited in size, and under Daphne read in pieces from the file that holds them."""
+"""Limits the size of request bodies. Under Daphne, also reads them in pieces from the file that holds them."""
 
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +19,7 @@ _IS_CUT: Final = "chatsite.is_cut"
 
 
 def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
-    """Keeps Twisted from parsing forms, which it does on the event loop and in memory, files included, for no one.
+    """Keeps Twisted from parsing forms on the event loop and in memory, although nothing uses the result.
 
     `request` is the class of requests that the factory makes.
     """
@@ -41,7 +41,7 @@ def set_body_aside(request: Any, scope: dict[str, Any]) -> None:
 
 
 def serve_bodies_in_pieces(application: Application) -> Application:
-    """Wraps the application so that it gets the body set aside in pieces, as it asks for them."""
+    """Wraps the application so that it receives the body that was set aside in pieces, one at a time."""
 
     async def with_body(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         body = scope.pop(_BODY, None)
@@ -51,7 +51,7 @@ def serve_bodies_in_pieces(application: Application) -> Application:
 
 
 def limit_size(application: Any, most: Callable[[], int]) -> Application:
-    """Wraps the application so that a body of more bytes gets a 413 answer that names the limit."""
+    """Wraps the application so that a body with more than `most()` bytes is refused with a 413 that names the limit."""
 
     async def guarded(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         if scope.pop(_IS_CUT, False) or declared_size(scope) > most():
@@ -83,7 +83,7 @@ def declared_size(scope: MutableMapping[str, Any]) -> int:
 
 
 async def refuse(send: Any, most: int) -> None:
-    words = f"What was sent is too large: at most {figures.size(most)} can be sent at once. Send it in parts.".encode()
+    words = f"The request is too large (limit {figures.size(most)}).".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": words})
@@ -104,6 +104,6 @@ class Body:
         if is_last:
             self._file.close()
             self._file = None
-            # Daphne's message that the body is complete, which has no body.
+            # Discards Daphne's own message about the end of the body: it is empty.
             await self._receive()
         return {"type": "http.request", "body": piece, "more_body": not is_last}

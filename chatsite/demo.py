@@ -9,7 +9,7 @@ PREFIX: Final = "/demo-upstream/"
 
 
 def or_demo_upstream(pages: Any) -> Any:
-    """An ASGI application: what stands under PREFIX goes to the demo, everything else to `pages`."""
+    """Returns an ASGI application that sends paths under PREFIX to the demo and all others to `pages`."""
     demo = DemoUpstream(demo_key())
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

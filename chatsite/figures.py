@@ -15,7 +15,7 @@ def duration(seconds: float) -> str:
 
 
 def thought(seconds: float | None) -> str:
-    """What stands over thinking that is over."""
+    """The heading of finished thinking."""
     return f"Thought for {duration(seconds)}" if seconds else "Thought"
 
 
@@ -24,7 +24,7 @@ def tokens(count: int) -> str:
 
 
 def thousands(count: int) -> str:
-    """Tokens where there is little room: 850, 24k, 1.2M."""
+    """A compact token count: 850, 24k, 1.2M."""
     if count < 1000:
         return str(count)
     if count < 999_500:
@@ -34,11 +34,11 @@ def thousands(count: int) -> str:
 
 SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩", "CNY": "CN¥", "ILS": "₪"}
 WITHOUT_PARTS: Final = ("JPY", "KRW", "CLP", "ISK", "VND")
-"""Currencies of which nobody writes hundredths."""
+"""Currencies written without decimals."""
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """With as many digits as say something: $12.34, $0.05, $0.0012, CHF 12.34; `currency` is an ISO 4217 code."""
+    """With as many digits as matter: $12.34, $0.05, $0.0012, CHF 12.34. `currency` is an ISO 4217 code."""
     symbol = SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
     if amount and abs(amount) < Decimal("0.01"):
         return f"under {symbol}0.0001" if abs(amount) < Decimal("0.0001") else f"{symbol}{amount:.4f}"

@@ -1,4 +1,4 @@
-"""Gives memory back to the operating system once a busy time is over."""
+"""Returns memory to the operating system after busy times."""
 
 import asyncio
 import ctypes
@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 INTERVAL: Final = 10.0
-"""Seconds between two looks at the load."""
+"""Seconds between two checks of the load."""
 BUSY: Final = 0.1
 """Share of a core above which the process is too busy to stop for a collection, which takes about 100 ms."""
 WORTH_IT: Final = 1.0
@@ -15,7 +15,7 @@ WORTH_IT: Final = 1.0
 
 
 async def trim_when_idle(interval: float = INTERVAL) -> None:
-    """Runs for as long as the server does. Collects garbage when the process has worked and is idle again."""
+    """Runs as long as the server. Collects garbage when the process has worked and is idle again."""
     trimmed = looked = time.process_time()
     while True:
         await asyncio.sleep(interval)
@@ -26,7 +26,7 @@ async def trim_when_idle(interval: float = INTERVAL) -> None:
 
 
 def trim() -> None:
-    """Frees unreachable objects, and then the pages that the C library keeps for later."""
+    """Frees unreachable objects, and then the memory pages that the C library holds in reserve."""
     gc.collect()
     if malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         malloc_trim(0)

@@ -1,9 +1,9 @@
-"""Numbers that stand in addresses, which anybody can write."""
+"""Parses numbers from URLs, which are untrusted."""
 
 LONGEST_KEY = 18
-"""Digits that every key of the database can have."""
+"""The most digits that always fit a 64-bit key."""
 
 
 def whole_number(text: str) -> int | None:
-    """None for anything that is not a whole number, or too long to be anything's key."""
+    """Returns None for text that is not a whole number or is too long for a key."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_KEY else None

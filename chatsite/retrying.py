@@ -1,4 +1,4 @@
-"""Writes that must not be lost while the database is busy, locked or gone."""
+"""Retries writes that must not be lost while the database is busy, locked or unreachable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,16 +8,16 @@ from django.db import DatabaseError, IntegrityError
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
-"""Seconds between two attempts; each pause is twice the one before."""
+"""Seconds between two attempts. Each pause is twice as long as the previous one."""
 
 
 async def retry_until_saved[R](
     write: Callable[[], Awaitable[R]], *, on_failure: Callable[[], None], attempts: int | None = None
 ) -> R:
-    """Awaits `write` until the database takes it. Calls `on_failure` in the handler of each error before a pause.
+    """Repeats `write` until it succeeds. Before each pause, calls `on_failure` while the error is being handled.
 
-    Raises the error of the last of `attempts`, when they are limited. Raises IntegrityError and ObjectNotUpdated at
-    once: the row that was to be written is gone, and another attempt does not bring it back.
+    With `attempts`, raises the error of the last one. Raises IntegrityError and ObjectNotUpdated at once: the row is
+    gone, and another attempt would not bring it back.
     """
     pause = FIRST_PAUSE
     while True:

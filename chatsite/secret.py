@@ -1,17 +1,17 @@
-"""A secret that an installation makes for itself, once, and keeps in a file that its owner alone can read."""
+"""Generates the site's secret once, in a file that only its owner can read."""
 
 import os
 from pathlib import Path
 from secrets import token_urlsafe
 
 
-def secret_key_in(path: Path) -> str:
-    """Returns the secret in `path`, writing a new one (mode 0600) when there is none."""
+def read_or_create_secret(path: Path) -> str:
+    """Returns the secret in `path`. If the file is missing, creates it with a new secret (mode 0600)."""
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
-    # Written aside and linked into place: two processes that start together end with one and the same secret.
+    # Written to a draft and then linked, so that two processes that start together use the same secret.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(token_urlsafe(50))

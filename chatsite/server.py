@@ -1,4 +1,4 @@
-"""Daphne in this process. It reports why it cannot listen, writes directly to sockets, waits for slow readers, and lets
+"""Runs Daphne in this process. Reports why it cannot listen, writes directly to sockets, waits for slow readers, and lets
 running work finish before it stops."""
 
 import asyncio
@@ -19,15 +19,15 @@ from chatsite import bodies, shutdown
 MOST_UNSENT: Final = 256 * 1024
 """Bytes that may wait for a slow reader. With more, the sender waits too."""
 PROOF: Final = 1_000_000
-"""Bytes over the limit that are kept of a body, so that its reader sees that it is too large."""
-LOOK_AGAIN: Final = 0.05
-"""Seconds between two checks whether a slow reader has caught up."""
+"""Bytes of a body that are kept beyond the limit, which show its reader that it is too large."""
+RECHECK_AFTER: Final = 0.05
+"""Seconds between two checks of whether a slow reader has caught up."""
 
 
 class Request(WebRequest):  # type: ignore[misc]
-    """The pieces of a stream go straight to the socket: Twisted's way there asks the system three times for each.
+    """Writes the pieces of a stream directly to the socket, because Twisted makes three system calls for each.
 
-    Of a body that is too large, only enough is kept to show that it is.
+    Keeps just enough of a body that is too large to show that it is.
     """
 
     received = 0
@@ -55,7 +55,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
 
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]
-    """Texts go straight to the socket: Autobahn's way there, made for every kind of frame, is three times as long."""
+    """Writes text frames directly to the socket, because Autobahn's general path takes three times as long."""
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self.state != self.STATE_OPEN or not isinstance(content, str):
@@ -96,12 +96,12 @@ class Server(server.Server):  # type: ignore[misc]
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Makes the sender wait for a slow reader; Daphne would buffer without limit."""
-        # Daphne checks every message for longer than it takes to write one.
+        # Daphne's checks of a message take longer than writing it.
         if not (isinstance(protocol, Request) and protocol.write_piece(message)):
             await super().handle_reply(protocol, message)
         # Twisted does not notify a task when a buffer empties.
         while protocol.is_behind:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(RECHECK_AFTER)
 
     def listen_error(self, failure: Any) -> None:
         self.fault = getattr(failure.value, "socketError", None) or OSError(failure.getErrorMessage())
@@ -129,7 +129,7 @@ def write_now(transport: Any, data: bytes) -> None:
     """Writes as much as the socket accepts now. The rest follows later, and all of it if older data still waits."""
     sent = 0
     if not unsent(transport):
-        # After an error Twisted tries the same data, and handles what is wrong.
+        # After an error, Twisted tries to write the same data and handles the error.
         with suppress(OSError):
             sent = transport.socket.send(data)
     if sent < len(data):

@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from chatsite.secret import secret_key_in
+from chatsite.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -17,7 +17,7 @@ env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
 
-# Everything the installation writes lives here: database, uploads, secrets, collected static files.
+# The installation writes only here: database, uploads, secrets, collected static files.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
@@ -29,14 +29,14 @@ HTTPS = env.bool("HTTPS", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# A reverse proxy that ends TLS says so in X-Forwarded-Proto, which it must also remove from what clients send. Of
-# X-Forwarded-For only its own entry, the last, is believed: whoever connects can write the others.
+# A reverse proxy that ends TLS sets X-Forwarded-Proto, and must remove it from requests of clients. We trust only the
+# last entry of X-Forwarded-For, which the proxy adds: any client can write the others.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# So many seconds running replies may still take when the server is told to stop.
+# Seconds that running replies get to finish on shutdown.
 SHUTDOWN_GRACE = env.float("SHUTDOWN_GRACE", default=10)
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
@@ -49,7 +49,7 @@ SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=60 * 60 * 24 * 30)
 CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-# Browsers ignore this one without TLS, and complain about it on every page.
+# Without TLS, browsers ignore this header and log a warning about it on every page.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if HTTPS else None
 
 SECURE_CSP = {
@@ -67,9 +67,9 @@ SECURE_CSP = {
 
 # ---------------------------------------------------------------- secrets
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key_in(DATA_DIR / "secret_key")
-# Seals upstream keys in the database. Of its own, so that SECRET_KEY can be changed without losing them.
-SEALING_KEY = env.str("SEALING_KEY", default="") or secret_key_in(DATA_DIR / "sealing_key")
+SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create_secret(DATA_DIR / "secret_key")
+# Seals upstream keys in the database. Separate from SECRET_KEY, so rotating that does not lose them.
+SEALING_KEY = env.str("SEALING_KEY", default="") or read_or_create_secret(DATA_DIR / "sealing_key")
 
 # ---------------------------------------------------------------- the application
 
@@ -149,7 +149,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 else:
-    # Counts failed sign-ins; with Django's 300 entries, whoever tries many usernames would push the counts out.
+    # Holds the counts of failed sign-ins. With Django's 300 entries, attempts with many usernames would evict them.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
     }
@@ -173,12 +173,12 @@ MEDIA_URL = "/media-is-served-by-no-address/"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
-# What was deleted can be put back for so long; then it is deleted for good.
+# Days in which deleted conversations and messages can be restored.
 DELETED_DAYS = env.float("DELETED_DAYS", default=30)
 
 # ---------------------------------------------------------------- attachments
 
-# Whatever its size, a file goes to disk as it comes: twenty people at once cost no more memory than one.
+# Files of any size go to disk as they arrive, so twenty uploads at once take no more memory than one.
 FILE_UPLOAD_HANDLERS = [
     "conversations.upload_handlers.UploadGuard",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
@@ -189,7 +189,7 @@ ATTACHMENT_PIXELS = int(env.float("ATTACHMENT_PIXELS", default=50) * 1_000_000)
 ATTACHMENT_PAGES = env.int("ATTACHMENT_PAGES", default=100)
 ATTACHMENTS_PER_MESSAGE = env.int("ATTACHMENTS_PER_MESSAGE", default=10)
 ATTACHMENTS_PER_PERSON = int(env.float("ATTACHMENTS_PER_PERSON", default=2000) * 1_000_000)
-# A megabyte a file for what is around it, and one for the text.
+# Allows a megabyte per file for its part headers, and one for the text.
 _ALL_FILES = ATTACHMENTS_PER_MESSAGE * (ATTACHMENT_SIZE + 1_000_000) + 1_000_000
 REQUEST_SIZE = int(env.float("REQUEST_SIZE", default=_ALL_FILES / 1_000_000) * 1_000_000)
 ATTACHMENT_DRAFT_DAYS = env.int("ATTACHMENT_DRAFT_DAYS", default=7)
@@ -220,7 +220,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"login": "accounts.forms.SignInForm", "change_password": "accounts.forms.PasswordChangeForm"}
-# Failed attempts: by address, and by the username tried, whoever tries it. A whole office may share an address.
+# Failed attempts count per address and per username, from any address. A whole office may share an address.
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key", "change_password": "5/m/user"}
 SUPERUSER_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", default="")
 SUPERUSER_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
@@ -237,20 +237,20 @@ DEMO_UPSTREAM_URL = f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::', '') else 
 
 # ---------------------------------------------------------------- the interface for programs
 
-# The largest request that is taken, in megabytes; images travel in it.
+# The largest request, in megabytes. Requests include images.
 GATEWAY_BODY_SIZE = int(env.float("GATEWAY_BODY_SIZE", default=32) * 1_000_000)
 
 # ---------------------------------------------------------------- tools
 
-# So many seconds one call of a tool may take, where its server's settings say nothing else.
+# Time limit of a tool call, in seconds, unless its server or tool has its own.
 TOOL_CALL_TIMEOUT = env.float("TOOL_CALL_TIMEOUT", default=60)
 
-# How often in one answer a model may be given the results of tools, before it has to answer with what it knows.
+# Most tool rounds per answer. After the last one, the model must answer with what it knows.
 TOOL_ROUNDS = env.int("TOOL_ROUNDS", default=25)
 
 # ---------------------------------------------------------------- money
 
-# What prices, costs and budgets are in: an ISO 4217 code.
+# The currency of prices, costs and budgets: an ISO 4217 code.
 CURRENCY = env.str("CURRENCY", default="USD").strip().upper()
 if not re.fullmatch("[A-Z]{3}", CURRENCY):
     raise ImproperlyConfigured("CURRENCY must be an ISO 4217 code of three letters, such as USD or EUR")
@@ -270,9 +270,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        # What was refused is the answer's business; what failed is the operator's.
+        # Log server errors only. Refusals are in the response.
         "django.request": {"level": "ERROR"},
-        # The failures of tool servers leave by name; the SDK would log what was said along with them.
+        # Our errors name tool-server failures. The SDK's log would include content.
         "mcp": {"level": "CRITICAL"},
         "client": {"level": "CRITICAL"},
     },

@@ -1,9 +1,9 @@
-"""Static files under names that change with their content, so that browsers may keep them for ever."""
+"""Gives static files names that change with their content, so that browsers can cache them forever."""
 
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Addresses inside JavaScript modules are rewritten too."""
+    """Also rewrites the URLs of imports in JavaScript modules."""
 
     support_js_module_import_aggregation = True

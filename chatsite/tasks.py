@@ -18,10 +18,9 @@ _running: set[asyncio.Task[Any]] = set()
 
 
 class EventLoopBackend(BaseTaskBackend):
-    """Runs coroutine tasks on the running event loop; nothing waits for them.
+    """Runs coroutine tasks on the running event loop. Nothing waits for them.
 
-    A task dies with its process. The caller keeps in the database what has to be
-    resumed after a start.
+    A task ends with its process, so callers keep in the database what has to be resumed after a start.
     """
 
     supports_async_task = True

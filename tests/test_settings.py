@@ -11,7 +11,7 @@ from stat import S_IMODE
 
 import pytest
 
-from chatsite.secret import secret_key_in
+from chatsite.secret import read_or_create_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = {
@@ -66,7 +66,7 @@ def test_each_secret_is_different(installation):
 
 def test_simultaneous_first_starts_share_one_secret(tmp_path):
     with get_context("spawn").Pool(3) as pool:
-        assert len(set(pool.map(secret_key_in, [tmp_path / "secret_key"] * 8))) == 1
+        assert len(set(pool.map(read_or_create_secret, [tmp_path / "secret_key"] * 8))) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
 
 

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole site in one process, made ready and then served."""
+"""`manage.py serve`: prepares the whole site and serves it in one process."""
 
 import asyncio
 import errno
@@ -30,24 +30,24 @@ from upstreams.client import close_http
 
 class Command(BaseCommand):
     help = "Prepares the site (database, first administrator, providers, tools) and serves it at HOST:PORT."
-    # They read the database before it is known to be there; `make lint` runs them.
+    # System checks query the database, which may not be reachable yet. `make lint` runs them.
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.collect_static_files()
-        # Daphne calls `prepare` once it holds the port, before it answers: a second start by mistake changes nothing.
+        # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
         server = Server(ready_callable=self.prepare)
         server.run()
         if server.fault:
-            raise CommandError(self.why_not(server.fault))
+            raise CommandError(self.describe_fault(server.fault))
 
     def prepare(self) -> None:
-        self.reach_database()
+        self.connect_to_database()
         self.migrate()
         self.create_administrator()
         sync_providers()
         sync_builtin_tools()
-        self.take_up_work()
+        self.resume_work()
         connection.close()
         self.announce()
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         if not settings.DEBUG and (not manifest.exists() or manifest.stat().st_mtime < newest_static_file()):
             call_command("collectstatic", interactive=False, clear=True, verbosity=0)
 
-    def reach_database(self) -> None:
+    def connect_to_database(self) -> None:
         try:
             connection.ensure_connection()
         except OperationalError as error:
@@ -75,12 +75,12 @@ class Command(BaseCommand):
         except set_up.NoPassword as refusal:
             self.stderr.write(str(refusal))
 
-    def take_up_work(self) -> None:
-        """What a crash or a stop left behind: begun as soon as the loop runs."""
+    def resume_work(self) -> None:
+        """Resumes what a crash or stop left unfinished."""
         waiting = recovery.recover()
         entries.recover()
         shutdown.on_stop(wind_down)
-        reactor.callWhenRunning(lambda: asyncio.ensure_future(begin(waiting)))
+        reactor.callWhenRunning(lambda: asyncio.ensure_future(start_work(waiting)))
         reactor.callWhenRunning(lambda: asyncio.ensure_future(trim_when_idle()))
 
     def announce(self) -> None:
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Set up the first administrator at {set_up.make_link(site_address())}")
         self.stdout.flush()
 
-    def why_not(self, fault: OSError) -> str:
+    def describe_fault(self, fault: OSError) -> str:
         where = f"{settings.HOST}:{settings.PORT}"
         if fault.errno == errno.EADDRINUSE:
             return f"Port {settings.PORT} is in use. Stop the program at {where}, or set PORT to a free port."
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
 
 def newest_static_file() -> float:
-    """When the latest change to any source of static files was, in seconds since the epoch."""
+    """Returns when a source of static files last changed, in seconds since the epoch."""
     sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
     return max(os.stat(source).st_mtime for source in sources)
 
@@ -107,7 +107,7 @@ async def wind_down() -> None:
     await close_http()
 
 
-async def begin(generations: list[int]) -> None:
+async def start_work(generations: list[int]) -> None:
     await refresh_unlisted.aenqueue()
     for pk in generations:
         await replies.generate.aenqueue(pk)
