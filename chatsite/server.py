@@ -1,5 +1,8 @@
-"""Runs Daphne in this process. Reports why it cannot listen, writes directly to sockets, waits for slow readers, and lets
-running work finish before it stops."""
+"""Runs Daphne in this process.
+
+Reports why it cannot listen, writes directly to sockets, waits for slow readers, and lets running work finish before
+it stops.
+"""
 
 import asyncio
 import struct

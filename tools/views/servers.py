@@ -67,7 +67,7 @@ def _form_page(request: AuthenticatedRequest, form: ToolServerForm, stored: Tool
 
 @administrators_only
 @require_POST
-def enabling(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
+def set_enabled(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
     server = get_object_or_404(ToolServer, pk=server_pk)
     server.is_enabled = request.POST.get("enabled") == "on"
     server.save(update_fields=["is_enabled"])

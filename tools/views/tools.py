@@ -30,7 +30,7 @@ def edit(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
 
 @administrators_only
 @require_POST
-def allowing(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
+def set_allowed(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
     tool = get_object_or_404(Tool.objects.select_related("server"), pk=tool_pk)
     tool.allow(request.POST.get("allowed") == "on")
     return _row(request, tool)
@@ -38,7 +38,7 @@ def allowing(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
 
 @administrators_only
 @require_POST
-def asking(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
+def set_ask_first(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
     tool = get_object_or_404(Tool.objects.select_related("server"), pk=tool_pk)
     tool.ask_first = request.POST.get("ask") == "on"
     tool.save(update_fields=["ask_first"])

@@ -47,7 +47,7 @@ def _form_page(request: AuthenticatedRequest, form: ChatModelForm, what: Provide
 
 @administrators_only
 @require_POST
-def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def set_enabled(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ChatModel.objects.select_related("provider"), pk=pk)
     model.set_offered(request.POST.get("enabled") == "on")
     if not request.htmx:
@@ -58,7 +58,7 @@ def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @administrators_only
 @require_POST
-def enabling_all(request: AuthenticatedRequest, provider_pk: int) -> HttpResponse:
+def set_all_enabled(request: AuthenticatedRequest, provider_pk: int) -> HttpResponse:
     """Offers all models in the table, or none of them. With a filter, other models stay as they are."""
     provider = get_object_or_404(Provider, pk=provider_pk)
     shown = table_context(request, provider)["chat_models"]
@@ -71,7 +71,7 @@ def enabling_all(request: AuthenticatedRequest, provider_pk: int) -> HttpRespons
 
 @administrators_only
 @require_POST
-def default(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def make_default(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ChatModel.objects.select_related("provider"), pk=pk)
     model.make_default()
     return _table(request, model.provider)

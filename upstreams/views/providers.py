@@ -74,7 +74,7 @@ def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @administrators_only
 @require_POST
-def enabling(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def set_enabled(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     provider = get_object_or_404(Provider, pk=pk)
     if not can_be_enabled(provider):
         raise PermissionDenied("The environment no longer defines this provider.")

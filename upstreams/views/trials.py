@@ -43,7 +43,7 @@ _HINTS: Final = {
 @administrators_only
 @sensitive_post_parameters("key")
 @require_POST
-async def trial_of_form(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
+async def test_form(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
     """Tests the values in the form without saving them."""
     stored = await aget_object_or_404(Provider.objects.exclude(source=ProviderSource.DEMO), pk=pk) if pk else None
     form = TrialForm(request.POST, instance=stored)
@@ -61,7 +61,7 @@ async def trial_of_form(request: AuthenticatedRequest, pk: int | None = None) ->
 
 @administrators_only
 @require_POST
-async def trial(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+async def test_provider(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Tests a provider with its stored settings."""
     provider = await aget_object_or_404(Provider, pk=pk)
     try:
@@ -78,7 +78,7 @@ async def trial(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @administrators_only
 @require_POST
-async def listing(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+async def refresh_models(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Lists the server's models, stores them and shows the result."""
     provider = await aget_object_or_404(Provider, pk=pk)
     await refresh(provider)
