@@ -59,7 +59,7 @@ class ModelServer:
 
             with ModelServer("openai") as server:
                 server.say("Hel", "lo")
-                ... stream_reply(server.endpoint(), …)
+                ... stream_reply(server.build_endpoint(), …)
                 assert server.requests[-1].json["model"] == …
 
     After `hold()`, every piece of text waits for a `step()` until `release()`.
@@ -107,7 +107,7 @@ class ModelServer:
         host, port = self._socket.getsockname()
         return f"http://{host}:{port}" + ("/v1" if self.protocol is ProtocolName.OPENAI else "")
 
-    def endpoint(self, **changes: Any) -> Endpoint:
+    def build_endpoint(self, **changes: Any) -> Endpoint:
         settings = {"name": "Testing", "protocol": self.protocol, "base_url": self.url, "key": "key-of-the-test"}
         return Endpoint(**{**settings, **changes})
 

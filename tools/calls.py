@@ -32,7 +32,7 @@ async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResu
             return _error("This tool no longer exists.", "gone")
         return await _run_builtin(builtin_tool, tool.timeout, context, arguments)
     try:
-        endpoint = await sync_to_async(tool.server.endpoint)()
+        endpoint = await sync_to_async(tool.server.build_endpoint)()
         return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
     except ToolServerError as failure:
         return _error(f"{failure.summary} {failure.detail}".strip(), failure.kind)

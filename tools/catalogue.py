@@ -59,7 +59,7 @@ async def check_server(server: ToolServer) -> None:
     """Asks the server for its tools, and stores them or the failure. Updates `server` itself too."""
     listing: ToolListing | None = None
     try:
-        listing = await client.list_tools(server.endpoint())
+        listing = await client.list_tools(server.build_endpoint())
     except ToolServerError as failure:
         server.check_error = describe_for_administrators(failure)
     else:

@@ -76,7 +76,7 @@ class ToolServer(models.Model):
     def are_headers_readable(self) -> bool:
         """False if another SEALING_KEY sealed them, so that an administrator has to enter them again."""
         try:
-            self.endpoint()
+            self.build_endpoint()
         except HeadersUnreadable:
             return False
         return True
@@ -95,7 +95,7 @@ class ToolServer(models.Model):
         """Clears the result of the last check, because it is about other settings. Does not save."""
         self.checked_at, self.check_error, self.check_note, self.protocol_version, self.about = None, "", "", "", ""
 
-    def endpoint(self) -> ToolEndpoint:
+    def build_endpoint(self) -> ToolEndpoint:
         """Raises HeadersUnreadable if another SEALING_KEY sealed the headers."""
         try:
             headers = {name: unseal(sealed) for name, sealed in self.sealed_headers.items()}

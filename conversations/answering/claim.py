@@ -51,7 +51,7 @@ def claim(generation_pk: int) -> Claimed | None:
     if chat_model is None:
         return Unanswerable(generation, message, Ending(State.FAILED, "no_model", NO_MODEL))
     try:
-        endpoint = chat_model.provider.endpoint()
+        endpoint = chat_model.provider.build_endpoint()
     except SealBroken as error:
         return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", str(error)))
     toolbox = Toolbox.of(generation, message)

@@ -15,7 +15,7 @@ from conversations.answering.pacing import paced
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
 from conversations.models import Generation, GenerationCall, Message
-from ledger import sizes
+from ledger import token_estimates
 from ledger.booking import entries
 from ledger.booking.entries import Caller, CallSource, Outcome
 from ledger.booking.meter import Meter
@@ -57,7 +57,7 @@ class UpstreamCalls:
     async def _booked(self, endpoint: Endpoint, request: ChatRequest) -> AsyncIterator[Meter]:
         """Opens the call's entry in the ledger, and settles it at the end of the block."""
         await self.until_settled()
-        meter = Meter(sizes.estimate_prompt(request))
+        meter = Meter(token_estimates.estimate_prompt(request))
         opening = asyncio.create_task(self._open(meter, PROTOCOLS[endpoint.protocol].output_limit(request)))
         outcome, error_kind = Outcome.BROKEN, "internal"
         try:
@@ -118,4 +118,4 @@ def estimate_lost_output(message: Message) -> int:
     earlier = calls.aggregate(sum=Sum("entry__output_tokens"))["sum"] or 0
     said = (block for block in message.blocks if block.get("type") != "tool_result")
     texts = (block.get("text") or block.get("thinking") or str(block.get("input", "")) for block in said)
-    return max(0, sum(map(sizes.estimate_text, texts)) - earlier)
+    return max(0, sum(map(token_estimates.estimate_text, texts)) - earlier)

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from conversations.models import Conversation, Message, Path, Role, ThinkingMode
-from ledger.sizes import estimate_message, estimate_text
+from ledger.token_estimates import estimate_message, estimate_text
 from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
 

@@ -7,7 +7,7 @@ from conversations.models import Conversation, Message, Path, Role
 from conversations.models.attachment import reference_in
 from conversations.verbs import turns
 from conversations.verbs.forking import settings_of
-from ledger.sizes import BYTES_PER_TOKEN
+from ledger.token_estimates import BYTES_PER_TOKEN
 from upstreams.models import ChatModel
 
 SUMMARY_REQUEST = (

@@ -85,7 +85,7 @@ def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
 
 def request_to_count(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
     try:
-        return model.provider.endpoint(), request_at(path, model, tools)
+        return model.provider.build_endpoint(), request_at(path, model, tools)
     except (SealBroken, UpstreamError):
         return None
 

@@ -16,7 +16,7 @@ from gateway.translation import translate
 from ledger.booking import entries
 from ledger.booking.meter import Meter
 from ledger.models import Entry
-from ledger.sizes import estimate_prompt
+from ledger.token_estimates import estimate_prompt
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
@@ -120,7 +120,7 @@ def require_model(key: ApiKey, name: str) -> ChatModel:
 def require_endpoint(key: ApiKey, name: str) -> tuple[ChatModel, Endpoint]:
     chat_model = require_model(key, name)
     try:
-        return chat_model, chat_model.provider.endpoint()
+        return chat_model, chat_model.provider.build_endpoint()
     except SealBroken:
         fault = "This site cannot read its own key for the model. Contact the site's administrator."
         raise Problem(503, "api_error", fault, should_retry=False) from None

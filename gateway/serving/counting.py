@@ -6,7 +6,7 @@ from typing import Final
 from gateway.problems import Problem
 from gateway.serving.admission import ProgramRequest
 from gateway.serving.payloads import pass_through_payload
-from ledger.sizes import estimate_prompt
+from ledger.token_estimates import estimate_prompt
 from upstreams.client import LIMITS
 from upstreams.client.counting import PATH, count_in
 from upstreams.client.exchange import Exchange
@@ -36,7 +36,7 @@ async def _ask_upstream(request: ProgramRequest, model_id: str, endpoint: Endpoi
         async with asyncio.timeout(PATIENCE):
             payload = pass_through_payload(request.protocol, request.body, model_id)
             await exchange.ask(PATH, PROTOCOLS[endpoint.protocol].headers(endpoint, False), payload)
-            return count_in(await exchange.whole())
+            return count_in(await exchange.read_whole())
     except TimeoutError:
         return None
     finally:

@@ -8,7 +8,7 @@ from typing import Final
 from chatsite.figures import thousands
 from chatsite.money import money
 from ledger.models import Period
-from ledger.reports.queries import Measure, UsageQuery
+from ledger.reports.url_parameters import Measure, UsageQuery
 from ledger.reports.usage import Bucket, Figures
 
 STEP: Final = 10

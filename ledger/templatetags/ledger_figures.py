@@ -25,7 +25,7 @@ def tokens(count: Decimal) -> str:
 
 
 @register.filter
-def price(cost: Decimal | None) -> str:
+def format_cost(cost: Decimal | None) -> str:
     """For a column of costs: hundredths, or – for no known cost."""
     if not cost:
         return "–"

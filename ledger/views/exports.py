@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
 from ledger.reports import exports, usage
-from ledger.reports.queries import CALL, UsageQuery, parse_query
+from ledger.reports.url_parameters import CALL, UsageQuery, parse_query
 from ledger.views.access import readers_only
 from ledger.views.usage import list_rows
 

@@ -16,7 +16,7 @@ from ledger.reports import usage
 from ledger.reports.budget_meters import list_meters
 from ledger.reports.charts import draw_chart, format_date, measure_total, name_bucket
 from ledger.reports.comparisons import compare_totals, is_covered, range_before
-from ledger.reports.queries import CALL, DAY, STRETCHES, Measure, UsageQuery, parse_query
+from ledger.reports.url_parameters import CALL, DAY, STRETCHES, Measure, UsageQuery, parse_query
 from ledger.reports.usage import Bucket, Dimension, Figures, UsageFilter, UsageRow
 from ledger.views.access import readers_only
 

@@ -18,7 +18,7 @@ from tests.conversations.verbs.desk import Desk
 from tests.fakes import ModelServer
 from tests.tools.drawer import Drawer, running
 from tests.viewers import Browser
-from upstreams.client import LIMITS, close_http, counting, stream_reply
+from upstreams.client import LIMITS, close_transport, counting, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 
@@ -127,4 +127,4 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     # A cancelled task's query continues in its thread. The database must not be emptied meanwhile: Postgres would
     # report a deadlock.
     await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.saver.close))
-    await close_http()
+    await close_transport()

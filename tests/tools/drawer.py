@@ -30,7 +30,7 @@ class Drawer:
     def at(self, path: str) -> str:
         return self.address + path
 
-    def endpoint(self, path: str = "/mcp", **changes: Any) -> ToolEndpoint:
+    def build_endpoint(self, path: str = "/mcp", **changes: Any) -> ToolEndpoint:
         return ToolEndpoint(**{"name": "Drawer", "url": self.at(path), "timeout": 20.0, **changes})
 
     def seen(self) -> list[list[str]]:

@@ -48,7 +48,7 @@ def test_a_server_is_added_with_its_headers_and_checked(admin, drawer):
     answer = admin.post(at("tool_server_add"), FIELDS | fields)
     server = ToolServer.objects.get()
     assert answer["Location"] == at("tool_server", server.pk)
-    assert (server.header_names, server.endpoint().timeout) == (["X-Key"], 9.0)
+    assert (server.header_names, server.build_endpoint().timeout) == (["X-Key"], 9.0)
     page = admin.get(answer["Location"])
     assert 'hx-trigger="load"' in page.text and "Check the server to see its tools" in text_of(page, "#tools")
     checked = admin.post(at("tool_server_check", server.pk), headers=HTMX)
@@ -130,7 +130,7 @@ def test_a_tool_can_have_its_own_time_limit(admin, server, tool_named):
         admin.get(at("tool", tool.pk)), "form.provider-form"
     )
     admin.post(at("tool", tool.pk), {"is_allowed": "on", "call_timeout": "300"})
-    assert (Tool.objects.get().timeout, server.endpoint().timeout) == (300, 60)
+    assert (Tool.objects.get().timeout, server.build_endpoint().timeout) == (300, 60)
     assert admin.post(at("tool", tool.pk), {"call_timeout": "0"}).status_code == 422
     admin.post(at("tool", tool.pk), {"is_allowed": "on", "call_timeout": ""})
     ToolServer.objects.update(call_timeout=9)
@@ -204,9 +204,9 @@ def test_a_stored_value_is_kept_replaced_or_removed(admin, server):
         "header_value_1": "three",
     }
     admin.post(at("tool_server_edit", server.pk), fields)
-    assert ToolServer.objects.get().endpoint().headers == {"X-Key": "one", "X-Other": "three"}
+    assert ToolServer.objects.get().build_endpoint().headers == {"X-Key": "one", "X-Other": "three"}
     admin.post(at("tool_server_edit", server.pk), FIELDS | {"url": server.url, "header_name_0": "X-Other"})
-    assert ToolServer.objects.get().endpoint().headers == {"X-Other": "three"}
+    assert ToolServer.objects.get().build_endpoint().headers == {"X-Other": "three"}
 
 
 def test_stored_values_are_not_sent_to_another_server(admin, server):
@@ -217,7 +217,7 @@ def test_stored_values_are_not_sent_to_another_server(admin, server):
     assert answer.status_code == 422 and "header_value_0" in answer.context["form"].errors
     assert ToolServer.objects.get().url == server.url
     admin.post(at("tool_server_edit", server.pk), fields | {"header_value_0": "two"})
-    assert ToolServer.objects.get().endpoint().headers == {"X-Key": "two"}
+    assert ToolServer.objects.get().build_endpoint().headers == {"X-Key": "two"}
 
 
 def test_another_address_needs_a_new_check(admin, server):

@@ -109,12 +109,12 @@ def test_headers_are_sealed_and_only_the_endpoint_reads_them(server, settings):
     server.set_header("x-key", "another secret")
     server.save()
     assert "secret" not in str(ToolServer.objects.values().get())
-    endpoint = ToolServer.objects.get().endpoint()
+    endpoint = ToolServer.objects.get().build_endpoint()
     assert endpoint.headers == {"x-key": "another secret"} and "secret" not in repr(endpoint)
     settings.SEALING_KEY = "another one"
     assert not server.are_headers_readable
     with pytest.raises(HeadersUnreadable, match="Drawer"):
-        server.endpoint()
+        server.build_endpoint()
 
 
 def test_a_slug_stays_when_a_server_is_renamed(server):

@@ -63,7 +63,7 @@ async def demo(asgi: Asgi) -> AsyncIterator[Endpoint]:
     async with await asyncio.start_server(asgi.serve, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         yield Endpoint("Demo", ProtocolName.ANTHROPIC, f"http://{host}:{port}/demo-upstream/", key=KEY)
-        await client.close_http()
+        await client.close_transport()
 
 
 async def ask(endpoint: Endpoint, request: ChatRequest = ASKED) -> Read:

@@ -10,7 +10,7 @@ from tests.upstreams.views.providers import SECRET, listed, model_of, provider, 
 from upstreams.catalogue import listing
 from upstreams.catalogue.environment import sync_providers
 from upstreams.catalogue.listing import refresh, refresh_unlisted
-from upstreams.client import close_http
+from upstreams.client import close_transport
 from upstreams.models import ChatModel, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ def server():
 @pytest.fixture(autouse=True)
 async def closed_connections():
     yield
-    await close_http()
+    await close_transport()
 
 
 @sync_to_async

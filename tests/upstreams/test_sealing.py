@@ -37,8 +37,8 @@ def test_the_database_does_not_contain_the_key(db):
         cursor.execute("SELECT * FROM upstreams_provider WHERE id = %s", [made.pk])
         row = cursor.fetchone()
     assert not any(SECRET in str(column) for column in row)
-    assert made.endpoint().key == SECRET
+    assert made.build_endpoint().key == SECRET
 
 
 def test_an_endpoint_does_not_show_its_key(db):
-    assert SECRET not in repr(provider().endpoint())
+    assert SECRET not in repr(provider().build_endpoint())

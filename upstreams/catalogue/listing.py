@@ -35,7 +35,7 @@ async def refresh(provider: Provider) -> None:
     """Stores the server's models, or why they cannot be listed, and updates `provider` as well."""
     listings: Sequence[ModelListing] | None = None
     try:
-        listings = await list_models(provider.endpoint())
+        listings = await list_models(provider.build_endpoint())
     except (UpstreamError, SealBroken) as failure:
         provider.listing_error = describe_for_administrators(failure)
     else:

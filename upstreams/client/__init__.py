@@ -8,7 +8,7 @@ from upstreams.client.attempts import repeat_until_content
 from upstreams.client.call import Call
 from upstreams.client.connection import ConnectionReport, ConnectionStep, list_models, test_connection
 from upstreams.client.counting import count_tokens
-from upstreams.client.transport import LIMITS, Limits, close_http
+from upstreams.client.transport import LIMITS, Limits, close_transport
 from upstreams.endpoint import Endpoint
 from upstreams.events import ReplyEvent
 from upstreams.protocols import PROTOCOLS
@@ -20,7 +20,7 @@ __all__ = [
     "ConnectionStep",
     "Limits",
     "ModelListing",
-    "close_http",
+    "close_transport",
     "count_tokens",
     "list_models",
     "stream_payload",

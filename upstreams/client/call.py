@@ -96,13 +96,13 @@ class Call:
     async def _read(self, events: list[ReplyEvent]) -> None:
         if not self._exchange.is_stream:
             self._is_over = True
-            self.body = await self._exchange.whole()
+            self.body = await self._exchange.read_whole()
             for event in self._protocol.read_whole(self.body, self._endpoint):
                 events.append(event)
             return
         size = self._size
         has_grown, self._size_seen = size != self._size_seen, size
-        if chunk := await self._exchange.chunk(has_grown=has_grown):
+        if chunk := await self._exchange.read_chunk(has_grown=has_grown):
             self._take(chunk, events)
             if self._size > self._limits.text_size:
                 raise ReplyTooLarge.at(self._endpoint.name)

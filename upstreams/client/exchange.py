@@ -20,7 +20,7 @@ _refuses_stream_options: Final[set[str]] = set()
 
 
 class Exchange:
-    """Call `ask`, then `chunk` until it returns None or `whole` once, then `close`, all in one task."""
+    """Call `ask`, then `read_chunk` until it returns None or `read_whole` once, then `close`, all in one task."""
 
     def __init__(self, endpoint: Endpoint, limits: Limits, *, is_streamed: bool, is_gathering: bool = False) -> None:
         self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
@@ -55,7 +55,7 @@ class Exchange:
             return
         raise read_refusal(self._endpoint, response.status_code, response.headers, answer)
 
-    async def chunk(self, *, has_grown: bool) -> bytes | None:
+    async def read_chunk(self, *, has_grown: bool) -> bytes | None:
         """Returns the next bytes; None at the end of the stream, clean or not.
 
         `has_grown` says whether the bytes before had content: keep-alives alone do not keep a reply alive.
@@ -77,7 +77,7 @@ class Exchange:
         self._left_at = self._now()
         return chunk
 
-    async def whole(self) -> bytes:
+    async def read_whole(self) -> bytes:
         """Returns an answer that arrives in one piece."""
         body, is_complete = await self._read_body(self._limits.body_size)
         if not is_complete:

@@ -68,7 +68,7 @@ class Transport(AiohttpTransport):
 _clients: dict[asyncio.AbstractEventLoop, Transport] = {}
 
 
-def http() -> Transport:
+def get_transport() -> Transport:
     """Returns the running loop's transport, which keeps connections open for reuse.
 
     It connects directly: no proxy from the environment, no cookies, no redirects
@@ -87,7 +87,7 @@ def http() -> Transport:
     return _clients[loop]
 
 
-async def close_http() -> None:
+async def close_transport() -> None:
     """Closes all connections of the running loop."""
     if transport := _clients.pop(asyncio.get_running_loop(), None):
         await transport.aclose()
@@ -107,7 +107,7 @@ async def send(
         request = httpx.Request(method, url, headers=_HEADERS | headers, content=body, extensions=_TIMEOUT)
         # httpx's client would add cookies, redirects and authentication, which are unwanted and slow.
         async with asyncio.timeout_at(until):
-            return await http().handle_async_request(request)
+            return await get_transport().handle_async_request(request)
     except TimeoutError:
         failure = Stalled(f"{endpoint.name} did not start responding in time. Try again, or choose another model.")
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:

@@ -163,9 +163,9 @@ class TrialForm(ProviderForm):
     def validate_constraints(self) -> None:
         """Allows a test under a name that is already taken."""
 
-    def endpoint(self) -> Endpoint:
+    def build_endpoint(self) -> Endpoint:
         """Raises SealBroken if the test needs the stored key and cannot read it."""
         key = self.cleaned_data.get("key")
         if key or self.cleaned_data.get("remove_key"):
             self.instance.sealed_key = ""
-        return replace(self.instance.endpoint(), key=key) if key else self.instance.endpoint()
+        return replace(self.instance.build_endpoint(), key=key) if key else self.instance.build_endpoint()

@@ -119,7 +119,7 @@ class Provider(models.Model):
         """Marks the models as never listed, because the server or its key has changed. Does not save."""
         self.listed_at, self.listing_error = None, ""
 
-    def endpoint(self) -> Endpoint:
+    def build_endpoint(self) -> Endpoint:
         """Raises SealBroken if the key cannot be read."""
         return Endpoint(
             name=self.name,

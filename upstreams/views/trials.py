@@ -50,7 +50,7 @@ async def test_form(request: AuthenticatedRequest, pk: int | None = None) -> Htt
     found: dict[str, Any] = {"form": form}
     if await sync_to_async(form.is_valid)():
         try:
-            found |= await _run_test(form.endpoint())
+            found |= await _run_test(form.build_endpoint())
         except SealBroken as failure:
             found |= _report_broken_seal(failure)
     if request.htmx:
@@ -65,7 +65,7 @@ async def test_provider(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Tests a provider with its stored settings."""
     provider = await aget_object_or_404(Provider, pk=pk)
     try:
-        found = await _run_test(provider.endpoint())
+        found = await _run_test(provider.build_endpoint())
     except SealBroken as failure:
         found = _report_broken_seal(failure)
     # The page around the report shows it already.

@@ -25,7 +25,7 @@ from ledger.booking import entries
 from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
 from upstreams.catalogue.listing import refresh_unlisted
-from upstreams.client import close_http
+from upstreams.client import close_transport
 
 
 class Command(BaseCommand):
@@ -104,7 +104,7 @@ def newest_static_file() -> float:
 
 async def wind_down() -> None:
     await asyncio.gather(replies.local.close(), calls.wind_down())
-    await close_http()
+    await close_transport()
 
 
 async def start_work(generations: list[int]) -> None:

@@ -14,7 +14,7 @@ from django.test import override_settings
 from gateway.serving import calls, threads
 from tests.fakes import ModelServer
 from tests.gateway.serving.programs import Programs
-from upstreams.client import close_http
+from upstreams.client import close_transport
 from upstreams.endpoint import ProtocolName
 
 PATIENCE = 30.0
@@ -35,7 +35,7 @@ def port(django_db_setup: None) -> Iterator[int]:
     thread.start()
     assert ready.wait(PATIENCE)
     yield server.ports[0].getHost().port
-    asyncio.run_coroutine_threadsafe(close_http(), reactor._asyncioEventloop).result(PATIENCE)
+    asyncio.run_coroutine_threadsafe(close_transport(), reactor._asyncioEventloop).result(PATIENCE)
     reactor.callFromThread(reactor.stop)
     thread.join(PATIENCE)
     threads.close()

@@ -12,7 +12,7 @@ from django.utils.timezone import localdate
 from ledger.booking import entries
 from ledger.booking.entries import Outcome
 from ledger.reports.charts import round_up
-from ledger.reports.queries import STRETCHES
+from ledger.reports.url_parameters import STRETCHES
 from tests.accounts.pages import offences_against_csp, page
 from tests.ledger.calling import at, begin_call, make_budget, make_call, make_key, make_meter, make_model
 from tests.pages import words

@@ -30,7 +30,7 @@ AGES = ["2026-07-28", "2025-11-25"]
 @pytest.fixture(params=AGES)
 def endpoint(request, drawer):
     """The server's endpoint with a known version of the protocol."""
-    return drawer.endpoint(protocol_version=request.param)
+    return drawer.build_endpoint(protocol_version=request.param)
 
 
 async def failure_of(call):
@@ -51,11 +51,11 @@ async def test_all_pages_of_tools_are_listed(endpoint):
 
 
 async def test_an_unknown_server_is_asked_for_its_version(drawer):
-    assert (await client.list_tools(drawer.endpoint())).protocol_version == AGES[0]
+    assert (await client.list_tools(drawer.build_endpoint())).protocol_version == AGES[0]
 
 
 async def test_more_tools_than_the_limit_are_left_out(drawer):
-    listing = await client.list_tools(drawer.endpoint(), limits=ToolLimits(tools=4))
+    listing = await client.list_tools(drawer.build_endpoint(), limits=ToolLimits(tools=4))
     assert len(listing.tools) == 4 and listing.left_out > 0
 
 
@@ -117,7 +117,7 @@ async def test_an_oversized_answer_is_a_failure(endpoint):
 
 
 async def test_an_endless_answer_is_a_failure(drawer):
-    assert isinstance(await failure_of(client.list_tools(drawer.endpoint("/endless"))), AnswerTooLarge)
+    assert isinstance(await failure_of(client.list_tools(drawer.build_endpoint("/endless"))), AnswerTooLarge)
 
 
 async def test_a_protocol_error_has_the_servers_words(endpoint):
@@ -126,7 +126,7 @@ async def test_a_protocol_error_has_the_servers_words(endpoint):
 
 
 async def test_a_tool_cannot_ask_a_person_for_input(drawer):
-    failure = await failure_of(client.call_tool(drawer.endpoint(), "asking", {}))
+    failure = await failure_of(client.call_tool(drawer.build_endpoint(), "asking", {}))
     assert isinstance(failure, CallRejected) and "asks for input from a person" in str(failure)
 
 
@@ -144,7 +144,7 @@ async def test_a_tool_cannot_ask_a_person_for_input(drawer):
     ],
 )
 async def test_another_kind_of_server_is_named(drawer, path, kind, detail, age):
-    failure = await failure_of(client.list_tools(drawer.endpoint(path, protocol_version=age)))
+    failure = await failure_of(client.list_tools(drawer.build_endpoint(path, protocol_version=age)))
     assert (type(failure), failure.detail) == (kind, detail)
 
 
@@ -156,23 +156,23 @@ async def test_another_kind_of_server_is_named(drawer, path, kind, detail, age):
     ],
 )
 async def test_an_unreachable_server_is_named(drawer, url, detail):
-    failure = await failure_of(client.call_tool(drawer.endpoint(url=url), "echo", {}))
+    failure = await failure_of(client.call_tool(drawer.build_endpoint(url=url), "echo", {}))
     assert isinstance(failure, ToolServerUnreachable) and failure.detail == detail
 
 
 async def test_a_server_without_tls_is_named(drawer):
-    failure = await failure_of(client.list_tools(drawer.endpoint(url=drawer.url.replace("http:", "https:"))))
+    failure = await failure_of(client.list_tools(drawer.build_endpoint(url=drawer.url.replace("http:", "https:"))))
     assert isinstance(failure, ToolServerUnreachable) and "secure connection failed" in failure.detail
 
 
 async def test_a_silent_listing_ends_at_the_time_limit(drawer):
     assert isinstance(
-        await failure_of(client.list_tools(drawer.endpoint("/silent"), limits=ToolLimits(listing=0.2))), TimedOut
+        await failure_of(client.list_tools(drawer.build_endpoint("/silent"), limits=ToolLimits(listing=0.2))), TimedOut
     )
 
 
 async def test_a_slow_call_ends_at_the_time_limit_of_its_server(drawer):
-    endpoint = drawer.endpoint(timeout=0.5)
+    endpoint = drawer.build_endpoint(timeout=0.5)
     assert isinstance(await failure_of(client.call_tool(endpoint, "slow", {"name": "late"})), TimedOut)
     await drawer.saw("cancelled", "late")
 
@@ -212,13 +212,13 @@ async def test_a_call_in_a_timeout_and_a_group_ends_like_any_task(drawer, endpoi
 
 async def test_a_server_with_sessions_is_asked_to_end_them(drawer):
     before = drawer.seen().count(["farewell", ""])
-    await client.call_tool(drawer.endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
+    await client.call_tool(drawer.build_endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
     await transport.wait_for_farewells()
     assert drawer.seen().count(["farewell", ""]) == before + 1
 
 
 async def test_headers_give_access(drawer):
-    endpoint = drawer.endpoint("/guarded", headers={"X-Key": KEY, "User-Agent": "another"})
+    endpoint = drawer.build_endpoint("/guarded", headers={"X-Key": KEY, "User-Agent": "another"})
     headers = json.loads(text_of(await client.call_tool(endpoint, "headers", {})))
     assert (headers["x-key"], headers["user-agent"], headers["accept-encoding"]) == (KEY, "chatsite", "identity")
 
@@ -227,7 +227,7 @@ async def test_headers_give_access(drawer):
 async def test_headers_are_never_logged(drawer, caplog, path):
     for name in ("", "mcp", "client", "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, name)
-    endpoint = drawer.endpoint(path, headers={"X-Key": KEY})
+    endpoint = drawer.build_endpoint(path, headers={"X-Key": KEY})
     if path == "/guarded":
         await client.call_tool(endpoint, "echo", {"text": "x"})
     else:
@@ -239,7 +239,7 @@ async def test_proxies_of_the_environment_are_ignored(drawer, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert text_of(await client.call_tool(drawer.endpoint(), "echo", {"text": "direct"})) == "direct"
+    assert text_of(await client.call_tool(drawer.build_endpoint(), "echo", {"text": "direct"})) == "direct"
 
 
 def test_the_sdk_is_imported_on_first_use_only():

@@ -48,7 +48,7 @@ def test_a_key_alone_names_the_vendor(start):
     )
     assert (openai.name, openai.base_url, openai.auth_header) == ("OpenAI", "https://api.openai.com/v1", "bearer")
     assert openai.max_tokens_field == "max_completion_tokens"
-    assert (anthropic.endpoint().key, openai.endpoint().key) == (SECRET, "sk-other")
+    assert (anthropic.build_endpoint().key, openai.build_endpoint().key) == (SECRET, "sk-other")
 
 
 def test_an_address_alone_names_a_server_without_a_key(start):
@@ -75,7 +75,7 @@ def test_a_new_key_is_stored_and_the_models_are_listed_again(start):
     start(ANTHROPIC_API_KEY="old")
     Provider.objects.filter(pk=named().pk).update(listing_error="The key is wrong.", listed_at="2026-01-01T00:00Z")
     start(ANTHROPIC_API_KEY="new")
-    assert (named().endpoint().key, named().listed_at, named().listing_error) == ("new", None, "")
+    assert (named().build_endpoint().key, named().listed_at, named().listing_error) == ("new", None, "")
 
 
 def test_a_new_address_has_its_own_defaults(start):
@@ -105,7 +105,7 @@ def test_a_provider_returns_with_its_settings(start):
     start(ANTHROPIC_API_KEY=SECRET)
     start(ANTHROPIC_API_KEY="")
     start(ANTHROPIC_API_KEY=SECRET)
-    assert (named().is_enabled, named().endpoint().key) == (True, SECRET)
+    assert (named().is_enabled, named().build_endpoint().key) == (True, SECRET)
 
 
 def test_a_provider_that_a_person_disabled_returns_disabled(start):
@@ -135,7 +135,7 @@ def test_an_unreadable_key_is_sealed_again(start, settings):
     settings.SEALING_KEY = "another"
     assert not named().is_key_readable
     start()
-    assert named().endpoint().key == SECRET
+    assert named().build_endpoint().key == SECRET
 
 
 def test_variables_of_a_provider_are_named(start):
@@ -147,7 +147,7 @@ def test_variables_of_a_provider_are_named(start):
 def test_the_demo_always_exists_with_its_own_key(start, settings):
     start()
     demo = Provider.objects.get(source=ProviderSource.DEMO)
-    assert (demo.base_url, demo.endpoint().key) == (settings.DEMO_UPSTREAM_URL, demo_key())
+    assert (demo.base_url, demo.build_endpoint().key) == (settings.DEMO_UPSTREAM_URL, demo_key())
     assert [(model.model_id, model.name) for model in demo.chat_models.all()] == [("chatsite-demo", "Demo")]
 
 
@@ -156,5 +156,5 @@ def test_the_demo_follows_the_address_and_the_secret(start, settings):
     settings.DEMO_UPSTREAM_URL, settings.SECRET_KEY = "http://127.0.0.1:9/demo-upstream", "changed"
     start()
     demo = Provider.objects.get(source=ProviderSource.DEMO)
-    assert (demo.base_url, demo.endpoint().key) == ("http://127.0.0.1:9/demo-upstream", demo_key())
+    assert (demo.base_url, demo.build_endpoint().key) == ("http://127.0.0.1:9/demo-upstream", demo_key())
     assert demo.sealed_key != seal("") and ChatModel.objects.count() == 1

@@ -31,7 +31,7 @@ WHOLE = {
 @pytest.fixture(autouse=True)
 async def fresh_client() -> AsyncIterator[None]:
     yield
-    await client.close_http()
+    await client.close_transport()
 
 
 @pytest.fixture(params=list(ProtocolName))
@@ -53,7 +53,7 @@ def openai() -> Iterator[ModelServer]:
 
 
 async def ask(to: Endpoint | ModelServer, request: ChatRequest = ASKED, **limits: Any) -> Read:
-    endpoint = to.endpoint() if isinstance(to, ModelServer) else to
+    endpoint = to.build_endpoint() if isinstance(to, ModelServer) else to
     read = Read()
     try:
         async with aclosing(stream_reply(endpoint, request, limits=replace(QUICK, **limits))) as batches:
@@ -93,7 +93,7 @@ async def test_a_request_says_what_it_must(server: ModelServer) -> None:
 async def test_pieces_arrive_as_they_are_written(server: ModelServer) -> None:
     server.say("Hel", "lo")
     server.hold()
-    batches = stream_reply(server.endpoint(), ASKED, limits=QUICK)
+    batches = stream_reply(server.build_endpoint(), ASKED, limits=QUICK)
     for text in ("Hel", "lo"):
         server.step()
         while not (grown := [event.text for event in await anext(batches) if isinstance(event, BlockGrew)]):
@@ -106,7 +106,7 @@ async def test_pieces_arrive_as_they_are_written(server: ModelServer) -> None:
 async def test_what_has_arrived_meanwhile_comes_in_one_batch(server: ModelServer) -> None:
     words = [f"{number} " + "x" * 100 for number in range(3000)]
     server.stream(b"".join(reply_wire(server.protocol, words)))
-    async with aclosing(stream_reply(server.endpoint(), ASKED, limits=QUICK)) as batches:
+    async with aclosing(stream_reply(server.build_endpoint(), ASKED, limits=QUICK)) as batches:
         taken = [events async for events in batches]
     grown = [[event.text for event in events if isinstance(event, BlockGrew)] for events in taken]
     assert "".join(text for texts in grown for text in texts) == "".join(words)
@@ -250,7 +250,9 @@ async def test_what_an_attempt_that_is_given_up_has_used_is_told(anthropic: Mode
     anthropic.stream(start, Abort())
     anthropic.say("Hello")
     told: list[ReplyEvent] = []
-    async with aclosing(stream_reply(anthropic.endpoint(), ASKED, limits=QUICK, abandoned=told.extend)) as batches:
+    async with aclosing(
+        stream_reply(anthropic.build_endpoint(), ASKED, limits=QUICK, abandoned=told.extend)
+    ) as batches:
         async for _ in batches:
             pass
     assert [event.usage.input_tokens for event in told if isinstance(event, UsageReported)] == [7]
@@ -306,14 +308,14 @@ async def test_a_connection_lost_after_the_stop_reason_is_no_fault(server: Model
 
 async def test_a_late_first_byte_is_given_up(server: ModelServer) -> None:
     server.answer(Answer([], before=[Hang()]))
-    read = await ask(server.endpoint(first_byte_timeout=0.3))
+    read = await ask(server.build_endpoint(first_byte_timeout=0.3))
     assert (read.kind, len(server.requests)) == ("stalled", 1)
     assert await server.until_disconnected()
 
 
 async def test_a_late_first_event_is_given_up(server: ModelServer) -> None:
     server.stream(Hang())
-    assert (await ask(server.endpoint(first_byte_timeout=0.3))).kind == "stalled"
+    assert (await ask(server.build_endpoint(first_byte_timeout=0.3))).kind == "stalled"
 
 
 async def test_silence_is_given_up(server: ModelServer) -> None:
@@ -379,7 +381,7 @@ async def test_closing_the_reply_closes_the_connection(server: ModelServer) -> N
     server.say("Hel", "lo")
     server.hold()
     server.step()
-    batches = stream_reply(server.endpoint(), ASKED)
+    batches = stream_reply(server.build_endpoint(), ASKED)
     await anext(batches)
     await batches.aclose()
     assert await server.until_disconnected()
@@ -419,7 +421,7 @@ async def test_a_reply_that_nobody_reads_on_is_closed_when_it_is_forgotten(serve
     server.say("Hel", "lo")
     server.hold()
     server.step()
-    async for _ in stream_reply(server.endpoint(), ASKED):
+    async for _ in stream_reply(server.build_endpoint(), ASKED):
         break
     assert await server.until_disconnected(2)
 

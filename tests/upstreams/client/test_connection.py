@@ -30,7 +30,7 @@ KEY = "key-of-the-test"
 @pytest.fixture(autouse=True)
 async def fresh_client() -> AsyncIterator[None]:
     yield
-    await client.close_http()
+    await client.close_transport()
 
 
 @pytest.fixture(params=list(ProtocolName))
@@ -40,7 +40,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ModelServer]:
 
 
 async def trial(to: Endpoint | ModelServer) -> client.ConnectionReport:
-    return await client.test_connection(to.endpoint() if isinstance(to, ModelServer) else to, limits=QUICK)
+    return await client.test_connection(to.build_endpoint() if isinstance(to, ModelServer) else to, limits=QUICK)
 
 
 def listed(server: ModelServer, content: bytes, status: int = 200, kind: str = "application/json") -> None:
@@ -48,7 +48,7 @@ def listed(server: ModelServer, content: bytes, status: int = 200, kind: str = "
 
 
 async def test_models_are_listed(server: ModelServer) -> None:
-    models = await client.list_models(server.endpoint())
+    models = await client.list_models(server.build_endpoint())
     assert models == [ModelListing("test-model", "Test model")]
     [request] = server.requests
     assert request.path == {"anthropic": "/v1/models", "openai": "/v1/models"}[server.protocol]
@@ -71,13 +71,13 @@ async def test_models_are_listed(server: ModelServer) -> None:
 )
 async def test_lists_of_every_shape_are_read(server: ModelServer, content: bytes, models: list[ModelListing]) -> None:
     listed(server, content)
-    assert await client.list_models(server.endpoint()) == models
+    assert await client.list_models(server.build_endpoint()) == models
 
 
 async def test_all_pages_are_asked_for_and_a_page_that_repeats_is_the_last() -> None:
     with ModelServer("anthropic") as server:
         listed(server, b'{"data": [{"id": "a"}, {"id": "b"}], "has_more": true, "last_id": "b"}')
-        assert [model.id for model in await client.list_models(server.endpoint())] == ["a", "b"]
+        assert [model.id for model in await client.list_models(server.build_endpoint())] == ["a", "b"]
         assert [request.target for request in server.requests] == [
             "/v1/models?limit=1000",
             "/v1/models?limit=1000&after_id=b",
@@ -133,12 +133,12 @@ async def test_a_server_that_does_not_answer_is_reported(server: ModelServer, an
 async def test_a_closed_port_is_reported(server: ModelServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    report = await trial(server.endpoint(base_url=f"http://127.0.0.1:{port}"))
+    report = await trial(server.build_endpoint(base_url=f"http://127.0.0.1:{port}"))
     assert (report.step, "Could not connect" in report.message) == (ConnectionStep.CONNECT, True)
 
 
 async def test_an_unknown_host_is_reported(server: ModelServer) -> None:
-    report = await trial(server.endpoint(base_url="http://nowhere.invalid"))
+    report = await trial(server.build_endpoint(base_url="http://nowhere.invalid"))
     assert report.step is ConnectionStep.NAME
 
 
@@ -148,7 +148,9 @@ async def test_a_server_without_tls_is_reported(server: ModelServer) -> None:
         writer.close()
 
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as listening:
-        report = await trial(server.endpoint(base_url="https://{}:{}".format(*listening.sockets[0].getsockname())))
+        report = await trial(
+            server.build_endpoint(base_url="https://{}:{}".format(*listening.sockets[0].getsockname()))
+        )
     assert (report.ok, report.step) == (False, ConnectionStep.TLS)
 
 
@@ -156,7 +158,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_reported(server: ModelSe
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(self_signed(tmp_path / "certificate.pem"))
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls) as listening:
-        report = await trial(server.endpoint(base_url="https://{}:{}".format(*listening.sockets[0].getsockname())))
+        report = await trial(
+            server.build_endpoint(base_url="https://{}:{}".format(*listening.sockets[0].getsockname()))
+        )
     assert (report.ok, report.step) == (False, ConnectionStep.TLS)
     assert "certificate" in report.message
 
@@ -178,7 +182,7 @@ def self_signed(path: Path) -> Path:
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://", "http://a b", "http://me:secret@x", "/v1"])
 async def test_what_is_no_web_address_is_reported(server: ModelServer, url: str) -> None:
-    report = await trial(server.endpoint(base_url=url))
+    report = await trial(server.build_endpoint(base_url=url))
     assert (report.ok, report.step) == (False, ConnectionStep.ADDRESS)
 
 
@@ -187,8 +191,8 @@ async def test_the_key_appears_in_no_error_and_no_log(server: ModelServer, caplo
     request = ChatRequest("m", [ChatMessage("user", [{"type": "text", "text": "hi"}])])
     echo = f"Incorrect API key provided: {KEY}, Bearer {KEY}".encode()
     server.body(echo, status=401, headers={"content-type": "text/plain"})
-    endpoint = server.endpoint()
-    for to in (endpoint, server.endpoint(base_url="http://127.0.0.1:1")):
+    endpoint = server.build_endpoint()
+    for to in (endpoint, server.build_endpoint(base_url="http://127.0.0.1:1")):
         with pytest.raises(UpstreamError) as caught:
             [events async for events in client.stream_reply(to, request, limits=QUICK)]
         failure = caught.value

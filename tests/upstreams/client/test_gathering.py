@@ -28,7 +28,7 @@ WORDS = [f"{number} " for number in range(200)]
 @pytest.fixture(autouse=True)
 async def fresh_client() -> AsyncIterator[None]:
     yield
-    await client.close_http()
+    await client.close_transport()
 
 
 @pytest.fixture(params=list(ProtocolName))
@@ -74,7 +74,7 @@ async def test_a_reply_reads_the_same_at_any_pace(server: ModelServer) -> None:
     server.stream(*(step for event in wire for step in (event, Pause(0.0005))))
     server.stream(*(event[place : place + 7] for event in wire for place in range(0, len(event), 7)))
     for _ in range(3):
-        read = await read_on(gathered(server.endpoint()))
+        read = await read_on(gathered(server.build_endpoint()))
         assert (read.text, read.thinking, read.reason) == ("".join(WORDS), "hm", "end_turn")
     assert [request.connection for request in server.requests] == [1, 1, 1]
 
@@ -83,7 +83,7 @@ async def test_what_arrives_in_a_pause_is_one_batch(server: ModelServer) -> None
     opening, *rest = reply_wire(server.protocol, WORDS)
     begun, written = Gate(), Gate()
     server.stream(opening, *rest[:3], begun, *rest[3:50], written, *rest[50:])
-    batches = gathered(server.endpoint())
+    batches = gathered(server.build_endpoint())
     read = await first_of(batches)
     begun.open()
     await until_reached(written)
@@ -98,7 +98,7 @@ async def test_what_arrives_in_a_pause_is_one_batch(server: ModelServer) -> None
 async def test_a_connection_that_breaks_in_a_pause_delivers_what_arrived_and_then_fails(server: ModelServer) -> None:
     wire, begun, written = reply_wire(server.protocol, WORDS)[:50], Gate(), Gate()
     server.stream(*wire[:5], begun, *wire[5:], written, Abort())
-    batches = gathered(server.endpoint())
+    batches = gathered(server.build_endpoint())
     read = await first_of(batches)
     begun.open()
     await until_reached(written)
@@ -110,14 +110,14 @@ async def test_a_connection_that_breaks_in_a_pause_delivers_what_arrived_and_the
 
 async def test_silence_is_given_up_and_closes_the_connection(server: ModelServer) -> None:
     server.stream(*reply_wire(server.protocol, WORDS)[:50], Hang())
-    read = await read_on(gathered(server.endpoint(), replace(QUICK, idle=0.05)))
+    read = await read_on(gathered(server.build_endpoint(), replace(QUICK, idle=0.05)))
     assert read.text and read.kind == "stalled"
     assert await server.until_disconnected()
 
 
 async def test_whoever_stops_in_a_pause_closes_the_connection(server: ModelServer) -> None:
     server.stream(*reply_wire(server.protocol, WORDS)[:50], Hang())
-    batches = gathered(server.endpoint())
+    batches = gathered(server.build_endpoint())
     await first_of(batches)
     await batches.aclose()
     assert await server.until_disconnected()
@@ -125,7 +125,7 @@ async def test_whoever_stops_in_a_pause_closes_the_connection(server: ModelServe
 
 async def test_a_reader_that_is_cancelled_in_a_pause_closes_the_connection(server: ModelServer) -> None:
     server.stream(*reply_wire(server.protocol, WORDS)[:50], hung := Gate())
-    reading = asyncio.create_task(read_on(gathered(server.endpoint())))
+    reading = asyncio.create_task(read_on(gathered(server.build_endpoint())))
     await until_reached(hung)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):

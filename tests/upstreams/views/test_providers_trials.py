@@ -7,7 +7,7 @@ from django.urls import reverse
 from tests.fakes import ModelServer
 from tests.steps import Answer
 from tests.upstreams.views.providers import FIELDS, SECRET, provider_at
-from upstreams.client import close_http
+from upstreams.client import close_transport
 from upstreams.models import Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ async def admin(root):
     client = AsyncClient()
     await client.aforce_login(root)
     yield client
-    await close_http()
+    await close_transport()
 
 
 @pytest.fixture

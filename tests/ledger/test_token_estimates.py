@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ledger import sizes
+from ledger import token_estimates
 from upstreams.chat import ChatMessage, ChatRequest
 
 PIXEL = "iVBORw0KGgo" * 40_000
@@ -35,7 +35,7 @@ PIXEL = "iVBORw0KGgo" * 40_000
     ],
 )
 def test_a_block_is_estimated(block: dict[str, Any], tokens: int) -> None:
-    assert sizes.estimate_content(block) == tokens
+    assert token_estimates.estimate_content(block) == tokens
 
 
 TOOL = {"name": "look_up", "description": "d" * 400, "input_schema": {"type": "object", "properties": {}}}
@@ -59,23 +59,23 @@ TEXT = "a" * 400
     ],
 )
 def test_a_request_adds_up_its_parts(body: Any) -> None:
-    assert 300 < sizes.estimate_prompt(body) < 340
+    assert 300 < token_estimates.estimate_prompt(body) < 340
 
 
 def test_tool_results_count_with_their_images() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": TEXT}, {"type": "image"}]}
-    assert 1434 <= sizes.estimate_prompt({"messages": [{"role": "user", "content": [result]}]}) < 1460
+    assert 1434 <= token_estimates.estimate_prompt({"messages": [{"role": "user", "content": [result]}]}) < 1460
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": "?"}, {"messages": [None, 1, {"content": 5}]}, {"tools": {"a": 1}}]
 )
 def test_invalid_bodies_are_estimated_too(body: Any) -> None:
-    assert 0 <= sizes.estimate_prompt(body) < 10
+    assert 0 <= token_estimates.estimate_prompt(body) < 10
 
 
 def test_deep_nesting_is_harmless() -> None:
     content: Any = TEXT
     for _ in range(50_000):
         content = [content]
-    assert sizes.estimate_content(content) == 100
+    assert token_estimates.estimate_content(content) == 100
