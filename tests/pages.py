@@ -8,6 +8,9 @@ from typing import Final
 from lxml import html
 from lxml.html import HtmlElement
 
+HTMX: Final = {"hx-request": "true"}
+"""The headers of a request by htmx."""
+
 
 class Page:
     """One open page. It is strict: ids are unique, and only the swap styles in use are supported."""
@@ -75,6 +78,18 @@ def words(element: HtmlElement) -> str:
 
 def fragment(source: str) -> HtmlElement:
     return html.fragment_fromstring(source, create_parent="div")
+
+
+def form_errors(source: bytes) -> dict[str, str]:
+    """The errors of a form, by the name of the field."""
+    document = fragment(source.decode())
+    found = {}
+    for field in document.cssselect("[aria-invalid=true], [aria-invalid='']"):
+        errors = [document.get_element_by_id(key, None) for key in (field.get("aria-describedby") or "").split()]
+        found[field.get("name")] = " ".join(
+            " ".join(each.text_content().split()) for each in errors if each is not None
+        )
+    return found
 
 
 def contents(element: HtmlElement) -> str:

@@ -33,6 +33,7 @@ from tests.audiences import (
     PUBLIC_ROUTES,
     SETTINGS_ROUTES,
 )
+from tests.pages import HTMX
 from tests.routes import address, routes
 from tests.viewers import PATIENCE, Browser
 from tools.models import Tool, ToolServer
@@ -106,7 +107,6 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
 
 
 METHODS = ("get", "post")
-HTMX = {"hx-request": "true"}
 DOORS = ("/accounts/login/", "/admin/login/")
 FILLED_IN = {"text": "Hello", "title": "Renamed"}
 

@@ -4,7 +4,7 @@ from django.test import Client
 
 from accounts import sessions
 from tests.accounts.pages import PASSWORD, buttons, labels, offences_against_csp, page
-from tests.accounts.test_signing_in import sign_in, signed_in
+from tests.accounts.visits import is_signed_in, sign_in
 
 CHANGE = "/accounts/password/"
 NEW = "an even quieter room"
@@ -39,8 +39,8 @@ def test_ada_changes_her_password_and_stays_signed_in(browser_of, ada):
 def test_a_changed_password_signs_every_other_browser_out(browser_of, ada):
     here, elsewhere = browser_of(ada), browser_of(ada)
     change(here)
-    assert signed_in(here)
-    assert not signed_in(elsewhere)
+    assert is_signed_in(here)
+    assert not is_signed_in(elsewhere)
 
 
 def test_the_old_password_is_needed(browser_of, ada):
@@ -70,31 +70,31 @@ def test_signing_out_ends_the_session_in_every_tab_of_that_browser(client, ada):
     sign_in(client)
     other_tab = Client()
     other_tab.cookies = client.cookies.copy()
-    assert signed_in(other_tab)
+    assert is_signed_in(other_tab)
     answer = client.post("/accounts/logout/", follow=True)
     assert answer.redirect_chain == [("/accounts/login/", 302)]
     assert "You have signed out." in answer.text
-    assert not signed_in(other_tab)
+    assert not is_signed_in(other_tab)
 
 
 def test_signing_out_leaves_other_browsers_alone(browser_of, ada):
     here, elsewhere = browser_of(ada), browser_of(ada)
     here.post("/accounts/logout/")
-    assert signed_in(elsewhere)
+    assert is_signed_in(elsewhere)
 
 
 def test_a_link_cannot_sign_anybody_out(browser_of, ada):
     browser = browser_of(ada)
     answer = browser.get("/accounts/logout/")
     assert "Sign out" in buttons(answer)
-    assert signed_in(browser)
+    assert is_signed_in(browser)
 
 
 def test_a_deactivated_person_is_out_at_once(browser_of, ada):
     browser = browser_of(ada)
     ada.is_active = False
     ada.save()
-    assert not signed_in(browser)
+    assert not is_signed_in(browser)
 
 
 def test_listeners_are_called_when_a_session_may_have_ended(browser_of, ada, monkeypatch):

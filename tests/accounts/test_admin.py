@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 from accounts import sessions
 from accounts.models import User
 from tests.accounts.pages import PASSWORD, offences_against_csp
-from tests.accounts.test_signing_in import sign_in, signed_in
+from tests.accounts.visits import is_signed_in, sign_in
 
 PEOPLE = "/admin/accounts/user/"
 
@@ -37,7 +37,7 @@ def test_the_admin_has_no_sign_in_page_of_its_own(client, root):
     assert client.get("/admin/login/?next=/admin/auth/")["Location"] == "/accounts/login/?next=/admin/auth/"
     answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD, "next": "/admin/"})
     assert answer["Location"].startswith("/accounts/login/")
-    assert not signed_in(client)
+    assert not is_signed_in(client)
 
 
 def test_an_administrator_signs_in_on_the_page_of_the_site(client, root):
@@ -60,7 +60,7 @@ def test_a_member_is_refused(browser_of, ada):
 def test_signing_out_of_the_admin_signs_out_of_the_site(browser_of, root, announced):
     browser = browser_of(root)
     browser.post("/admin/logout/")
-    assert not signed_in(browser)
+    assert not is_signed_in(browser)
     assert announced == [root.pk]
 
 
@@ -93,7 +93,7 @@ def test_an_administrator_adds_a_person_who_can_sign_in(browser_of, client, root
     browser_of(root).post(PEOPLE + "add/", form | {"password2": form["password1"]})
     assert User.objects.get(username="grace").name == "Grace Hopper"
     sign_in(client, username="grace", password="harbour light at six")
-    assert signed_in(client)
+    assert is_signed_in(client)
 
 
 def test_two_people_cannot_share_a_username_by_its_case(browser_of, root, ada):
@@ -110,10 +110,10 @@ def test_an_administrator_gives_a_new_password(
     new = {"password1": "harbour light at six", "password2": "harbour light at six", "usable_password": "true"}
     with django_capture_on_commit_callbacks(execute=True):
         browser_of(root).post(f"{PEOPLE}{ada.pk}/password/", new)
-    assert not signed_in(ada_elsewhere)
+    assert not is_signed_in(ada_elsewhere)
     assert announced == [ada.pk]
     sign_in(client, password="harbour light at six")
-    assert signed_in(client)
+    assert is_signed_in(client)
 
 
 def test_deactivating_signs_out_at_once_and_can_be_undone(
@@ -122,11 +122,11 @@ def test_deactivating_signs_out_at_once_and_can_be_undone(
     admin, ada_elsewhere = browser_of(root), browser_of(ada)
     with django_capture_on_commit_callbacks(execute=True):
         act(admin, "deactivate", ada, root)
-    assert not signed_in(ada_elsewhere)
-    assert signed_in(admin), "nobody deactivates themselves"
+    assert not is_signed_in(ada_elsewhere)
+    assert is_signed_in(admin), "nobody deactivates themselves"
     assert announced == [ada.pk]
     act(admin, "activate", ada)
-    assert signed_in(ada_elsewhere)
+    assert is_signed_in(ada_elsewhere)
 
 
 def test_a_person_who_has_signed_in_can_be_deactivated_but_not_deleted(browser_of, client, root, ada):

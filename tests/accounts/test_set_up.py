@@ -11,7 +11,7 @@ from django.test import Client
 from accounts import set_up
 from accounts.models import User
 from tests.accounts.pages import PASSWORD, buttons, labels, offences_against_csp
-from tests.accounts.test_signing_in import signed_in
+from tests.accounts.visits import is_signed_in
 
 
 def link() -> str:
@@ -42,7 +42,7 @@ def test_the_link_creates_and_signs_in_the_first_administrator(client, db):
     assert not offences_against_csp(answer)
     answer = fill_in(client, address)
     assert (answer.status_code, answer["Location"]) == (302, "/")
-    assert signed_in(client)
+    assert is_signed_in(client)
     grace = User.objects.get()
     assert (grace.username, str(grace), grace.is_superuser, grace.is_staff) == ("grace", "Grace Hopper", True, True)
     assert grace.check_password("harbour light at six")

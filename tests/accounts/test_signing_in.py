@@ -7,16 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from accounts.models import User
 from chatsite import settings as production
 from tests.accounts.pages import PASSWORD, alert, buttons, labels, offences_against_csp, page
-
-LOGIN = "/accounts/login/"
-
-
-def sign_in(client: Client, username="ada", password=PASSWORD, **more):
-    return client.post(more.pop("path", LOGIN), {"login": username, "password": password}, **more)
-
-
-def signed_in(client: Client) -> bool:
-    return client.get("/accounts/").status_code == 200
+from tests.accounts.visits import LOGIN, is_signed_in, sign_in
 
 
 def test_the_page_asks_for_username_and_password(client, ada):
@@ -36,12 +27,12 @@ def test_ada_signs_in_and_reaches_the_home_page(client, ada):
     answer = sign_in(client)
     assert answer.status_code == 302
     assert answer["Location"] == "/"
-    assert signed_in(client)
+    assert is_signed_in(client)
 
 
 def test_a_username_is_found_whatever_its_case(client, ada):
     sign_in(client, username=" ADA ")
-    assert signed_in(client)
+    assert is_signed_in(client)
 
 
 def test_a_wrong_password_shows_an_alert_and_keeps_the_username(client, ada):
@@ -51,7 +42,7 @@ def test_a_wrong_password_shows_an_alert_and_keeps_the_username(client, ada):
     assert labels(answer)["Username"].get("value") == "ada"
     assert "autofocus" in labels(answer)["Password"].attrib
     assert "wrong" not in answer.text
-    assert not signed_in(client)
+    assert not is_signed_in(client)
 
 
 def test_an_unknown_username_gets_the_same_error_as_a_wrong_password(client, ada):
@@ -62,7 +53,7 @@ def test_a_deactivated_person_sees_that_only_with_the_right_password(client, ada
     ada.is_active = False
     ada.save()
     assert "deactivated. Ask an administrator" in alert(sign_in(client))
-    assert not signed_in(client)
+    assert not is_signed_in(client)
     assert "deactivated" not in alert(sign_in(client, password="wrong"))
 
 
@@ -101,7 +92,7 @@ def test_signing_in_changes_the_session(client, ada):
     client.cookies["sessionid"] = session.session_key
     sign_in(client)
     assert client.session.session_key != session.session_key
-    assert signed_in(client)
+    assert is_signed_in(client)
 
 
 def test_signing_in_needs_the_csrf_token(ada):
@@ -109,7 +100,7 @@ def test_signing_in_needs_the_csrf_token(ada):
     answer = sign_in(client)
     assert answer.status_code == 403
     assert "This page has expired" in answer.text
-    assert not signed_in(client)
+    assert not is_signed_in(client)
 
 
 def test_sessions_are_hidden_from_scripts(client, ada):

@@ -8,8 +8,8 @@ from lxml import html
 
 from accounts.models import User
 from tests.accounts.pages import PASSWORD, alert, offences_against_csp
+from tests.pages import HTMX
 
-HTMX = {"hx-request": "true"}
 AGAIN = "/accounts/login/?next=/accounts/again/"
 
 pytestmark = pytest.mark.django_db

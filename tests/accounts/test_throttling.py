@@ -4,7 +4,7 @@ import pytest
 
 from accounts.adapter import AccountAdapter
 from tests.accounts.pages import alert
-from tests.accounts.test_signing_in import LOGIN, sign_in, signed_in
+from tests.accounts.visits import LOGIN, is_signed_in, sign_in
 
 
 def guess(client, username="ada", **more):
@@ -17,7 +17,7 @@ def test_five_wrong_guesses_lock_an_account_for_a_while_and_say_what_to_do(clien
     assert answer.status_code == 429
     assert "Wait five minutes" in alert(answer)
     assert sign_in(client).status_code == 429, "the right password must not be told from wrong ones now"
-    assert not signed_in(client)
+    assert not is_signed_in(client)
 
 
 def test_another_address_does_not_help_against_one_account(client, ada):

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from lxml import html
 
-from tests.pages import words
+from tests.pages import HTMX, words
 from tests.tools.mcp_server import KEY, TOOLS, schema
 from tools import builtin
 from tools.builtin import BuiltinTool
@@ -14,7 +14,6 @@ from tools.results import ToolResult
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HTMX = {"HX-Request": "true"}
 FIELDS = {"name": "Drawer", "is_enabled": "on"}
 
 

@@ -15,12 +15,11 @@ from conversations.verbs.writing import add_turn
 from ledger.models import Budget, RateLimit
 from tests.conversations.asking import queue_turn
 from tests.ledger.calling import begin_call, make_call
-from tests.pages import Page
+from tests.pages import HTMX, Page
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
 USED_UP = re.compile(r"Your monthly budget is used up: \$0\.02 of \$0\.01\. It renews on 1 [A-Z][a-z]+\.")
 
 type SignedIn = Callable[[User], Client]

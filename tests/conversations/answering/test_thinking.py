@@ -12,8 +12,8 @@ from conversations.models import Conversation, Path, ThinkingMode
 from conversations.verbs import forking
 from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, last_reply
-from tests.conversations.verbs.test_changing import HTMX, errors
 from tests.fakes import ModelServer
+from tests.pages import HTMX, form_errors
 from upstreams.models import ChatModel, Provider
 
 type SignedIn = Callable[[User], Client]
@@ -59,7 +59,7 @@ def test_what_was_set_for_another_model_can_be_switched_off(
     assert offered(browser_of(ada), conversation, "thinking") == ["", "adaptive"]
     where = f"/conversations/{conversation.pk}/settings/"
     refused = browser_of(ada).post(where, {"thinking": "adaptive"}, headers=HTMX)
-    assert "does not support adaptive thinking" in errors(refused.content)["thinking"]
+    assert "does not support adaptive thinking" in form_errors(refused.content)["thinking"]
     assert browser_of(ada).post(where, {"thinking": ""}).status_code == 302
     conversation.refresh_from_db()
     assert conversation.thinking == ThinkingMode.OFF
@@ -87,7 +87,7 @@ def test_an_impossible_budget_is_refused_at_its_field(
     asked = {"thinking": "budget", "thinking_budget": budget, "max_tokens": "8000"}
     answer = browser_of(ada).post(f"/conversations/{conversation.pk}/settings/", asked, headers=HTMX)
     assert answer.status_code == 422
-    assert words in errors(answer.content)["thinking_budget"]
+    assert words in form_errors(answer.content)["thinking_budget"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,21 +13,10 @@ from conversations.models import Conversation
 from conversations.verbs import turns
 from tests.conversations.asking import Opening
 from tests.fakes import ModelServer
+from tests.pages import HTMX, form_errors
 from upstreams.models import ChatModel
 
 type SignedIn = Callable[[User], Client]
-
-HTMX = {"hx-request": "true"}
-
-
-def errors(source: bytes) -> dict[str, str]:
-    """The errors of a form, by the name of the field."""
-    document = html.fragment_fromstring(source.decode(), create_parent="div")
-    found = {}
-    for field in document.cssselect("[aria-invalid=true], [aria-invalid='']"):
-        told = [document.get_element_by_id(key, None) for key in (field.get("aria-describedby") or "").split()]
-        found[field.get("name")] = " ".join(" ".join(each.text_content().split()) for each in told if each is not None)
-    return found
 
 
 @pytest.mark.django_db
@@ -143,7 +132,7 @@ def test_a_setting_that_the_model_does_not_allow_is_refused_beside_its_field(
     asked = {"system_prompt": "Be brief.", field: value}
     answer = browser_of(ada).post(f"/conversations/{conversation.pk}/settings/", asked, headers=HTMX)
     assert answer.status_code == 422
-    told = errors(answer.content)
+    told = form_errors(answer.content)
     assert list(told) == [field]
     assert words in told[field]
     conversation.refresh_from_db()

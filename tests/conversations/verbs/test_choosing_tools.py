@@ -13,14 +13,13 @@ from accounts.models import User
 from conversations.models import Conversation
 from conversations.verbs import turns
 from tests.conversations.asking import Opening
-from tests.pages import Page
+from tests.pages import HTMX, Page
 from tools import catalogue
 from tools.models import Tool, ToolServer
 
 pytestmark = pytest.mark.django_db
 
 type SignedIn = Callable[[User], Client]
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
