@@ -1,6 +1,6 @@
 // Attaches files to the message being written: chosen, dropped or pasted files are uploaded one by one.
 import { say } from "./composer.js";
-import { renew } from "./session.js";
+import { MOST_RENEWALS, renew } from "./session.js";
 
 const AT_A_TIME = 3;
 
@@ -111,10 +111,11 @@ function upload({ file, row }) {
   request.send(body);
 }
 
-// Retries once with the new token that a refusal of an old token carries.
+// Retries with the new token that a refusal of an old token carries.
 function renewToken(request, row) {
-  if (request.status !== 403 || row.hasAttribute("data-again")) return false;
-  row.toggleAttribute("data-again", true);
+  const count = Number(row.dataset.renewals ?? 0);
+  if (request.status !== 403 || count === MOST_RENEWALS) return false;
+  row.dataset.renewals = count + 1;
   return renew((name) => request.getResponseHeader(name));
 }
 

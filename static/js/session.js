@@ -3,13 +3,16 @@
 const USER_EVENTS = ["submit", "click", "change"];
 
 let interrupted = null;
-const sentAgain = new WeakSet();
+const renewals = new WeakMap();
+
+// Of one request. Several requests that find their token too old at the same time get a new one each, of which one holds.
+export const MOST_RENEWALS = 3;
 
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx;
   if (response.status === 401) askForPassword(event);
   else if (response.headers.has("X-CSRFToken")) sendAgain(event);
-  else sentAgain.delete(sourceElement);
+  else renewals.delete(sourceElement);
 });
 
 function askForPassword(event) {
@@ -28,8 +31,9 @@ function sendAgain(event) {
   event.preventDefault();
   if (!renew((name) => response.headers.get(name))) return;
   // In a browser that blocks cookies, every token is refused.
-  if (sentAgain.has(sourceElement)) return document.dispatchEvent(new CustomEvent("token:refused"));
-  sentAgain.add(sourceElement);
+  const count = renewals.get(sourceElement) ?? 0;
+  if (count === MOST_RENEWALS) return document.dispatchEvent(new CustomEvent("token:refused"));
+  renewals.set(sourceElement, count + 1);
   // After htmx has finished the failed request.
   setTimeout(() => {
     if (sourceElement.matches("form")) sourceElement.requestSubmit(request.submitter);
