@@ -1,4 +1,4 @@
-"""The forms in which administrators set budgets and limits."""
+"""The forms for budgets and rate limits."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -130,5 +130,5 @@ class RateLimitForm(SubjectForm):
         if whose.startswith(EACH):
             others = RateLimit.objects.filter(scope=self.instance.scope, person=None, key=None)
             if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("whose", "There already is a limit for each of them.")
+                self.add_error("whose", "There is already a limit for each of them.")
         return cleaned

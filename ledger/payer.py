@@ -1,4 +1,4 @@
-"""Who pays for a call: a person, their group, their API key, and the site."""
+"""Identifies the payers of a call: a person, their group, their API key, and the site."""
 
 from dataclasses import dataclass
 from typing import Final

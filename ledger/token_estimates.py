@@ -1,4 +1,4 @@
-"""Estimates of how many tokens requests and their parts have, in either protocol, before anybody counts them."""
+"""Estimates of how many tokens requests and their parts have, in either protocol, before a server counts them."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -77,7 +77,7 @@ def get_subject_status(budget: Budget, subject: int, at: datetime) -> BudgetStat
 
 
 def drop_overridden(budgets: Iterable[Budget]) -> list[Budget]:
-    """Leaves out a budget for each where the subject has its own of the same scope, period and unit."""
+    """Drops each per-subject default that the subject's own budget of the same scope, period and unit overrides."""
     applicable = list(budgets)
     own = {(each.scope, each.period, each.unit) for each in applicable if not each.is_for_each}
     return [each for each in applicable if not each.is_for_each or (each.scope, each.period, each.unit) not in own]

@@ -1,4 +1,4 @@
-"""The one way to book calls to upstreams: begin with a reservation, settle with the usage."""
+"""Books calls to upstreams: `begin` reserves, `settle` records the usage. No other code does."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 KEY_USE_PRECISION: Final = timedelta(minutes=1)
-"""A key's last use is written at most this often."""
+"""How often the last use of a key is written, at most."""
 RESERVED_RETRY: Final = 5.0
 """Seconds after which running calls may have released some of their reservations."""
 CHARGED_FAILURES: Final = ("stalled", "broken_stream", "empty_reply", "reply_too_large")
-"""Failures of upstreams that had read the whole prompt and will charge for it."""
+"""Failures after which the upstream charges for the prompt, because it has read all of it."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. `request_id` is our name for the request."""
+    """The person or program that makes a call. `request_id` is our name for the request."""
 
     person: User | None
     source: CallSource
@@ -51,7 +51,7 @@ class Caller:
 
 
 class CallRefused(Exception):
-    """A budget or a rate limit forbids the call. `str(error)` is for people: which one, how much of it, until when."""
+    """A budget or a rate limit forbids the call. `str(error)` tells people which one, and when to try again."""
 
     def __init__(
         self, message: str, *, kind: str, retry_after: float | None = None, renews_at: datetime | None = None
@@ -84,8 +84,8 @@ def begin(
 ) -> Entry:
     """Books a call that is about to be made and reserves its maximum. Raises CallRefused when a limit forbids it.
 
-    `max_tokens` is the limit in the request, None without one. `is_follow_up` is asked only when a rate limit is hit:
-    a call that continues an answer may exceed it.
+    `max_tokens` is the limit in the request, None without one. A call that continues an answer may exceed a rate limit;
+    `is_follow_up` runs only when one is hit.
     """
     with transaction.atomic():
         payer, entry = build_entry(caller, chat_model)
@@ -110,7 +110,7 @@ def settle(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "") -
 
 
 def find_refusal(person: User | None, key: ApiKey | None = None) -> CallRefused | None:
-    """Returns why the person's next call would be refused, as far as that is known before. Writes nothing."""
+    """Returns why the person's next call would be refused, as far as can be known in advance. Writes nothing."""
     payer, at = Payer.of(person, key), now()
     if hit := rates.find_limit_hit(payer, at):
         return CallRefused.rate_limited(hit)
@@ -125,9 +125,10 @@ def list_warnings(person: User | None, key: ApiKey | None = None) -> list[str]:
 
 
 def recover(written: Mapping[int, int] | None = None, before: datetime | None = None) -> None:
-    """Settles the open entries of processes that died, as estimates. After a start, those are all open entries.
+    """Settles open entries of dead processes, as estimates. By default, these are all open entries, as after a start.
 
-    Later, pass `before` for those that began earlier, or `written`: the tokens known to be written, by entry key.
+    `before` limits them to those that began earlier. `written` limits them to its keys, which are entry keys; its
+    values are the output tokens known to be written.
     """
     lost = Entry.objects.open()
     if written is not None:
@@ -172,7 +173,7 @@ def note_key_use(key: ApiKey, at: datetime) -> None:
 def write_settlement(
     entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "", *, seconds: float | None
 ) -> None:
-    # Before anything else: a spending row that is created only now is summed up while the entry counts as open.
+    # First, because a spending row that is created here must include this entry while it still counts as open.
     affected = budgets.ensure_spendings(Payer(entry.person_id, entry.group_id, entry.key_id), entry.started_at)
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
     entry.upstream_id = meter.facts.id[:200]

@@ -1,4 +1,4 @@
-"""Rate limits: requests a minute, and answers at the same time."""
+"""Rate limits: requests a minute, and concurrent answers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ STREAM_RETRY: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LimitHit:
-    """A limit that is reached: that of its `streams`, or else that of its requests a minute."""
+    """A limit that is reached: its concurrent `streams` or, unless `is_of_streams`, its requests a minute."""
 
     limit: RateLimit
     retry_after: float
@@ -46,14 +46,14 @@ def find_limit_hit(payer: Payer, at: datetime, *, lock: bool = False) -> LimitHi
 
 
 def find_limits(payer: Payer) -> list[RateLimit]:
-    """The payer's limits, without those for each where the payer has an own one of the same scope."""
+    """The payer's limits, without defaults that the payer's own limit of the same scope overrides."""
     applicable = statements.find_rate_limits(payer)
     own = {each.scope for each in applicable if not each.is_for_each}
     return [each for each in applicable if not each.is_for_each or each.scope not in own]
 
 
 def lock_payer(payer: Payer, limits: list[RateLimit]) -> None:
-    """Without the lock, two transactions side by side could count the same calls and both pass."""
+    """Locks the payer, because two concurrent transactions could otherwise count the same calls and both pass."""
     scopes = {limit.scope for limit in limits}
     if Scope.PERSON in scopes:
         list(User.objects.select_for_update(no_key=True).filter(pk=payer.person or 0).values_list("pk"))

@@ -1,4 +1,4 @@
-"""What people and programs read when a budget or a limit stops them."""
+"""Messages to people and programs that a budget or a limit stops."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,8 @@ def describe_exhausted(status: BudgetStatus) -> str:
         return f"{name} is used up: {format_use(status)}. {describe_renewal(status)}"
     held = format_amount(status.budget, status.reserved_amount)
     return (
-        f"{name} is reserved: {format_use(status)} is used, and {held} is reserved for running answers. "
+        f"The rest of {name[0].lower()}{name[1:]} is reserved: {format_use(status)} is used, and {held} is reserved "
+        "for running answers. "
         f"Try again when they have finished. {describe_renewal(status)}"
     )
 
@@ -46,7 +47,7 @@ def describe_limit_hit(hit: LimitHit) -> str:
 
 
 def name_for_payer(budget: Budget) -> str:
-    """The budget's name for those who pay from it, at the beginning of a sentence."""
+    """The budget's name as the first words of a sentence to its payer."""
     period = PERIODS[budget.period]
     match budget.scope:
         case Scope.SITE:

@@ -11,7 +11,7 @@ FAILURES: Final = (Outcome.BROKEN, Outcome.FAILED, Outcome.LOST)
 
 
 def add_entry(entry: Entry) -> None:
-    """Runs in the transaction that settles the entry."""
+    """Call it in the transaction that settles the entry."""
     figures = {
         "person_pk": entry.person_id or 0,
         "key_pk": entry.key_id or 0,

@@ -1,4 +1,4 @@
-"""The statements that every call of a model runs, written by hand (see chatsite.sql)."""
+"""Hand-written SQL for the statements that every model call runs (see chatsite.sql for the reason)."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -22,7 +22,7 @@ SETTLED_FIELDS: Final = (
 
 
 def _applies_to_payer(row: str, *scopes: str) -> str:
-    """The condition of what applies to the payer, by name or because it is for each."""
+    """The SQL condition for rows that apply to the payer: the payer's own, and per-subject defaults."""
     return " OR ".join(
         f"({row}.scope = '{scope}' AND %({scope})s > 0"
         f" AND ({row}.{scope}_id IS NULL OR {row}.{scope}_id = %({scope})s))"
@@ -89,13 +89,13 @@ def find_rate_limits(payer: Payer) -> list[RateLimit]:
 
 
 def find_budgets(payer: Payer, at: datetime) -> list[Budget]:
-    """Each with its `spending_pk`, None without a row yet; in the order in which every call must lock the rows."""
+    """Each budget has its `spending_pk`, None if it has no row yet. Every call must lock the rows in this order."""
     starts = {period.value: connection.ops.adapt_datefield_value(period.start(at)) for period in Period}
     return BUDGETS.fetch(_subjects(payer) | starts)
 
 
 def reserve(spending_pk: int, amount: int, limit: int | None) -> bool:
-    """Adds to what is reserved unless the limit is reached. Returns whether it did."""
+    """Adds the amount to the reservations unless the limit is reached. Returns whether it did."""
     # One statement: no other call can take the rest between the condition and the change.
     return RESERVE.execute(amount, spending_pk, NO_LIMIT if limit is None else limit) == 1
 
@@ -113,15 +113,15 @@ def insert_entry(entry: Entry) -> None:
 
 
 def update_open_entry(entry: Entry) -> bool:
-    """Writes the settled fields alone: what the entry refers to may be deleted by now. Returns whether it was open.
+    """Writes only the settled fields: rows that the entry refers to may be gone. Returns whether it was open.
 
-    Another transaction that settles the same entry waits here, and then finds it settled.
+    A concurrent transaction that settles the same entry waits here and then finds it settled.
     """
     return UPDATE_OPEN_ENTRY.execute(*(getattr(entry, name) for name in SETTLED_FIELDS), entry.pk) == 1
 
 
 def upsert_usage_sums(figures: Mapping[str, Any], starts: Mapping[Period, date]) -> None:
-    """Adds the figures to the sum with their key of each period."""
+    """Adds the figures to the sum of each period, in the row that has their key."""
     rows = [{**figures, "span": period.value, "start": start} for period, start in starts.items()]
     UPSERT_USAGE_SUMS.execute(*(row[name] for row in rows for name in _SUM_COLUMNS))
 

@@ -1,4 +1,4 @@
-"""Budgets, and what has been spent and reserved of each."""
+"""Budgets, and how much of each is spent and reserved."""
 
 from datetime import date
 from decimal import Decimal
@@ -27,13 +27,13 @@ class Unit(models.TextChoices):
 
 
 class Budget(models.Model):
-    """How much its subject may spend in each period. Without a subject it is for each person, group or key.
+    """Limits what its subject spends in each period. Without one, it is the default for each person, group or key.
 
-    A subject's own budget replaces the one for each of the same period and unit.
+    A subject's own budget overrides the default of the same period and unit.
     """
 
     TERMS: ClassVar = ("scope", "group_id", "person_id", "key_id", "period", "unit", "is_active")
-    """What its spendings depend on. When one of them changes, spendings start again from the ledger."""
+    """The fields that spendings depend on. When one of them changes, spendings are summed from the ledger again."""
 
     spending_pk: int | None
     """The payer's spending row; only on budgets from `statements.find_budgets`."""
@@ -70,7 +70,7 @@ class Budget(models.Model):
         return f"{limit} {self.get_period_display()} for {self.subject_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Starts a new revision when a term changes. Never use `update` for the terms: it does not."""
+        """Starts a new revision when a term changes. Never change terms by `update`, which does not."""
         before = Budget.objects.filter(pk=self.pk).values_list(*self.TERMS, "revision").first() if self.pk else None
         if before and before[:-1] != tuple(getattr(self, name) for name in self.TERMS):
             self.revision = before[-1] + 1
@@ -84,7 +84,7 @@ class Budget(models.Model):
 
     @property
     def subject_pk(self) -> int | None:
-        """None when the budget is for each."""
+        """None for a per-subject default."""
         return SITE if self.scope == Scope.SITE else getattr(self, f"{self.scope}_id")
 
     @property
@@ -105,7 +105,7 @@ class Budget(models.Model):
         return to_units(self.limit) if self.unit == Unit.MONEY else int(self.limit)
 
     def units_of(self, tokens: int, cost: Decimal | None) -> int:
-        """What a call counts, in the budget's units. A call without a known price counts no money."""
+        """The amount that a call counts, in the budget's units. A call without a known price counts no money."""
         return to_units(cost or Decimal(0)) if self.unit == Unit.MONEY else tokens
 
     def amount_of(self, units: int) -> Decimal:
@@ -119,7 +119,7 @@ class SpendingQuerySet(models.QuerySet["Spending"]):
 
 
 class Spending(models.Model):
-    """What one subject has spent and reserved of a budget in one period, in the budget's units.
+    """How much one subject has spent and reserved of a budget in one period, in the budget's units.
 
     The first call of a period creates it from the ledger. After that it changes only together with an entry, so it
     always equals the sum over the ledger.

@@ -12,7 +12,7 @@ from ledger.models.money import MoneyField
 from upstreams.models import ChatModel, UsageColumns
 
 COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-"""What counts against a budget of tokens. Thinking is part of the output."""
+"""The fields that count against a budget of tokens. Thinking is part of the output."""
 
 
 class CallSource(models.TextChoices):
@@ -36,7 +36,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         return self.filter(outcome=Outcome.OPEN)
 
     def visible_to(self, person: Any) -> Self:
-        """A person's own entries; for an administrator all."""
+        """The person's own entries, or all entries for an administrator."""
         if not person.is_authenticated:
             return self.none()
         return self if person.has_perm("ledger.view_entry") else self.filter(person=person)
@@ -65,7 +65,7 @@ class Entry(UsageColumns):
 
     is_estimate = models.BooleanField("estimated", default=False)
     cost = MoneyField(null=True)
-    """At the model's prices when the call began; None if they were unknown."""
+    """At the prices when the call began or, after a crash, when it was recovered. None if they were unknown."""
 
     outcome = models.CharField(max_length=8, choices=Outcome, default=Outcome.OPEN)
     error_kind = models.CharField(max_length=40, blank=True)
@@ -98,5 +98,5 @@ class Entry(UsageColumns):
 
     @property
     def tokens(self) -> int:
-        """What the call counts against a budget of tokens."""
+        """The tokens that the call counts against a budget."""
         return sum(getattr(self, name) or 0 for name in COUNTED_FIELDS)

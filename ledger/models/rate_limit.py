@@ -1,4 +1,4 @@
-"""How often, and how many at once, people and programs may call."""
+"""Limits how often people and programs may call, and how many calls may run at once."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -45,7 +45,7 @@ class RateLimit(models.Model):
                 fields=["scope"],
                 condition=Q(person=None, key=None),
                 name="one_rate_limit_for_each",
-                violation_error_message="There already is a limit for each of them.",
+                violation_error_message="There is already a limit for each of them.",
             ),
         ]
 

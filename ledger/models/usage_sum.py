@@ -16,7 +16,7 @@ SUMMED_FIELDS = ("calls", "estimated_calls", "failed_calls", "cost", *USAGE_FIEL
 
 class UsageSumQuerySet(models.QuerySet["UsageSum"]):
     def visible_to(self, person: Any) -> Self:
-        """A person's own sums; for an administrator all."""
+        """The person's own sums, or all sums for an administrator."""
         if not person.is_authenticated:
             return self.none()
         return self if person.has_perm("ledger.view_usagesum") else self.filter(person_pk=person.pk)
@@ -56,7 +56,7 @@ class UsageSum(models.Model):
 
     class Meta:
         constraints = [
-            # Also the index by which a period is read: it begins with what pages ask for first.
+            # Also the index for reading a period, so the columns that every page filters by come first.
             models.UniqueConstraint(
                 fields=KEY_FIELDS,
                 name="one_usage_sum_of_a_kind",

@@ -69,7 +69,7 @@ def list_meters(person: User) -> list[BudgetMeter]:
 
 @dataclass(frozen=True, slots=True)
 class BudgetOverview:
-    """A budget in the list of all budgets. For a budget for each, `meter` is that of the subject that used most,
+    """A budget in the list of all budgets. For a per-subject default, `meter` is that of the subject that used most,
     `count` the number of subjects that used any, and `used_up` the number of those with nothing left.
     """
 

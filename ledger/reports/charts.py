@@ -31,7 +31,7 @@ KINDS: Final[dict[Measure, list[tuple[str, Callable[[Figures], Decimal | int]]]]
 
 @dataclass(frozen=True, slots=True)
 class BarSegment:
-    """The segment of a bar for the kind with this number."""
+    """A segment of a bar. `number` is that of its kind."""
 
     number: int
     y: float

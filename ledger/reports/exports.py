@@ -13,7 +13,7 @@ from ledger.models import Entry
 from ledger.reports.usage import UsageRow
 
 BATCH: Final = 1000
-"""Calls that are read at once: a whole year of them must neither fill the memory nor keep the database busy."""
+"""The calls in one read. Reading a whole year at once could fill the memory and keep the database busy."""
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 TABLE: Final[dict[str, Callable[[UsageRow], Any]]] = {

@@ -1,4 +1,4 @@
-"""What a usage page shows, read from its URL. Values that cannot be read are ignored."""
+"""Parses the URL parameters of a usage page. Ignores invalid values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ALL_DIMENSIONS: Final = (
     *(DAY, CALL),
 )
 OWN_DIMENSIONS: Final = (Dimension.MODEL, Dimension.KEY, Dimension.SOURCE, DAY, CALL)
-"""The groupings of a person's own usage; the others would show other people."""
+"""The groupings of a person's own usage. The others would show other people."""
 
 
 class Measure(StrEnum):
@@ -50,7 +50,7 @@ YEARS: Final = range(2000, 3000)
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """`on` is the one day or month that is shown, in ISO 8601, or "" for the whole stretch.
+    """`on` is the single day or month that is shown, in ISO 8601, or "" for the whole stretch.
 
     `before` is the key of the last call on the previous page of calls.
     """
@@ -84,7 +84,7 @@ class UsageQuery:
 
 
 def parse_query(parameters: QueryDict, person: int | None = None) -> UsageQuery:
-    """Covers the usage of all people; with `person` theirs alone, whatever the parameters are."""
+    """Covers the usage of all people or, with `person`, only theirs, whatever the parameters say."""
     dimensions = ALL_DIMENSIONS if person is None else OWN_DIMENSIONS
     stretch = parameters.get("period", "")
     stretch = stretch if stretch in STRETCHES else DEFAULT_STRETCH

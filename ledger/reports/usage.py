@@ -1,4 +1,4 @@
-"""What was used in a range of dates, by whom and for what: the questions that pages ask."""
+"""Reads usage in a range of dates: totals, rows by person, model or key, and buckets by day or month."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields

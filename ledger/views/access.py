@@ -1,4 +1,4 @@
-"""Who may read the usage of all people, and who may change budgets and limits."""
+"""Decides who may read everyone's usage, and who may change budgets and limits."""
 
 from django.contrib.auth.decorators import permission_required
 
