@@ -146,6 +146,19 @@ def all_rows() -> list[Any]:
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
+def assert_turned_away(browser: Client, place: SimpleNamespace, route: str) -> None:
+    """Every request is refused or led to a sign-in page, reveals nothing and changes nothing."""
+    before = all_rows()
+    for method in METHODS:
+        answer = request(browser, method, address_in(place, route))
+        if answer.status_code == 302 and route != "admin/logout/":
+            assert answer["location"].startswith(DOORS), answer["location"]
+        else:
+            assert answer.status_code in (302, 403, 404)
+        assert b"secret" not in answer.content
+    assert all_rows() == before
+
+
 def test_every_address_has_an_audience() -> None:
     assert set(routes()) == ALL_ROUTES
     assert {model._meta.label for model in admin.site._registry} == ADMIN_MODELS
@@ -154,15 +167,7 @@ def test_every_address_has_an_audience() -> None:
 
 @pytest.mark.parametrize("route", sorted(ALL_ROUTES - PUBLIC_ROUTES))
 def test_a_visitor_is_asked_to_sign_in(place: SimpleNamespace, route: str) -> None:
-    before = all_rows()
-    for method in METHODS:
-        answer = request(Client(), method, address_in(place, route))
-        if answer.status_code == 302 and route != "admin/logout/":
-            assert answer["location"].startswith(DOORS), answer["location"]
-        else:
-            assert answer.status_code in (302, 403, 404)
-        assert b"secret" not in answer.content
-    assert all_rows() == before
+    assert_turned_away(Client(), place, route)
 
 
 @pytest.mark.parametrize("route", sorted(PUBLIC_ROUTES))
@@ -252,15 +257,7 @@ def test_an_administrator_can_open_the_settings(
 def test_only_administrators_can_open_the_administration(
     browser_of: SignedIn, ada: User, place: SimpleNamespace, route: str
 ) -> None:
-    before = all_rows()
-    for method in METHODS:
-        answer = request(browser_of(ada), method, address_in(place, route))
-        if answer.status_code == 302 and route != "admin/logout/":
-            assert answer["location"].startswith(DOORS), answer["location"]
-        else:
-            assert answer.status_code in (302, 403, 404)
-        assert b"secret" not in answer.content
-    assert all_rows() == before
+    assert_turned_away(browser_of(ada), place, route)
 
 
 @pytest.mark.parametrize("route", sorted(ADMIN_ROUTES))
