@@ -51,7 +51,7 @@ def attach(file: "UploadedFile[Any]", owner: User, conversation: Conversation | 
         raise NotAttached(f"“{name}” {refused}") from None
 
 
-def too_large(name: str) -> str:
+def describe_too_large(name: str) -> str:
     return f"“{tidy_name(name)}” is too large (limit {size(settings.ATTACHMENT_SIZE)})."
 
 

@@ -18,7 +18,7 @@ from conversations.live.hub import Frame
 from conversations.live.tool_cards import Progress, card, outcome_of
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message
-from conversations.prompt.transcript import continued_from
+from conversations.prompt.transcript import blocks_to_continue
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
 
 
@@ -54,7 +54,7 @@ class Relay:
         if generation.rounds:
             blocks = message.blocks
         elif generation.continues:
-            blocks = continued_from(message.blocks)
+            blocks = blocks_to_continue(message.blocks)
         self._continues_text = bool(blocks) and not generation.rounds
         self.draft = Draft(blocks, generation.usage if generation.rounds else None)
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None

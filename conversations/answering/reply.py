@@ -18,7 +18,7 @@ from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, State
-from conversations.prompt.toolbox import TOO_MANY, error, unanswered
+from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
 from conversations.prompt.transcript import request_for
 from ledger.booking.entries import CallRefused
 from upstreams.errors import InvalidRequest, UpstreamError
@@ -98,16 +98,16 @@ class RunningReply:
     async def _answer(self, claimed: Answerable) -> None:
         """Asks the model, runs the tools that it calls and goes on with their results, until it calls no more."""
         relay, generation, toolbox = self.relay, self.generation, claimed.toolbox
-        if not (generation.rounds and unanswered(relay.draft.blocks)):
+        if not (generation.rounds and unanswered_calls(relay.draft.blocks)):
             await self._begin(claimed)
-        while calls := unanswered(relay.draft.blocks):
+        while calls := unanswered_calls(relay.draft.blocks):
             if needs_approval := [call["id"] for call in calls if toolbox.must_ask(call)]:
                 raise ApprovalNeeded(needs_approval)
             generation.rounds = max(generation.rounds, 1)
             is_last = generation.rounds > settings.TOOL_ROUNDS
             if is_last:
                 for call in calls:
-                    relay.take_result(error(call, TOO_MANY))
+                    relay.take_result(error_result(call, TOO_MANY))
             else:
                 await toolbox.run(calls, relay.take_result)
             generation.rounds += 1

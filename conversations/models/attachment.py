@@ -30,11 +30,11 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         return self.filter(sent | (own if person.is_active else Q(pk=None)))
 
     def drafts_of(self, person: User, conversation: Conversation | None) -> Self:
-        """What the person has attached and not sent, in order."""
+        """The files that the person has attached and not sent, in order."""
         return self.filter(owner=person.pk, conversation=conversation, message=None).order_by("pk")
 
     def total_size(self, person: User) -> int:
-        """The size of all files of a person, in bytes. Copies share one file."""
+        """The size of all files of a person, in bytes. A file that copies share counts once."""
         files = self.filter(owner=person.pk).order_by().values("stored").annotate(once=Max("size"))
         return files.aggregate(all=Sum("once"))["all"] or 0
 
@@ -93,7 +93,7 @@ class Attachment(models.Model):
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The block that refers to it in a message, with all that rendering needs and without its content."""
+        """The block that refers to it in a message: everything that rendering needs, without the content."""
         block: dict[str, Any] = {
             "type": "image" if self.is_image else "document",
             "source": {"type": "attachment", "id": str(self.uuid)},
@@ -109,7 +109,7 @@ class Attachment(models.Model):
         fields = ("owner_id", "kind", "name", "media_type", "size", "width", "height", "pages", "is_text_whole")
         return Attachment(stored=self.stored, **{name: getattr(self, name) for name in fields})
 
-    def content(self, part: str = "") -> bytes:
+    def read_content(self, part: str = "") -> bytes:
         """Raises FileNotFoundError if the file is missing."""
         with default_storage.open(self.stored + part) as file:
             content: bytes = file.read()
@@ -121,7 +121,7 @@ class Attachment(models.Model):
 
 
 def flatten_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The blocks, and the blocks within the results of tools."""
+    """Yields the blocks, and the blocks within tool results."""
     for block in blocks:
         yield block
         if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
@@ -129,7 +129,7 @@ def flatten_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str
 
 
 def map_block(block: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Applies `change` to a block, or to the blocks within it if it is the result of a tool."""
+    """Applies `change` to a block, or to the blocks within it if it is a tool result."""
     if block.get("type") == "tool_result" and isinstance(block.get("content"), list):
         return {**block, "content": [change(each) for each in block["content"]]}
     return change(block)

@@ -44,60 +44,58 @@ async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     words = list(dict.fromkeys(arguments["query"].lower().split()))[:MOST_WORDS]
     if not words:
         return ToolResult.from_text("Enter at least one word to search for.", is_error=True)
-    # 5.0 is an integer, too, where schemas are concerned.
+    # JSON Schema counts 5.0 as an integer.
     limit = int(arguments.get("limit", 10))
-    keys = await sync_to_async(candidates)(context, words)
+    keys = await sync_to_async(find_candidates)(context, words)
     hits: list[str] = []
     for start in range(0, len(keys), AT_ONCE):
-        hits += await sync_to_async(hits_among)(context, keys[start : start + AT_ONCE], words, limit - len(hits))
+        hits += await sync_to_async(find_hits)(context, keys[start : start + AT_ONCE], words, limit - len(hits))
         if len(hits) >= limit:
             break
-    told = "\n\n".join(hits) or "No messages found. Try fewer or other words."
-    return ToolResult.from_text(told)
+    return ToolResult.from_text("\n\n".join(hits) or "No messages found. Try fewer or other words.")
 
 
-def searched(context: CallContext) -> MessageQuerySet:
+def searchable_messages(context: CallContext) -> MessageQuerySet:
     others = Conversation.objects.visible_to(context.user).exclude(pk=context.conversation_pk or 0)
     return Message.objects.filter(conversation__in=others, deleted_at=None)
 
 
-def candidates(context: CallContext, words: Sequence[str]) -> list[int]:
-    """Keys of messages that may have all the words, newest first; those without them are left to the database.
+def find_candidates(context: CallContext, words: Sequence[str]) -> list[int]:
+    """Returns the keys of messages that may contain all words, newest first. The database filters coarsely.
 
-    It holds blocks as JSON, with letters and quotes escaped in its own way, so it is asked only for what no way of
-    escaping changes: plain letters and digits.
+    Blocks are stored as escaped JSON, so only plain letters and digits, which are never escaped, are matched in SQL.
     """
-    newest = searched(context).order_by("-pk")[:NEWEST]
-    holds = Q()
+    newest = searchable_messages(context).order_by("-pk")[:NEWEST]
+    contains_all = Q()
     for word in words:
         for part in _PLAIN.findall(word):
-            holds &= Q(blocks__icontains=part)
-    found = Message.objects.filter(holds, pk__in=newest.values("pk")).order_by("-pk")
+            contains_all &= Q(blocks__icontains=part)
+    found = Message.objects.filter(contains_all, pk__in=newest.values("pk")).order_by("-pk")
     return list(found.values_list("pk", flat=True))
 
 
-def hits_among(context: CallContext, keys: Sequence[int], words: Sequence[str], limit: int) -> list[str]:
-    messages = searched(context).filter(pk__in=keys).select_related("conversation", "author").order_by("-pk")
+def find_hits(context: CallContext, keys: Sequence[int], words: Sequence[str], limit: int) -> list[str]:
+    messages = searchable_messages(context).filter(pk__in=keys).select_related("conversation", "author").order_by("-pk")
     found: list[str] = []
     for message in messages.prefetch_related("generations"):
         if len(found) == limit:
             break
         text = message.text
         if all(word in text.lower() for word in words):
-            found.append(told(message, text, words))
+            found.append(describe_hit(message, text, words))
     return found
 
 
-def told(message: Message, text: str, words: Sequence[str]) -> str:
+def describe_hit(message: Message, text: str, words: Sequence[str]) -> str:
     conversation = message.conversation
     there = f"{reverse('conversation', args=[conversation.pk])}?branch={message.branch_id}&from={message.pk}"
-    head = f"“{conversation}”, {author(message)}, {message.created_at:%Y-%m-%d %H:%M} UTC"
+    head = f"“{conversation}”, {author_name(message)}, {message.created_at:%Y-%m-%d %H:%M} UTC"
     return f"{head}\n{there}#m{message.pk}\n{excerpt(text, words)}"
 
 
-def author(message: Message) -> str:
+def author_name(message: Message) -> str:
     if message.role == Role.USER:
-        return str(message.author or "somebody who left")
+        return str(message.author or "Former user")
     return (message.generation and message.generation.model_name) or "a model"
 
 
@@ -140,7 +138,7 @@ SEARCH = BuiltinTool(
         "additionalProperties": False,
     },
     run=search,
-    # What it finds becomes readable for everybody in the conversation that it is found for.
+    # Everyone in the conversation can read the results.
     ask_first=True,
 )
 
@@ -149,22 +147,24 @@ SEARCH = BuiltinTool(
 
 
 async def read(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
-    return await sync_to_async(part_of_file)(context, arguments)
+    return await sync_to_async(read_part)(context, arguments)
 
 
-def part_of_file(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
-    files = readable(context)
+def read_part(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
+    files = list_readable(context)
     name = str(arguments.get("name", "")).strip()
     if not name:
-        return ToolResult.from_text(listed(files))
-    named = those_called(name, files)
+        return ToolResult.from_text(describe_files(files))
+    named = match_files(name, files)
     if not named:
-        return ToolResult.from_text(f"No file is named “{name}”. {listed(files)}", is_error=True)
+        return ToolResult.from_text(f"No file is named “{name}”. {describe_files(files)}", is_error=True)
     if len(named) > 1:
-        return ToolResult.from_text(f"Several files have this name. Use an id instead. {listed(named)}", is_error=True)
+        return ToolResult.from_text(
+            f"Several files have this name. Use an id instead. {describe_files(named)}", is_error=True
+        )
     [file] = named
     try:
-        text = text_of(file.content(TEXT if file.kind == Kind.PDF else ""))
+        text = text_of(file.read_content(TEXT if file.kind == Kind.PDF else ""))
     except OSError:
         return ToolResult.from_text(f"“{file}” no longer exists.", is_error=True)
     if not text.strip():
@@ -172,21 +172,21 @@ def part_of_file(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     return ToolResult.from_text(passage(file, text, arguments))
 
 
-def readable(context: CallContext) -> list[Attachment]:
-    """Files with text that were sent here, the newest first; of copies, which edits leave behind, the last."""
+def list_readable(context: CallContext) -> list[Attachment]:
+    """Returns the files with text that were sent here, newest first. Of copies left by edits, only the latest."""
     sent = Attachment.objects.visible_to(context.user).filter(
         conversation=context.conversation_pk, message__isnull=False, kind__in=[Kind.TEXT, Kind.PDF]
     )
     return list({file.stored: file for file in sent.order_by("pk")}.values())[::-1]
 
 
-def those_called(name: str, files: Sequence[Attachment]) -> list[Attachment]:
-    """By id, or by name, and by a name in other capitals where none is exactly that."""
+def match_files(name: str, files: Sequence[Attachment]) -> list[Attachment]:
+    """Matches files by id or exact name, else by name ignoring case."""
     exact = [file for file in files if name in (str(file.uuid), file.name)]
     return exact or [file for file in files if name.lower() == file.name.lower()]
 
 
-def listed(files: Sequence[Attachment]) -> str:
+def describe_files(files: Sequence[Attachment]) -> str:
     if not files:
         return "No text file or PDF is attached in this conversation."
     lines = [f"{file} ({file.get_kind_display()}, id {file.uuid})" for file in files[:MOST_FILES]]
@@ -195,8 +195,8 @@ def listed(files: Sequence[Attachment]) -> str:
 
 
 def passage(file: Attachment, text: str, arguments: dict[str, Any]) -> str:
-    """The lines, and of them the characters, that were asked for, under a head that says which they are."""
-    # Cut at line feeds alone, as editors count: str.splitlines knows line ends that nobody sees.
+    """Returns the requested lines and characters, under a header that names the range."""
+    # Only line feeds count, as in editors: str.splitlines splits at invisible separators too.
     lines = text.removesuffix("\n").split("\n")
     first = int(arguments.get("first_line", 1))
     last = min(int(arguments.get("last_line", len(lines))), len(lines))

@@ -20,15 +20,15 @@ class AttachedFiles:
         self._files = Attachment.objects.find_referenced(blocks)
         self._reader = reader
         self._unseen = 0
-        self._said: dict[str, None] = {}
+        self._remarks: dict[str, None] = {}
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """One sentence for each problem, without repetitions."""
         if not self._unseen:
-            return tuple(self._said)
-        what = "An image was" if self._unseen == 1 else f"{self._unseen} images were"
-        return f"{what} left out: {self._reader} cannot see.", *self._said
+            return tuple(self._remarks)
+        images = "An image was" if self._unseen == 1 else f"{self._unseen} images were"
+        return f"{images} left out: {self._reader} does not accept images.", *self._remarks
 
     def expand(self, block: Mapping[str, Any]) -> Block:
         """Replaces references to files, in tool results too, by the files; returns other blocks unchanged."""
@@ -48,7 +48,7 @@ class AttachedFiles:
         if file.is_image:
             return self._image(file)
         if file.kind == Kind.TEXT:
-            return document(file.name, text_of(file.content()))
+            return document(file.name, text_of(file.read_content()))
         if self._reader.can_read_pdf:
             return {"type": "document", "source": base64(file), "title": file.name}
         return self._pdf_as_text(file)
@@ -60,24 +60,24 @@ class AttachedFiles:
         return text_block(f"[An image, {file.name}, is not shown to you.]")
 
     def _pdf_as_text(self, file: Attachment) -> Block:
-        text = text_of(file.content(TEXT))
+        text = text_of(file.read_content(TEXT))
         if not text.strip():
-            self._say(f"“{file}” was left out: {self._reader} reads no PDF files, and this one has no text in it.")
-            return text_block(f"[A PDF file, {file.name}, has no text that could be read.]")
+            self._remark(f"“{file}” was left out: {self._reader} does not read PDF files, and this one has no text.")
+            return text_block(f"[A PDF file, {file.name}, has no readable text.]")
         part = "its text" if file.is_text_whole else "the first part of its text"
-        self._say(f"“{file}” was sent as {part}: {self._reader} reads no PDF files.")
+        self._remark(f"“{file}” was sent as {part}: {self._reader} does not read PDF files.")
         return document(file.name, text)
 
     def _missing(self, name: str) -> Block:
-        self._say(f"“{name}” was left out: the file is not there any more.")
-        return text_block(f"[A file, {name}, is not there any more.]")
+        self._remark(f"“{name}” was left out: the file no longer exists.")
+        return text_block(f"[A file, {name}, no longer exists.]")
 
-    def _say(self, sentence: str) -> None:
-        self._said[sentence] = None
+    def _remark(self, sentence: str) -> None:
+        self._remarks[sentence] = None
 
 
 def base64(file: Attachment) -> dict[str, str]:
-    return {"type": "base64", "media_type": file.media_type, "data": b64encode(file.content()).decode()}
+    return {"type": "base64", "media_type": file.media_type, "data": b64encode(file.read_content()).decode()}
 
 
 def document(title: str, text: str) -> Block:

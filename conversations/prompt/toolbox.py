@@ -23,9 +23,10 @@ from tools.results import ToolResult
 type Block = dict[str, Any]
 
 REFUSED = "The person who was asked refused this call. Go on without it, or ask them what they would like instead."
-TOO_MANY = "No more tools can be used in this answer. Answer with what is known."
-NO_SUCH_TOOL = "There is no tool of this name here."
-UNREADABLE = "The input of this call is no JSON object. Send it again."
+"""Changing the text would make earlier refusals look like failures: `is_refusal` knows them by it."""
+TOO_MANY = "No more tools can be used in this answer. Answer with what you know."
+NO_SUCH_TOOL = "There is no tool with this name."
+UNREADABLE = "The input of this call is not a JSON object. Send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Toolbox:
         granted = ToolGrant.objects.filter(conversation=conversation, person=person).values_list("tool", flat=True)
         decided = ToolCall.objects.filter(generation=generation).values_list("use_id", "decision")
         context = CallContext(person, conversation.pk)
-        tools = {tool.wire_name: tool for tool in chosen(conversation).usable_by(person)}
+        tools = {tool.wire_name: tool for tool in chosen_tools(conversation).usable_by(person)}
         return cls(tools, frozenset(granted), dict(decided), context, message)
 
     @property
@@ -61,31 +62,31 @@ class Toolbox:
         return tool.ask_first and tool.pk not in self.granted
 
     async def run(self, uses: Sequence[Block], tell: Callable[[Block], None]) -> None:
-        """All at once; each result is told as soon as it is there."""
+        """Runs the calls concurrently. Passes each result to `tell` as it arrives."""
 
-        async def run_one(use: Block) -> None:
-            tell(await self.result(use))
+        async def run_and_tell(use: Block) -> None:
+            tell(await self.run_one(use))
 
         async with asyncio.TaskGroup() as calls:
             for use in uses:
-                calls.create_task(run_one(use))
+                calls.create_task(run_and_tell(use))
 
-    async def result(self, use: Block) -> Block:
-        """The `tool_result` block of a `tool_use` block; what goes wrong is in it, for the model to read."""
+    async def run_one(self, use: Block) -> Block:
+        """Returns the `tool_result` block for a `tool_use` block. Failures become error results for the model."""
         tool = self.tools.get(use.get("name", ""))
         if self.decisions.get(use["id"]) == Decision.REFUSED:
-            return error(use, REFUSED)
+            return error_result(use, REFUSED)
         if tool is None or self.context is None:
-            return error(use, NO_SUCH_TOOL)
+            return error_result(use, NO_SUCH_TOOL)
         if "raw_input" in use:
-            return error(use, UNREADABLE)
+            return error_result(use, UNREADABLE)
         answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context)
         content = await sync_to_async(self._keep_images)(answer.content, str(tool))
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block
 
     def _keep_images(self, content: Iterable[Block], name: str) -> list[Block]:
-        """Redraws images and stores them as files, like those that people attach."""
+        """Stores images as files, redrawn like those that people attach."""
         kept = []
         for block in content:
             if block["type"] == "image":
@@ -107,15 +108,15 @@ class ToolCounts:
     @classmethod
     def of(cls, conversation: Conversation, person: User) -> ToolCounts:
         usable = Tool.objects.usable_by(person)
-        return cls(usable.count(), chosen(conversation).usable_by(person).count())
+        return cls(usable.count(), chosen_tools(conversation).usable_by(person).count())
 
 
-def definitions(conversation: Conversation, person: User | AnonymousUser) -> list[Block]:
+def load_definitions(conversation: Conversation, person: User | AnonymousUser) -> list[Block]:
     """Returns the tool definitions for answers to this person."""
-    return [tool.definition for tool in chosen(conversation).usable_by(person)]
+    return [tool.definition for tool in chosen_tools(conversation).usable_by(person)]
 
 
-def chosen(conversation: Conversation) -> ToolQuerySet:
+def chosen_tools(conversation: Conversation) -> ToolQuerySet:
     return Tool.objects.filter(pk__in=conversation.tools.values("pk"))
 
 
@@ -124,12 +125,12 @@ def is_refusal(result: Mapping[str, Any]) -> bool:
     return bool(result.get("content") == [text_block(REFUSED)])
 
 
-def error(use: Block, words: str) -> Block:
+def error_result(use: Block, words: str) -> Block:
     return {"type": "tool_result", "tool_use_id": use["id"], "content": [text_block(words)], "is_error": True}
 
 
-def unanswered(blocks: Iterable[Block]) -> list[Block]:
-    """Returns the calls without a result, in their order."""
+def unanswered_calls(blocks: Iterable[Block]) -> list[Block]:
+    """Returns the calls without a result, in order."""
     blocks = list(blocks)
     answered = {block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"}
     return [block for block in blocks if block.get("type") == "tool_use" and block.get("id") not in answered]

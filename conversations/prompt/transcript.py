@@ -13,8 +13,8 @@ from upstreams.models import ChatModel
 from upstreams.parameters import check
 
 GO_ON = (
-    "Your last answer was cut off. Go on exactly where it ends, in the middle of a word if need be. "
-    "Do not repeat anything of it, and say nothing about going on."
+    "Your last answer was cut off. Continue exactly where it stopped, even mid-word. "
+    "Repeat nothing, and do not mention continuing."
 )
 BEYOND_ALL = 2**62
 """A key greater than that of any message."""
@@ -38,17 +38,17 @@ def request_for(
     earlier = list(path.remembered(before=message.pk).for_prompt())
     # Once a second person joins, all earlier messages get their author's name, and the upstream's cached prompt is
     # lost this once.
-    names = len({said.author_id for said in earlier if said.role == Role.USER}) > 1
+    names = len({each.author_id for each in earlier if each.role == Role.USER}) > 1
     attached = AttachedFiles([*earlier, message], chat_model)
     messages = [
         chat
-        for said in earlier
-        for chat in as_chat_messages(said, chat_model, attached, names=names, tools=bool(tools))
+        for each in earlier
+        for chat in as_chat_messages(each, chat_model, attached, names=names, tools=bool(tools))
     ]
     if generation.rounds:
-        messages += rounds(attached.expand(block) for block in message.blocks)
+        messages += split_into_rounds(attached.expand(block) for block in message.blocks)
     elif generation.continues:
-        messages += rounds(attached.expand(block) for block in continued_from(message.blocks))
+        messages += split_into_rounds(attached.expand(block) for block in blocks_to_continue(message.blocks))
     if by_asking:
         messages.append(ChatMessage("user", [text_block(GO_ON)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
@@ -57,14 +57,14 @@ def request_for(
         messages=messages,
         system=system,
         tools=tools,
-        tool_choice=tool_choice(generation, tools),
+        tool_choice=decide_tool_choice(generation, tools),
         takes_effort=chat_model.takes_effort,
         remarks=(*attached.remarks, *describe_trimming(path, earlier), *describe_lost_thinking(earlier, chat_model)),
         **parameters_of(conversation),
     )
 
 
-def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
+def decide_tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
     """Applies the choice only to the first call of an answer: a model forced to use tools would never end."""
     choice = generation.conversation.tool_choice
     is_known = choice in ("auto", "any", "none") or any(tool["name"] == choice for tool in tools)
@@ -73,16 +73,16 @@ def tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
     return choice
 
 
-def rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
-    """Splits an answer into messages: each time tools were called, their results follow as a user message."""
-    said: list[ChatMessage] = []
+def split_into_rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
+    """Splits an answer into messages: the results of each round of tool calls are a user message of their own."""
+    messages: list[ChatMessage] = []
     for block in blocks:
         role: Literal["user", "assistant"] = "user" if block.get("type") == "tool_result" else "assistant"
-        if said and said[-1].role == role:
-            said[-1] = ChatMessage(role, [*said[-1].blocks, block])
+        if messages and messages[-1].role == role:
+            messages[-1] = ChatMessage(role, [*messages[-1].blocks, block])
         else:
-            said.append(ChatMessage(role, [block]))
-    return said
+            messages.append(ChatMessage(role, [block]))
+    return messages
 
 
 def request_at(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
@@ -96,7 +96,7 @@ def describe_trimming(path: Path, messages: list[Message]) -> list[str]:
     if not messages or not messages[0].memory_begins:
         return []
     count = path.messages.filter(pk__lt=messages[0].pk).count()
-    return [f"The oldest {count} messages were left out, to fit into what the model can remember."] if count else []
+    return [f"The oldest {count} messages were left out to fit the model’s context window."] if count else []
 
 
 def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[str]:
@@ -111,18 +111,18 @@ def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[s
 
 
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
-    """Whether the model continues a last message of its own. Others begin a new one."""
+    """Whether the model continues the request's last message if it is its own. Other models begin a new one."""
     return chat_model.provider.protocol == ProtocolName.ANTHROPIC and not request.thinks
 
 
-def continued_from(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def blocks_to_continue(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns the blocks up to the last text, without white space at its end: upstreams refuse to continue that."""
-    said = [dict(block) for block in blocks]
-    while said and not is_text(said[-1]):
-        said.pop()
-    if said:
-        said[-1]["text"] = said[-1]["text"].rstrip()
-    return said
+    left = [dict(block) for block in blocks]
+    while left and not is_text(left[-1]):
+        left.pop()
+    if left:
+        left[-1]["text"] = left[-1]["text"].rstrip()
+    return left
 
 
 def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
@@ -155,16 +155,16 @@ def as_chat_messages(
 
     Without `tools` in the request, servers refuse calls of them too.
     """
-    said = list(sendable(message.blocks, foreign=is_foreign(message, reader), tools=tools))
-    if not said:
+    sent = list(sendable(message.blocks, foreign=is_foreign(message, reader), tools=tools))
+    if not sent:
         return []
     if message.role == Role.ASSISTANT:
-        return rounds(attached.expand(block) for block in said)
-    blocks = [attached.expand(block) for block in said]
+        return split_into_rounds(attached.expand(block) for block in sent)
+    blocks = [attached.expand(block) for block in sent]
     if names:
         # The name comes first, before attachments too. Text that comes first shares a block with it.
         name = f"{message.author or 'Former user'}:"
-        if is_text(said[0]):
+        if is_text(sent[0]):
             blocks[0] = text_block(f"{name} {blocks[0]['text']}")
         else:
             blocks.insert(0, text_block(name))
@@ -172,7 +172,7 @@ def as_chat_messages(
 
 
 def is_foreign(message: Message, reader: ChatModel) -> bool:
-    """Whether another provider's model wrote the message, whose signatures this one cannot read."""
+    """Whether another provider's model wrote the message. Its signatures mean nothing to this model."""
     if message.role == Role.USER:
         return False
     writer = message.generation.chat_model if message.generation else None

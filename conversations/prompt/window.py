@@ -11,8 +11,8 @@ from upstreams.chat import DEFAULT_MAX_TOKENS
 from upstreams.models import ChatModel
 
 KEPT_SHARE = 0.5
-"""The share of the window that is kept when messages are dropped. Each time the cached prompt is lost, so many go
-at once."""
+"""The share of the window that is kept when messages are dropped. Every trim loses the cached prompt, so half goes at
+once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Fill:
 
     @property
     def share(self) -> int:
-        """The percentage, at most 100, for a ring that cannot be more than full."""
+        """The percentage, at most 100, for the ring on the page."""
         return min(100, self.percent or 0)
 
     @property
@@ -50,10 +50,10 @@ def fill_of(
     messages = list(path.remembered().for_prompt())
     tokens = estimate(messages, path.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
-    return Fill(tokens, window, reserve(path.conversation, window), is_counted=counted is not None)
+    return Fill(tokens, window, tokens_for_answer(path.conversation, window), is_counted=counted is not None)
 
 
-def reserve(conversation: Conversation, window: int | None) -> int:
+def tokens_for_answer(conversation: Conversation, window: int | None) -> int:
     """Returns the tokens that the answer may have, at most half of the window."""
     budget = conversation.thinking_budget if conversation.thinking == ThinkingMode.BUDGET else None
     wanted = conversation.max_tokens or DEFAULT_MAX_TOKENS + (budget or 0)
@@ -70,11 +70,11 @@ def estimate(
     for place in reversed(range(len(messages))):
         reply = messages[place].generation
         if reply and not reply.rounds and reply.chat_model_id == chat_model.pk and reply.prompt_tokens:
-            # The figures of an answer from before the last trimming include messages that were dropped.
+            # The figures of an answer from before the last trim include messages that were dropped.
             if messages[0].memory_begins and messages[place].revision <= messages[0].revision:
                 break
-            said = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
-            return said + sum(map(tokens_in, messages[place + 1 :]))
+            reported = reply.prompt_tokens + (reply.output_tokens or 0) - (reply.thinking_tokens or 0)
+            return reported + sum(map(tokens_in, messages[place + 1 :]))
     before = estimate_text(conversation.system_prompt) + sum(estimate_text(str(tool)) for tool in tools)
     return before + sum(map(tokens_in, messages))
 

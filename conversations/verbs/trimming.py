@@ -8,7 +8,7 @@ from accounts.models import User
 from conversations.live import broadcasts
 from conversations.models import Conversation, Message, Path
 from conversations.prompt import window
-from conversations.prompt.toolbox import definitions
+from conversations.prompt.toolbox import load_definitions
 from upstreams.chat import Block
 from upstreams.models import ChatModel
 
@@ -20,7 +20,7 @@ def trim_oldest_turns(path: Path, chat_model: ChatModel, person: User) -> Messag
     """
     with transaction.atomic():
         path.conversation.advance()
-        first = move_start(path, chat_model, definitions(path.conversation, person))
+        first = move_start(path, chat_model, load_definitions(path.conversation, person))
     if first:
         broadcasts.announce_revision(path.conversation)
     return first
@@ -31,7 +31,7 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
     conversation = path.conversation
     if chat_model is None or not conversation.leaves_out_oldest:
         return None
-    tools = definitions(conversation, person)
+    tools = load_definitions(conversation, person)
     is_full = window.fill_of(path, chat_model, tools=tools).overflows
     return move_start(path, chat_model, tools) if is_full else None
 

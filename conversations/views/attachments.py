@@ -44,7 +44,7 @@ def accept_files(
     request: AuthenticatedRequest, conversation: Conversation | None
 ) -> tuple[list[Attachment], list[str]]:
     """Attaches the files of a request. Returns them, and a sentence about each refused one."""
-    attached, refusals = [], [uploads.too_large(name) for name in list_dropped_files(request)]
+    attached, refusals = [], [uploads.describe_too_large(name) for name in list_dropped_files(request)]
     for file in request.FILES.getlist("files"):
         try:
             attached.append(uploads.attach(file, request.user, conversation))
@@ -90,7 +90,7 @@ def send_file(request: AuthenticatedRequest, attachment: Attachment, part: str, 
         response = HttpResponse(status=304)
     else:
         try:
-            content = attachment.content(part)
+            content = attachment.read_content(part)
         except FileNotFoundError:
             raise Http404 from None
         kind = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type

@@ -14,7 +14,7 @@ from accounts.models import AuthenticatedRequest
 from chatsite.numbers import whole_number
 from conversations.access import chosen_model, conversation_or_404, path_or_404
 from conversations.models import Path, Role
-from conversations.prompt.toolbox import definitions
+from conversations.prompt.toolbox import load_definitions
 from conversations.prompt.transcript import request_at
 from conversations.prompt.window import Fill, fill_of
 from conversations.verbs import summaries, trimming, turns
@@ -41,7 +41,7 @@ async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     path, model = await sync_to_async(path_and_model)(request, pk)
     if model is None:
         return HttpResponse(status=204)
-    tools = await sync_to_async(definitions)(path.conversation, request.user)
+    tools = await sync_to_async(load_definitions)(path.conversation, request.user)
     counted = await count_tokens_of(path, model, tools)
     return await sync_to_async(render_gauge)(request, path, model, counted, tools)
 

@@ -40,7 +40,7 @@ async def asked(
 async def kept(name: str) -> str:
     """What is stored under a name, as it goes over the wire."""
     file = await Attachment.objects.aget(name=name)
-    return files.to_base64(await sync_to_async(file.content)())
+    return files.to_base64(await sync_to_async(file.read_content)())
 
 
 def raw(value: object) -> bytes:
@@ -86,7 +86,7 @@ async def test_chat_upstreams_are_sent_image_urls_and_labelled_texts(
         ]
         assert raw([{"role": "user", "content": expected}]) in server.requests[-1].body
     reply = await last_reply(conversation)
-    assert reply.notes == ["“report.pdf” was sent as its text: Test model reads no PDF files."]
+    assert reply.notes == ["“report.pdf” was sent as its text: Test model does not read PDF files."]
     assert reply.notes[0] in tab.page.article(reply.message_id)
 
 
@@ -118,9 +118,9 @@ async def test_a_pdf_without_words_is_said_to_have_none(
         await sync_to_async(provider_at)(server)
         server.say("Nothing to read.")
         await asked(browser, ada, conversation, scan__pdf=files.pdf(""))
-        assert "scan.pdf, has no text that could be read" in server.requests[-1].json["messages"][0]["content"]
+        assert "scan.pdf, has no readable text" in server.requests[-1].json["messages"][0]["content"]
     [note] = (await last_reply(conversation)).notes
-    assert note == "“scan.pdf” was left out: Test model reads no PDF files, and this one has no text in it."
+    assert note == "“scan.pdf” was left out: Test model does not read PDF files, and this one has no text."
 
 
 async def test_a_long_pdf_is_sent_as_its_first_part(
@@ -166,7 +166,7 @@ async def test_another_model_that_cannot_see_is_told_and_so_is_the_reader(
         [message] = other.requests[-1].json["messages"]
     left_out = [f"[An image, {name}.png, is not shown to you.]" for name in ("one", "two")]
     assert message["content"] == "\n\n".join([*left_out, "Look"])
-    assert (await last_reply(conversation)).notes == ["2 images were left out: Blind model cannot see."]
+    assert (await last_reply(conversation)).notes == ["2 images were left out: Blind model does not accept images."]
 
 
 async def test_later_turns_begin_with_the_same_bytes(
@@ -203,8 +203,8 @@ async def test_a_file_that_is_gone_is_said_to_be_gone(
     await tab.browser.say(conversation, "And now?")
     await tab.until_over((await last_reply(conversation)).message_id)
     [first, *_] = server.requests[-1].json["messages"]
-    assert first["content"][0] == {"type": "text", "text": "[A file, image.png, is not there any more.]"}
-    assert (await last_reply(conversation)).notes == ["“image.png” was left out: the file is not there any more."]
+    assert first["content"][0] == {"type": "text", "text": "[A file, image.png, no longer exists.]"}
+    assert (await last_reply(conversation)).notes == ["“image.png” was left out: the file no longer exists."]
 
 
 async def test_everybody_sees_the_files_of_a_turn_at_once(

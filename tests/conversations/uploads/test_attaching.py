@@ -124,13 +124,13 @@ async def test_an_image_is_encoded_again_without_its_other_data(
     exif[0x0112], exif[0x010F] = 6, "Camera of Ada"
     polyglot = files.image("JPEG", (400, 100), exif=exif, comment=b"<script>") + SCRIPT.encode() + files.pdf("Hidden")
     file = await attach(await browser(ada), conversation, "photo.html", polyglot)
-    kept = await sync_to_async(file.content)()
+    kept = await sync_to_async(file.read_content)()
     assert (file.kind, file.media_type, file.name) == ("image", "image/jpeg", "photo.jpg")
     # The image was rotated.
     assert (file.width, file.height) == files.decode(kept).size == (100, 400)
     for trace in (b"Camera of Ada", b"Exif", b"script", b"%PDF", b"Hidden"):
         assert trace not in kept
-        assert trace not in await sync_to_async(file.content)(THUMBNAIL)
+        assert trace not in await sync_to_async(file.read_content)(THUMBNAIL)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ async def test_every_kind_of_image_is_accepted_and_scaled_down(
     image = files.encode(Image.new(mode, (3000, 1500), colours.get(mode, 1)), form)
     file = await attach(await browser(ada), conversation, "image", image)
     assert (file.media_type, file.width, file.height) == (media_type, 1568, 784)
-    kept = files.decode(await sync_to_async(file.content)())
+    kept = files.decode(await sync_to_async(file.read_content)())
     assert (kept.size, kept.format) == ((1568, 784), media_type.rpartition("/")[2].upper())
-    assert max(files.decode(await sync_to_async(file.content)(THUMBNAIL)).size) == 640
+    assert max(files.decode(await sync_to_async(file.read_content)(THUMBNAIL)).size) == 640
 
 
 async def test_only_the_first_image_of_an_animation_is_stored(
@@ -167,7 +167,7 @@ async def test_only_the_first_image_of_an_animation_is_stored(
     first, second = Image.new("RGB", (50, 50), "red"), Image.new("RGB", (50, 50), "blue")
     content = files.encode(first, "GIF", save_all=True, append_images=[second])
     file = await attach(await browser(ada), conversation, "moving.gif", content)
-    kept = files.decode(await sync_to_async(file.content)())
+    kept = files.decode(await sync_to_async(file.read_content)())
     assert getattr(kept, "n_frames", 1) == 1 and kept.getpixel((5, 5)) == (255, 0, 0)
     assert file.name == "moving.png"
 
@@ -177,7 +177,7 @@ async def test_texts_are_read_in_common_encodings(
     browser: Opening, ada: User, conversation: Conversation, encoding: str
 ) -> None:
     file = await attach(await browser(ada), conversation, "words.csv", "name;Größe\r\nÅsa;3\r\n".encode(encoding))
-    assert (await sync_to_async(file.content)()).decode() == "name;Größe\r\nÅsa;3\r\n"
+    assert (await sync_to_async(file.read_content)()).decode() == "name;Größe\r\nÅsa;3\r\n"
 
 
 async def test_an_unreadable_page_loses_only_its_text(browser: Opening, ada: User, conversation: Conversation) -> None:
@@ -191,4 +191,4 @@ async def test_a_page_that_unpacks_to_a_gigabyte_loses_only_its_text(
 ) -> None:
     file = await attach(await browser(ada), conversation, "bomb.pdf", files.pdf_bomb(1 << 30))
     assert (file.kind, file.pages) == ("pdf", 1)
-    assert await sync_to_async(file.content)(TEXT) == b""
+    assert await sync_to_async(file.read_content)(TEXT) == b""

@@ -52,7 +52,7 @@ async def test_a_line_shows_where_the_context_starts_after_trimming(
         "Answer 7",
         "Now",
     ]
-    assert reply.notes == ["The oldest 10 messages were left out, to fit into what the model can remember."]
+    assert reply.notes == ["The oldest 10 messages were left out to fit the model’s context window."]
 
 
 async def test_all_turns_can_be_included_again(
