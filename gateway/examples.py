@@ -1,4 +1,4 @@
-"""Examples to paste that use a key: for curl and for the two SDKs."""
+"""Builds examples to paste that use a key, for curl and for the two SDKs."""
 
 import json
 import shlex
@@ -31,7 +31,7 @@ class Example:
         return format_html_join("", '<span class="{}">{}</span>', ((_colour(kind), text) for kind, text in tokens))
 
 
-def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
+def build_examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
     """`site` is the address of the site, without a slash at the end."""
     return [
         Example("curl", "curl", "sh", _curl(site, model_id, key)),
@@ -40,7 +40,7 @@ def examples(site: str, model_id: str, key: ApiKey | None) -> list[Example]:
     ]
 
 
-def environment(key: ApiKey | None) -> str:
+def export_line(key: ApiKey | None) -> str:
     """The shell line that gives the secret to a program."""
     called = f"  # {' '.join(key.name.split())}" if key else ""
     return f'export CHATSITE_API_KEY="{key.beginning if key else "cs-"}…"{called}'
@@ -52,9 +52,9 @@ def _curl(site: str, model_id: str, key: ApiKey | None) -> str:
     "max_tokens": 1024,
     "messages": [{{"role": "user", "content": "Hello"}}]
   }}"""
-    # The whole is quoted: upstreams choose the names of models, and people paste this line into a shell.
+    # Quoted as a whole, because upstreams choose the names of models and people paste this line into a shell.
     return (
-        f"{environment(key)}\n\n"
+        f"{export_line(key)}\n\n"
         f"curl {shlex.quote(site + '/v1/messages')} \\\n"
         '  -H "x-api-key: $CHATSITE_API_KEY" \\\n'
         '  -H "anthropic-version: 2023-06-01" \\\n'

@@ -1,4 +1,4 @@
-"""Why the gateway cannot answer a request, in words for its client."""
+"""The reasons why the gateway cannot answer a request, in words for its client."""
 
 import re
 from typing import Final, Self

@@ -1,4 +1,4 @@
-"""The two queries of every request: for the API key, and for the model."""
+"""The two queries that every request runs: for the API key, and for the model."""
 
 from typing import Any, Final
 

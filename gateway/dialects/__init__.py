@@ -1,4 +1,4 @@
-"""Both protocols as a server speaks them: checks of requests, and encoders of replies. No I/O."""
+"""Speaks both protocols as a server: checks requests and encodes replies. No I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -18,24 +18,24 @@ class ReplyEncoder(Protocol):
     """The reply's id, made by the gateway."""
 
     def feed(self, events: Sequence[ReplyEvent], /) -> bytes:
-        """Server-sent events, perhaps none."""
+        """Returns server-sent events, perhaps none."""
         ...
 
-    def ping(self) -> bytes:
-        """An event that keeps a silent connection alive."""
+    def encode_ping(self) -> bytes:
+        """Returns an event that keeps a silent connection alive."""
         ...
 
-    def failure(self, problem: Problem, request_id: str) -> bytes: ...
+    def encode_failure(self, problem: Problem, request_id: str) -> bytes: ...
 
 
 class Dialect(Protocol):
-    """What a protocol's module offers."""
+    """The interface of a protocol's module."""
 
     def check(self, body: Mapping[str, Any]) -> None: ...
 
-    def error(self, problem: Problem, request_id: str) -> bytes: ...
+    def render_error(self, problem: Problem, request_id: str) -> bytes: ...
 
-    def whole(self, events: Iterable[ReplyEvent], model: str) -> dict[str, Any]: ...
+    def render_reply(self, events: Iterable[ReplyEvent], model: str) -> dict[str, Any]: ...
 
     def Encoder(self, model: str, include_usage: bool = False) -> ReplyEncoder: ...
 

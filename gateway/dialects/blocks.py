@@ -11,7 +11,7 @@ def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [block for block in blocks if block.get("type") == "tool_use"]
 
 
-def joined(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinking"]) -> str:
+def join_text(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinking"]) -> str:
     return "".join(block.get(kind, "") for block in blocks if block.get("type") == kind)
 
 

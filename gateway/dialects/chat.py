@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.blocks import input_text, joined, tool_calls
+from gateway.dialects.blocks import input_text, join_text, tool_calls
 from gateway.dialects.chat_checks import check
 from gateway.dialects.chat_stream import ChatEncoder as Encoder
 from gateway.dialects.chat_stream import error_object, finish_reason, usage_object
@@ -15,15 +15,15 @@ from gateway.problems import Problem
 from upstreams.events import ReplyEvent
 from upstreams.reply import FoldedReply
 
-__all__ = ["Encoder", "check", "error", "whole"]
+__all__ = ["Encoder", "check", "render_error", "render_reply"]
 
 
-def error(problem: Problem, request_id: str) -> bytes:
+def render_error(problem: Problem, request_id: str) -> bytes:
     """The body of an error response. The request's id is in a header only."""
     return orjson.dumps(error_object(problem))
 
 
-def whole(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
+def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     """The body of a reply in one piece."""
     reply = FoldedReply.of(events)
     message = _message(reply)
@@ -45,10 +45,10 @@ def _message(reply: FoldedReply) -> dict[str, Any]:
     blocks = reply.blocks
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": joined(blocks, "text") or None,
+        "content": join_text(blocks, "text") or None,
         "refusal": reply.explanation or None,
     }
-    if thinking := joined(blocks, "thinking"):
+    if thinking := join_text(blocks, "thinking"):
         message["reasoning_content"] = thinking
     if calls := tool_calls(blocks):
         message["tool_calls"] = [_tool_call(block) for block in calls]

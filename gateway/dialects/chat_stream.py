@@ -72,10 +72,10 @@ class ChatEncoder:
             return self._grow(event.text)
         return b"".join([self._event(event) for event in events if not self._is_ended])
 
-    def ping(self) -> bytes:
+    def encode_ping(self) -> bytes:
         return _PING
 
-    def failure(self, problem: Problem, request_id: str) -> bytes:
+    def encode_failure(self, problem: Problem, request_id: str) -> bytes:
         """The last event of a stream that breaks off."""
         return b"data: " + orjson.dumps(error_object(problem)) + b"\n\n"
 

@@ -1,7 +1,7 @@
 """Small rules for parsed request bodies, which the checks of both protocols combine.
 
-A rule takes a value and its path, and raises a Problem that names the
-path. Fields and types without a rule pass.
+A rule takes a value and its path, and raises a Problem that names the path. Rules are named by what they accept:
+`string` is a rule, `integer(1)` makes one. Fields and types without a rule pass.
 """
 
 import re
@@ -48,7 +48,7 @@ def mapping(value: object, path: str) -> None:
 def words(*allowed: str) -> Rule:
     def rule(value: object, path: str) -> None:
         if value not in allowed:
-            raise Problem.at(path, f"must be {_listed(allowed)}.")
+            raise Problem.at(path, f"must be {_quote_all(allowed)}.")
 
     return rule
 
@@ -123,11 +123,11 @@ def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = N
         assert isinstance(value, Mapping)
         for field, its_rule in required.items():
             if field not in value:
-                raise Problem.at(_below(path, field), "is required.")
-            its_rule(value[field], _below(path, field))
+                raise Problem.at(_join_path(path, field), "is required.")
+            its_rule(value[field], _join_path(path, field))
         for field, its_rule in optional.items():
             if value.get(field) is not None:
-                its_rule(value[field], _below(path, field))
+                its_rule(value[field], _join_path(path, field))
 
     return rule
 
@@ -143,10 +143,10 @@ def by_type(rules: Mapping[str, Rule], *, closed: bool = False) -> Rule:
     return rule
 
 
-def _below(path: str, field: str) -> str:
+def _join_path(path: str, field: str) -> str:
     return f"{path}.{field}" if path else field
 
 
-def _listed(allowed: tuple[str, ...]) -> str:
+def _quote_all(allowed: tuple[str, ...]) -> str:
     *others, last = (f'"{word}"' for word in allowed)
     return f"{', '.join(others)} or {last}" if others else last

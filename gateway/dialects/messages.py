@@ -14,15 +14,15 @@ from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
 from upstreams.reply import FoldedReply
 
-__all__ = ["Encoder", "check", "check_count", "error", "whole"]
+__all__ = ["Encoder", "check", "check_count", "render_error", "render_reply"]
 
 
-def error(problem: Problem, request_id: str) -> bytes:
+def render_error(problem: Problem, request_id: str) -> bytes:
     """The body of an error response."""
     return orjson.dumps(error_event(problem, request_id))
 
 
-def whole(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
+def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     """The body of a reply in one piece."""
     reply = FoldedReply.of(events)
     blocks = reply.blocks

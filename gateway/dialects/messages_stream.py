@@ -60,10 +60,10 @@ class MessagesEncoder:
             written.append(self._start())
         return b"".join(written)
 
-    def ping(self) -> bytes:
+    def encode_ping(self) -> bytes:
         return _PING
 
-    def failure(self, problem: Problem, request_id: str) -> bytes:
+    def encode_failure(self, problem: Problem, request_id: str) -> bytes:
         """The last event of a stream that breaks off."""
         return _wire(error_event(problem, request_id))
 
@@ -107,7 +107,7 @@ class MessagesEncoder:
         self._block, self._has_input = block, False
         kind = block.get("type", "")
         self._has_calls = self._has_calls or kind == "tool_use"
-        begun = {"type": "content_block_start", "index": self._index, "content_block": _emptied(block)}
+        begun = {"type": "content_block_start", "index": self._index, "content_block": _strip_content(block)}
         # The beginning of almost every event is made once for each block.
         self._grown = _DELTA % (self._index, kind.encode(), kind.encode()) if kind in ("text", "thinking") else None
         held = block.get(kind) if self._grown else None
@@ -179,7 +179,7 @@ def error_event(problem: Problem, request_id: str) -> dict[str, Any]:
     }
 
 
-def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:
+def _strip_content(block: Mapping[str, Any]) -> dict[str, Any]:
     """A block without its content, which follows in deltas."""
     match block.get("type"):
         case "text":

@@ -1,1 +1,1 @@
-"""Replies that pass through in the protocol in which they arrive."""
+"""Passes replies through in the protocol in which they arrive."""

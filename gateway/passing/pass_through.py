@@ -45,7 +45,7 @@ class PassThrough:
     ) -> None:
         self._protocol, self._model, self._wants_usage = endpoint.protocol, model, wants_usage
         self._is_streamed = payload.get("stream") is True
-        self._copier = verbatim.copier(endpoint.protocol, model, wants_usage=wants_usage)
+        self._copier = verbatim.make_copier(endpoint.protocol, model, wants_usage=wants_usage)
         # Tags in the text stay in it: the client gets it as it is.
         endpoint = replace(endpoint, splits_think_tags=False, beta=",".join(filter(None, (endpoint.beta, beta))))
         copy = self._copier.copy if self._is_streamed else None
@@ -71,7 +71,7 @@ class PassThrough:
         if call.is_complete and call.body:
             wire = self._whole(call.body, events)
         elif call.is_complete and self._is_streamed:
-            wire += self._copier.ending()
+            wire += self._copier.missing_end()
         return ClientBatch(wire, events)
 
     async def close(self) -> None:

@@ -22,16 +22,16 @@ _NO_USAGE: Final = {"input_tokens": 0, "output_tokens": 0}
 
 class Copier(Protocol):
     def copy(self, sse: ServerSentEvent, /) -> bytes:
-        """The event as the client gets it; empty if the client does not get it."""
+        """Returns the event for the client; empty if the client does not get it."""
         ...
 
-    def ending(self) -> bytes:
-        """The end of a complete reply, if the upstream left it out."""
+    def missing_end(self) -> bytes:
+        """Returns the end of a complete reply if the upstream omitted it."""
         ...
 
 
 class MessagesCopier:
-    """Adds what some servers leave out: the line that names an event, and figures without which the SDK fails."""
+    """Adds what some servers omit: the line that names an event, and figures without which the SDK fails."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -40,35 +40,35 @@ class MessagesCopier:
     def copy(self, sse: ServerSentEvent) -> bytes:
         kind, data = sse.type, sse.data
         if kind == "content_block_delta":
-            return _framed(kind, data)
+            return _frame(kind, data)
         if kind == "message":
-            event = _parsed(data)
+            event = _parse(data)
             kind = str(event.get("type") or "")
         if kind == "message_start":
             data = self._with_all_fields(data)
         elif kind == "message_delta":
             data = _with_usage(data)
         self._is_stopped = self._is_stopped or kind == "message_stop"
-        return _framed(kind, data) if kind else b""
+        return _frame(kind, data) if kind else b""
 
-    def ending(self) -> bytes:
-        return b"" if self._is_stopped else _framed("message_stop", _STOP)
+    def missing_end(self) -> bytes:
+        return b"" if self._is_stopped else _frame("message_stop", _STOP)
 
     def _with_all_fields(self, data: str) -> str:
-        event = _parsed(data)
+        event = _parse(data)
         message = event.get("message")
         if not isinstance(message, dict):
             return data
         usage = {**_NO_USAGE, **_figures(message.get("usage"))}
-        return _dumped({**event, "message": {**_ABSENT, **message, "model": self._model, "usage": usage}})
+        return _dump({**event, "message": {**_ABSENT, **message, "model": self._model, "usage": usage}})
 
 
 class ChatCopier:
-    """Leaves out the chunk of usage unless the client asked for it: the gateway always asks."""
+    """Omits the usage chunk unless the client requested it. The gateway always requests it."""
 
     def __init__(self, model: str, *, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
-        self._model = f'"model":{_dumped(model)}'
+        self._model = f'"model":{_dump(model)}'
         self._named = ""
         self._is_done = False
 
@@ -81,7 +81,7 @@ class ChatCopier:
             return b""
         if not self._wants_usage and _is_usage_alone(data):
             return b""
-        # Nearly every chunk names the model in the same words as the one before.
+        # Nearly every chunk spells the model's name like the previous chunk.
         if not self._named or self._named not in data:
             found = _MODEL.search(data)
             self._named = found[0] if found else ""
@@ -89,11 +89,11 @@ class ChatCopier:
             data = data.replace(self._named, self._model, 1)
         return f"data: {_on_one_line(data)}\n\n".encode()
 
-    def ending(self) -> bytes:
+    def missing_end(self) -> bytes:
         return b"" if self._is_done else _DONE
 
 
-def copier(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Copier:
+def make_copier(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Copier:
     """`model` is the client's name for the model; `wants_usage` matters in Chat Completions only."""
     return MessagesCopier(model) if protocol is ProtocolName.ANTHROPIC else ChatCopier(model, wants_usage=wants_usage)
 
@@ -112,21 +112,21 @@ def copy_whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
 def _is_usage_alone(data: str) -> bool:
     if not _NO_CHOICES.search(data):
         return False
-    chunk = _parsed(data)
+    chunk = _parse(data)
     return chunk.get("choices") == [] and bool(chunk.get("usage"))
 
 
 def _with_usage(data: str) -> str:
-    event = _parsed(data)
+    event = _parse(data)
     usage = _figures(event.get("usage"))
-    return data if "output_tokens" in usage else _dumped({**event, "usage": {"output_tokens": 0, **usage}})
+    return data if "output_tokens" in usage else _dump({**event, "usage": {"output_tokens": 0, **usage}})
 
 
 def _figures(usage: object) -> Mapping[str, Any]:
     return usage if isinstance(usage, dict) else {}
 
 
-def _framed(kind: str, data: str) -> bytes:
+def _frame(kind: str, data: str) -> bytes:
     return f"event: {kind}\ndata: {_on_one_line(data)}\n\n".encode()
 
 
@@ -135,7 +135,7 @@ def _on_one_line(data: str) -> str:
     return data.replace("\n", " ")
 
 
-def _parsed(data: str) -> dict[str, Any]:
+def _parse(data: str) -> dict[str, Any]:
     try:
         event = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -143,5 +143,5 @@ def _parsed(data: str) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _dumped(value: object) -> str:
+def _dump(value: object) -> str:
     return orjson.dumps(value).decode()

@@ -1,1 +1,1 @@
-"""Serves one request of a program: reads it, admits it, makes the call and answers."""
+"""Serves a program's request: reads it, admits it, makes the call and answers."""

@@ -1,4 +1,4 @@
-"""Decides whether a request may be made, and of which model. This is all that a request asks the database at first."""
+"""Decides whether a request is allowed, and for which model. All database work before the call happens here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -73,9 +73,9 @@ async def _serve(incoming: Incoming, out: Outgoing) -> None:
         logger.exception("%s failed", out.request_id)
         problem = Problem(500, "api_error", "This site had an internal error, which has been logged.")
     if not out.status:
-        await out.send_problem(dialect.error(problem, out.request_id), problem)
+        await out.send_problem(dialect.render_error(problem, out.request_id), problem)
     else:
-        await out.write(dialect.Encoder("").failure(problem, out.request_id))
+        await out.write(dialect.Encoder("").encode_failure(problem, out.request_id))
         await out.end()
 
 

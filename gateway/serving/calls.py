@@ -48,7 +48,7 @@ class ProgramCall:
 
     @property
     def ping(self) -> bytes:
-        return self._encoder.ping()
+        return self._encoder.encode_ping()
 
     async def run(self) -> None:
         """Answers the program. Cancelling it closes the connection to the upstream at once."""
@@ -75,7 +75,7 @@ class ProgramCall:
         if problem and not self._out.status:
             raise problem
         if problem:
-            await self._out.write(self._encoder.failure(problem, self._request.id))
+            await self._out.write(self._encoder.encode_failure(problem, self._request.id))
         if self._request.is_streamed:
             await self._out.end()
         else:
@@ -103,7 +103,7 @@ class ProgramCall:
                 self._meter.take(batch.events)
                 wire.append(batch.wire)
                 events += batch.events
-        return b"".join(wire) or orjson.dumps(self._dialect.whole(events, self._request.model))
+        return b"".join(wire) or orjson.dumps(self._dialect.render_reply(events, self._request.model))
 
     def _batches(self) -> AsyncGenerator[ClientBatch]:
         admitted = self._admitted

@@ -24,6 +24,6 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
 
 
 def output_limit(body: Mapping[str, Any]) -> int | None:
-    """The most tokens that all answers together may have; None without a limit."""
+    """Returns the token limit for all answers together; None without a limit."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     return int(limit) * int(body.get("n") or 1) if limit else None

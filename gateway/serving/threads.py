@@ -13,14 +13,14 @@ MAX_CONNECTIONS: Final = 4
 """Connections of the gateway to a database that allows several writers."""
 
 
-def _count() -> int:
+def _thread_count() -> int:
     # SQLite allows one writer. Waiting for its lock takes longer than waiting for a turn in one thread.
     return 1 if connection.vendor == "sqlite" else MAX_CONNECTIONS
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_count(), thread_name_prefix="gateway")
+    return ThreadPoolExecutor(_thread_count(), thread_name_prefix="gateway")
 
 
 def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
@@ -54,14 +54,14 @@ def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kw
 
 def close() -> None:
     """Ends the threads and closes their connections."""
-    barrier = Barrier(_count())
+    barrier = Barrier(_thread_count())
 
     def close_connection() -> None:
         # All threads meet here, so each of them runs this once and closes its own connection.
         barrier.wait()
         connection.close()
 
-    for _ in range(_count()):
+    for _ in range(_thread_count()):
         _threads().submit(close_connection)
     _threads().shutdown()
     _threads.cache_clear()

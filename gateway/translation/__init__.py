@@ -18,7 +18,7 @@ __all__ = ["Translation", "translate", "without_unsigned_thinking"]
 class Translation:
     body: dict[str, Any]
     dropped: list[str]
-    """Paths of the fields that were left out because they have no equivalent. They can stand in a header."""
+    """Paths of the fields that were left out because they have no equivalent. Each is safe in a header."""
 
 
 def translate(

@@ -1,4 +1,4 @@
-"""The fields of a request during translation. Those that nothing takes are left out and named."""
+"""Holds the fields of a request during translation. Fields that nothing takes are dropped and named."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from gateway.problems import Problem
 
 _FIT_FOR_HEADER: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
-"""Names of fields come from the client, so not each of them can stand in a header."""
+"""Field names come from the client, so not every name is safe in a header."""
 
 
 class RequestFields:
@@ -35,7 +35,7 @@ class RequestFields:
             self.dropped.append(name)
 
     def drop_rest(self, *silently: str) -> None:
-        """Leaves out the remaining fields, and names those that are not null and not among `silently`."""
+        """Drops the remaining fields, and names those that are neither null nor in `silently`."""
         for name, value in self._fields.items():
             if value is not None and name not in silently:
                 self.drop(name)

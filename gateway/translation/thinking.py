@@ -1,4 +1,4 @@
-"""How much a model should think, in the fields of either protocol."""
+"""Translates how much a model should think between the fields of both protocols."""
 
 from dataclasses import dataclass
 from typing import Any, Final

@@ -52,7 +52,7 @@ def _refuse_unsupported(request: RequestFields) -> None:
 
 
 def _sampling(request: RequestFields, thinking: ThinkingFields) -> dict[str, Any]:
-    """Servers accept temperature or top_p but not both, and hardly either of them while the model thinks."""
+    """Servers accept temperature or top_p but not both, and rarely either while the model thinks."""
     temperature, top_p = request.take("temperature"), request.take("top_p")
     if temperature is not None and (temperature > 1 or (thinking.is_on and temperature < 1)):
         request.drop("temperature")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.keys import ApiKey
 from accounts.models import AuthenticatedRequest
 from gateway.catalogue.naming import choose_name
-from gateway.examples import examples
+from gateway.examples import build_examples
 from gateway.forms import ApiKeyForm
 from gateway.models import models_for
 from upstreams.models import ChatModel
@@ -58,7 +58,7 @@ def _page(request: AuthenticatedRequest, context: dict[str, Any], status: int) -
         "former_keys": [key for key in own if not key.is_valid],
         "site": site,
         "example_model": name,
-        "examples": examples(site, name or "model-id", shown),
+        "examples": build_examples(site, name or "model-id", shown),
     }
     template = "gateway/_keys.html" if request.htmx else "gateway/keys.html"
     return render(request, template, context, status=status)

@@ -14,7 +14,7 @@ from lxml import html
 
 from accounts.keys import ApiKey
 from gateway.catalogue.lookups import find_key
-from gateway.examples import examples
+from gateway.examples import build_examples
 from gateway.forms import MAX_KEYS
 from gateway.models import models_for
 from tests.accounts.pages import labels, offences_against_csp, page
@@ -226,7 +226,7 @@ def test_without_a_model_the_page_says_so(browser_of, ada):
 
 def test_the_examples_are_python_and_nothing_of_a_models_name_gets_out_of_its_quotes():
     hostile = "x\"'; touch /tmp/hit; echo '\n"
-    curl, *for_python = examples("https://chat.example.org", hostile, None)
+    curl, *for_python = build_examples("https://chat.example.org", hostile, None)
     for each in for_python:
         strings = {node.value for node in ast.walk(ast.parse(each.source)) if isinstance(node, ast.Constant)}
         assert hostile in strings

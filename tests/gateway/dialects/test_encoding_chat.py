@@ -84,7 +84,7 @@ def test_a_call_that_nobody_closed_is_complete_before_the_next() -> None:
 def test_kinds_that_this_protocol_lacks_are_left_out(block: dict[str, Any]) -> None:
     events = reply([BlockOpened(block), BlockGrew("?"), BlockClosed({})], text("hi"))
     assert deltas(events) == [{"content": "hi"}]
-    message = chat.whole(events, "m")["choices"][0]["message"]
+    message = chat.render_reply(events, "m")["choices"][0]["message"]
     assert message == {"role": "assistant", "content": "hi", "refusal": None}
 
 
@@ -105,7 +105,7 @@ REASONS = [
 def test_reasons_become_this_protocols_values(reason: str | None, told: str) -> None:
     events = reply(text("hi"), stop=reason)
     assert chunks(events)[-1]["choices"] == [{"index": 0, "delta": {}, "finish_reason": told}]
-    assert chat.whole(events, "m")["choices"][0]["finish_reason"] == told
+    assert chat.render_reply(events, "m")["choices"][0]["finish_reason"] == told
 
 
 @pytest.mark.parametrize("reason", ["tool_use", "end_turn", "something_new", None])
@@ -116,7 +116,7 @@ def test_a_tool_call_decides_the_stop_reason(reason: str | None) -> None:
 def test_a_refusal_is_explained() -> None:
     events = [STARTED, *text("hm"), ReplyEnded("refusal", explanation="Not this.")]
     assert deltas(events)[-1] == {"refusal": "Not this."}
-    assert chat.whole(events, "m")["choices"][0]["message"]["refusal"] == "Not this."
+    assert chat.render_reply(events, "m")["choices"][0]["message"]["refusal"] == "Not this."
 
 
 def test_usage_comes_last_and_only_when_asked_for() -> None:
@@ -135,7 +135,7 @@ def test_usage_comes_last_and_only_when_asked_for() -> None:
 
 def test_a_whole_reply_is_complete() -> None:
     blocks = (thinking("hm"), text("Hel", "lo"), text("!"), call("f", {"a": 1}))
-    body = chat.whole(reply(*blocks, stop="tool_use"), "our-name")
+    body = chat.render_reply(reply(*blocks, stop="tool_use"), "our-name")
     assert body.pop("id").startswith("chatcmpl-") and isinstance(body.pop("created"), int)
     function = {"name": "f", "arguments": '{"a":1}'}
     message = {
@@ -162,13 +162,13 @@ def test_a_whole_reply_is_complete() -> None:
 
 
 def test_a_whole_reply_of_tools_alone_has_no_content() -> None:
-    assert chat.whole(reply(call("f", {})), "m")["choices"][0]["message"]["content"] is None
+    assert chat.render_reply(reply(call("f", {})), "m")["choices"][0]["message"]["content"] is None
 
 
 def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
     encoder = chat.Encoder("m")
     wire = encoder.feed([STARTED, *text("Hel")[:2]])
-    wire += encoder.failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")
+    wire += encoder.encode_failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")
     last = wire.decode().rstrip("\n").split("\n\n")[-1]
     assert b"[DONE]" not in wire
     assert json.loads(last.removeprefix("data: ")) == {
@@ -195,13 +195,13 @@ def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
     ids=lambda value: getattr(value, "kind", None),
 )
 def test_errors_have_their_own_shape_and_words(problem: Problem, kind: str, code: str | None) -> None:
-    assert json.loads(chat.error(problem, "req_1")) == {
+    assert json.loads(chat.render_error(problem, "req_1")) == {
         "error": {"message": "x", "type": kind, "param": None, "code": code}
     }
 
 
 def test_the_wrong_field_is_named() -> None:
-    assert json.loads(chat.error(Problem.at("messages.0.role", "is required."), "req_1"))["error"] == {
+    assert json.loads(chat.render_error(Problem.at("messages.0.role", "is required."), "req_1"))["error"] == {
         "message": "messages.0.role: is required.",
         "type": "invalid_request_error",
         "param": "messages.0.role",
@@ -210,4 +210,4 @@ def test_the_wrong_field_is_named() -> None:
 
 
 def test_a_ping_is_a_comment() -> None:
-    assert chat.Encoder("m").ping() == b": ping\n\n"
+    assert chat.Encoder("m").encode_ping() == b": ping\n\n"

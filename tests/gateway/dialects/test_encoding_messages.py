@@ -123,7 +123,7 @@ REASONS = [
 def test_only_reasons_that_clients_know_are_written(reason: str | None, told: str) -> None:
     events = reply(text("hi"), stop=reason)
     assert sent(events)[-2]["delta"]["stop_reason"] == told
-    assert messages.whole(events, "m")["stop_reason"] == told
+    assert messages.render_reply(events, "m")["stop_reason"] == told
 
 
 @pytest.mark.parametrize("reason", ["tool_use", "end_turn", "insufficient_system_resource", None])
@@ -135,13 +135,13 @@ def test_a_refusal_is_explained_and_a_stop_sequence_named() -> None:
     refusal = [STARTED, *text("hm"), ReplyEnded("refusal", explanation="Not this.")]
     details = {"type": "refusal", "category": None, "explanation": "Not this."}
     assert sent(refusal)[-2]["delta"]["stop_details"] == details
-    assert messages.whole(refusal, "m")["stop_details"] == details
+    assert messages.render_reply(refusal, "m")["stop_details"] == details
     assert sent([STARTED, *text("x"), ReplyEnded("stop_sequence", "END")])[-2]["delta"]["stop_sequence"] == "END"
 
 
 def test_a_whole_reply_is_complete() -> None:
     blocks = (thinking("hm", signature="s"), text("Hel", "lo"), call("f", {"a": 1}, '{"a":1}'))
-    body = messages.whole(reply(*blocks, stop="tool_use", usage=Usage(7, 5)), "our-name")
+    body = messages.render_reply(reply(*blocks, stop="tool_use", usage=Usage(7, 5)), "our-name")
     assert body.pop("id").startswith("msg_")
     assert body == {
         "type": "message",
@@ -165,14 +165,14 @@ def test_a_whole_reply_is_complete() -> None:
 
 
 def test_unreported_usage_is_written_as_zero() -> None:
-    assert messages.whole(reply(text("hi")), "m")["usage"]["output_tokens"] == 0
+    assert messages.render_reply(reply(text("hi")), "m")["usage"]["output_tokens"] == 0
     assert sent(reply(text("hi")))[-2]["usage"]["output_tokens"] == 0
 
 
 def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
     encoder = messages.Encoder("m")
     wire = encoder.feed([STARTED, *text("Hel")[:2]])
-    wire += encoder.failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")
+    wire += encoder.encode_failure(Problem(529, "overloaded_error", "The model is overloaded."), "req_1")
     name, data = wire.decode().rstrip("\n").split("\n\n")[-1].split("\n")
     assert name == "event: error" and b"message_stop" not in wire
     assert json.loads(data.removeprefix("data: ")) == {
@@ -183,7 +183,7 @@ def test_a_failure_is_the_last_event_without_a_proper_end() -> None:
 
 
 def test_an_error_has_its_own_shape() -> None:
-    assert json.loads(messages.error(Problem.at("model", "is required."), "req_1")) == {
+    assert json.loads(messages.render_error(Problem.at("model", "is required."), "req_1")) == {
         "type": "error",
         "error": {"type": "invalid_request_error", "message": "model: is required."},
         "request_id": "req_1",
@@ -191,4 +191,4 @@ def test_an_error_has_its_own_shape() -> None:
 
 
 def test_a_ping_is_an_event() -> None:
-    assert messages.Encoder("m").ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert messages.Encoder("m").encode_ping() == b'event: ping\ndata: {"type":"ping"}\n\n'

@@ -61,13 +61,13 @@ def test_a_streamed_reply_is_read_without_a_change(
 ) -> None:
     encoder = DIALECTS[protocol].Encoder("m", True)
     chunks = [encoder.feed(batch) for batch in in_two(events, place)]
-    same(protocol, read_stream(at(protocol), [chunks[0], encoder.ping(), chunks[1]]), told(events))
+    same(protocol, read_stream(at(protocol), [chunks[0], encoder.encode_ping(), chunks[1]]), told(events))
 
 
 @BOTH
 @given(replies())
 def test_a_reply_in_one_piece_is_read_without_a_change(protocol: ProtocolName, events: list[ReplyEvent]) -> None:
-    body = orjson.dumps(DIALECTS[protocol].whole(events, "m"))
+    body = orjson.dumps(DIALECTS[protocol].render_reply(events, "m"))
     same(protocol, read_body(at(protocol), body), told(events))
 
 

@@ -5,7 +5,7 @@ import shlex
 import httpx
 import pytest
 
-from gateway.examples import examples
+from gateway.examples import build_examples
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import tell
 from tests.gateway.serving.programs import Programs, asks
@@ -16,7 +16,7 @@ def test_the_examples_for_sdks_are_answered(
 ) -> None:
     monkeypatch.setenv("CHATSITE_API_KEY", programs.secret)
     tell(upstream)
-    for example in examples(programs.url, asks(upstream.protocol), programs.key):
+    for example in build_examples(programs.url, asks(upstream.protocol), programs.key):
         if example.language == "python":
             exec(compile(example.source, example.slug, "exec"), {})
             assert capsys.readouterr().out == "Hello\n", example.title
@@ -24,7 +24,9 @@ def test_the_examples_for_sdks_are_answered(
 
 def test_the_example_for_curl_is_answered(programs: Programs, upstream: ModelServer) -> None:
     tell(upstream)
-    [curl] = [each for each in examples(programs.url, asks(upstream.protocol), programs.key) if each.slug == "curl"]
+    [curl] = [
+        each for each in build_examples(programs.url, asks(upstream.protocol), programs.key) if each.slug == "curl"
+    ]
     assert programs.secret not in curl.source and "# Night job" in curl.source
     words = shlex.split(curl.source.replace("$CHATSITE_API_KEY", programs.secret), comments=True)
     said = words[words.index("curl") + 1 :]
