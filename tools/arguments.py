@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_FAULTS: Final = 5
 _MAX_REFERENCES: Final = 2_000
-# A hostile regular expression can block the process for ever. The server checks these itself.
+# A hostile regular expression can block the process forever. The server checks these itself.
 _UNCHECKED: Final = ("pattern", "patternProperties", "format")
 
 

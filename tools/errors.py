@@ -1,4 +1,4 @@
-"""How a tool server can fail. Each kind has a message that is fit for people."""
+"""The kinds of tool server failures, each with a message for people."""
 
 from typing import ClassVar, Self
 

@@ -180,7 +180,7 @@ class Tool(models.Model):
 
     @property
     def hints(self) -> list[str]:
-        """What the server claims about its tool. It need not be true."""
+        """The server's claims about its tool, which may be false."""
         if self.annotations.get("readOnlyHint") is True:
             return ["read-only"]
         return ["destructive"] if self.annotations.get("destructiveHint") is True else []

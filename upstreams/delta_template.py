@@ -1,4 +1,4 @@
-"""Reads streamed text without decoding it: nearly every event differs from the one before in its text alone."""
+"""Reads streamed text without decoding each event: nearly all of them differ only in their text."""
 
 import re
 from typing import Final, Self
@@ -20,9 +20,9 @@ class DeltaTemplate:
 
     @classmethod
     def of(cls, chunk: bytes, text: str, copy: bytes | None = None) -> Self | None:
-        """The template of the last event in `chunk`, which has this text; None if its place is not certain.
+        """Makes the template of the last event in `chunk`, which has this text; None if its position is uncertain.
 
-        `copy` is what a reader gets in place of the event; by default the event itself.
+        `copy` replaces the event for readers. By default, they get the event itself.
         """
         event = chunk[:-2].rpartition(_END)[2] + chunk[-2:]
         copy = event if copy is None else copy
@@ -35,12 +35,12 @@ class DeltaTemplate:
         return cls((before + b'"', b'"' + after), (copied_before + b'"', b'"' + copied_after))
 
     def read(self, chunk: bytes) -> tuple[str, bytes] | None:
-        """The text of some whole events and the copy of them; None if any of them does not fit."""
+        """Returns the text of some whole events and their copy. Returns None if any of them does not fit."""
         if len(chunk) < self._size or not (chunk.startswith(self._before) and chunk.endswith(self._after)):
             return None
         written = chunk[len(self._before) : len(chunk) - len(self._after)].split(self._between)
         try:
-            # A field beside the text would leave quotes in a piece: then this is no list of as many strings.
+            # A field beside the text would leave quotes in a piece, and the list would not have as many strings.
             texts = orjson.loads(b'["%b"]' % b'","'.join(written))
         except orjson.JSONDecodeError:
             return None

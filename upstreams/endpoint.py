@@ -1,4 +1,4 @@
-"""A provider's settings without its database row: where a request goes and how it authenticates."""
+"""A provider's settings without its database row: the address of requests and their authentication."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -98,7 +98,7 @@ class ServerFailed(UpstreamError):
 
 
 class Unreachable(UpstreamError):
-    """There was no answer. `step` is where the attempt failed: address, name, connect, tls, timeout or dropped."""
+    """There was no answer. `step` is the step that failed: address, name, connect, tls, timeout or dropped."""
 
     kind = "unreachable"
     words = "Could not reach {name}. An administrator can check the address and the network."

@@ -1,4 +1,4 @@
-"""What the events of a reply add up to. No I/O."""
+"""Folds the events of a reply into its content and facts. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
@@ -16,11 +16,11 @@ from upstreams.events import (
 )
 
 WRITTEN: Final = ("text", "thinking")
-"""The types of blocks that grow, each in the field of the same name. Blocks of other types arrive whole."""
+"""The types of blocks that grow, each in the field of the same name. Other blocks arrive whole."""
 
 
 class ReplyFacts:
-    """What a reply reports beside its content. `end` is None until the upstream has ended it properly."""
+    """The facts that a reply reports beside its content. `end` is None until the upstream has ended it properly."""
 
     def __init__(self) -> None:
         self.id = self.model = ""

@@ -1,4 +1,4 @@
-"""Seals secrets for the database with a key that is not in it."""
+"""Seals secrets for the database with a key that is stored elsewhere."""
 
 import base64
 import hashlib

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.passing.verbatim import copier
+from gateway.passing.verbatim import make_copier
 from tests.wires import chat_chunk, messages_event
 from upstreams.delta_template import DeltaTemplate
 from upstreams.endpoint import ProtocolName
@@ -23,7 +23,7 @@ def arrives(protocol: ProtocolName, text: str) -> bytes:
 
 def copied(protocol: ProtocolName, *events: bytes) -> bytes:
     """The copy that decoding gives."""
-    copying = copier(protocol, MODEL, wants_usage=False)
+    copying = make_copier(protocol, MODEL, wants_usage=False)
     return b"".join(copying.copy(sse) for sse in SSEDecoder().feed(b"".join(events)))
 
 

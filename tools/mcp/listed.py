@@ -1,4 +1,4 @@
-"""What a server says about its tools. None of it can be trusted."""
+"""A server's own description of its tools. None of it can be trusted."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -73,7 +73,7 @@ async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]
         except MCPError as failure:
             if failure.code != HEADER_MISMATCH:
                 raise
-            # The server wants some arguments as headers too. The SDK learns which from a listing.
+            # The server also requires some arguments as headers. The SDK learns which from a listing.
             await _all_tools(session, LIMITS)
             result = await session.call_tool(name, arguments)
         content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
@@ -129,8 +129,8 @@ async def _all_tools(session: _Session, limits: ToolLimits) -> list[Tool]:
         new = {tool.name: tool for tool in page.tools if tool.name not in found}
         found |= new
         cursor = page.next_cursor
-        # A server that ignores the cursor would send the same page for ever. An empty page is no sign of that:
-        # all of its entries may have been filtered out.
+        # A server that ignores the cursor sends the same page forever. An empty page does not show that, because all of
+        # its entries may have been filtered out.
         if cursor is None or (page.tools and not new) or len(found) > limits.tools:
             break
     return list(found.values())

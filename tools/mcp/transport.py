@@ -39,7 +39,7 @@ class ToolTransport(httpx2.AsyncBaseTransport):
     def __init__(self, endpoint: ToolEndpoint, limits: ToolLimits, deadline: asyncio.Timeout) -> None:
         self.failure: ToolServerError | None = None
         self.status = 0
-        """Of the last HTTP answer."""
+        """The status of the last HTTP answer."""
         self._endpoint, self._limits, self._deadline = endpoint, limits, deadline
         self._network = httpx2.AsyncHTTPTransport(verify=tls(), trust_env=False)
         self._session_id = ""
@@ -95,7 +95,7 @@ class ToolTransport(httpx2.AsyncBaseTransport):
         return self.fail(_unreachable(self._endpoint.name, error))
 
     def _failure_in(self, response: httpx2.Response, is_message: bool) -> ToolServerError | None:
-        """Why the SDK must not see this answer. The SDK itself handles the plain rejection of one message."""
+        """Returns why the SDK must not see this answer, if so. The SDK itself handles the rejection of one message."""
         name, status = self._endpoint.name, response.status_code
         self.status = status
         if status in (401, 403, 407):
@@ -159,7 +159,7 @@ class _LimitedStream(httpx2.AsyncByteStream):
 
 
 def _unreachable(name: str, error: Exception) -> ToolServerError:
-    # httpx2 only says "connect". The exceptions that caused its own say why.
+    # httpx2 only reports "connect". The exceptions behind it say why.
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 10:
         causes.append(cause)

@@ -1,1 +1,1 @@
-"""Where providers and models come from: the environment, presets, and the lists of servers."""
+"""Adds providers and models from the environment, from presets, and from the lists of servers."""

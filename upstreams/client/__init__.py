@@ -37,13 +37,12 @@ def stream_reply(
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
     is_gathering: bool = False,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:
-    """Yields the reply in batches: each is all that has arrived since the one before.
+    """Yields the reply in batches. Each has all that has arrived since the previous one.
 
-    It ends with ReplyEnded or raises an UpstreamError. An attempt that fails before
-    any content is repeated; after that, the failure is raised. Closing the generator, or cancelling
-    the task that reads it, closes the connection at once, so that the upstream stops.
-    `abandoned` gets the events of each attempt that is given up, for what the upstream counted there.
-    `is_gathering` is for a reader that sleeps between two batches: it makes them cheaper (see BodyStream).
+    It ends with ReplyEnded or raises an UpstreamError. An attempt that fails before any content is repeated; after
+    that, the failure is raised. Closing the generator, or cancelling the task that reads it, closes the connection at
+    once, so that the upstream stops. `abandoned` receives the events of each abandoned attempt, which include its
+    usage. `is_gathering` makes batches cheaper for a reader that sleeps between them (see BodyStream).
     """
 
     def attempt() -> Call:

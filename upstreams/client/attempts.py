@@ -31,12 +31,11 @@ class Attempt[B: Batch](Protocol):
 async def repeat_until_content[B: Batch](
     attempt: Callable[[], Attempt[B]], limits: Limits, abandoned: Callable[[B], None] | None = None
 ) -> AsyncGenerator[B]:
-    """Yields what the attempts receive; each batch is all that has arrived since the one before.
+    """Yields what the attempts receive. Each batch has all that has arrived since the previous one.
 
-    An attempt that fails before any content is repeated; after that, the failure is raised.
-    Closing the generator, or cancelling the task that reads it, closes the connection at
-    once, so that the upstream stops. `abandoned` gets what an attempt had received before
-    another one replaced it.
+    An attempt that fails before any content is repeated; after that, the failure is raised. Closing the generator, or
+    cancelling the task that reads it, closes the connection at once, so that the upstream stops. `abandoned` receives
+    what an attempt had read before another one replaced it.
     """
     made = 0
     while True:

@@ -12,23 +12,23 @@ from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exception
 _READ_SIZE: Final = 64 * 1024
 """Bytes."""
 _EMPTYING: Final = 512
-"""A read of fewer bytes leaves none. Of many small segments Linux returns 18 at a time, although it holds more, and a
+"""A shorter read has emptied the socket. A longer one may not: Linux returns at most 18 small segments at a time, and a
 reader that sleeps would fall behind."""
 _MOST_READS: Final = 16
-"""Reads of one socket before the others have their turn."""
+"""The most reads of one socket before other sockets are read."""
 
 
 class BodyStream(AiohttpResponseStream):
-    """Yields chunks. Each of them is everything that has arrived since the one before.
+    """Yields chunks. Each of them is everything that has arrived since the previous one.
 
-    aiohttp drops unread bytes when the connection breaks; here they come before the error.
+    aiohttp drops unread bytes when the connection breaks. This stream yields them before the error.
     """
 
     is_gathering = False
     """Whether to keep the connection paused between two reads, for a reader that sleeps between them.
 
-    The operating system then gathers what arrives, and the reader takes it in one go: the event loop does not wake
-    up for each piece.
+    The operating system then gathers what arrives, and the reader takes it at once. The event loop does not wake up
+    for each piece.
     """
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -39,7 +39,7 @@ class BodyStream(AiohttpResponseStream):
         with map_aiohttp_exceptions():
             try:
                 while chunk := await content.readany():
-                    # At the end of the body there is none: another request may have it.
+                    # At the end of the body there is no connection, because another request may use it.
                     connection = response.connection if self.is_gathering else None
                     if connection and connection.transport:
                         connection.transport.pause_reading()
@@ -54,16 +54,16 @@ class BodyStream(AiohttpResponseStream):
 
 
 def _read_on(connection: Connection, content: aiohttp.StreamReader) -> None:
-    """Takes what the socket of a paused connection holds. If it holds nothing, the event loop waits for more.
+    """Reads what the socket of a paused connection holds. If it holds nothing, the event loop waits for more.
 
-    To add a socket to those that the loop watches, and to remove it again, costs more than to read it.
+    Registering a socket with the loop and removing it again costs more than reading it.
     """
     protocol, transport, received = connection.protocol, connection.transport, content.total_bytes
     if protocol is None or transport is None:
         return
     if transport.get_extra_info("ssl_object") is None:
         descriptor = transport.get_extra_info("socket").fileno()
-        # An error says that nothing is left, or that the connection is broken, which the transport will find too.
+        # An error means that nothing is left or that the connection is broken, which the transport will also notice.
         with suppress(OSError):
             for _ in range(_MOST_READS):
                 if data := os.read(descriptor, _READ_SIZE):

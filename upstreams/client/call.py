@@ -16,8 +16,8 @@ from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 class Call:
     """Call `open`, then `read` until it returns None, then `close`, all in one task.
 
-    `copy` makes, of each event of a stream, the bytes that `take_copy` returns. With `may_be_empty`, a proper end
-    without content is a reply and not an EmptyReply.
+    `copy` turns each event of a stream into the bytes that `take_copy` returns. With `may_be_empty`, a proper end
+    without content is a reply instead of an EmptyReply.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Call:
         self.body = b""
         """The reply as it arrived, if it arrived in one piece."""
         self.has_content = False
-        """Whether any of the reply itself was read. From then on, no other attempt is made."""
+        """Whether any content of the reply was read. After that, the call is not repeated."""
 
     @property
     def is_complete(self) -> bool:
@@ -112,7 +112,7 @@ class Call:
 
     def _take(self, chunk: bytes, events: list[ReplyEvent]) -> None:
         is_whole = self._sse.is_between_events
-        # Decoding events of text alone would be most of the work.
+        # Decoding events that only have text would be most of the work.
         if is_whole and self._template and (read := self._template.read(chunk)):
             text, copy = read
             self._size_undecoded += len(text)
@@ -134,7 +134,7 @@ class Call:
         last: Sequence[ReplyEvent] = ()
         try:
             for sse in self._sse.feed(chunk):
-                # This raises a failure that the upstream reports before its words are copied.
+                # Raises a failure that the upstream reports, before the event is copied.
                 last = decoder.feed(sse)
                 events += last
                 if copy:

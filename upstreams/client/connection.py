@@ -33,7 +33,7 @@ _MOST_PAGES: Final = 50
 
 
 class ConnectionStep(StrEnum):
-    """How far a test got. All but the last two steps are failures."""
+    """The step at which a test ended. All but the last two are failures."""
 
     ADDRESS = "address"
     NAME = "name"
@@ -69,7 +69,7 @@ async def list_models(endpoint: Endpoint, *, limits: Limits = LIMITS) -> list[Mo
         page = protocol.read_models(await _get(endpoint, path, until, limits), endpoint)
         new = {model.id: model for model in page.models if model.id not in found}
         found |= new
-        # A server that ignores `after_id` would send the same page forever.
+        # A server that ignores `after_id` sends the same page forever.
         if not page.next_after or not new:
             break
         query["after_id"] = page.next_after

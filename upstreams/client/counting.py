@@ -15,7 +15,7 @@ from upstreams.protocols import PROTOCOLS
 
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0
-"""Seconds. After that, an estimate has to do."""
+"""Seconds. After that, we use an estimate."""
 LARGEST: Final = 8 * 1024 * 1024
 """Bytes. A larger request is not sent just to be counted."""
 _LARGEST_ANSWER: Final = 64 * 1024
@@ -23,7 +23,7 @@ _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "think
 _MISSING: Final = (404, 405, 501)
 
 _counts_nothing: Final[set[tuple[str, str]]] = set()
-"""Base URLs and models whose server does not count. Each process learns them anew."""
+"""Base URLs and models whose server does not count. Each process learns them itself."""
 
 
 async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:

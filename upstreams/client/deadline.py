@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 
 
 class Deadline:
-    """Does for each wait what `asyncio.timeout` does, which makes and cancels a timer for every token.
+    """Limits each wait like `asyncio.timeout`, which would make and cancel a timer for every token.
 
-    Here one timer keeps running. If it fires before the current wait is due, it is set
-    again. All waits belong to one reader. Call `close` after the last one.
+    Instead, one timer keeps running. If it fires before the current wait is due, it is set again. All waits belong to
+    one reader. Call `close` after the last one.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Deadline:
         self._has_expired = False
 
     async def wait[T](self, until: float, awaited: Awaitable[T]) -> T:
-        """The result of `awaited`; TimeoutError when `until`, in the loop's time, comes first."""
+        """Returns the result of `awaited`. Raises TimeoutError if `until`, in the loop's time, is earlier."""
         self._until = until
         if self._timer is None or until < self._timer.when():
             self._set_timer()

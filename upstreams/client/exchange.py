@@ -16,7 +16,7 @@ from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
 from upstreams.protocols.refusals import read_refusal
 
 _refuses_stream_options: Final[set[str]] = set()
-"""Base URLs of servers that refuse `stream_options`. Each process learns them anew."""
+"""Base URLs of servers that refuse `stream_options`. Each process learns them itself."""
 
 
 class Exchange:
@@ -29,7 +29,7 @@ class Exchange:
         self._now = asyncio.get_running_loop().time
         began = self._quiet_since = self._left_at = self._now()
         self._end = began + limits.whole
-        # A reply in one piece begins once all of it is written, so the limit for the first byte is for streams.
+        # A reply in one piece begins only when all of it is written, so only streams have a limit for the first byte.
         self._first_byte_end = min(self._end, began + endpoint.first_byte_timeout) if is_streamed else self._end
         self._deadline = Deadline()
         self._has_bytes = False
@@ -58,11 +58,11 @@ class Exchange:
     async def read_chunk(self, *, has_grown: bool) -> bytes | None:
         """Returns the next bytes; None at the end of the stream, clean or not.
 
-        `has_grown` says whether the bytes before had content: keep-alives alone do not keep a reply alive.
+        `has_grown` says whether the previous bytes had content. Pings alone do not keep a reply alive.
         """
         assert self._chunks is not None
         now = self._now()
-        # The time that the caller spent elsewhere was not the upstream's silence.
+        # Time that the caller spends between two reads does not count as silence of the upstream.
         self._quiet_since = now if has_grown else self._quiet_since + now - self._left_at
         silence_end = now + self._limits.idle if self._has_bytes else self._first_byte_end
         try:
@@ -71,7 +71,7 @@ class Exchange:
         except TimeoutError:
             raise Stalled.at(self._endpoint.name) from None
         except httpx.HTTPError:
-            # The caller knows from the bytes before whether a cut connection means a broken reply.
+            # The caller knows from earlier bytes whether a cut connection means a broken reply.
             return None
         self._has_bytes = True
         self._left_at = self._now()

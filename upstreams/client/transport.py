@@ -152,7 +152,7 @@ def _url(base_url: str, path: str) -> httpx.URL:
 
 
 def _step(error: Exception) -> str:
-    """Returns how far the connection got. httpx only says "connect"; the cause below it knows more."""
+    """Returns the step that failed. httpx only reports "connect", but the exceptions behind it say more."""
     match error.__cause__ or error:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | aiohttp.InvalidURL():
             return "address"

@@ -180,5 +180,5 @@ class ChatModel(models.Model):
         return total / MILLION
 
 
-# Asked with every turn.
+# Runs for every turn.
 _OFFERED: Final = PreparedQuery(lambda pk: ChatModel.objects.offered().filter(pk=pk), 2**53, related="provider")

@@ -15,7 +15,7 @@ __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit",
 PATH: Final = "/v1/messages"
 MODELS_PATH: Final = "/v1/models"
 VERSION: Final = "2023-06-01"
-"""The later version refuses temperature, top_p and top_k. Apart from that, both are equal for us."""
+"""The later version refuses temperature, top_p and top_k. Apart from that, we use both alike."""
 ADAPTIVE_MAX_TOKENS: Final = 16384
 """Thinking counts as output, and its length is unknown."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
@@ -38,7 +38,7 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The request body without what the protocol cannot express, which `notes` lists."""
+    """Builds the request body without the parts that the protocol cannot express, which `notes` lists."""
     body = _translate(request)[0]
     return mark_stable_parts(body) if endpoint.caches_prompts else body
 
@@ -53,12 +53,12 @@ def output_limit(request: ChatRequest) -> int:
 
 
 def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
-    said: list[str] = []
+    remarks: list[str] = []
     messages = _build_messages(request)
     thinking = _build_thinking(request)
     if thinking and _is_continued(messages):
         thinking = None
-        said.append("Thinking is off for this answer: the model cannot think again while it continues one.")
+        remarks.append("Thinking is off for this answer: the model cannot think again while it continues one.")
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens or _default_output_limit(thinking),
@@ -71,11 +71,11 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:
         body["thinking"] = thinking
-    body |= _build_effort(request, said)
+    body |= _build_effort(request, remarks)
     # A forced tool is allowed with adaptive thinking, but not with a budget.
-    body |= _build_tools(request, thinking="budget_tokens" in (thinking or {}), said=said)
-    body |= _build_sampling(request, thinking=thinking is not None, said=said)
-    return body, said
+    body |= _build_tools(request, thinking="budget_tokens" in (thinking or {}), remarks=remarks)
+    body |= _build_sampling(request, thinking=thinking is not None, remarks=remarks)
+    return body, remarks
 
 
 def _build_thinking(request: ChatRequest) -> dict[str, Any] | None:
@@ -86,44 +86,44 @@ def _build_thinking(request: ChatRequest) -> dict[str, Any] | None:
     return None
 
 
-def _build_effort(request: ChatRequest, said: list[str]) -> dict[str, Any]:
+def _build_effort(request: ChatRequest, remarks: list[str]) -> dict[str, Any]:
     effort = request.reasoning_effort
     if effort is None:
         return {}
     if not request.takes_effort:
-        said.append("The reasoning effort was not sent: this model does not support it.")
+        remarks.append("The reasoning effort was not sent: this model does not support it.")
         return {}
     if effort not in MESSAGES_EFFORTS:
-        said.append(f"The reasoning effort “{effort}” was not sent: the lowest in this protocol is “low”.")
+        remarks.append(f"The reasoning effort “{effort}” was not sent: the lowest in this protocol is “low”.")
         return {}
     return {"output_config": {"effort": effort}}
 
 
 def _default_output_limit(thinking: dict[str, Any] | None) -> int:
-    """The output limit when nobody has set one."""
+    """Returns the output limit for a request without one."""
     if thinking and thinking["type"] == "adaptive":
         return ADAPTIVE_MAX_TOKENS
     return DEFAULT_MAX_TOKENS + (thinking["budget_tokens"] if thinking else 0)
 
 
-def _build_tools(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
+def _build_tools(request: ChatRequest, *, thinking: bool, remarks: list[str]) -> dict[str, Any]:
     if not request.tools:
         return {}
     choice = request.tool_choice
     if thinking and choice not in ("auto", "none"):
         choice = "auto"
-        said.append("Tool use is automatic in this answer: a model that thinks cannot be made to use a tool.")
+        remarks.append("Tool use is automatic in this answer: a model that thinks cannot be made to use a tool.")
     named = {"type": choice} if choice in ("auto", "any", "none") else {"type": "tool", "name": choice}
     return {"tools": [dict(tool) for tool in request.tools], "tool_choice": named}
 
 
-def _build_sampling(request: ChatRequest, *, thinking: bool, said: list[str]) -> dict[str, Any]:
-    """Only fields that are set: newer models refuse them, and servers refuse what breaks a rule below."""
+def _build_sampling(request: ChatRequest, *, thinking: bool, remarks: list[str]) -> dict[str, Any]:
+    """Returns only fields that are set: newer models refuse them, and servers refuse those that break a rule below."""
     sent: dict[str, Any] = {}
     if request.temperature is not None:
         sent["temperature"] = min(request.temperature, 1)
         if request.temperature > 1:
-            said.append("Temperature was sent as 1, the highest value in this protocol.")
+            remarks.append("Temperature was sent as 1, the highest value in this protocol.")
     if request.top_p is not None:
         sent["top_p"] = request.top_p
     if request.top_k is not None:
@@ -131,17 +131,17 @@ def _build_sampling(request: ChatRequest, *, thinking: bool, said: list[str]) ->
     if thinking:
         if sent.get("temperature", 1) != 1:
             del sent["temperature"]
-            said.append("Temperature was not sent: it cannot be changed while the model thinks.")
+            remarks.append("Temperature was not sent: it cannot be changed while the model thinks.")
         if sent.get("top_p", 1) < 0.95:
             del sent["top_p"]
-            said.append("Top-p was not sent: it must be at least 0.95 while the model thinks.")
+            remarks.append("Top-p was not sent: it must be at least 0.95 while the model thinks.")
         if sent.pop("top_k", None) is not None:
-            said.append("Top-k was not sent: it cannot be used while the model thinks.")
+            remarks.append("Top-k was not sent: it cannot be used while the model thinks.")
     if "temperature" in sent and sent.pop("top_p", None) is not None:
-        said.append("Top-p was not sent: this protocol accepts either temperature or top-p.")
+        remarks.append("Top-p was not sent: this protocol accepts either temperature or top-p.")
     for name, penalty in (("Presence", request.presence_penalty), ("Frequency", request.frequency_penalty)):
         if penalty:
-            said.append(f"{name} penalty was not sent: this protocol does not support it.")
+            remarks.append(f"{name} penalty was not sent: this protocol does not support it.")
     return sent
 
 

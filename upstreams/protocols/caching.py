@@ -10,10 +10,10 @@ _MARKABLE: Final = ("text", "image", "document", "tool_use", "tool_result")
 
 
 def mark_stable_parts(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Marks the tools, the system prompt and the history before this turn. That is three marks of four allowed.
+    """Marks the tools, the system prompt and the history before this turn. These are three of the four marks allowed.
 
     The server caches everything before a mark, in the order tools, system, messages. They are last in the body and in
-    this order, so that a request begins with the same bytes as the one before.
+    this order, so that a request begins with the same bytes as the previous one.
     """
     stable = {name: body[name] for name in ("tools", "system", "messages") if name in body}
     if stable.get("tools"):
@@ -25,7 +25,7 @@ def mark_stable_parts(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mark_history(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The history ends before the newest user message. What follows is still being written."""
+    """Marks the end of the history, which is before the newest user message. Later messages still change."""
     newest = max((position for position, message in enumerate(messages) if message["role"] == "user"), default=0)
     marked = list(messages)
     if newest:
@@ -35,7 +35,7 @@ def _mark_history(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 def _mark_last(blocks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Marks the last of some tools or blocks that can take a mark: thinking, empty text and unknown types cannot."""
+    """Marks the last block or tool that can have a mark. Thinking, empty text and unknown types cannot."""
     marked = list(blocks)
     for position in reversed(range(len(marked))):
         if _can_be_marked(marked[position]):

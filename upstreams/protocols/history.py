@@ -20,7 +20,7 @@ def alternate_turns(messages: Sequence[ChatMessage], keep: Callable[[Block], Blo
 
 
 def has_text(block: Block) -> bool:
-    """Whether a text block says anything: servers refuse empty and all-blank text."""
+    """Whether a text block has more than white space. Servers refuse empty and blank text."""
     text = block.get("text")
     return isinstance(text, str) and not text.isspace() and text != ""
 

@@ -13,7 +13,7 @@ from upstreams.protocols.refusals import find_failure, redact
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """One model that a server offers. Sizes are in tokens. None means that the server does not say."""
+    """One model that a server offers. Sizes are in tokens. None means that the server does not report the field."""
 
     id: str
     display_name: str
@@ -78,9 +78,9 @@ def _read_model(entry: object) -> ModelListing | None:
 
 
 def _takes(entry: Mapping[str, Any], *words: str) -> bool | None:
-    """Whether the entry names one of these words among its inputs or abilities; None when it does not say.
+    """Whether the entry names one of these words among its inputs or abilities; None if it is unknown.
 
-    A list of inputs is complete. A list of abilities is not: it may leave some out.
+    A list of inputs is complete, but a list of abilities may omit some.
     """
     match entry:
         case {"architecture": {"input_modalities": list(inputs)}} | {"input_modalities": list(inputs)}:
@@ -94,7 +94,7 @@ def _takes(entry: Mapping[str, Any], *words: str) -> bool | None:
 
 
 def _thinks(entry: Mapping[str, Any], kind: str) -> bool | None:
-    """Whether the model supports this kind of thinking; None when the server does not say."""
+    """Whether the model supports this kind of thinking; None if it is unknown."""
     match entry:
         case {"capabilities": {"thinking": {"types": dict(kinds)}}}:
             return _is_supported(kinds.get(kind))

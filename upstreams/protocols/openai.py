@@ -31,9 +31,9 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The request body without what the protocol cannot express, which `notes` lists.
+    """Builds the request body without the parts that the protocol cannot express, which `notes` lists.
 
-    Raises InvalidRequest for what cannot be left out without changing the question.
+    Raises InvalidRequest for a part that cannot be omitted without changing the question.
     """
     body: dict[str, Any] = {
         "model": request.model,

@@ -16,7 +16,7 @@ class BlockQueue:
     def __init__(self) -> None:
         self.size = 0
         self.open_kind: Prose | None = None
-        """The kind of the open block if it is the last and is text or thinking: more of it can be emitted at once."""
+        """The kind of the open block if it is the last and text or thinking, of which more can be emitted at once."""
         self._calls = PartialToolCalls()
         self._queue: deque[_ProseBlock | PartialToolCall] = deque()
         self._is_open = False
@@ -43,7 +43,7 @@ class BlockQueue:
         for call, size in self._calls.take(delta):
             self.size += size
             self._blank = ""
-            # The older form waits for the end: it counts only if no other calls come.
+            # A call in the older form waits for the end, because it counts only if no other calls arrive.
             if not (call.has_begun or call is self._calls.legacy):
                 call.has_begun = True
                 self._queue.append(call)

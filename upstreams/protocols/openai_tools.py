@@ -17,7 +17,7 @@ class PartialToolCall:
     def __init__(self, position: int, call_id: str = "") -> None:
         self.id, self.name = call_id, ""
         self.has_begun = False
-        """It is among the blocks of its reply."""
+        """Whether it is among the blocks of its reply."""
         self._position = position
         self._pieces: list[str] = []
         self._emitted = 0

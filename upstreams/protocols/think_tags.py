@@ -27,7 +27,7 @@ class ThinkTagSplitter:
 
     @property
     def passes_all(self) -> bool:
-        """Every further piece is text as it is."""
+        """Whether every further piece is plain text."""
         return self._position is _Position.TEXT
 
     def give_up(self) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""A provider's models: which of them people may choose, with their names, limits and prices."""
+"""A provider's models, with their names, limits and prices, and whether people may choose them."""
 
 from django.contrib import messages
 from django.http import HttpResponse

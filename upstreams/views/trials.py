@@ -1,4 +1,4 @@
-"""Views that wait for an upstream: connection tests and listings of models. They are async to occupy no thread."""
+"""Views that wait for an upstream: connection tests and listings of models. Being async, they occupy no thread."""
 
 from typing import Any, Final
 
