@@ -35,4 +35,4 @@ def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> M
 def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
     """The model that the composer or form names, if people may choose it, else the one that answers next."""
     named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
-    return ChatModel.find_offered(whole_number(named) or 0) or conversation.speaking_model()
+    return ChatModel.find_offered(whole_number(named) or 0) or conversation.find_next_model()

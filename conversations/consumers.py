@@ -222,7 +222,7 @@ class ConversationTab(Tab):
         """
         assert self.path is not None
         since = self.revision
-        changes, self.revision = await sync_to_async(broadcasts.updates_since)(self.path, since)
+        changes, self.revision = await sync_to_async(broadcasts.render_updates_since)(self.path, since)
         self.later_revisions = {revision for revision in self.later_revisions if revision > self.revision}
         growing = replies.local.find(self.pk)
         saved = ""

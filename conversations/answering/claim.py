@@ -1,4 +1,4 @@
-"""Claims a generation, and reads what writing it needs."""
+"""Claims a generation and loads everything that is needed to write it."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ NO_MODEL = "No model is connected. Ask an administrator to connect one (user men
 
 @dataclass(frozen=True, slots=True)
 class Answerable:
-    """A claimed generation that its model can be asked for."""
+    """A claimed generation that a model can write."""
 
     generation: Generation
     message: Message
@@ -25,7 +25,7 @@ class Answerable:
     request: ChatRequest
     toolbox: Toolbox
     fallback: ChatRequest | None = None
-    """Asked when the upstream refuses `request`: not every model continues its own text."""
+    """Sent if the upstream refuses `request`, because not every model continues its own text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ type Claimed = Answerable | Unanswerable
 
 
 def claim(generation_pk: int) -> Claimed | None:
-    """Claims a queued generation; None when it is not its turn, or another process has claimed it."""
+    """Claims a queued generation. Returns None if it is not its turn yet or another process has claimed it."""
     generations = Generation.objects.select_related("conversation", "chat_model__provider", "asked_by")
     generation = generations.filter(pk=generation_pk).first()
     if generation is None or not generation.claim():
@@ -55,17 +55,17 @@ def claim(generation_pk: int) -> Claimed | None:
     except SealBroken as error:
         return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", str(error)))
     toolbox = Toolbox.of(generation, message)
-    request, fallback = requests_for(generation, message, chat_model, toolbox)
+    request, fallback = build_requests(generation, message, chat_model, toolbox)
     generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
     if problems := problems_with(request, chat_model):
         return Unanswerable(generation, message, Ending(State.FAILED, "invalid_request", " ".join(problems)))
     return Answerable(generation, message, endpoint, request, toolbox, fallback)
 
 
-def requests_for(
+def build_requests(
     generation: Generation, message: Message, chat_model: ChatModel, toolbox: Toolbox
 ) -> tuple[ChatRequest, ChatRequest | None]:
-    """The request, and what to ask when the upstream refuses it."""
+    """Returns the request, and the one to send if the upstream refuses it."""
     request = request_for(generation, message, toolbox.definitions)
     if not generation.continues or generation.rounds:
         return request, None

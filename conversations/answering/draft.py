@@ -1,4 +1,4 @@
-"""A growing reply: events and the results of tools in, content blocks out."""
+"""A growing reply: events and tool results in, content blocks out."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain, count
@@ -9,7 +9,7 @@ from upstreams.reply import FoldedReply
 
 
 class Draft(FoldedReply):
-    """A reply that may take several calls of the upstream, with the results of tools between them."""
+    """A reply that can take several upstream calls, with tool results between them."""
 
     def __init__(self, blocks: Iterable[Mapping[str, Any]] = (), earlier_usage: Usage | None = None) -> None:
         super().__init__(blocks)
@@ -17,15 +17,15 @@ class Draft(FoldedReply):
 
     @property
     def total_usage(self) -> Usage:
-        """The usage of all the upstream's calls for this reply."""
+        """The usage of all upstream calls for this reply."""
         return self._earlier_usage + self.usage
 
     def begin_call(self) -> None:
-        """The next events are those of another call of the upstream, which continues after the results of tools."""
+        """Prepares for the events of another upstream call, which continues after the tool results."""
         self._earlier_usage, self.usage, self.end = self.total_usage, Usage(), None
 
     def add_result(self, result: Mapping[str, Any]) -> None:
-        """Adds the result of a tool, which no event brings. Results come last, in the order of their calls."""
+        """Adds a tool result, which no event brings. Results come last, in the order of their calls."""
         self._join_pieces()
         calls = [block.get("id") for block in self._blocks if block.get("type") == "tool_use"]
         later = calls[calls.index(result["tool_use_id"]) + 1 :]
@@ -35,9 +35,9 @@ class Draft(FoldedReply):
         self._blocks.insert(index, dict(result))
 
     def with_unique_id(self, event: ReplyEvent) -> ReplyEvent:
-        """The same event; a tool call whose id the reply has already gets a new one.
+        """Returns the event, with a new id if it opens a tool call whose id the reply has already.
 
-        Calls are found by their id, and some servers begin to count again in every round.
+        Calls are found by their id, and some servers start counting again in every round.
         """
         if not isinstance(event, BlockOpened) or event.block.get("type") != "tool_use":
             return event

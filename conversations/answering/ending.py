@@ -1,4 +1,4 @@
-"""The end of a reply, and its booking."""
+"""The end of a reply, and saving it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ledger.booking.entries import CallRefused
 from upstreams.errors import UpstreamError
 from upstreams.models import USAGE_FIELDS
 
-BOOKED_FIELDS = (
+SAVED_FIELDS = (
     *USAGE_FIELDS,
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
     *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at", "rounds"),
@@ -20,25 +20,24 @@ BOOKED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a reply ended, or that it waits until a person decides about the calls in `needs_approval`."""
+    """How a reply ended. While it waits for approval, `needs_approval` has the ids of the calls."""
 
     state: State
     error_kind: str = ""
     error_message: str = ""
     error_detail: str = ""
     needs_approval: tuple[str, ...] = ()
-    """Ids of tool calls."""
 
     @classmethod
     def of(cls, failure: UpstreamError | CallRefused, detail: str = "", *, has_content: bool) -> "Ending":
-        """A reply that fails after its first words is interrupted; one without any words has failed."""
+        """Returns the end of a reply that failed. With content, it counts as interrupted."""
         state = State.INTERRUPTED if has_content else State.FAILED
         return cls(state, failure.kind, str(failure), detail)
 
 
 @transaction.atomic
-def book(relay: Relay, ending: Ending) -> Message:
-    """Saves the reply and its figures. Raises Generation.NotUpdated when its conversation was deleted for good."""
+def save_ending(relay: Relay, ending: Ending) -> Message:
+    """Saves the reply and its figures. Raises Generation.NotUpdated if its conversation was deleted for good."""
     generation, draft = relay.generation, relay.draft
     generation.state = ending.state
     generation.error_kind, generation.error_message = ending.error_kind, ending.error_message
@@ -46,10 +45,10 @@ def book(relay: Relay, ending: Ending) -> Message:
     generation.stop_reason = draft.stop_reason or ""
     generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
     generation.usage = draft.total_usage
-    generation.cost = generation.price()
+    generation.cost = generation.calculate_cost()
     generation.heartbeat_at = now()
     generation.finished_at = None if ending.needs_approval else generation.heartbeat_at
-    generation.save(update_fields=BOOKED_FIELDS)
+    generation.save(update_fields=SAVED_FIELDS)
     ToolCall.objects.bulk_create(ToolCall(generation=generation, use_id=use_id) for use_id in ending.needs_approval)
     revision = generation.conversation.advance()
     blocks = draft.blocks or relay.message.blocks

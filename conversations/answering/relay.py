@@ -13,9 +13,17 @@ from django.utils.timezone import now
 from chatsite.figures import thought
 from conversations.answering.draft import Draft
 from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
-from conversations.live.broadcasts import close_revision, frame_for, insertion, partial, render_block, replacement, send
+from conversations.live.broadcasts import (
+    build_frame,
+    close_revision,
+    render_block,
+    render_insertion,
+    render_partial,
+    render_replacement,
+    send,
+)
 from conversations.live.hub import Frame
-from conversations.live.tool_cards import Progress, card, outcome_of
+from conversations.live.tool_cards import Progress, build_card, outcome_of
 from conversations.markdown import StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.prompt.transcript import blocks_to_continue
@@ -33,7 +41,7 @@ class LiveBlock:
     is_open: bool = True
     is_on_page: bool = False
     use: dict[str, Any] | None = None
-    """The tool call that the block is, if it is one; `written` is its input so far."""
+    """The `tool_use` block, if this is one. `written` is its input so far."""
     written: str = ""
     progress: Progress = Progress.WRITING
     result: Mapping[str, Any] | None = None
@@ -44,7 +52,7 @@ class Relay:
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
-        # Not the generation's key: one that waited for a person is resumed by another relay, in any process.
+        # Not the generation's key, because one that waited for approval is resumed by another relay, in any process.
         self.key = secrets.randbits(62) + 1
         self.seq = 0
         self.is_stopped = False
@@ -60,7 +68,7 @@ class Relay:
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
         self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
         self._blocks: list[LiveBlock | None] = []
-        """By their place in the draft; None for those that are not shown."""
+        """By index in the draft; None for blocks that are not shown."""
         for block in blocks:
             self._open(block, is_on_page=True)
         for shown in self._live_blocks:
@@ -68,8 +76,8 @@ class Relay:
         self._apply_results(blocks)
 
     def start(self) -> None:
-        """Makes the page's empty message one that grows."""
-        self._send(replacement(self.message, self._shown_blocks()))
+        """Replaces the empty message on the page by one that can grow."""
+        self._send(render_replacement(self.message, self._shown_blocks()))
 
     def carry(self, batch: Iterable[ReplyEvent]) -> None:
         updates: list[str] = []
@@ -87,21 +95,21 @@ class Relay:
         """Shows the result of a tool on the card of its call."""
         self.draft.add_result(result)
         self._blocks.append(None)
-        self._send("".join(self._replacement(block) for block in self._apply_results([result])))
+        self._send("".join(self._render_replacement(block) for block in self._apply_results([result])))
 
-    def end(self, booked: Message) -> None:
+    def end(self, saved: Message) -> None:
         """Replaces the whole message, so that even a tab that missed everything ends up right."""
         self.has_ended = True
-        # It has a `seq` too: a viewer who got the snapshot after the booking must not skip it as a known revision.
+        # It has a `seq` too: a viewer that got the snapshot after the save must not skip it as a known revision.
         self.seq += 1
-        frame = frame_for(booked)._replace(relay=self.key, seq=self.seq)
+        frame = build_frame(saved)._replace(relay=self.key, seq=self.seq)
         send(self.generation.conversation_id, frame)
-        close_revision(self.generation.conversation_id, booked.revision)
+        close_revision(self.generation.conversation_id, saved.revision)
 
     def snapshot(self, since: int | None) -> Frame:
-        """The message as it is now, for a viewer of revision `since` who comes late or has missed frames."""
+        """Returns the message as it is now, for a viewer of revision `since` that joins late or has missed frames."""
         is_on_page = since is None or since >= self.message.shown_since
-        render = replacement if is_on_page else insertion
+        render = render_replacement if is_on_page else render_insertion
         return self._frame(render(self.message, self._shown_blocks()))
 
     @property
@@ -120,7 +128,7 @@ class Relay:
         return Frame(html, relay=self.key, seq=self.seq, branch=message.branch_id, message=message.pk)
 
     def _continue_text(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-        """Appends the first text of a continuation to the text that is there.
+        """Appends the first text of a continuation to the existing text.
 
         Drops the thinking before it, which would appear in the middle of a sentence.
         """
@@ -136,30 +144,30 @@ class Relay:
                 yield event
 
     def _updates_for(self, event: ReplyEvent) -> Iterator[str]:
-        """Applies an event to the blocks. Yields the updates of those that viewers have already."""
+        """Applies an event to the blocks. Yields updates for blocks that are on the page already."""
         match event:
-            case BlockGrew(text) if block := self._open_block():
+            case BlockGrew(text) if block := self._last_block():
                 for patch in block.markdown.feed(text):
                     if block.is_on_page:
-                        yield partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
+                        yield render_partial(f"#{block.id} {patch.target}", patch.swap, patch.html)
             case BlockOpened(content):
                 self._open(content)
-            case InputGrew(text) if (block := self._open_block()) and block.use:
+            case InputGrew(text) if (block := self._last_block()) and block.use:
                 block.written += text
                 if block.is_on_page:
-                    yield partial(f"#{block.id}-input", "beforeend", escape(text))
-            case BlockClosed(fields) if (block := self._open_block()) and block.use:
+                    yield render_partial(f"#{block.id}-input", "beforeend", escape(text))
+            case BlockClosed(fields) if (block := self._last_block()) and block.use:
                 block.use |= fields
                 block.is_open, block.progress = False, Progress.RUNNING
                 if block.is_on_page:
-                    yield self._replacement(block)
-            case BlockClosed() if (block := self._open_block()) and block.kind == "thinking":
+                    yield self._render_replacement(block)
+            case BlockClosed() if (block := self._last_block()) and block.kind == "thinking":
                 block.is_open = False
                 self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
                 if self.message.generation:
                     self.message.generation.thinking_seconds = self.thinking_seconds
                 if block.is_on_page:
-                    yield partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
+                    yield render_partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
 
     def _open(self, content: Mapping[str, Any], *, is_on_page: bool = False) -> None:
         kind = content["type"]
@@ -175,17 +183,17 @@ class Relay:
         self._blocks.append(block)
 
     def _new_blocks(self) -> Iterator[str]:
-        # htmx finds the targets of all partials of a frame before it swaps the first one, so a block that is new in a
-        # frame cannot grow in it: it is sent as it is at the end of the batch.
+        # htmx finds the targets of all partials of a frame before it swaps the first one, so a new block cannot grow
+        # within the frame that adds it. It is sent in its state at the end of the batch.
         new = [block for block in self._live_blocks if not block.is_on_page]
         for block in new:
             block.is_on_page = True
         if new:
             html = "".join(render_block(self._as_shown(block), self.message) for block in new)
-            yield partial(f"#m{self.message.pk}-body", "beforeend", html)
+            yield render_partial(f"#m{self.message.pk}-body", "beforeend", html)
 
     def _apply_results(self, blocks: Iterable[Mapping[str, Any]]) -> list[LiveBlock]:
-        """Gives each tool call its result, where `blocks` has one. Returns these calls."""
+        """Gives tool calls their results from `blocks`. Returns the calls that got one."""
         results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}
         answered = []
         for block in self._live_blocks:
@@ -195,23 +203,23 @@ class Relay:
                 answered.append(block)
         return answered
 
-    def _replacement(self, block: LiveBlock) -> str:
-        return partial(f"#{block.id}", "outerMorph", render_block(self._as_shown(block), self.message))
+    def _render_replacement(self, block: LiveBlock) -> str:
+        return render_partial(f"#{block.id}", "outerMorph", render_block(self._as_shown(block), self.message))
 
-    def _open_block(self) -> LiveBlock | None:
+    def _last_block(self) -> LiveBlock | None:
         return self._blocks[-1] if self._blocks else None
 
     def _as_shown(self, block: LiveBlock) -> ShownBlock:
         shown = None
         if block.use:
-            shown = card(block.use, block.progress, block.result, block.written if block.is_open else "")
+            shown = build_card(block.use, block.progress, block.result, block.written if block.is_open else "")
         return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown)
 
 
 def merge_growth(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-    """The same events with a block's growth in one piece, which is parsed and sent once.
+    """Yields the same events with a block's growth in one piece, so that it is parsed and sent once.
 
-    Usage that is reported in between comes before the growth that it interrupted.
+    Usage that was reported in between comes before that growth.
     """
     pieces: list[str] = []
     for event in events:

@@ -1,4 +1,4 @@
-"""The replies that this process writes, and their one owner."""
+"""The replies that this process writes, under one owner."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ class Replies:
         self._is_closing = self._is_interrupted = False
 
     async def write(self, generation_pk: int) -> None:
-        """Writes a queued generation to its end. Harmless when it has been claimed already."""
+        """Writes a queued generation to its end. Does nothing if it has been claimed already."""
         if self._is_closing:
             return
         task = asyncio.create_task(self._claim_and_run(generation_pk))
@@ -40,7 +40,7 @@ class Replies:
         await task
 
     def find(self, conversation_pk: int) -> Relay | None:
-        """The reply that is being written in this conversation, until it is booked."""
+        """Returns the reply that is being written in this conversation, until its end is saved."""
         reply = self._replies.get(conversation_pk)
         return reply.relay if reply and not reply.relay.has_ended else None
 
@@ -48,19 +48,19 @@ class Replies:
         return list(self._replies.values())
 
     def stop(self, generation_pk: int) -> None:
-        """Ends a reply that is written here, because a person asked. Other processes learn of it from the database."""
+        """Stops a reply that this process writes. Other processes learn of a stop from the database."""
         for reply in self.running():
             if reply.generation.pk == generation_pk:
                 reply.stop()
 
     def apply_deletion(self, message: Message) -> None:
-        """Tells a running reply that its message has been deleted or restored."""
+        """Updates a running reply whose message has been deleted or restored."""
         relay = self.find(message.conversation_id)
         if relay and relay.message.pk == message.pk:
             relay.message.deleted_at, relay.message.shown_since = message.deleted_at, message.shown_since
 
     async def close(self) -> None:
-        """Starts no more replies and waits for the running ones. Cancelled, it interrupts them."""
+        """Starts no more replies and waits for the running ones. If cancelled, it interrupts them."""
         self._is_closing = True
         if not self._tasks:
             return
@@ -80,7 +80,7 @@ class Replies:
             self._saving.cancel()
 
     def show(self, reply: RunningReply) -> None:
-        """Makes the page's empty message grow. Viewers who come late find the reply here."""
+        """Starts showing the reply. Viewers that join late find it here."""
         self._replies[reply.generation.conversation_id] = reply
         reply.relay.start()
 
@@ -106,7 +106,7 @@ class Replies:
             self._saving = asyncio.create_task(self._save_regularly())
 
     async def _save_regularly(self) -> None:
-        """Saves for as long as there are replies, and stops those that another process has asked to stop."""
+        """Saves while there are running replies, and stops those whose stop another process has recorded."""
         await asyncio.sleep(saving.INTERVAL)
         while replies := self.running():
             if growing := [reply.relay for reply in replies if reply.is_growing]:
@@ -121,12 +121,12 @@ local = Replies()
 
 @task
 async def generate(generation_pk: int) -> None:
-    """Writes a queued generation. Harmless when it has been claimed already."""
+    """Writes a queued generation. Does nothing if it has been claimed already."""
     await local.write(generation_pk)
 
 
 async def start_next(conversation_pk: int) -> None:
-    """Begins the reply whose turn it is in this conversation, if one is queued."""
+    """Starts the next queued reply of this conversation, if there is one."""
     queued = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
     if (pk := await queued.values_list("pk", flat=True).afirst()) is not None:
         await generate.aenqueue(pk)

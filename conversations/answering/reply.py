@@ -1,4 +1,4 @@
-"""The life of one reply: shown to its viewers, asked of its model with the tools that it calls, and booked."""
+"""The life of one reply: it is shown to viewers, written by its model and tools, and saved."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from conversations.answering.claim import Answerable, Claimed
-from conversations.answering.ending import Ending, book
+from conversations.answering.ending import Ending, save_ending
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class ApprovalNeeded(Exception):
-    """The model calls tools that may not run until a person has allowed them."""
+    """The model calls tools that must not run until a person has allowed them."""
 
     def __init__(self, calls: Iterable[str]) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ApprovalNeeded(Exception):
 
 
 class RunningReply:
-    """One claimed reply. `run` has the event loop; `stop` and `interrupt` end it, from any thread."""
+    """One claimed reply. `run` belongs to the event loop; `stop` and `interrupt` are thread-safe."""
 
     def __init__(self, claimed: Claimed, saver: Saver) -> None:
         self.relay = Relay(claimed.generation, claimed.message)
@@ -52,16 +52,16 @@ class RunningReply:
 
     @property
     def is_growing(self) -> bool:
-        """Whether its model or its tools are at work."""
+        """Whether its model or its tools are working."""
         return self._answering is not None
 
     async def run(self) -> None:
-        """Writes the reply to its end. It has been shown to viewers already."""
+        """Writes the reply to its end. Viewers see it already."""
         await self.finish(await self._ask())
         await self._calls.until_settled()
 
     def stop(self) -> None:
-        """Ends it because a person asked."""
+        """Ends the reply because a person asked."""
         self.relay.is_stopped = True
         self.interrupt()
 
@@ -71,19 +71,19 @@ class RunningReply:
             answering.get_loop().call_soon_threadsafe(answering.cancel)
 
     async def finish(self, ending: Ending) -> None:
-        """Books the end, however long that takes; viewers see the reply as running until it is done."""
+        """Saves the end, however long that takes. Until then, viewers see the reply as running."""
         conversation = self.generation.conversation
         try:
-            message = await self._saver.write(conversation.pk, partial(book, self.relay, ending))
+            message = await self._saver.write(conversation.pk, partial(save_ending, self.relay, ending))
         except Generation.NotUpdated:
-            logger.warning("Generation %s has ended, and its conversation is gone", self.generation.pk)
+            logger.warning("Generation %s ended after its conversation was deleted", self.generation.pk)
             return
         self.relay.end(message)
         self._saver.report(conversation.pk, is_behind=False)
         await show_in_lists(conversation)
 
     async def _ask(self) -> Ending:
-        """Has the model answer, for as long as that takes."""
+        """Runs the model and its tools. Returns how the reply ended."""
         if not isinstance(self._claimed, Answerable):
             return self._claimed.ending
         self._answering = asyncio.create_task(self._answer(self._claimed))
@@ -91,12 +91,12 @@ class RunningReply:
             self._answering.cancel()
         [answered], _ = await asyncio.wait([self._answering])
         self._answering = None
-        ending = self._ending(answered)
+        ending = self._conclude(answered)
         clear_frames(answered)
         return ending
 
     async def _answer(self, claimed: Answerable) -> None:
-        """Asks the model, runs the tools that it calls and goes on with their results, until it calls no more."""
+        """Calls the model and runs its tool calls, until it makes no more."""
         relay, generation, toolbox = self.relay, self.generation, claimed.toolbox
         if not (generation.rounds and unanswered_calls(relay.draft.blocks)):
             await self._begin(claimed)
@@ -126,7 +126,7 @@ class RunningReply:
                 raise
             await self._calls.carry(claimed.endpoint, claimed.fallback)
 
-    def _ending(self, answered: asyncio.Task[None]) -> Ending:
+    def _conclude(self, answered: asyncio.Task[None]) -> Ending:
         if answered.cancelled():
             return Ending(State.STOPPED if self.relay.is_stopped else State.INTERRUPTED)
         has_content = self.relay.draft.has_content
@@ -148,7 +148,7 @@ class RunningReply:
 def clear_frames(ended: asyncio.Task[None]) -> None:
     """Clears the variables in the traceback of a task's error: they refer to the error and to the whole reply.
 
-    Without this, the reply would stay in memory until the next garbage collection.
+    Otherwise, the reply would stay in memory until the next garbage collection.
     """
     error = None if ended.cancelled() else ended.exception()
     while error:
@@ -157,8 +157,8 @@ def clear_frames(ended: asyncio.Task[None]) -> None:
 
 
 async def show_in_lists(conversation: Conversation) -> None:
-    """Shows in people's lists whether an answer is being written. A database error here must not end the reply."""
+    """Updates whether people's lists show a running answer. A database error here must not end the reply."""
     try:
         await sync_to_async(broadcasts.refresh_row)(conversation)
     except DatabaseError:
-        logger.warning("Lists do not show conversation %s as it is", conversation.pk, exc_info=True)
+        logger.warning("Could not update conversation %s in people's lists", conversation.pk, exc_info=True)

@@ -1,4 +1,4 @@
-"""Writes running replies to the database, in a thread of its own."""
+"""Saves running replies in a thread of their own."""
 
 import asyncio
 import logging
@@ -18,10 +18,10 @@ from conversations.live import broadcasts
 from conversations.models import Generation, Message
 
 INTERVAL = 1.0
-"""Seconds between two savings: what a crash may cost, and how soon a stop from another process takes effect."""
+"""Seconds between two saves: what a crash can lose, and how soon a stop from another process takes effect."""
 
 PATIENCE = 2.0
-"""Seconds that a saving may take before viewers are warned."""
+"""Seconds that a save can take before viewers are warned."""
 
 SAVE_BLOCKS = Statement(
     f"UPDATE {Message._meta.db_table} SET blocks = %s WHERE id = %s",  # noqa: S608
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 
 class Saver:
-    """The one writer of running replies: its writes reach the database in the order in which they were asked for.
+    """The only writer of running replies. Its writes reach the database in the order of the calls.
 
-    It has a thread of its own, so that others can read while it waits for a locked database.
+    It has its own thread, so that others can read while it waits for a locked database.
     """
 
     def __init__(self) -> None:
@@ -43,12 +43,12 @@ class Saver:
         """Conversations whose viewers have been warned that saving is behind."""
 
     async def write[R](self, conversation_pk: int, write: Callable[[], R]) -> R:
-        """Writes what must not be lost, however long that takes, and warns viewers when it fails."""
+        """Retries a write until it succeeds, and warns viewers when it fails."""
         on_failure = partial(self._note_failure, conversation_pk)
         return await retry_until_saved(partial(self._in_thread, write), on_failure=on_failure)
 
     async def save(self, relays: Collection[Relay]) -> set[int]:
-        """Saves the replies as they are, in one transaction. Returns the generations that somebody asked to stop."""
+        """Saves all replies in one transaction. Returns the generations that should stop."""
         drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in relays}
         conversations = [relay.generation.conversation_id for relay in relays]
         saving = asyncio.ensure_future(self._in_thread(partial(save, drafts)))
@@ -72,7 +72,7 @@ class Saver:
                 broadcasts.announce_saving_delay(pk, is_behind=is_behind)
 
     def close(self) -> None:
-        """Waits for the write that is under way, from any thread but the event loop's."""
+        """Waits for the current write. Call it from any thread but the event loop's."""
         self._thread.shutdown()
 
     def _in_thread[R](self, write: Callable[[], R]) -> Awaitable[R]:
@@ -86,7 +86,7 @@ class Saver:
 
 @transaction.atomic
 def save(drafts: Mapping[int, tuple[int, list[dict[str, Any]]]]) -> set[int]:
-    """Writes (message key, blocks) by generation key. Returns the generations that somebody asked to stop."""
+    """Saves (message key, blocks) by generation key. Returns the generations that should stop."""
     SAVE_BLOCKS.execute_many((blocks, pk) for pk, blocks in drafts.values())
     running = Generation.objects.filter(pk__in=drafts)
     running.update(heartbeat_at=now())

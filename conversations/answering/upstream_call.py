@@ -1,4 +1,4 @@
-"""The calls of the upstream that a reply takes: each is carried to its viewers and booked, however it ends."""
+"""A reply's upstream calls. Each is relayed to viewers and booked, however it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,11 +27,11 @@ from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
 
 LONGEST_ANSWER: Final = timedelta(hours=1)
-"""An answer that uses tools makes several calls. Request limits do not interrupt it for this long."""
+"""An answer with tools makes several calls. For this long, request limits do not interrupt it."""
 
 
 class UpstreamCalls:
-    """The calls of one reply, one after another. The next begins once the one before is booked."""
+    """The upstream calls of one reply, in sequence. Each begins once the previous one is booked."""
 
     def __init__(self, relay: Relay, saver: Saver) -> None:
         self._relay, self._saver = relay, saver
@@ -39,7 +39,7 @@ class UpstreamCalls:
         """The booking of the last call. Viewers see the end of the reply before it is done."""
 
     async def carry(self, endpoint: Endpoint, request: ChatRequest) -> None:
-        """Asks the upstream and carries its events. Raises CallRefused, and asks nothing, beyond a budget."""
+        """Calls the upstream and relays its events. Raises CallRefused, without calling, if over budget."""
         async with self._booked(endpoint, request) as meter:
             events = stream_reply(endpoint, request, abandoned=meter.abandon, is_gathering=True)
             async with aclosing(paced(events)) as batches:
@@ -61,7 +61,7 @@ class UpstreamCalls:
         opening = asyncio.create_task(self._open(meter, PROTOCOLS[endpoint.protocol].output_limit(request)))
         outcome, error_kind = Outcome.BROKEN, "internal"
         try:
-            # A stop must not cancel the write of the entry, which its thread finishes in any case.
+            # A stop must not cancel this task, because its thread writes the entry anyway.
             await asyncio.shield(opening)
             yield meter
             outcome, error_kind = Outcome.COMPLETE, ""
@@ -106,14 +106,14 @@ def has_recent_call(generation: Generation) -> bool:
 
 
 def settle_lost_call(generation: Generation) -> None:
-    """Settles the call that a crash has ended, with an estimate of what it had written."""
+    """Settles the call that a crash ended, with an estimate of its output."""
     open_calls = GenerationCall.objects.filter(generation=generation, entry__outcome=Outcome.OPEN)
     lost = open_calls.values_list("entry", flat=True)
     entries.recover(dict.fromkeys(lost, estimate_lost_output(generation.message)))
 
 
 def estimate_lost_output(message: Message) -> int:
-    """Tokens of the saved message that no settled call of its generations accounts for."""
+    """Estimates the tokens of the saved message that no settled call of its generations covers."""
     calls = GenerationCall.objects.filter(generation__message=message)
     earlier = calls.aggregate(sum=Sum("entry__output_tokens"))["sum"] or 0
     said = (block for block in message.blocks if block.get("type") != "tool_result")

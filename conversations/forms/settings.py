@@ -55,7 +55,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.current_model = self.instance.speaking_model()
+        self.current_model = self.instance.find_next_model()
         self._offer_thinking()
         # The built-in tools first, then those of each server.
         offered = Tool.objects.usable_by(person).order_by(F("server__name").asc(nulls_first=True), "wire_name")

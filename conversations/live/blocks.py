@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from conversations.inspection import Kind
-from conversations.live.tool_cards import ToolCard, cards_of
+from conversations.live.tool_cards import ToolCard, build_cards
 from conversations.markdown import render
 from conversations.models import Message, Role
 from conversations.models.attachment import THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH, reference_in
 
 SHOWN = {"text": "text", "thinking": "thinking"}
-"""The field to show, by kind of block. Other kinds are stored and not shown."""
+"""The field to show, by kind of block. Other kinds are stored but not shown."""
 
 LONGEST_CACHED = 10_000
 """Characters. Longer texts are rare, and too large to cache by the hundred."""
@@ -21,7 +21,7 @@ LONGEST_CACHED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ShownBlock:
-    """`html` is safe, as it always comes from the Markdown renderer. `id` is the id of the element."""
+    """`html` is safe, because it always comes from the Markdown renderer. `id` is the id of the element."""
 
     id: str
     kind: str
@@ -36,9 +36,9 @@ def element_id(message_pk: int, index: int) -> str:
 
 def shown_blocks(message: Message) -> list[ShownBlock]:
     """The blocks of a message that is not growing."""
-    # As in `render`: the line breaks that people type are shown.
+    # People see the line breaks that they type.
     breaks = message.role == Role.USER
-    cards = cards_of(message.blocks, message.generation) if message.role == Role.ASSISTANT else {}
+    cards = build_cards(message.blocks, message.generation) if message.role == Role.ASSISTANT else {}
     shown = []
     for index, block in enumerate(message.blocks):
         block_id = element_id(message.pk, index)
@@ -75,7 +75,7 @@ def attached_file(block: Mapping[str, Any], key: UUID) -> AttachedFile:
 
 
 def thumbnail_size(width: int | None, height: int | None) -> tuple[int | None, int | None]:
-    """The size of a thumbnail on the page. It is set before the image has loaded, so that nothing moves."""
+    """Returns the size of a thumbnail on the page, which keeps its place free until it has loaded."""
     if not width or not height:
         return None, None
     share = min(1, THUMBNAIL_WIDTH / width, THUMBNAIL_HEIGHT / height)

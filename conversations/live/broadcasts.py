@@ -21,7 +21,7 @@ def render_element(template: str, context: dict[str, Any]) -> str:
 
 
 def render_message(message: Message, blocks: list[ShownBlock] | None = None) -> str:
-    """Pass `blocks` to show a growing reply instead of what its row has."""
+    """Renders a message. Pass `blocks` for a growing reply, which is ahead of its row."""
     if message.deleted_at:
         return render_element("conversations/_message_deleted.html", {"message": message})
     if blocks is None:
@@ -33,33 +33,33 @@ def render_block(block: ShownBlock, message: Message) -> str:
     return render_element("conversations/_block.html", {"block": block, "message": message})
 
 
-def partial(target: str, swap: str, html: str = "") -> str:
-    """An instruction to a page: what to do with `html` at the CSS selector `target`."""
+def render_partial(target: str, swap: str, html: str = "") -> str:
+    """Returns an instruction to a page: swap `html` in at the CSS selector `target`."""
     return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{html}</hx-partial>'
 
 
-def replacement(message: Message, blocks: list[ShownBlock] | None = None) -> str:
-    return partial(f"#m{message.pk}", "outerMorph", render_message(message, blocks))
+def render_replacement(message: Message, blocks: list[ShownBlock] | None = None) -> str:
+    return render_partial(f"#m{message.pk}", "outerMorph", render_message(message, blocks))
 
 
-def insertion(message: Message, blocks: list[ShownBlock] | None = None) -> str:
+def render_insertion(message: Message, blocks: list[ShownBlock] | None = None) -> str:
     """Adds the message to a page, or replaces it where the page has it already."""
-    return partial("#messages", "upsert", render_message(message, blocks))
+    return render_partial("#messages", "upsert", render_message(message, blocks))
 
 
 # ---------------------------------------------------------------- the messages of a conversation
 
 
-def update_for(message: Message, since: int) -> str:
+def render_update(message: Message, since: int) -> str:
     """Returns what a page of revision `since` needs of this message. The page may lack the message."""
     if message.deleted_at and not message.versions:
-        return partial(f"#m{message.pk}", "delete")
+        return render_partial(f"#m{message.pk}", "delete")
     if message.shown_since > since:
-        return insertion(message)
-    return replacement(message)
+        return render_insertion(message)
+    return render_replacement(message)
 
 
-def updates_since(path: Path, revision: int | None) -> tuple[list[tuple[int, str]], int]:
+def render_updates_since(path: Path, revision: int | None) -> tuple[list[tuple[int, str]], int]:
     """Returns the updates that a page of this revision needs, and the revision that it then has.
 
     Each update comes with the key of its message, or 0. Pass None for a page that was just rendered.
@@ -72,7 +72,7 @@ def updates_since(path: Path, revision: int | None) -> tuple[list[tuple[int, str
         context = {"conversation": conversation, "path": path}
         updates = [(0, str(render_to_string("conversations/updates/load_anew.html", context)))]
     else:
-        updates = [(message.pk, update_for(message, revision)) for message in on_path]
+        updates = [(message.pk, render_update(message, revision)) for message in on_path]
     return [*((0, html) for html in title_updates(conversation)), *updates], conversation.revision
 
 
@@ -81,32 +81,32 @@ def changed_since(conversation: Conversation, revision: int) -> MessageQuerySet:
 
 
 def announce_revision(conversation: Conversation, messages: Iterable[Message] | None = None) -> None:
-    """Sends everybody the messages that the conversation's latest revision added or changed.
+    """Sends all viewers the messages that the conversation's latest revision added or changed.
 
-    Pass `messages` where they are in hand already; otherwise they are read from the database.
+    Pass `messages` if they are loaded already; otherwise they are read from the database.
     """
     if messages is None:
         messages = changed_since(conversation, conversation.revision - 1)
     for message in messages:
-        send(conversation.pk, frame_for(message))
+        send(conversation.pk, build_frame(message))
     close_revision(conversation.pk, conversation.revision)
 
 
 def close_revision(conversation_pk: int, revision: int) -> None:
-    """Tells viewers that all frames of a revision have been sent."""
+    """Marks a revision as fully sent. A viewer that has all earlier revisions now has this one too."""
     send(conversation_pk, Frame("", revision=revision))
 
 
-def frame_for(message: Message) -> Frame:
+def build_frame(message: Message) -> Frame:
     """Returns the frame for the message's latest change."""
     frame = Frame(
-        update_for(message, message.revision - 1),
+        render_update(message, message.revision - 1),
         revision=message.revision,
         branch=message.branch_id,
         message=message.pk,
     )
     if message.state == State.RUNNING and message.generation and not message.deleted_at:
-        # The row is older than what viewers have read. Catching up ends with the running reply's snapshot.
+        # The row is older than what viewers see. Catching up ends with the running reply's snapshot.
         frame = frame._replace(html="", must_catch_up=True)
     return frame
 
@@ -131,23 +131,23 @@ def announce_title(conversation: Conversation) -> None:
 
 
 def announce_members(conversation: Conversation) -> None:
-    """Updates the faces in the header."""
+    """Updates the members shown in the header."""
     participants = conversation.participants.select_related("user").order_by("pk")
     context = {"conversation": conversation, "participants": participants}
-    faces = partial("#faces", "outerMorph", render_element("conversations/_faces.html", context))
+    faces = render_partial("#faces", "outerMorph", render_element("conversations/_faces.html", context))
     send(conversation.pk, Frame(faces))
 
 
 def announce_tools(conversation: Conversation) -> None:
-    """Updates the button in the composer. Its count is each person's own: not everybody may use every tool."""
-    # A person's tabs may show other conversations, with a button of their own.
+    """Updates the button in the composer. The count depends on the person: not everybody may use every tool."""
+    # Other tabs of the person may show other conversations, with their own button.
     target = f"#tools-button[data-conversation='{conversation.pk}']"
     for participant in conversation.participants.select_related("user"):
         tools = ToolCounts.of(conversation, participant.user)
         if tools.offered:
             context = {"conversation": conversation, "tools": tools}
             button = render_element("conversations/_tools_button.html", context)
-            hub.publish(person_topic(participant.user_id), Frame(partial(target, "outerMorph", button)))
+            hub.publish(person_topic(participant.user_id), Frame(render_partial(target, "outerMorph", button)))
 
 
 def announce_saving_delay(conversation_pk: int, *, is_behind: bool) -> None:
@@ -159,8 +159,8 @@ def announce_saving_delay(conversation_pk: int, *, is_behind: bool) -> None:
 
 
 def refresh_row(conversation: Conversation) -> None:
-    """Draws the conversation's row again, where it is: the title changed, or an answer began or ended."""
-    row = partial(f"#conversation-{conversation.pk}", "outerMorph", render_row(SidebarRow.of(conversation)))
+    """Renders the conversation's row again in its place, after its title changed or an answer began or ended."""
+    row = render_partial(f"#conversation-{conversation.pk}", "outerMorph", render_row(SidebarRow.of(conversation)))
     for person_pk in participant_keys(conversation):
         hub.publish(person_topic(person_pk), Frame(row))
 
@@ -172,20 +172,20 @@ def move_to_top(row: SidebarRow) -> None:
 
 
 def add_to_list(row: SidebarRow, person_pk: int) -> None:
-    """Puts the conversation at the top of a person's list, where it is once, however often this is sent."""
-    # In one frame: between two, another person's turn could add the row a second time.
-    html = row_removal(row.conversation) + partial("#conversations", "afterbegin", render_row(row))
+    """Puts the conversation at the top of a person's list. It never appears twice, however often this is sent."""
+    # One frame, because between two another person's turn could add the row a second time.
+    html = render_row_removal(row.conversation) + render_partial("#conversations", "afterbegin", render_row(row))
     hub.publish(person_topic(person_pk), Frame(html))
 
 
-def end_access(conversation: Conversation, person_pk: int) -> None:
+def announce_removal(conversation: Conversation, person_pk: int) -> None:
     """Removes the conversation from a person's list. Their tabs on it close if they may no longer read it."""
-    hub.publish(person_topic(person_pk), Frame(row_removal(conversation)))
+    hub.publish(person_topic(person_pk), Frame(render_row_removal(conversation)))
     hub.publish(person_topic(person_pk), CHECK_AGAIN)
 
 
-def row_removal(conversation: Conversation) -> str:
-    return partial(f"#conversation-{conversation.pk}", "delete")
+def render_row_removal(conversation: Conversation) -> str:
+    return render_partial(f"#conversation-{conversation.pk}", "delete")
 
 
 def render_row(row: SidebarRow) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 QUEUE_LENGTH = 256
-"""Frames that may wait for a viewer, about ten seconds of a reply. A viewer further behind catches up instead."""
+"""Frames that can wait for a viewer, about ten seconds of a reply. A viewer that is further behind catches up."""
 
 
 class Frame(NamedTuple):
@@ -27,11 +27,11 @@ class Frame(NamedTuple):
     branch: int = 0
     message: int = 0
     must_catch_up: bool = False
-    """The change cannot be sent as it is: viewers who show the message catch up instead."""
+    """The change cannot be sent on its own: viewers that show the message catch up instead."""
 
 
 CHECK_AGAIN = Frame("")
-"""Published to a person's topic: each of their tabs checks at once whether it may still listen."""
+"""Published to a person's topic. Each of their tabs then checks at once whether it still has access."""
 
 
 class Viewer:
@@ -52,7 +52,7 @@ class Viewer:
         self._news.set()
 
     async def take(self) -> list[Frame]:
-        """Waits for frames, then takes all there are."""
+        """Waits for frames, then returns all that are queued."""
         await self._news.wait()
         self._news.clear()
         taken = list(self._frames)

@@ -23,7 +23,7 @@ class SidebarRow:
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
-        """Reads the conversation again: the one in hand may be minutes old."""
+        """Reads the conversation again, because the given one may be minutes old."""
         running = Generation.objects.unfinished().filter(conversation=OuterRef("pk"))
         fresh: Any = Conversation.objects.annotate(is_running=Exists(running)).get(pk=conversation.pk)
         return cls(fresh, fresh.is_running)
@@ -38,7 +38,7 @@ class SidebarPage:
 
 
 def load_page(person: User, after: str = "") -> SidebarPage:
-    """Pages by key and not by number, so that new turns neither repeat nor hide a conversation. Takes one query."""
+    """Pages by key, so that new turns neither repeat nor hide a conversation. Takes one query."""
     found = Participant.objects.filter(user=person, conversation__deleted_at=None)
     running = Generation.objects.unfinished().filter(conversation=OuterRef("conversation"))
     found = found.select_related("conversation").annotate(is_running=Exists(running)).order_by("-active_at", "-pk")

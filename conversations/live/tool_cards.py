@@ -39,10 +39,10 @@ class ToolCard:
     is_cut: bool = False
 
 
-def card(
+def build_card(
     use: Mapping[str, Any], progress: Progress, result: Mapping[str, Any] | None = None, input: str = ""
 ) -> ToolCard:
-    """The card of a `tool_use` block and its `tool_result`. Pass `input` while it is being written."""
+    """Returns the card of a `tool_use` block and its `tool_result`. Pass `input` while it is being written."""
     origin, _, name = str(use.get("name", "")).rpartition("__")
     content = (result or {}).get("content") or []
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -60,19 +60,19 @@ def card(
 
 
 def format_input(use: Mapping[str, Any]) -> str:
-    """The input for people to read, "" if there is none."""
+    """Returns the input for people to read, "" if there is none."""
     if raw := use.get("raw_input"):
         return str(raw)
     return orjson.dumps(use["input"], option=orjson.OPT_INDENT_2).decode() if use.get("input") else ""
 
 
-def cards_of(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, ToolCard]:
-    """The cards of a message that is not growing, by the ids of the calls."""
+def build_cards(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, ToolCard]:
+    """Returns the cards of a message that is not growing, by the ids of the calls."""
     blocks = list(blocks)
     results = {block.get("tool_use_id"): block for block in blocks if block.get("type") == "tool_result"}
     uses = [block for block in blocks if block.get("type") == "tool_use"]
     return {
-        str(use.get("id")): card(
+        str(use.get("id")): build_card(
             use, progress_of(use, results.get(use.get("id")), generation), results.get(use.get("id"))
         )
         for use in uses
@@ -91,7 +91,7 @@ def progress_of(use: Mapping[str, Any], result: Mapping[str, Any] | None, genera
 
 
 def outcome_of(result: Mapping[str, Any]) -> Progress:
-    """How the call with this result ended."""
+    """Returns how the call with this result ended."""
     if not result.get("is_error"):
         return Progress.DONE
     return Progress.REFUSED if is_refusal(result) else Progress.FAILED

@@ -81,7 +81,7 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title or UNTITLED
 
-    def speaking_model(self) -> ChatModel | None:
+    def find_next_model(self) -> ChatModel | None:
         """The model that answers next: the chosen one while it is offered, else the default."""
         chosen = ChatModel.find_offered(self.chat_model_id) if self.chat_model_id else None
         return chosen or ChatModel.objects.default()

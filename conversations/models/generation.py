@@ -126,5 +126,5 @@ class Generation(UsageColumns):
             return None
         return self.input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
 
-    def price(self) -> Decimal | None:
+    def calculate_cost(self) -> Decimal | None:
         return self.chat_model.cost(self.usage) if self.chat_model else None

@@ -130,7 +130,7 @@ class Message(models.Model):
         self.revision = self.conversation.advance()
         self.save(update_fields=["revision"])
 
-    def alternative(self) -> "Message | None":
+    def find_alternative(self) -> "Message | None":
         """The version to read instead of it, or None if messages follow it on its branch."""
         follows = self.replies.filter(deleted_at=None).exists()
         return None if follows else self.previous_version or self.next_version

@@ -75,7 +75,7 @@ class Path:
         begin = earlier.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
         return earlier if begin is None else earlier.filter(pk__gte=begin)
 
-    def tail(self) -> int | None:
+    def find_last_key(self) -> int | None:
         """The key of the last message, even a deleted one: the next message follows it."""
         on_branch = Message.objects.filter(branch=self.branch.pk).order_by("-pk").values_list("pk", flat=True)
         return on_branch.first() or self.branch.fork_after_id

@@ -159,9 +159,8 @@ def read_part(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     if not named:
         return ToolResult.from_text(f"No file is named “{name}”. {describe_files(files)}", is_error=True)
     if len(named) > 1:
-        return ToolResult.from_text(
-            f"Several files have this name. Use an id instead. {describe_files(named)}", is_error=True
-        )
+        problem = f"Several files have this name. Use an id instead. {describe_files(named)}"
+        return ToolResult.from_text(problem, is_error=True)
     [file] = named
     try:
         text = text_of(file.read_content(TEXT if file.kind == Kind.PDF else ""))

@@ -13,7 +13,7 @@ def delete(message: Message) -> Message | None:
 
     Returns the version to read instead, unless messages follow this one on its branch.
     """
-    alternative = message.alternative()
+    alternative = message.find_alternative()
     set_deleted(message, is_deleted=True)
     if alternative:
         spoken_on = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)

@@ -20,7 +20,7 @@ def add(conversation: Conversation, name: str) -> str:
     participant, is_new = Participant.objects.get_or_create(conversation=conversation, user=found[0])
     if not is_new:
         return f"{found[0]} is already in this conversation."
-    Participant.objects.filter(pk=participant.pk).update(active_at=last_turn(conversation))
+    Participant.objects.filter(pk=participant.pk).update(active_at=last_turn_query(conversation))
     broadcasts.add_to_list(SidebarRow.of(conversation), found[0].pk)
     broadcasts.announce_members(conversation)
     return ""
@@ -32,12 +32,12 @@ def remove(conversation: Conversation, person: User) -> str:
     if participant.filter(role=Participant.Role.OWNER).exists():
         return "The owner cannot leave. Delete the conversation instead."
     participant.delete()
-    broadcasts.end_access(conversation, person.pk)
+    broadcasts.announce_removal(conversation, person.pk)
     broadcasts.announce_members(conversation)
     return ""
 
 
-def last_turn(conversation: Conversation) -> object:
+def last_turn_query(conversation: Conversation) -> object:
     """The time of the last turn, by which lists are sorted."""
     owner = conversation.participants.filter(role=Participant.Role.OWNER)
     return owner.values("active_at")[:1]

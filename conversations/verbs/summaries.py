@@ -27,17 +27,17 @@ def begin_with_summary(path: Path, person: User, chat_model: ChatModel | None) -
     """Gives the model as much of the conversation as fits and asks it for a summary. The settings are the same."""
     settings = settings_of(path.conversation) | {"chat_model": chat_model}
     begun = turns.begin(person, title=f"{str(path.conversation)[:180]}, continued", **settings)
-    turns.post(Path.through(begun), person, request_in_words(path, chat_model), chat_model)
+    turns.post(Path.through(begun), person, write_request(path, chat_model), chat_model)
     return begun
 
 
-def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
+def write_request(path: Path, chat_model: ChatModel | None) -> str:
     window = chat_model.context_window if chat_model else None
     # Half of the window is for continuing. Markup and short words have fewer bytes per token than usual.
     room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_PER_TOKEN - 1))
     said: list[str] = []
     for message in path.messages.for_prompt().order_by("-pk"):
-        words = in_words(message)
+        words = describe_message(message)
         room -= len(words.encode())
         if room < 0:
             said.append(BEGINNING_LEFT_OUT)
@@ -47,7 +47,7 @@ def request_in_words(path: Path, chat_model: ChatModel | None) -> str:
     return "\n\n".join([SUMMARY_REQUEST, "---", *reversed(said)])
 
 
-def in_words(message: Message) -> str:
+def describe_message(message: Message) -> str:
     files = [f"[file: {block.get('name', 'file')}]" for block in message.blocks if reference_in(block)]
     said = "\n".join(filter(None, [*files, message.text.strip()]))
     if message.role == Role.USER:

@@ -38,7 +38,7 @@ def begin_with(
     """Begins a conversation with its first turn. The same turn sent twice returns the same conversation."""
     try:
         with transaction.atomic():
-            if posted := posted_with(author, key):
+            if posted := find_posted(author, key):
                 return posted.conversation
             conversation = begin(author, chat_model=chat_model)
             Attachment.objects.drafts_of(author, None).filter(uuid__in=attached).update(conversation=conversation)
@@ -47,12 +47,12 @@ def begin_with(
             return conversation
     except IntegrityError:
         # Where transactions run side by side, the same turn can be posted after we have looked.
-        if posted := posted_with(author, key):
+        if posted := find_posted(author, key):
             return posted.conversation
         raise
 
 
-def posted_with(author: User, key: UUID | None) -> Message | None:
+def find_posted(author: User, key: UUID | None) -> Message | None:
     """The message that the form with this key has posted, if any."""
     sent = Message.objects.filter(author=author, key=key).select_related("conversation")
     return sent.first() if key else None
@@ -73,7 +73,7 @@ def post(
     try:
         return save_turn(path, author, text, chat_model, key, attached)
     except IntegrityError:
-        if posted_with(author, key):
+        if find_posted(author, key):
             return None
         raise
 
@@ -84,7 +84,7 @@ def save_turn(
 ) -> Generation:
     """Saves a turn, and announces it after the commit. Raises IntegrityError if the key was used before."""
     conversation = path.conversation
-    files = drafts_named(attached, author, conversation)
+    files = find_drafts(attached, author, conversation)
     generation = add_turn(path, author, text, chat_model, key, files)
     trimmed = trim_if_full(path, chat_model, author)
     if not conversation.title:
@@ -95,7 +95,7 @@ def save_turn(
     return generation
 
 
-def drafts_named(keys: Sequence[UUID], author: User, conversation: Conversation) -> list[Attachment]:
+def find_drafts(keys: Sequence[UUID], author: User, conversation: Conversation) -> list[Attachment]:
     if not keys:
         return []
     drafts = Attachment.objects.drafts_of(author, conversation).filter(uuid__in=keys)
@@ -149,7 +149,7 @@ def go_on(message: Message, person: User) -> Generation | None:
         message = Message.objects.for_reading().get(pk=message.pk)
         if not message.can_continue or message.generation is None:
             return None
-        chat_model = message.generation.chat_model or conversation.speaking_model()
+        chat_model = message.generation.chat_model or conversation.find_next_model()
         message.revision = conversation.advance()
         message.save(update_fields=["revision"])
         generation = Generation.objects.create(

@@ -29,7 +29,7 @@ def add_turn(
     The title of the conversation is read again.
     """
     path.conversation.advance(branch=path.branch, chat_model=chat_model, title=F("title"))
-    said = add_message(path.branch, path.tail(), author=author, text=text, key=key, attached=attached)
+    said = add_message(path.branch, path.find_last_key(), author=author, text=text, key=key, attached=attached)
     generation = owe_reply(path.branch, said.pk, chat_model, author)
     # Known without a query, as nothing else can follow a message that is new.
     reply = generation.message

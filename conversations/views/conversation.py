@@ -45,7 +45,7 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     context: dict[str, object] = {
         "form": form,
         "conversation": conversation,
-        "model": conversation.speaking_model(),
+        "model": conversation.find_next_model(),
         "at_tools": request.GET.get("at") == "tools",
     }
     return render_form(request, "settings", context)
@@ -67,7 +67,7 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = owned_conversation_or_404(request, pk)
     Conversation.objects.filter(pk=pk).update(deleted_at=now())
     for person_pk in broadcasts.participant_keys(conversation):
-        broadcasts.end_access(conversation, person_pk)
+        broadcasts.announce_removal(conversation, person_pk)
     is_open = f"/conversations/{pk}/" in (request.htmx.current_url or "")
     if request.htmx and not is_open:
         return render(request, "conversations/updates/deleted.html", {"conversation": conversation})

@@ -63,9 +63,11 @@ def conversation(owner: int, title: str, said: list[str], answered: list[str] = 
     Participant.objects.filter(conversation=made).update(active_at=now() - timedelta(minutes=minutes_ago))
     path = Path.through(made)
     for place, text in enumerate(said):
-        add_message(path.branch, path.tail(), author_id=owner, text=text)
+        add_message(path.branch, path.find_last_key(), author_id=owner, text=text)
         if place < len(answered):
-            reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(answered[place])])
+            reply = add_message(
+                path.branch, path.find_last_key(), role=Role.ASSISTANT, blocks=[text_block(answered[place])]
+            )
             ended = {"state": State.COMPLETE, "started_at": now(), "finished_at": now(), "output_tokens": 5}
             model = Generation.model_fields(ChatModel.objects.default())
             Generation.objects.create(conversation=made, message=reply, **model, **ended)
@@ -87,8 +89,8 @@ def crowd(owner: int, title: str, texts: list[str], names: list[str]) -> int:
     path = Path.through(made)
     with transaction.atomic():
         for person, text in zip(people, texts, strict=True):
-            add_message(path.branch, path.tail(), author=person, text=text)
-            reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=[text_block(text)])
+            add_message(path.branch, path.find_last_key(), author=person, text=text)
+            reply = add_message(path.branch, path.find_last_key(), role=Role.ASSISTANT, blocks=[text_block(text)])
             Generation.objects.create(conversation=made, message=reply, state=State.COMPLETE, **model)
     return made.pk
 

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from conversations.answering import replies
-from conversations.answering.ending import Ending, book
+from conversations.answering.ending import Ending, save_ending
 from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
 from conversations.live.hub import Frame, conversation_topic, hub, person_topic
 from conversations.live.hub import Viewer as Queue
@@ -211,7 +211,7 @@ async def test_a_viewer_who_connects_as_an_answer_is_booked_sees_that_it_has_end
     for batch in BATCHES:
         reply.relay.carry(batch)
     away = await (await browser(ada)).load(conversation)
-    booked = await sync_to_async(book)(reply.relay, Ending(State.COMPLETE))
+    booked = await sync_to_async(save_ending)(reply.relay, Ending(State.COMPLETE))
     # Nothing was announced yet: one page was rendered before, one after.
     tabs = [away, await (await browser(ada)).load(conversation)]
     assert [tab.page.state(message) for tab in tabs] == ["running", "complete"]

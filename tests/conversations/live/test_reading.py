@@ -15,7 +15,7 @@ from lxml import html
 
 from accounts.models import User
 from conversations.answering.claim import claim
-from conversations.answering.ending import Ending, book
+from conversations.answering.ending import Ending, save_ending
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
 from conversations.live.hub import hub, person_topic
@@ -245,7 +245,7 @@ def end_during_rendering(browser: Client, conversation: Conversation, relay: Rel
 
     def watch(execute: Any, *query: Any) -> Any:
         if next(queries) == moment:
-            book(relay, Ending(State.COMPLETE))
+            save_ending(relay, Ending(State.COMPLETE))
         return execute(*query)
 
     with connection.execute_wrapper(watch):
