@@ -140,7 +140,7 @@ def gallery(stand: Stand, person: "User", images: int) -> Seeded:
             Attachment(owner=person, name=f"{number}.jpg", stored="none", **facts)
             for number in range(start, min(images, start + 10))
         ]
-        add_message(path.branch, path.tail(), author=person, text="Look at these.", attached=files)
+        add_message(path.branch, path.find_last_key(), author=person, text="Look at these.", attached=files)
     return Seeded(stand.session_of(person), conversation.pk, 0, "")
 
 

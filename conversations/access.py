@@ -1,4 +1,4 @@
-"""From an address to a conversation, a path or a message, with access checked."""
+"""Finds the conversation, path or message that an address names, and checks access."""
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -19,7 +19,7 @@ def owned_conversation_or_404(request: AuthenticatedRequest, pk: int) -> Convers
 
 
 def path_or_404(request: AuthenticatedRequest, conversation: Conversation) -> Path:
-    """The path to the branch that `?branch=` names, or to the one last spoken on."""
+    """Returns the path to the branch in `?branch=`, or to the current one."""
     named = request.GET.get("branch") or request.POST.get("branch") or ""
     try:
         return Path.through(conversation, whole_number(named))
@@ -33,6 +33,6 @@ def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> M
 
 
 def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
-    """The model that the composer or form names, if people may choose it, else the one that answers next."""
+    """Returns the model that the composer or form names, if it is offered, else the one that answers next."""
     named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
     return ChatModel.find_offered(whole_number(named) or 0) or conversation.find_next_model()

@@ -25,7 +25,7 @@ NO_ACCESS = 4403
 BAD_EVENT = 4400
 OUR_FAULT = 1011
 CHECK_INTERVAL = 30.0
-"""Seconds between two checks of access; a quarter more or less, to spread those of tabs that came back together."""
+"""Seconds between two checks of access, give or take a quarter, to spread those of tabs that reconnected together."""
 LONGEST_EVENT = 1024
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         await self.accept()
         watch.local.ensure_running()
-        # The queue is joined before anything is read, so that it holds whatever happens meanwhile.
+        # Join before anything is read, so that the queue has all changes from then on.
         self.viewer = hub.join(*self.topics())
         self.following = asyncio.create_task(self.close_on_error(self.follow))
         self.schedule_check()
@@ -91,7 +91,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.end(OUR_FAULT)
 
     async def end(self, code: int) -> None:
-        """Closes the socket. Nothing more is passed on, however long the other side takes to notice."""
+        """Closes the socket. From now on, nothing is sent, even if the browser is slow to close."""
         self.release()
         await self.close(code)
 
@@ -104,11 +104,11 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         for task in (self.following, self.checking):
             if task and task is not asyncio.current_task():
                 task.cancel()
-        # They refer back to the tab, which would stay in memory until the next garbage collection.
+        # These refer back to the tab, which would stay in memory until the next garbage collection.
         self.following = self.checking = self.next_check = None
 
     def check_access(self) -> None:
-        """Checks access in a task of its own, so that a slow database delays no updates."""
+        """Checks access in its own task, so that a slow database delays no updates."""
         if not self.is_over and (self.checking is None or self.checking.done()):
             self.checking = asyncio.create_task(self.close_on_error(self.end_without_access))
 
@@ -144,7 +144,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self.send(html)
 
     def updates_in(self, frames: Iterable[Frame]) -> list[str] | None:
-        """What the tab does not have yet; None when frames are missing."""
+        """Returns the HTML that the tab does not have yet, or None if frames are missing."""
         return [frame.html for frame in frames if frame.html]
 
     async def catch_up(self) -> None:
@@ -152,7 +152,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class ConversationTab(Tab):
-    """A conversation's page. Its address says what it shows, `?branch=<key>`, and since when, `?since=<revision>`."""
+    """A conversation's page. The address has the branch it shows, `?branch=<key>`, and its `?since=<revision>`."""
 
     path: Path | None = None
 
@@ -162,7 +162,7 @@ class ConversationTab(Tab):
         """The page has everything up to this revision."""
         self.branch = number_in(self.scope["query_string"], "branch")
         self.later_revisions: set[int] = set()
-        """Revisions that the page has, although an earlier one is still missing."""
+        """Revisions that the page has although an earlier one is still missing."""
         self.last_seq: dict[int, int] = {}
         """The latest frame of each relay."""
         await super().connect()
@@ -204,7 +204,7 @@ class ConversationTab(Tab):
                 updates.append(frame.html)
             elif frame.revision:
                 revisions.append(frame.revision)
-        # Not within the loop: after a gap none of these frames is passed on.
+        # Not within the loop, because after a gap none of these frames is sent.
         self.advance(revisions)
         return updates
 
@@ -218,7 +218,7 @@ class ConversationTab(Tab):
     async def catch_up(self) -> None:
         """Sends what changed since the page's revision, and the running reply as it is now.
 
-        Coming late, reconnecting and losing a frame are one case.
+        Joining late, reconnecting and missing a frame are one case.
         """
         assert self.path is not None
         since = self.revision
@@ -228,7 +228,7 @@ class ConversationTab(Tab):
         saved = ""
         for message_pk, html in changes:
             if growing and message_pk == growing.message.pk and not growing.message.deleted_at:
-                # The snapshot is newer than the saved message, and leaves open what a person has opened on the page.
+                # The snapshot is newer than the saved message, and keeps open what a person has opened on the page.
                 saved = html
             else:
                 await self.send(html)
@@ -244,5 +244,5 @@ class ConversationTab(Tab):
 
 
 def number_in(query: bytes, name: str) -> int | None:
-    """A whole number from the query string; None when it has none of that name."""
+    """Returns a whole number from the query string, or None."""
     return whole_number(parse_qs(query.decode("ascii", "replace")).get(name, [""])[0])

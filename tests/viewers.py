@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from chatsite.asgi import application
-from conversations.live.broadcasts import partial
+from conversations.live.broadcasts import render_partial
 from conversations.live.hub import Frame, hub, person_topic
 from conversations.models import Conversation
 from tests.pages import Page
@@ -113,7 +113,7 @@ class Viewer:
     async def settle(self) -> None:
         """Reads until the tab is up to date. Fails if the server closes the socket."""
         person = int(self.page.one("body").get("data-person"))
-        mark = partial(f"#settled-{next(_marks)}", "delete")
+        mark = render_partial(f"#settled-{next(_marks)}", "delete")
         hub.publish(person_topic(person), Frame(mark))
         while (heard := await self._hear()) != mark:
             await self._see(heard)

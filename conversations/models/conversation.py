@@ -70,7 +70,7 @@ class Conversation(models.Model):
     thinking = models.CharField(max_length=10, choices=ThinkingMode, default=ThinkingMode.OFF, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True)
     leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
-    """Whenever the next turn would not fit, without asking."""
+    """Applies whenever the next turn would not fit."""
     reasoning_effort = models.CharField(max_length=10, choices=EFFORTS, blank=True)
     tools = models.ManyToManyField(Tool, blank=True, related_name="+")
     tool_choice = models.CharField(max_length=64, default="auto")
@@ -82,7 +82,7 @@ class Conversation(models.Model):
         return self.title or UNTITLED
 
     def find_next_model(self) -> ChatModel | None:
-        """The model that answers next: the chosen one while it is offered, else the default."""
+        """Returns the model that answers next: the chosen one if it is still offered, else the default."""
         chosen = ChatModel.find_offered(self.chat_model_id) if self.chat_model_id else None
         return chosen or ChatModel.objects.default()
 
@@ -91,11 +91,11 @@ class Conversation(models.Model):
         self.advance(title=title)
 
     def lock(self) -> None:
-        """Keeps others from changing the conversation until the caller's transaction ends."""
+        """Locks the conversation until the caller's transaction ends."""
         Conversation.objects.select_for_update().values_list("pk").get(pk=self.pk)
 
     def advance(self, **changes: object) -> int:
-        """Counts one more change, saves `changes` to other fields with it, and returns the new revision.
+        """Increments the revision, saves `changes` to other fields with it, and returns the new revision.
 
         Locks the conversation until the caller's transaction ends. A change may be an expression, such as F("title"),
         which reads the field again.
@@ -107,7 +107,7 @@ class Conversation(models.Model):
 
 
 class Participant(models.Model):
-    """A person's membership. It repeats when the last turn was, so that one index sorts a person's list."""
+    """A person's membership. It copies the time of the last turn, so that one index sorts a person's list."""
 
     class Role(models.TextChoices):
         OWNER = "owner"

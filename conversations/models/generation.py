@@ -28,7 +28,7 @@ UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def for_reading(self) -> Self:
-        """With all that rendering needs, oldest first."""
+        """With everything that rendering needs, oldest first."""
         return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_calls").order_by("pk")
 
     def unfinished(self) -> Self:
@@ -41,13 +41,13 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
 
 class Generation(UsageColumns):
-    """Copies the names of model and provider, which stay correct when those are renamed or deleted."""
+    """Copies the names of model and provider, so that they outlive renaming and deletion."""
 
     conversation = models.ForeignKey("conversations.Conversation", models.CASCADE, related_name="generations")
     message = models.ForeignKey("conversations.Message", models.CASCADE, related_name="generations")
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, related_name="+")
     asked_by = models.ForeignKey("accounts.User", models.SET_NULL, null=True, related_name="+")
-    """The model may use this person's tools, and this person approves their use."""
+    """The model uses this person's tools, and only this person can approve their use."""
     model_name = models.CharField("model", max_length=200, blank=True)
     provider_name = models.CharField("provider", max_length=80, blank=True)
 
@@ -63,7 +63,7 @@ class Generation(UsageColumns):
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
 
     continues = models.BooleanField(default=False)
-    """It continues the text that its message already has, instead of writing from the start."""
+    """Whether it continues the text of its message instead of starting again."""
     rounds = models.PositiveSmallIntegerField(default=0)
     """How often the model has received the results of tools."""
 
@@ -95,7 +95,7 @@ class Generation(UsageColumns):
         return {"chat_model": chat_model, "model_name": chat_model.name, "provider_name": chat_model.provider.name}
 
     def claim(self) -> bool:
-        """Marks a queued generation as running. False if it was claimed or stopped, or if it is not its turn yet."""
+        """Marks a queued generation as running. Returns False if it was claimed or stopped, or must wait its turn."""
         mine = Generation.objects.filter(pk=self.pk).next_in_line()
         self.heartbeat_at = now()
         # A generation that waited for approval started earlier.

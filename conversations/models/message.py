@@ -75,7 +75,7 @@ class Message(models.Model):
     """Models get nothing before this message on a path. If a path has several such messages, the last one counts."""
 
     attempts: list[Generation]
-    """Its generations, oldest first. Only there if they were read together with it; Django sees a default as that."""
+    """Its generations, oldest first. Set only when prefetched. No default, which Django would take for loaded."""
     state_read: str | None = None
     """The state of its generation, if it was read in the same query as the blocks."""
 
@@ -100,7 +100,7 @@ class Message(models.Model):
         attempts = self.attempts if hasattr(self, "attempts") else list(self.generations.order_by("pk"))
         latest = attempts[-1] if attempts else None
         if latest and self.state_read in UNFINISHED and not latest.is_unfinished:
-            # It ended after the blocks were read. They lack its last words, so they must not pass for the whole answer.
+            # It ended after the blocks were read. They lack its last words, so they must not count as complete.
             latest.state, latest.finished_at = State(self.state_read), None
         return latest
 

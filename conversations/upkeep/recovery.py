@@ -1,4 +1,4 @@
-"""Ends the replies that a crash left running, and names those that are still to be written."""
+"""Ends replies that a crash left running, and finds queued ones."""
 
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from conversations.models import Generation, State
 
 
 def recover(quiet_since: datetime | None = None) -> list[int]:
-    """Labels the replies that no process writes any more as interrupted; their text is kept.
+    """Marks replies that no process writes any more as interrupted. Their text is kept.
 
-    At the start of the site these are all running replies. Later, `quiet_since` limits them to those that were last
-    saved before it. Returns the queued generations whose turn it is.
+    When the site starts, these are all running replies. Later, `quiet_since` limits them to those that were last saved
+    before it. Returns the keys of the queued generations that can start.
     """
     running_here = [reply.generation.pk for reply in replies.local.running()]
     running = Generation.objects.filter(state=State.RUNNING).exclude(pk__in=running_here)
@@ -31,7 +31,7 @@ def recover(quiet_since: datetime | None = None) -> list[int]:
 
 @transaction.atomic
 def interrupt(generation: Generation) -> bool:
-    """Returns False when the generation has ended in the meantime."""
+    """Returns False if the generation has ended in the meantime."""
     running = Generation.objects.filter(pk=generation.pk, state=State.RUNNING)
     if not running.update(state=State.INTERRUPTED, finished_at=now()):
         return False

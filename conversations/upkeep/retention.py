@@ -1,4 +1,4 @@
-"""Deletes for good what can no longer be restored, a little at a time."""
+"""Purges conversations and messages that can no longer be restored, in small batches."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ BATCH = 100
 
 
 def purge() -> bool:
-    """Deletes one batch, files included. Returns whether there may be more."""
+    """Deletes one batch and its files. Returns whether there may be more."""
     before = final_before()
     if conversation := Conversation.objects.filter(deleted_at__lt=before).order_by("pk").first():
         purge_conversation(conversation)
@@ -25,7 +25,7 @@ def purge() -> bool:
 
 
 def purge_conversation(conversation: Conversation) -> None:
-    """Deletes the latest messages first, so that each keeps the one it follows; the last batch takes the rest."""
+    """Deletes the latest messages first, so that every other one keeps its parent. The last batch takes the rest."""
     latest = list(conversation.messages.order_by("-pk").values_list("pk", flat=True)[:BATCH])
     is_last_batch = len(latest) < BATCH
     with transaction.atomic():
@@ -51,7 +51,7 @@ def purge_messages(before: datetime) -> bool:
 
 @transaction.atomic
 def purge_ends(messages: "QuerySet[Message]") -> None:
-    # A new turn follows the last message of its branch, deleted or not: no turn may be added while that one goes.
+    # A new turn follows the last message of its branch, even a deleted one, so no turn may be added meanwhile.
     list(Conversation.objects.select_for_update().filter(pk__in=messages.values("conversation")).values_list("pk"))
     ends = first_keys(ends_of(messages))
     uploads.remove(Attachment.objects.filter(message__in=ends))
@@ -59,7 +59,7 @@ def purge_ends(messages: "QuerySet[Message]") -> None:
 
 
 def ends_of(deleted: "QuerySet[Message]") -> "QuerySet[Message]":
-    """The messages that nothing follows, and from which nobody can reach another version."""
+    """The messages without followers, from which nobody can reach another version."""
     followers = Message.objects.filter(parent=OuterRef("pk"))
     forks = Branch.objects.filter(fork_after=OuterRef("pk"))
     leading = Message.objects.with_versions().filter(pk=OuterRef("pk"))

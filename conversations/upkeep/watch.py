@@ -1,4 +1,4 @@
-"""Looks regularly for what was left behind: replies of lost processes, queued turns, files, deleted conversations."""
+"""Cleans up regularly: replies of lost processes, queued turns, unused files, old deletions."""
 
 import asyncio
 import logging
@@ -18,17 +18,17 @@ from upstreams.client import LIMITS
 INTERVAL = 15.0
 """Seconds between two rounds."""
 QUIET = timedelta(seconds=30)
-"""A running reply is saved about once a second; after this long without a save, its process is lost."""
+"""A running reply is saved about once a second. After this long without a save, its process is gone."""
 LONGEST_CALL = timedelta(seconds=2 * LIMITS.whole)
-"""A call to an upstream that has been open for longer has lost its process."""
+"""If an upstream call has been open for longer, its process is gone."""
 SWEEP_INTERVAL = 3600.0
-"""Seconds between two searches for unused files, and for what was deleted long ago."""
+"""Seconds between two searches for unused files and old deletions."""
 
 logger = logging.getLogger(__name__)
 
 
 class UpkeepLoop:
-    """Runs on the event loop from the first tab on: servers do not agree on a start hook, but a tab always comes."""
+    """Cleans up on the event loop. The first tab starts it, because ASGI servers share no start hook."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
@@ -46,11 +46,11 @@ class UpkeepLoop:
         while True:
             await asyncio.sleep(INTERVAL)
             try:
-                await self._look(asyncio.get_running_loop().time())
+                await self._clean_up(asyncio.get_running_loop().time())
             except (DatabaseError, OSError):
-                logger.warning("Could not look for what was left behind", exc_info=True)
+                logger.warning("Upkeep failed; trying again", exc_info=True)
 
-    async def _look(self, moment: float) -> None:
+    async def _clean_up(self, moment: float) -> None:
         for pk in await sync_to_async(recovery.recover)(now() - QUIET):
             await replies.generate.aenqueue(pk)
         if moment >= self._sweep_at:
@@ -58,10 +58,10 @@ class UpkeepLoop:
             await sync_to_async(uploads.sweep)()
             await sync_to_async(entries.recover)(before=now() - LONGEST_CALL)
         if moment >= self._purge_at:
-            # Nobody waits for a purge, so it must not hold up those who wait for the shared thread.
+            # Nobody waits for a purge, so it must not block the shared thread.
             has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
             self._purge_at = moment + (0 if has_more else SWEEP_INTERVAL)
 
 
 local = UpkeepLoop()
-"""This process's."""
+"""This process's upkeep loop."""

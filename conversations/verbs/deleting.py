@@ -9,15 +9,15 @@ from conversations.models import Conversation, Message
 
 
 def delete(message: Message) -> Message | None:
-    """Removes a message from what people read and models get; it can be restored.
+    """Hides a message from people and models. It can be restored.
 
     Returns the version to read instead, unless messages follow this one on its branch.
     """
     alternative = message.find_alternative()
     set_deleted(message, is_deleted=True)
     if alternative:
-        spoken_on = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)
-        spoken_on.update(branch=alternative.branch_id)
+        on_branch = Conversation.objects.filter(pk=message.conversation_id, branch=message.branch_id)
+        on_branch.update(branch=alternative.branch_id)
     return alternative
 
 
@@ -37,7 +37,7 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
         versions = conversation.messages.filter(parent=message.parent_id)
         versions.update(revision=conversation.revision)
         if not is_deleted:
-            # Pages show nothing in place of deleted versions if no other version was left.
+            # While all versions were deleted, pages showed nothing in their place.
             versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
     replies.local.apply_deletion(message)
     broadcasts.announce_revision(conversation)

@@ -21,7 +21,7 @@ COPIED_FIELDS: Final = ("role", "author", "created_at", "memory_begins")
 
 @transaction.atomic
 def fork(last: Message, owner: User) -> Conversation:
-    """Begins a conversation of `owner`'s with a copy of everything up to `last`."""
+    """Creates a conversation owned by `owner`, with a copy of everything up to `last`."""
     source = last.conversation
     copy = begin(owner, title=source.title, **settings_of(source))
     copy.tools.set(source.tools.all())
@@ -43,7 +43,7 @@ def settings_of(conversation: Conversation) -> dict[str, object]:
 
 
 def copy_generation(generation: Generation, message: Message) -> None:
-    """Nobody writes the copy: what is unfinished counts as interrupted."""
+    """Copies a generation. No process writes the copy, so an unfinished one becomes interrupted."""
     generation.pk, generation.conversation, generation.message = None, message.conversation, message
     generation.state = State.INTERRUPTED if generation.is_unfinished else generation.state
     generation.save(force_insert=True)

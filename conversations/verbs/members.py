@@ -7,7 +7,7 @@ from conversations.models import Conversation, Participant
 
 
 def add(conversation: Conversation, name: str) -> str:
-    """Adds the person with this username, or the only one with this name. Returns a message for people, "" if done."""
+    """Adds the person with this username, or the only one with this name. Returns an error message, "" on success."""
     name = name.strip()
     if not name:
         return "Enter a username first."
@@ -27,7 +27,7 @@ def add(conversation: Conversation, name: str) -> str:
 
 
 def remove(conversation: Conversation, person: User) -> str:
-    """Removes a person and closes their tabs at once. Returns a message for people, "" if done."""
+    """Removes a person and closes their tabs at once. Returns an error message, "" on success."""
     participant = conversation.participants.filter(user=person)
     if participant.filter(role=Participant.Role.OWNER).exists():
         return "The owner cannot leave. Delete the conversation instead."
@@ -38,6 +38,6 @@ def remove(conversation: Conversation, person: User) -> str:
 
 
 def last_turn_query(conversation: Conversation) -> object:
-    """The time of the last turn, by which lists are sorted."""
+    """Returns a subquery for the time of the last turn, by which lists are sorted."""
     owner = conversation.participants.filter(role=Participant.Role.OWNER)
     return owner.values("active_at")[:1]

@@ -24,34 +24,34 @@ USUAL_WINDOW = 32_000
 
 @transaction.atomic
 def begin_with_summary(path: Path, person: User, chat_model: ChatModel | None) -> Conversation:
-    """Gives the model as much of the conversation as fits and asks it for a summary. The settings are the same."""
+    """Begins a conversation with the same settings, in which the model summarises as much of this one as fits."""
     settings = settings_of(path.conversation) | {"chat_model": chat_model}
-    begun = turns.begin(person, title=f"{str(path.conversation)[:180]}, continued", **settings)
-    turns.post(Path.through(begun), person, write_request(path, chat_model), chat_model)
-    return begun
+    new = turns.begin(person, title=f"{str(path.conversation)[:180]}, continued", **settings)
+    turns.post(Path.through(new), person, write_request(path, chat_model), chat_model)
+    return new
 
 
 def write_request(path: Path, chat_model: ChatModel | None) -> str:
     window = chat_model.context_window if chat_model else None
-    # Half of the window is for continuing. Markup and short words have fewer bytes per token than usual.
+    # Half of the window is left to continue in. Markup and short words have fewer bytes per token than usual.
     room = min(LARGEST, (window or USUAL_WINDOW) // 2 * (BYTES_PER_TOKEN - 1))
-    said: list[str] = []
+    parts: list[str] = []
     for message in path.messages.for_prompt().order_by("-pk"):
         words = describe_message(message)
         room -= len(words.encode())
         if room < 0:
-            said.append(BEGINNING_LEFT_OUT)
+            parts.append(BEGINNING_LEFT_OUT)
             break
         if words:
-            said.append(words)
-    return "\n\n".join([SUMMARY_REQUEST, "---", *reversed(said)])
+            parts.append(words)
+    return "\n\n".join([SUMMARY_REQUEST, "---", *reversed(parts)])
 
 
 def describe_message(message: Message) -> str:
     files = [f"[file: {block.get('name', 'file')}]" for block in message.blocks if reference_in(block)]
-    said = "\n".join(filter(None, [*files, message.text.strip()]))
+    content = "\n".join(filter(None, [*files, message.text.strip()]))
     if message.role == Role.USER:
         speaker = str(message.author or "Former user")
     else:
         speaker = (message.generation and message.generation.model_name) or "Model"
-    return f"**{speaker}:** {said}" if said else ""
+    return f"**{speaker}:** {content}" if content else ""

@@ -1,4 +1,4 @@
-"""Trims what models get of a conversation: its oldest turns are left out, visibly, and can be included again."""
+"""Trims what models get of a conversation. A line shows where their context starts, and trimming can be undone."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def trim_oldest_turns(path: Path, chat_model: ChatModel, person: User) -> Messag
 
 
 def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Message | None:
-    """Trims a conversation that is set to trim itself. Belongs in a transaction that has advanced it."""
+    """Trims a conversation that trims automatically. Callers need a transaction that has advanced it."""
     conversation = path.conversation
     if chat_model is None or not conversation.leaves_out_oldest:
         return None
@@ -60,5 +60,5 @@ def clear_starts(path: Path) -> None:
 
 
 def trim_automatically(conversation: Conversation) -> None:
-    """From now on, the conversation trims itself whenever the next turn would not fit."""
+    """Sets the conversation to trim whenever the next turn would not fit."""
     Conversation.objects.filter(pk=conversation.pk).update(leaves_out_oldest=True)

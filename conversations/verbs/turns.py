@@ -1,4 +1,4 @@
-"""Beginning a conversation, speaking in it, and asking for answers: again, further, or no more."""
+"""Beginning a conversation, posting turns, and retrying, continuing and stopping answers."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ from conversations.live.sidebar import SidebarRow
 from conversations.markdown import title_from
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
 from conversations.verbs.trimming import trim_if_full
-from conversations.verbs.writing import add_message, add_turn, fork_branch, owe_reply
+from conversations.verbs.writing import add_message, add_turn, fork_branch, queue_reply
 from upstreams.models import ChatModel
 
 
@@ -46,14 +46,14 @@ def begin_with(
             Unsent.objects.filter(person=author, conversation=None).delete()
             return conversation
     except IntegrityError:
-        # Where transactions run side by side, the same turn can be posted after we have looked.
+        # On a database with concurrent transactions, the same turn can be posted after our query.
         if posted := find_posted(author, key):
             return posted.conversation
         raise
 
 
 def find_posted(author: User, key: UUID | None) -> Message | None:
-    """The message that the form with this key has posted, if any."""
+    """Returns the message that was posted with this form key, if any."""
     sent = Message.objects.filter(author=author, key=key).select_related("conversation")
     return sent.first() if key else None
 
@@ -66,7 +66,7 @@ def post(
     key: UUID | None = None,
     attached: Sequence[UUID] = (),
 ) -> Generation | None:
-    """Posts a turn, which a model then answers. A conversation answers its turns in their order.
+    """Posts a turn, which a model then answers. Turns of a conversation are answered in order.
 
     `attached` names the drafts to send with it. Returns None if the turn with this key was posted before.
     """
@@ -103,13 +103,13 @@ def find_drafts(keys: Sequence[UUID], author: User, conversation: Conversation) 
 
 
 def announce_turn(conversation: Conversation, generation: Generation, *, is_in_hand: bool) -> None:
-    """Shows the turn to everybody and starts its reply. The reply before it, if one is running, starts it at its end.
+    """Shows the turn to all viewers and starts its reply. A running reply starts it when it ends.
 
-    With `is_in_hand`, its messages are all that has the new revision.
+    `is_in_hand`: nothing but these two messages changed.
     """
     reply, running = generation.message, replies.local.find(conversation.pk)
     assert reply.parent is not None
-    # The reply before it may have ended, and started this one, since the turn was saved.
+    # Since the turn was saved, the previous reply may have ended and started this one.
     has_started = running is not None and running.message.pk == reply.pk
     broadcasts.announce_revision(conversation, [reply.parent, reply] if is_in_hand and not has_started else None)
     broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
@@ -118,24 +118,24 @@ def announce_turn(conversation: Conversation, generation: Generation, *, is_in_h
 
 
 def retry(message: Message, person: User, chat_model: ChatModel | None) -> Generation:
-    """Asks for another answer in place of this one, on a branch of its own. This one is kept."""
+    """Asks for another answer on a new branch. This one is kept."""
     conversation = message.conversation
     with transaction.atomic():
         branch = fork_branch(message, chat_model)
-        generation = owe_reply(branch, message.parent_id, chat_model, person)
+        generation = queue_reply(branch, message.parent_id, chat_model, person)
         trim_if_full(Path.to(branch), chat_model, person)
     announce(conversation, generation)
     return generation
 
 
 def edit(message: Message, author: User, text: str, chat_model: ChatModel | None) -> Generation:
-    """Says it differently, with the same files, on a branch of its own. The message and what follows it are kept."""
+    """Posts a changed message with the same files on a new branch. The old one and everything after it are kept."""
     conversation = message.conversation
     with transaction.atomic():
         branch = fork_branch(message, chat_model)
         files = [each.copy() for each in message.attachments.all()]
         said = add_message(branch, message.parent_id, author=author, text=text, attached=files)
-        generation = owe_reply(branch, said.pk, chat_model, author)
+        generation = queue_reply(branch, said.pk, chat_model, author)
         trim_if_full(Path.to(branch), chat_model, author)
     announce(conversation, generation)
     return generation
@@ -165,18 +165,18 @@ def go_on(message: Message, person: User) -> Generation | None:
 
 
 def announce(conversation: Conversation, generation: Generation) -> None:
-    """Shows viewers everything with the conversation's new revision, then starts the reply."""
+    """After the commit, shows viewers the conversation's new revision and starts the reply."""
 
-    def tell() -> None:
+    def show_and_start() -> None:
         broadcasts.announce_revision(conversation)
         broadcasts.move_to_top(SidebarRow.of(conversation))
         replies.generate.enqueue(generation.pk)
 
-    transaction.on_commit(tell)
+    transaction.on_commit(show_and_start)
 
 
 def stop(generation: Generation) -> None:
-    """Ends a reply and keeps its text. Stopping a reply that has ended changes nothing."""
+    """Stops a reply and keeps its text. Does nothing if it has ended."""
     with transaction.atomic():
         unfinished = Generation.objects.unfinished().filter(pk=generation.pk)
         unfinished.update(stop_asked_at=now())

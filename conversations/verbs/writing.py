@@ -1,6 +1,6 @@
-"""Adds messages to a conversation, and the replies that they are owed.
+"""Adds messages to a conversation, and the replies to them.
 
-All of it belongs in a transaction that has advanced the conversation, and nothing of it is announced.
+Callers need a transaction that has advanced the conversation, and announce the changes themselves.
 """
 
 from collections.abc import Sequence
@@ -24,24 +24,24 @@ def add_turn(
     key: UUID | None = None,
     attached: Sequence[Attachment] = (),
 ) -> Generation:
-    """Adds what a person says at the end of a path. Returns the generation of the reply, whose parent it is.
+    """Adds a person's message and the reply to it at the end of a path. Returns the reply's generation.
 
-    The title of the conversation is read again.
+    Reads the title of the conversation again.
     """
     path.conversation.advance(branch=path.branch, chat_model=chat_model, title=F("title"))
     said = add_message(path.branch, path.find_last_key(), author=author, text=text, key=key, attached=attached)
-    generation = owe_reply(path.branch, said.pk, chat_model, author)
-    # Known without a query, as nothing else can follow a message that is new.
+    generation = queue_reply(path.branch, said.pk, chat_model, author)
+    # Nothing else can follow a new message, so no query is needed.
     reply = generation.message
     reply.parent, reply.versions = said, [reply]
     return generation
 
 
 def fork_branch(message: Message, chat_model: ChatModel | None) -> Branch:
-    """Begins a branch on which another message takes this one's place, and on which the conversation continues."""
+    """Begins a branch for another message in place of this one. The conversation continues on it."""
     conversation = message.conversation
     conversation.advance()
-    # The other versions show how many there are, so they change too.
+    # Every version shows how many there are, so all of them change.
     conversation.messages.filter(parent=message.parent_id).update(revision=conversation.revision)
     before = message.parent
     conversation.branch = conversation.branches.create(parent=before.branch if before else None, fork_after=before)
@@ -60,7 +60,7 @@ def add_message(
 ) -> Message:
     """Adds a message at the end of a branch. The attachments belong to it from now on.
 
-    With a `text`, it is a person's, and its blocks are the attachments followed by the text.
+    With `text`, it is a person's message: its blocks are the attachments followed by the text.
     """
     conversation = branch.conversation
     if text is not None:
@@ -75,8 +75,8 @@ def add_message(
     return message
 
 
-def owe_reply(branch: Branch, after: int | None, chat_model: ChatModel | None, asked_by: User | None) -> Generation:
-    """Adds an empty reply and the generation that will write it. All participants' lists count this as a turn."""
+def queue_reply(branch: Branch, after: int | None, chat_model: ChatModel | None, asked_by: User | None) -> Generation:
+    """Adds an empty reply and the generation that will write it. Moves the conversation up in all lists."""
     conversation = branch.conversation
     reply = add_message(branch, after, role=Role.ASSISTANT)
     Participant.objects.filter(conversation=conversation).update(active_at=now())

@@ -29,7 +29,7 @@ from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
 
 COUNTED_FOR = 3600
-"""Seconds that a count stays in the cache, for everybody who sees the same turns."""
+"""Seconds that a count is cached, for everyone who sees the same turns."""
 NOT_COUNTED = -1
 
 _counting: dict[str, asyncio.Task[int]] = {}
@@ -52,7 +52,7 @@ def path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatMo
 
 
 async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
-    """Has the upstream count, once for each state of a conversation and its tools. None if it does not count."""
+    """Returns the upstream's count, cached by the state of a conversation and its tools. None if it cannot count."""
     key = count_key(path, model, tools)
     counted = await cache.aget(key)
     if counted is None:
@@ -109,7 +109,7 @@ def render_gauge(
 
 @require_POST
 def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """With `always`, it happens without asking from now on. `retry` names the answer that failed for lack of room."""
+    """With `always`, future trims happen automatically. `retry` is the key of the answer that did not fit."""
     path, model = path_and_model(request, pk)
     conversation = path.conversation
     if request.POST.get("always"):

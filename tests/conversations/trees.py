@@ -4,7 +4,7 @@ import random
 
 from accounts.models import User
 from conversations.models import Branch, Conversation, Message, Path
-from conversations.verbs.writing import add_message, fork_branch, owe_reply
+from conversations.verbs.writing import add_message, fork_branch, queue_reply
 from tests.conversations.talking import add_exchange
 from upstreams.models import ChatModel
 
@@ -26,9 +26,9 @@ def grow(conversation: Conversation, author: User, seed: int, model: ChatModel |
         forked = fork_branch(message, model)
         if message.role == "user":
             said = add_message(forked, message.parent_id, author=author, text=f"Q{number}, edited")
-            owe_reply(forked, said.pk, model, None)
+            queue_reply(forked, said.pk, model, None)
         else:
-            owe_reply(forked, message.parent_id, model, None)
+            queue_reply(forked, message.parent_id, model, None)
         Message.objects.filter(branch=forked, role="assistant").update(blocks=[{"type": "text", "text": f"A{number}"}])
     conversation.generations.update(state="complete")
     return chance
@@ -38,5 +38,5 @@ def fork(answer: Message, model: ChatModel | None) -> Branch:
     """Retries an answer, without starting the reply. Returns its branch."""
     answer.conversation = Conversation.objects.get(pk=answer.conversation_id)
     branch = fork_branch(answer, model)
-    owe_reply(branch, answer.parent_id, model, None)
+    queue_reply(branch, answer.parent_id, model, None)
     return branch

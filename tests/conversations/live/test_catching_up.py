@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from conversations.answering import replies
 from conversations.answering.ending import Ending, save_ending
-from conversations.live.broadcasts import CATCH_UP_LIMIT, partial
+from conversations.live.broadcasts import CATCH_UP_LIMIT, render_partial
 from conversations.live.hub import Frame, conversation_topic, hub, person_topic
 from conversations.live.hub import Viewer as Queue
 from conversations.models import Conversation, State
@@ -237,9 +237,9 @@ async def test_frames_about_other_things_survive_a_gap_in_a_reply(
     lose(queue_of(conversation), 0)
     # Nothing is read in between, so all frames are taken at once.
     reply.relay.carry(BATCHES[0])
-    hub.publish(person_topic(ada.pk), Frame(partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
+    hub.publish(person_topic(ada.pk), Frame(render_partial("#conversations", "afterbegin", '<li id="listed">New</li>')))
     reply.relay.carry(BATCHES[1])
-    hub.publish(conversation_topic(conversation.pk), Frame(partial("#faces", "innerHTML", "Everybody")))
+    hub.publish(conversation_topic(conversation.pk), Frame(render_partial("#faces", "innerHTML", "Everybody")))
     await tab.until(lambda page: words(page.one("#faces")) == "Everybody")
     assert [words(row) for row in tab.page.find("#listed")] == ["New"]
     assert "Hm, yes." in tab.page.text(message)

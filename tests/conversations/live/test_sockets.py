@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from accounts.models import User
 from conversations import consumers
 from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, ConversationTab
-from conversations.live.broadcasts import partial
+from conversations.live.broadcasts import render_partial
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
 from conversations.verbs import turns
@@ -158,7 +158,9 @@ async def test_heartbeats_and_updates_do_not_wait_for_a_slow_database(
     async with slow_database():
         for number in range(3):
             assert await tab.ping() == "pong"
-            hub.publish(conversation_topic(conversation.pk), Frame(partial("#saving", "innerHTML", f"News {number}")))
+            hub.publish(
+                conversation_topic(conversation.pk), Frame(render_partial("#saving", "innerHTML", f"News {number}"))
+            )
             await tab.until(lambda page, number=number: words(page.one("#saving")) == f"News {number}")
         assert looked == []
     while not looked:

@@ -43,8 +43,8 @@ def said(conversation: Conversation, text: str, author: User | None = None) -> M
     path = Path.through(conversation)
     blocks = [text_block(text)]
     if author:
-        return add_message(path.branch, path.tail(), role=Role.USER, author=author, blocks=blocks)
-    reply = add_message(path.branch, path.tail(), role=Role.ASSISTANT, blocks=blocks)
+        return add_message(path.branch, path.find_last_key(), role=Role.USER, author=author, blocks=blocks)
+    reply = add_message(path.branch, path.find_last_key(), role=Role.ASSISTANT, blocks=blocks)
     Generation.objects.create(conversation=conversation, message=reply, model_name="Haiku", state=State.COMPLETE)
     return reply
 

@@ -22,7 +22,9 @@ def fill(conversation: Conversation, owner: User, model: ChatModel, turns: int, 
     """Adds turns with their answers, each of `size` pages."""
     path = Path.through(conversation)
     for number in range(turns):
-        said = add_message(path.branch, path.tail(), author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}")
+        said = add_message(
+            path.branch, path.find_last_key(), author=owner, text=f"Question {number}. {PAGE_OF_TEXT * size}"
+        )
         reply = add_message(
             path.branch, said.pk, role=Role.ASSISTANT, blocks=[text_block(f"Answer {number}. {PAGE_OF_TEXT * size}")]
         )

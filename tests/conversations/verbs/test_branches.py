@@ -40,7 +40,7 @@ def test_a_path_is_what_walking_back_from_its_end_finds(ada: User, conversation:
         on_path = [message.pk for message in path.messages]
         assert on_path == path_by_parents(branch)
         assert [pk for branch_pk, pk in everything if path.includes(branch_pk, pk)] == on_path
-        assert path.tail() == on_path[-1]
+        assert path.find_last_key() == on_path[-1]
         roles = [message.role for message in path.messages]
         assert roles == ["user", "assistant"] * (len(roles) // 2)
 
@@ -52,14 +52,14 @@ def test_a_deleted_message_is_on_no_path_and_nothing_else_is_missing(
 ) -> None:
     chance = grow(conversation, ada, seed)
     before = {branch.pk: [each.pk for each in Path.to(branch).messages] for branch in conversation.branches.all()}
-    tails = {branch.pk: Path.to(branch).tail() for branch in conversation.branches.all()}
+    tails = {branch.pk: Path.to(branch).find_last_key() for branch in conversation.branches.all()}
     gone = chance.sample(list(conversation.messages.all()), 2)
     for message in gone:
         deleting.delete(message)
     for branch in conversation.branches.all():
         left = [pk for pk in before[branch.pk] if pk not in {message.pk for message in gone}]
         assert [message.pk for message in Path.to(branch).messages] == left
-        assert Path.to(branch).tail() == tails[branch.pk]
+        assert Path.to(branch).find_last_key() == tails[branch.pk]
     for message in gone:
         deleting.restore(message)
     assert before == {
