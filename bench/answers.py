@@ -46,7 +46,7 @@ SHAPES: Final = {
 
 
 @cache
-def tokens(shape: str, count: int) -> list[str]:
+def make_tokens(shape: str, count: int) -> list[str]:
     """Returns an answer of exactly `count` tokens of about four characters."""
     parts = SHAPES[shape]
     head, body, foot = (_TOKEN.findall(part) for part in (parts.head, parts.body, parts.foot))

@@ -1,11 +1,11 @@
-"""What an answer costs the browser that shows it: main-thread time and bytes, by shape and length of the answer.
+"""Measures what an answer costs the browser: main-thread time and bytes, by shape and length of the answer.
 
     python -m bench.browser [--shapes paragraphs list code table] [--tokens 1000 4000 8000] [--rate 200]
 
-`first` and `last` are of the first and the last quarter of an answer: if they are equal, a frame costs the same however
-long the answer is. `end` is the replacement of the whole message at its end. These are processor time. `longest` (the
-longest task) and `in long` (the share of time in tasks above 50 ms) are time on the clock and grow when the machine has
-other work. The whole takes about six minutes.
+`first` and `last` are of the first and the last quarter of an answer. If they are equal, the cost of a frame does not
+depend on the length of the answer. `end` is the replacement of the whole message at the end. These are processor time.
+`longest` (the longest task) and `in long` (the share of time in tasks above 50 ms) are time on the clock, which grows
+when the machine has other work. This takes about six minutes.
 """
 
 import argparse
@@ -122,15 +122,15 @@ async def run(stand: Stand, address: Address, rows: list[tuple[int, Plan, int]])
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--shapes", nargs="+", choices=SHAPES, default=["paragraphs", "list", "code", "table"])
-    options.add_argument("--tokens", nargs="+", type=int, default=[1000, 4000, 8000])
-    options.add_argument("--rate", type=int, default=200, help="tokens a second")
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["paragraphs", "list", "code", "table"])
+    parser.add_argument("--tokens", nargs="+", type=int, default=[1000, 4000, 8000])
+    parser.add_argument("--rate", type=int, default=200, help="tokens per second")
+    options = parser.parse_args()
     with Stand() as stand:
-        plans = [Plan(shape, count, asked.rate, STAMPED) for shape in asked.shapes for count in asked.tokens]
-        conversations, models = stand.conversations(len(plans)), [stand.model(plan) for plan in plans]
-        with stand.served() as served:
+        plans = [Plan(shape, count, options.rate, STAMPED) for shape in options.shapes for count in options.tokens]
+        conversations, models = stand.create_conversations(len(plans)), [stand.create_model(plan) for plan in plans]
+        with stand.serve() as served:
             print(HEAD, flush=True)
             asyncio.run(run(stand, served.address, list(zip(conversations, plans, models, strict=True))))
 

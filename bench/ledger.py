@@ -2,8 +2,8 @@
 
     python -m bench.ledger [--calls 10000] [--days 390] [--people 200] [--models 6]
 
-Fills a temporary database with calls. Then it begins and settles calls one after the other, without budgets and with
-four that count them, and runs the queries of a usage page over a week, a month and a year. This takes some minutes and
+Fills a temporary database with calls. Then it begins and settles calls one after another, without budgets and with
+four that count them, and runs the queries of a usage page over a week, a month and a year. It takes some minutes and
 1.7 GB of disk space.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def book(where: str) -> None:
-    """Begins and settles calls, one after the other."""
+    """Begins and settles calls, one after another."""
     from accounts.models import User
     from ledger.booking import entries
     from ledger.booking.meter import Meter

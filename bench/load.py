@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.stand import CSRF_TOKEN, Address
-from bench.upstream import tenths
+from bench.upstream import count_tenths
 
 PEOPLE = 4
 """People who post at the same time."""
@@ -43,7 +43,7 @@ class Tab(asyncio.Protocol):
     def __init__(self, address: Address, conversation: int, tally: Tally) -> None:
         self.address, self.conversation, self.tally = address, conversation, tally
         self.is_open = asyncio.get_running_loop().create_future()
-        self.hears = asyncio.Event()
+        self.has_stamp = asyncio.Event()
         self.is_complete = asyncio.Event()
         self.is_closed = False
         self._received = b""
@@ -66,7 +66,7 @@ class Tab(asyncio.Protocol):
             self.is_open.set_exception(ConnectionError(f"refused: {self._received[:200]!r}"))
 
     def data_received(self, data: bytes) -> None:
-        now = tenths(self.tally.epoch)
+        now = count_tenths(self.tally.epoch)
         self.tally.bytes += len(data)
         data = self._received + data
         if not self._is_upgraded:
@@ -80,21 +80,21 @@ class Tab(asyncio.Protocol):
         while (place := frame_at(data, start)) is not None:
             opcode, begin, start = place
             if opcode == 1:
-                self.heard(data[begin:start], now)
+                self.read_message(data[begin:start], now)
             elif opcode == 9:
                 # A pong with the payload of the ping, masked with zeros.
                 self.transport.write(bytes([0x8A, 0x80 | start - begin]) + b"\0\0\0\0" + data[begin:start])
         self._received = data[start:]
 
-    def heard(self, html: bytes, now: int) -> None:
+    def read_message(self, html: bytes, now: int) -> None:
         self.tally.frames += 1
         for found in _STAMP.findall(html):
             stamp = int(found, 16)
             if stamp > self._last_stamp:
                 self._last_stamp = stamp
                 self.tally.latencies.append(now - stamp)
-                self.hears.set()
-        if b'data-state="complete"' in html and self.hears.is_set():
+                self.has_stamp.set()
+        if b'data-state="complete"' in html and self.has_stamp.is_set():
             self.is_complete.set()
 
 

@@ -1,9 +1,9 @@
-"""What streaming Markdown costs: microseconds and bytes for each token, by kind of text and by length.
+"""Measures the cost of streaming Markdown: microseconds and bytes per token, by kind and length of the text.
 
     python -m bench.markdown
 
-A token is taken as 4 characters and a frame as 3 tokens. The figures are of the fastest of five runs, colouring
-included and not remembered from one run to the next. `whole` is one rendering of the complete text.
+A token has 4 characters and a frame 3 tokens. The figures are of the fastest of five runs. They include colouring of
+code, whose cache is emptied before each run. `whole` is one rendering of the complete text.
 """
 
 import time
@@ -19,30 +19,30 @@ PROSE = (
     "goes on for a while, as answers do, with a comma here and there but little else to mark it. "
 )
 TEXTS: dict[str, Callable[[int], str]] = {
-    "paragraphs": lambda size: repeated(f"{PROSE}\n\n", size),
-    "one list": lambda size: repeated(
+    "paragraphs": lambda size: repeat(f"{PROSE}\n\n", size),
+    "one list": lambda size: repeat(
         "- **Item** with a text of some words and `code`, as lists in answers have\n", size
     ),
-    "one block of code": lambda size: f"```python\n{numbered(size)}```\n",
+    "one block of code": lambda size: f"```python\n{number_lines(size)}```\n",
     "one table": lambda size: (
-        "| a | b | c |\n|---|--:|---|\n" + repeated("| a cell | 3.14 | and **another** `one` |\n", size)
+        "| a | b | c |\n|---|--:|---|\n" + repeat("| a cell | 3.14 | and **another** `one` |\n", size)
     ),
-    "one paragraph": lambda size: repeated(PROSE, size),
+    "one paragraph": lambda size: repeat(PROSE, size),
 }
 
 
-def repeated(text: str, size: int) -> str:
+def repeat(text: str, size: int) -> str:
     return (text * (size // len(text) + 1))[:size]
 
 
-def numbered(size: int) -> str:
-    """Code whose lines differ, so that nothing is coloured twice."""
+def number_lines(size: int) -> str:
+    """Returns code whose lines all differ, so that the cache does not help."""
     line = "    total_{0} = compute(value, step={0}) if value else None  # step {0}\n"
     return "".join(line.format(number) for number in range(size // len(line)))
 
 
-def streamed(text: str) -> tuple[float, int]:
-    """Seconds and bytes of one stream."""
+def time_stream(text: str) -> tuple[float, int]:
+    """Streams the text. Returns the seconds and the bytes that it takes."""
     colour.cache_clear()
     stream, sent = StreamingMarkdown(), 0
     start = time.perf_counter()
@@ -52,7 +52,7 @@ def streamed(text: str) -> tuple[float, int]:
     return time.perf_counter() - start, sent
 
 
-def rendered(text: str) -> float:
+def time_rendering(text: str) -> float:
     colour.cache_clear()
     start = time.perf_counter()
     render(text)
@@ -64,8 +64,8 @@ def main() -> None:
     for name, make in TEXTS.items():
         for tokens in (1_000, 4_000, 8_000):
             text = make(tokens * TOKEN)
-            seconds, sent = min(streamed(text) for _ in range(RUNS))
-            whole = min(rendered(text) for _ in range(RUNS))
+            seconds, sent = min(time_stream(text) for _ in range(RUNS))
+            whole = min(time_rendering(text) for _ in range(RUNS))
             print(f"{name:18} {tokens:7} {seconds / tokens * 1e6:9.1f} {sent / tokens:12.0f} {whole * 1e3:10.2f}")
     paragraph = PROSE[:300]
     start = time.perf_counter()

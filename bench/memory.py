@@ -1,8 +1,8 @@
-"""Whether the site gives memory back: resident megabytes at rest, under load, and some time after it.
+"""Measures whether the site gives memory back: resident megabytes at rest, under load, and some time after it.
 
     python -m bench.memory [--streams 200] [--seconds 60] [--answers 2000] [--rest 40]
 
-One load is many long answers at once, the other many short ones. About four minutes.
+One load is many long answers at once, the other many short ones. This takes about six minutes.
 """
 
 import argparse
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.load import Tab, Tally, listen, speak
-from bench.stand import Served, Stand
+from bench.stand import RunningSite, Stand
 from bench.upstream import Plan
 
 RATE: Final = 50
 SHORT: Final = Plan("mixed", 60, 200)
 AT_ONCE: Final = 50
-"""Short answers."""
+"""Short answers that run at the same time."""
 PATIENCE: Final = 120.0
 
 
-async def answer_all(served: Served, conversations: list[int], chat_model: int, tally: Tally) -> list[Tab]:
-    """One answer in each conversation, with one tab that sees it to its end; the tabs are still open."""
+async def answer_all(served: RunningSite, conversations: list[int], chat_model: int, tally: Tally) -> list[Tab]:
+    """Runs an answer in each conversation, with one tab that reads it to its end. Returns the open tabs."""
     tabs = [await listen(served.address, pk, tally) for pk in conversations]
     await speak(served.address, conversations, chat_model)
     await asyncio.wait_for(asyncio.gather(*(tab.is_complete.wait() for tab in tabs)), PATIENCE)
@@ -36,14 +36,14 @@ def close(tabs: list[Tab]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Answers that are written at once, one in each conversation, a batch of conversations after another."""
+    """Answers in batches of conversations. Those of one batch run at the same time, one in each conversation."""
 
     name: str
     chat_model: int
     batches: list[list[int]]
 
 
-async def measured(stand: Stand, served: Served, first: Load, loads: list[Load], rest: float) -> None:
+async def measure(stand: Stand, served: RunningSite, first: Load, loads: list[Load], rest: float) -> None:
     site, tally = served.process, Tally(stand.epoch)
 
     def report(moment: str) -> None:
@@ -62,28 +62,30 @@ async def measured(stand: Stand, served: Served, first: Load, loads: list[Load],
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--streams", type=int, default=200, help="long answers at once")
-    options.add_argument("--seconds", type=int, default=60, help="that a long answer lasts")
-    options.add_argument("--answers", type=int, default=2000, help="short answers")
-    options.add_argument("--rest", type=float, default=40.0, help="seconds without load before a figure is taken")
-    asked = options.parse_args()
-    long = Plan("mixed", RATE * asked.seconds, RATE, delay=1 + asked.streams // 20)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, default=200, help="long answers at once")
+    parser.add_argument("--seconds", type=int, default=60, help="duration of a long answer")
+    parser.add_argument("--answers", type=int, default=2000, help="short answers")
+    parser.add_argument("--rest", type=float, default=40.0, help="seconds without load before a figure is taken")
+    options = parser.parse_args()
+    long = Plan("mixed", RATE * options.seconds, RATE, delay=1 + options.streams // 20)
     with Stand() as stand:
-        short = stand.model(SHORT)
+        short = stand.create_model(SHORT)
         # The first answer loads what all others use.
-        first = Load("the first answer", short, [stand.conversations(1)])
+        first = Load("the first answer", short, [stand.create_conversations(1)])
         loads = [
             Load(
-                f"{asked.streams} answers of {asked.seconds} s", stand.model(long), [stand.conversations(asked.streams)]
+                f"{options.streams} answers of {options.seconds} s",
+                stand.create_model(long),
+                [stand.create_conversations(options.streams)],
             )
         ]
-        batches = [stand.conversations(AT_ONCE) for _ in range(0, asked.answers, AT_ONCE)]
+        batches = [stand.create_conversations(AT_ONCE) for _ in range(0, options.answers, AT_ONCE)]
         for half in (batches[: len(batches) // 2], batches[len(batches) // 2 :]):
             loads.append(Load(f"{len(half) * AT_ONCE} short answers", short, half))
         print(f"{'resident':44} {'MB':>8}")
-        with stand.served() as served:
-            asyncio.run(measured(stand, served, first, loads, asked.rest))
+        with stand.serve() as served:
+            asyncio.run(measure(stand, served, first, loads, options.rest))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What pages cost when there is much to show: queries and time to the first byte, and what starting the site costs.
+"""Measures the queries and the time to the first byte of pages with much data, and the start of the site.
 
     python -m bench.pages [--sizes 20/10 100/100 10000/10000]
 
-A size is the messages of a conversation and the conversations of a person. A page shows forty of each: from there on
-more of them may cost no more. Times are medians of requests made one after the other. About a minute.
+A size is the messages of a conversation and the conversations of a person. A page shows forty of each, so more of them
+must not cost more. Times are medians of sequential requests. This takes about a minute.
 """
 
 import argparse
@@ -46,8 +46,8 @@ class Seeded:
         }
 
 
-def seeded(stand: Stand, messages: int, conversations: int) -> Seeded:
-    """A person who has so much. Rows in bulk; each answer with its generation."""
+def seed(stand: Stand, messages: int, conversations: int) -> Seeded:
+    """Creates a person with this many messages and conversations, in bulk. Each answer has its generation."""
     from django.db.models import F
     from django.utils.timezone import now
 
@@ -79,7 +79,7 @@ def seeded(stand: Stand, messages: int, conversations: int) -> Seeded:
         ],
         batch_size=CHUNK,
     )
-    # One after the other in their branch: their keys are consecutive.
+    # The messages follow one another in their branch, and their keys are consecutive.
     read.messages.exclude(pk=said[0].pk).update(parent_id=F("pk") - 1)
     figures = {"state": State.COMPLETE, "model_name": "Model", "provider_name": "Replay", "output_tokens": 70}
     times = {"started_at": moment, "first_token_at": moment, "finished_at": moment}
@@ -88,11 +88,11 @@ def seeded(stand: Stand, messages: int, conversations: int) -> Seeded:
     )
     middle = places[len(places) // 2]
     place = quote(f"{middle.active_at.isoformat()}/{middle.pk}")
-    return Seeded(stand.session_of(person), read.pk, said[len(said) // 2].pk, place)
+    return Seeded(stand.sign_in(person), read.pk, said[len(said) // 2].pk, place)
 
 
-def queries(who: Seeded, path: str) -> int:
-    """How many a page takes, counted in this process; the first request pays for what is kept afterwards."""
+def count_queries(who: Seeded, path: str) -> int:
+    """Counts the queries of a page in this process. A first request fills the caches."""
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -107,8 +107,8 @@ def queries(who: Seeded, path: str) -> int:
     return len(captured)
 
 
-def first_byte(address: Address, path: str) -> float:
-    """Ms from a request, over a connection of its own, to its answer's first byte."""
+def time_first_byte(address: Address, path: str) -> float:
+    """Returns the ms from a request, on a new connection, to the first byte of its answer."""
     with socket.create_connection(("127.0.0.1", address.port), 30) as connection:
         began = time.perf_counter()
         connection.sendall(f"GET {path} HTTP/1.1\r\n{address.headers}connection: close\r\n\r\n".encode())
@@ -121,12 +121,12 @@ def first_byte(address: Address, path: str) -> float:
     return took
 
 
-def start(stand: Stand) -> None:
-    """The first start makes database and static files, as on a new machine; the second finds them."""
+def measure_starts(stand: Stand) -> None:
+    """Starts the site twice. The first start creates the database and the static files, as on a new machine."""
     fresh = stand.directory / "fresh"
     own = {"DATA_DIR": str(fresh), "DATABASE_URL": f"sqlite:///{fresh / 'db.sqlite3'}"}
     for name in ("first", "second"):
-        with stand.served(**own) as served:
+        with stand.serve(**own) as served:
             time.sleep(1)
             memory = served.process.memory()
         print(
@@ -135,24 +135,25 @@ def start(stand: Stand) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--sizes", nargs="+", default=["20/10", "100/100", "10000/10000"])
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", default=["20/10", "100/100", "10000/10000"])
+    options = parser.parse_args()
     with Stand() as stand:
-        start(stand)
-        people = [seeded(stand, *map(int, size.split("/"))) for size in asked.sizes]
-        print(f"\n{'':18}" + "".join(f"{size:>22}" for size in asked.sizes))
+        measure_starts(stand)
+        people = [seed(stand, *map(int, size.split("/"))) for size in options.sizes]
+        print(f"\n{'':18}" + "".join(f"{size:>22}" for size in options.sizes))
         print(f"{'':18}" + f"{'queries':>11}{'first byte':>11}" * len(people))
-        with stand.served() as served:
+        with stand.serve() as served:
             for page in people[0].paths:
-                # In turn, so that what else the machine does meets all alike.
+                # In turn, so that other work of the machine affects all alike.
                 rounds = [
-                    [first_byte(Address(served.address.port, who.session), who.paths[page]) for who in people]
+                    [time_first_byte(Address(served.address.port, who.session), who.paths[page]) for who in people]
                     for _ in range(WARM + REQUESTS)
                 ]
                 times = [median(each) for each in zip(*rounds[WARM:], strict=True)]
                 cells = (
-                    f"{queries(who, who.paths[page]):11}{took:8.1f} ms" for who, took in zip(people, times, strict=True)
+                    f"{count_queries(who, who.paths[page]):11}{took:8.1f} ms"
+                    for who, took in zip(people, times, strict=True)
                 )
                 print(f"{page:18}" + "".join(cells), flush=True)
 

@@ -1,10 +1,10 @@
-"""What posting a turn costs: queries, processor time, and how long people wait who post at the same moment.
+"""Measures the cost of posting a turn: queries, processor time, and how long people wait who post at the same time.
 
     python -m bench.posting [--posts 60] [--people 50] [--rounds 3]
 
-Turns are posted as the page does it. In the first row they wait behind an answer that is being written, so that the
-figures are of the posts alone. In the others each person has a conversation of their own, and its answer starts at
-once; the model's server takes two seconds to begin. About half a minute.
+Turns are posted as the page posts them. In the first row they queue behind a running answer, so the figures are of the
+posts alone. In the others, each person has a conversation whose answer starts at once. The model server begins after
+two seconds. This takes about half a minute.
 """
 
 import argparse
@@ -17,21 +17,21 @@ from typing import Final
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from bench.pages import Seeded, seeded
-from bench.stand import CSRF_TOKEN, Address, Served, Stand
+from bench.pages import Seeded, seed
+from bench.stand import CSRF_TOKEN, Address, RunningSite, Stand
 from bench.upstream import Plan
 
 MESSAGES: Final = 100
 CONVERSATIONS: Final = 20
 WARM: Final = 5
 ENDLESS: Final = Plan("paragraphs", 5000, 1, 0)
-"""An answer that outlasts the measurement and costs next to nothing meanwhile."""
+"""An answer that outlasts the measurement and costs almost nothing."""
 SHORT: Final = Plan("paragraphs", 20, 1000, 0, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """A person at a page, with a connection that stays open."""
+    """A person with an open page and a connection that stays open."""
 
     who: Seeded
     port: int
@@ -43,7 +43,7 @@ class Poster:
         return cls(who, port, *await asyncio.open_connection("127.0.0.1", port))
 
     async def post(self, chat_model: int) -> float:
-        """Returns the ms until the answer is complete."""
+        """Posts a turn. Returns the ms until the response is complete."""
         body = urlencode(turn(chat_model))
         head = (
             f"POST {path(self.who)} HTTP/1.1\r\n{Address(self.port, self.who.session).headers}"
@@ -71,7 +71,7 @@ def turn(chat_model: int) -> dict[str, str | int]:
 
 
 def count_queries(who: Seeded, chat_model: int) -> int:
-    """Counts those of one post in this process, which starts no answers."""
+    """Counts the queries of one post in this process, which starts no answers."""
     from asgiref.sync import async_to_sync
     from django.db import connection
     from django.test import Client
@@ -89,8 +89,8 @@ def count_queries(who: Seeded, chat_model: int) -> int:
     return len(captured)
 
 
-async def one_by_one(served: Served, who: Seeded, chat_model: int, posts: int) -> tuple[list[float], float]:
-    """Returns the ms of each post, and the ms of processor time that one takes."""
+async def one_by_one(served: RunningSite, who: Seeded, chat_model: int, posts: int) -> tuple[list[float], float]:
+    """Posts turns one after another. Returns the ms of each, and the ms of processor time per post."""
     poster = await Poster.at(served.address.port, who)
     for _ in range(WARM):
         await poster.post(chat_model)
@@ -99,8 +99,8 @@ async def one_by_one(served: Served, who: Seeded, chat_model: int, posts: int) -
     return times, (served.process.cpu() - cpu) / posts * 1e3
 
 
-async def at_once(served: Served, people: list[Seeded], chat_model: int) -> tuple[list[float], float]:
-    """Returns the same of people who post in the same moment, each in their own conversation."""
+async def at_once(served: RunningSite, people: list[Seeded], chat_model: int) -> tuple[list[float], float]:
+    """Returns the same figures for people who post at the same time, each in their own conversation."""
     posters = [await Poster.at(served.address.port, who) for who in people]
     cpu = served.process.cpu()
     times = await asyncio.gather(*(poster.post(chat_model) for poster in posters))
@@ -115,19 +115,19 @@ def show(name: str, times: list[float], cpu: float) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--posts", type=int, default=60)
-    options.add_argument("--people", type=int, default=50)
-    options.add_argument("--rounds", type=int, default=3)
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--posts", type=int, default=60)
+    parser.add_argument("--people", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
     with Stand() as stand:
-        endless, short = stand.model(ENDLESS), stand.model(SHORT)
-        speaker = seeded(stand, MESSAGES, CONVERSATIONS)
-        people = [new_poster(stand, number) for number in range(asked.people)]
-        with stand.served() as served:
-            show("one after the other", *asyncio.run(one_by_one(served, speaker, endless, asked.posts)))
-            for _ in range(asked.rounds):
-                show(f"{asked.people} at once", *asyncio.run(at_once(served, people, short)))
+        endless, short = stand.create_model(ENDLESS), stand.create_model(SHORT)
+        speaker = seed(stand, MESSAGES, CONVERSATIONS)
+        people = [new_poster(stand, number) for number in range(options.people)]
+        with stand.serve() as served:
+            show("one after another", *asyncio.run(one_by_one(served, speaker, endless, options.posts)))
+            for _ in range(options.rounds):
+                show(f"{options.people} at once", *asyncio.run(at_once(served, people, short)))
         print(f"{count_queries(speaker, endless)} queries")
 
 
@@ -135,7 +135,7 @@ def new_poster(stand: Stand, number: int) -> Seeded:
     from conversations.verbs.turns import begin
 
     person = stand.new_person(f"poster-{number}")
-    return Seeded(stand.session_of(person), begin(person, title="Measured").pk, 0, "")
+    return Seeded(stand.sign_in(person), begin(person, title="Measured").pk, 0, "")
 
 
 if __name__ == "__main__":

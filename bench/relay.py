@@ -1,9 +1,9 @@
-"""What the relay of running answers costs and how late it is: many streams, the most that one process carries, many
-viewers of one stream; saving and rendering included.
+"""Measures the cost and latency of running answers, including rendering and saving: with many streams, at the maximum
+of one process, and with many viewers of one stream.
 
     python -m bench.relay [--servers daphne uvicorn] [--streams 1 50 200] [--viewers 1 10 50] [--seconds 8]
 
-The server has one core for itself; upstream and tabs have the others. About four minutes a server.
+The server has a core of its own. The upstream and the tabs have the others. This takes about four minutes per server.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from typing import Final
 
 from bench.load import Tab, Tally, listen, speak
 from bench.processes import CORES, LOAD_CORES
-from bench.stand import SERVERS, Served, Stand
+from bench.stand import SERVERS, RunningSite, Stand
 from bench.upstream import LONGEST, Plan
 
 SETTLING: Final = 2.0
 """Seconds between the last stream's first token and the start of the measurement."""
 SECONDS_TO_ASK: Final = 0.06
-"""For posting a turn, at most."""
+"""The most seconds that posting one turn takes."""
 PATIENCE: Final = 60.0
 LATEST: Final = 250.0
 """Milliseconds. A relay with a higher p99 is overloaded."""
@@ -65,17 +65,23 @@ HEAD: Final = (
 )
 
 
-def measured(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int = 1, seconds: float) -> Figures:
+def measure(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int = 1, seconds: float) -> Figures:
     """Starts the site, runs the streams with `viewers` tabs each, and measures for `seconds`."""
     # All turns are posted before the first answer begins, because a busy server would accept them more and more slowly.
     plan = replace(plan, delay=1 + round(streams * SECONDS_TO_ASK))
-    conversations, chat_model = stand.conversations(streams), stand.model(plan)
-    with stand.served(server) as served:
-        return asyncio.run(watched(stand, served, plan, conversations, chat_model, viewers, seconds))
+    conversations, chat_model = stand.create_conversations(streams), stand.create_model(plan)
+    with stand.serve(server) as served:
+        return asyncio.run(watch(stand, served, plan, conversations, chat_model, viewers, seconds))
 
 
-async def watched(
-    stand: Stand, served: Served, plan: Plan, conversations: list[int], chat_model: int, viewers: int, seconds: float
+async def watch(
+    stand: Stand,
+    served: RunningSite,
+    plan: Plan,
+    conversations: list[int],
+    chat_model: int,
+    viewers: int,
+    seconds: float,
 ) -> Figures:
     site, streams, tally = served.process, len(conversations), Tally(stand.epoch)
     idle = site.memory()
@@ -83,7 +89,7 @@ async def watched(
     for pk in conversations:
         tabs += [await listen(served.address, pk, tally) for _ in range(viewers)]
     await speak(served.address, conversations, chat_model)
-    await asyncio.wait_for(asyncio.gather(*(tab.hears.wait() for tab in tabs)), PATIENCE)
+    await asyncio.wait_for(asyncio.gather(*(tab.has_stamp.wait() for tab in tabs)), PATIENCE)
     await asyncio.sleep(SETTLING)
 
     tally.reset()
@@ -113,13 +119,13 @@ def load_cpu(stand: Stand) -> float:
     return time.process_time() + stand.upstream.cpu()
 
 
-def most(stand: Stand, server: str, plan: Plan, known: list[Figures], seconds: float) -> Figures | None:
+def find_most(stand: Stand, server: str, plan: Plan, known: list[Figures], seconds: float) -> Figures | None:
     """Searches for the most streams that one process keeps up with, starting from the known figures."""
     best = max((figures for figures in known if figures.keeps_up), key=lambda each: each.streams, default=None)
     failed = min((figures.streams for figures in known if not figures.keeps_up), default=MOST)
     streams = round((best.streams if best else failed / STEP**2) * STEP)
     while 1 <= streams < failed:
-        figures = measured(stand, server, plan, streams=streams, seconds=seconds)
+        figures = measure(stand, server, plan, streams=streams, seconds=seconds)
         print(figures.row, flush=True)
         if figures.keeps_up:
             best, streams = figures, round(streams * STEP)
@@ -131,30 +137,30 @@ def most(stand: Stand, server: str, plan: Plan, known: list[Figures], seconds: f
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
-    options.add_argument("--streams", nargs="*", type=int, default=[1, 50, 200])
-    options.add_argument("--viewers", nargs="*", type=int, default=[1, 10, 50])
-    options.add_argument("--rate", type=int, default=50, help="tokens a second of each stream")
-    options.add_argument("--shape", default="mixed", help="of the answers")
-    options.add_argument("--seconds", type=float, default=8.0, help="that each measurement lasts")
-    options.add_argument("--no-most", action="store_true", help="do not look for the most that one process carries")
-    asked = options.parse_args()
-    plan = Plan(asked.shape, LONGEST, asked.rate)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
+    parser.add_argument("--streams", nargs="*", type=int, default=[1, 50, 200])
+    parser.add_argument("--viewers", nargs="*", type=int, default=[1, 10, 50])
+    parser.add_argument("--rate", type=int, default=50, help="tokens per second of each stream")
+    parser.add_argument("--shape", default="mixed", help="shape of the answers")
+    parser.add_argument("--seconds", type=float, default=8.0, help="duration of each measurement")
+    parser.add_argument("--no-most", action="store_true", help="skip the search for the maximum of one process")
+    options = parser.parse_args()
+    plan = Plan(options.shape, LONGEST, options.rate)
     with Stand() as stand:
         if len(CORES) == 1:
-            print("There is one core only: server and load share it.")
-        for server in asked.servers:
-            print(f"\n{server}, {asked.rate} tokens a second in each stream, {asked.shape}\n{HEAD}", flush=True)
+            print("This machine has only one core, so the server and the load share it.")
+        for server in options.servers:
+            print(f"\n{server}, {options.rate} tokens per second in each stream, {options.shape}\n{HEAD}", flush=True)
             known = []
-            for streams in asked.streams:
-                known.append(measured(stand, server, plan, streams=streams, seconds=asked.seconds))
+            for streams in options.streams:
+                known.append(measure(stand, server, plan, streams=streams, seconds=options.seconds))
                 print(known[-1].row, flush=True)
-            if not asked.no_most and (best := most(stand, server, plan, known, asked.seconds)):
-                print(f"the most with p99 under {LATEST:.0f} ms: {best.tokens_per_second:.0f} tokens a second")
-            print("one stream, µs for each token delivered to a viewer" if asked.viewers else "")
-            for viewers in asked.viewers:
-                print(measured(stand, server, plan, streams=1, viewers=viewers, seconds=asked.seconds).row, flush=True)
+            if not options.no_most and (best := find_most(stand, server, plan, known, options.seconds)):
+                print(f"maximum with p99 under {LATEST:.0f} ms: {best.tokens_per_second:.0f} tokens per second")
+            print("one stream, µs per token delivered to a viewer" if options.viewers else "")
+            for viewers in options.viewers:
+                print(measure(stand, server, plan, streams=1, viewers=viewers, seconds=options.seconds).row, flush=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningSite:
     process: Process
     address: Address
     seconds_to_start: float
@@ -98,7 +98,7 @@ class Stand:
 
         return User.objects.create(username=username, name=username.title())
 
-    def session_of(self, person: "User") -> str:
+    def sign_in(self, person: "User") -> str:
         from django.conf import settings
         from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
@@ -109,19 +109,19 @@ class Stand:
         session.create()
         return str(session.session_key)
 
-    def model(self, plan: Plan) -> int:
+    def create_model(self, plan: Plan) -> int:
         """Returns the key of the chat model that answers by this plan."""
         model, _ = self.provider.chat_models.get_or_create(model_id=plan.model_id)
         return int(model.pk)
 
-    def conversations(self, count: int) -> list[int]:
+    def create_conversations(self, count: int) -> list[int]:
         """Creates conversations and returns their keys."""
         from conversations.verbs.turns import begin
 
         return [begin(self.person, title="Measured").pk for _ in range(count)]
 
     @contextmanager
-    def served(self, server: str = "daphne", **environment: str) -> Iterator[Served]:
+    def serve(self, server: str = "daphne", **environment: str) -> Iterator[RunningSite]:
         """Yields the running site. `daphne` is `manage.py serve`."""
         port = free_port()
         commands = {
@@ -135,7 +135,7 @@ class Stand:
         log, environment = self.directory / f"{server}.log", {"PORT": str(port), **environment}
         with Process(commands[server], log=log, cores=SERVER_CORES, **environment) as process:
             await_answer(process, port)
-            yield Served(process, Address(port, self.session_of(self.person)), time.monotonic() - began)
+            yield RunningSite(process, Address(port, self.sign_in(self.person)), time.monotonic() - began)
 
     def _replay(self) -> None:
         """Starts the upstream and adds it to the site as a provider."""

@@ -1,9 +1,9 @@
-"""What attachments cost: memory while many people upload at once, and a page with many images.
+"""Measures the cost of attachments: memory while many people upload at once, and a page with many images.
 
     python -m bench.uploads [--people 20] [--megabytes 20] [--images 50]
 
-Each person uploads one PNG of noise, all at the same moment. The server's memory is read every 50 ms, that of the
-processes that inspect the files apart from its own. About a minute.
+All people upload a PNG of noise at the same time. The memory of the server and that of the processes that inspect
+files are read separately, every 50 ms. This takes about a minute.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from bench.pages import REQUESTS, WARM, Seeded, first_byte, queries
+from bench.pages import REQUESTS, WARM, Seeded, count_queries, time_first_byte
 from bench.stand import CSRF_TOKEN, Address, Stand
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 40
 
 @dataclass
 class Memory:
-    """The most that was seen, in MB: the server's own, and of one moment all processes it had started."""
+    """Peaks in MB: the server's own memory, and the total of all its child processes at one time."""
 
     own: float = 0.0
     inspections: float = 0.0
 
 
-def resident(pid: int) -> float:
+def read_resident(pid: int) -> float:
     try:
         with open(f"/proc/{pid}/statm") as file:
             return int(file.read().split()[1]) * PAGE_BYTES / 1e6
@@ -44,7 +44,7 @@ def resident(pid: int) -> float:
         return 0.0
 
 
-def children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -55,14 +55,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def watched(pid: int, memory: Memory, over: threading.Event) -> None:
+def watch(pid: int, memory: Memory, over: threading.Event) -> None:
     while not over.wait(EVERY):
-        memory.own = max(memory.own, resident(pid))
-        memory.inspections = max(memory.inspections, sum(map(resident, children(pid))))
+        memory.own = max(memory.own, read_resident(pid))
+        memory.inspections = max(memory.inspections, sum(map(read_resident, list_children(pid))))
 
 
-def image_of(size: int) -> bytes:
-    """A PNG of about so many bytes: noise does not shrink."""
+def make_image(size: int) -> bytes:
+    """Makes a PNG of about this many bytes, of noise, which does not compress."""
     from PIL import Image
 
     side = int((size / 3) ** 0.5)
@@ -73,7 +73,7 @@ def image_of(size: int) -> bytes:
 
 
 def upload(address: Address, content: bytes) -> float:
-    """Seconds until the server has taken the file."""
+    """Uploads the file. Returns the seconds until the server has accepted it."""
     part = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="files"; filename="noise.png"\r\n\r\n'.encode()
     end = f"\r\n--{BOUNDARY}--\r\n".encode()
     head = (
@@ -95,13 +95,13 @@ def upload(address: Address, content: bytes) -> float:
     return time.perf_counter() - began
 
 
-def many_at_once(stand: Stand, server: str, people: int, content: bytes) -> None:
-    sessions = [stand.session_of(stand.new_person(f"{server}-{number}")) for number in range(people)]
-    with stand.served(server) as served:
+def measure_uploads(stand: Stand, server: str, people: int, content: bytes) -> None:
+    sessions = [stand.sign_in(stand.new_person(f"{server}-{number}")) for number in range(people)]
+    with stand.serve(server) as served:
         pid, memory, over = served.process.pid, Memory(), threading.Event()
         upload(Address(served.address.port, sessions[0]), content)
-        before = resident(pid)
-        watching = threading.Thread(target=watched, args=(pid, memory, over))
+        before = read_resident(pid)
+        watching = threading.Thread(target=watch, args=(pid, memory, over))
         watching.start()
         took: list[float] = []
         places = [Address(served.address.port, each) for each in sessions]
@@ -110,12 +110,12 @@ def many_at_once(stand: Stand, server: str, people: int, content: bytes) -> None
             each.start()
         delays = []
         while any(each.is_alive() for each in uploading):
-            delays.append(first_byte(served.address, "/healthz"))
+            delays.append(time_first_byte(served.address, "/healthz"))
             time.sleep(EVERY)
         over.set()
         watching.join()
         delays.sort()
-        sizes = f"server {before:.0f} MB before, {memory.own:.0f} MB at most, {resident(pid):.0f} MB after"
+        sizes = f"server {before:.0f} MB before, {memory.own:.0f} MB at most, {read_resident(pid):.0f} MB after"
         waits = f"{median(delays):.0f} ms, at p99 {delays[int(len(delays) * 0.99)]:.0f} ms"
         print(
             f"{server}: {len(took)} of {people} uploads of {len(content) / 1e6:.0f} MB, the last in {max(took):.1f} s"
@@ -125,8 +125,8 @@ def many_at_once(stand: Stand, server: str, people: int, content: bytes) -> None
         )
 
 
-def gallery(stand: Stand, person: "User", images: int) -> Seeded:
-    """A conversation whose latest messages have so many images between them, by ten."""
+def create_gallery(stand: Stand, person: "User", images: int) -> Seeded:
+    """Creates a conversation whose messages have this many images in all, ten in each."""
     from conversations.inspection import Kind
     from conversations.models import Attachment, Path
     from conversations.verbs.turns import begin
@@ -141,32 +141,33 @@ def gallery(stand: Stand, person: "User", images: int) -> Seeded:
             for number in range(start, min(images, start + 10))
         ]
         add_message(path.branch, path.find_last_key(), author=person, text="Look at these.", attached=files)
-    return Seeded(stand.session_of(person), conversation.pk, 0, "")
+    return Seeded(stand.sign_in(person), conversation.pk, 0, "")
 
 
-def page_of_images(stand: Stand, count: int) -> None:
+def measure_page(stand: Stand, count: int) -> None:
     sizes = (1, count)
-    galleries = [gallery(stand, stand.new_person(f"viewer-{images}"), images) for images in sizes]
-    with stand.served() as served:
+    galleries = [create_gallery(stand, stand.new_person(f"viewer-{images}"), images) for images in sizes]
+    with stand.serve() as served:
         for who, images in zip(galleries, sizes, strict=True):
             path = f"/conversations/{who.conversation}/"
             address = Address(served.address.port, who.session)
-            times = [first_byte(address, path) for _ in range(WARM + REQUESTS)][WARM:]
-            print(f"page with {images} images: {queries(who, path)} queries, first byte after {median(times):.1f} ms")
+            times = [time_first_byte(address, path) for _ in range(WARM + REQUESTS)][WARM:]
+            queries = count_queries(who, path)
+            print(f"page with {images} images: {queries} queries, first byte after {median(times):.1f} ms")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--people", type=int, default=20)
-    options.add_argument("--megabytes", type=int, default=20)
-    options.add_argument("--images", type=int, default=50)
-    options.add_argument("--servers", nargs="+", default=["daphne"])
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--megabytes", type=int, default=20)
+    parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--servers", nargs="+", default=["daphne"])
+    options = parser.parse_args()
     with Stand() as stand:
-        content = image_of(asked.megabytes * 1_000_000 - 100_000)
-        for server in asked.servers:
-            many_at_once(stand, server, asked.people, content)
-        page_of_images(stand, asked.images)
+        content = make_image(options.megabytes * 1_000_000 - 100_000)
+        for server in options.servers:
+            measure_uploads(stand, server, options.people, content)
+        measure_page(stand, options.images)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m bench.upstream --port 9100
 
-The model's name says what to answer: `replay-table-n400-r50-s5-d2` is a table of 400 tokens, 50 of them a second, in
-which each fifth is a stamp; the first comes after 2 seconds. A stamp is a word that says when it was written, so
-whoever finds it later knows how long it took: "T" and a count of 0.1 ms, in hexadecimal digits, since `--epoch` on the
-clock that all processes share.
+The name of the model sets the answer: `replay-table-n400-r50-s5-d2` is a table of 400 tokens at 50 tokens per second,
+in which every fifth token is a stamp, after a delay of 2 seconds. A stamp holds the time at which it was written, which
+gives the latency wherever it is read: "T" and, in hexadecimal digits, the count of 0.1 ms since `--epoch` on the clock
+that all processes share.
 """
 
 import argparse
@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from bench.answers import SHAPES, tokens
+from bench.answers import SHAPES, make_tokens
 
 LONGEST: Final = 100_000
-"""Tokens of an answer, at most."""
+"""The most tokens of an answer."""
 _NAME = re.compile(r"replay-([a-z]+)-n([0-9]{1,6})-r([0-9]{1,5})-s([0-9]{1,3})-d([0-9]{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to answer: `count` tokens, `rate` a second after `delay` seconds, each `stamped`-th a stamp, none when 0."""
+    """An answer: `count` tokens, `rate` per second after `delay` seconds, every `stamped`-th a stamp (0 for none)."""
 
     shape: str
     count: int
@@ -40,7 +40,7 @@ class Plan:
         return f"replay-{self.shape}-n{self.count}-r{self.rate}-s{self.stamped}-d{self.delay}"
 
     @classmethod
-    def named(cls, model_id: str) -> "Plan":
+    def from_model_id(cls, model_id: str) -> "Plan":
         if not (found := _NAME.fullmatch(model_id)) or found[1] not in SHAPES:
             return cls("paragraphs", 200, 50)
         count, rate, stamped, delay = map(int, found.groups()[1:])
@@ -57,23 +57,23 @@ class Wire:
     closing: bytes
 
 
-def event(kind: str, **fields: Any) -> bytes:
+def encode_event(kind: str, **fields: Any) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
 
 
 def messages_wire(plan: Plan) -> Wire:
     usage = {"input_tokens": 10, "output_tokens": 1}
     message = {"id": "msg_replay", "type": "message", "role": "assistant", "content": [], "model": plan.model_id}
-    delta = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "@"})
+    delta = encode_event("content_block_delta", index=0, delta={"type": "text_delta", "text": "@"})
     before, after = delta.split(b"@")
     return Wire(
-        event("message_start", message={**message, "stop_reason": None, "usage": usage})
-        + event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        encode_event("message_start", message={**message, "stop_reason": None, "usage": usage})
+        + encode_event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
         before,
         after,
-        event("content_block_stop", index=0)
-        + event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": plan.count})
-        + event("message_stop"),
+        encode_event("content_block_stop", index=0)
+        + encode_event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": plan.count})
+        + encode_event("message_stop"),
     )
 
 
@@ -97,7 +97,7 @@ def script(plan: Plan) -> list[bytes | None]:
     """Returns the tokens of the answer in JSON escapes, with None in place of each stamp."""
     escaped: list[bytes | None] = []
     since_stamp = 0
-    for token in tokens(plan.shape, plan.count):
+    for token in make_tokens(plan.shape, plan.count):
         since_stamp += 1
         is_word = len(token) > 3 and token[0] == " " and token[1:].isalpha()
         if is_word and plan.stamped and since_stamp >= plan.stamped:
@@ -140,39 +140,39 @@ class Connection(asyncio.Protocol):
             head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(listing)}\r\n\r\n"
             self.transport.write(head.encode() + listing)
             return
-        self.plan = Plan.named(json.loads(body)["model"])
+        self.plan = Plan.from_model_id(json.loads(body)["model"])
         self.wire, self.script = WIRES[path](self.plan), script(self.plan)
         self.sent, self.began = 0, self.loop.time() + self.plan.delay
         head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        self.transport.write(head.encode() + chunked(self.wire.opening))
+        self.transport.write(head.encode() + encode_chunk(self.wire.opening))
         self.timer = self.loop.call_at(self.began, self.write_due)
 
     def write_due(self) -> None:
         """Writes each token that is due in a chunk of its own, as model servers do."""
         due = min(self.plan.count, int((self.loop.time() - self.began) * self.plan.rate + 1e-6) + 1)
-        self.transport.write(b"".join(chunked(self.token(at)) for at in range(self.sent, due)))
+        self.transport.write(b"".join(encode_chunk(self.token(at)) for at in range(self.sent, due)))
         self.sent = due
         if due < self.plan.count:
             self.timer = self.loop.call_at(self.began + due / self.plan.rate, self.write_due)
         else:
             self.timer = None
-            self.transport.write(chunked(self.wire.closing) + b"0\r\n\r\n")
+            self.transport.write(encode_chunk(self.wire.closing) + b"0\r\n\r\n")
 
     def token(self, at: int) -> bytes:
         text = self.script[at]
         if text is None:
             # The stamps of an answer differ, even if two are written at the same moment.
-            self.last_stamp = max(tenths(self.epoch), self.last_stamp + 1)
+            self.last_stamp = max(count_tenths(self.epoch), self.last_stamp + 1)
             text = b" T%06x" % self.last_stamp
         return self.wire.before + text + self.wire.after
 
 
-def chunked(data: bytes) -> bytes:
+def encode_chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def tenths(epoch: float) -> int:
-    """0.1 ms since `epoch`."""
+def count_tenths(epoch: float) -> int:
+    """Counts the tenths of a millisecond since `epoch`."""
     return int((time.monotonic() - epoch) * 10_000)
 
 
@@ -183,16 +183,16 @@ async def serve(port: int, epoch: float) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--port", type=int, default=0, help="0: a free one, which is printed")
-    options.add_argument("--epoch", type=float, default=0.0, help="seconds of the monotonic clock")
-    asked = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="0 for a free port, which is printed")
+    parser.add_argument("--epoch", type=float, default=0.0, help="start of the stamps, in monotonic seconds")
+    options = parser.parse_args()
     try:
         from uvloop import run
     except ImportError:
         from asyncio import run
     with suppress(KeyboardInterrupt):
-        run(serve(asked.port, asked.epoch))
+        run(serve(options.port, options.epoch))
 
 
 if __name__ == "__main__":
