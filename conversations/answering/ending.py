@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from conversations.answering.relay import Relay
-from conversations.models import Message, State, ToolCall
+from conversations.models import Message, State, ToolApproval
 from ledger.booking.entries import CallRefused
 from upstreams.errors import UpstreamError
 from upstreams.models import USAGE_FIELDS
@@ -49,7 +49,9 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     generation.heartbeat_at = now()
     generation.finished_at = None if ending.needs_approval else generation.heartbeat_at
     generation.save(update_fields=SAVED_FIELDS)
-    ToolCall.objects.bulk_create(ToolCall(generation=generation, use_id=use_id) for use_id in ending.needs_approval)
+    ToolApproval.objects.bulk_create(
+        ToolApproval(generation=generation, use_id=use_id) for use_id in ending.needs_approval
+    )
     revision = generation.conversation.advance()
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)

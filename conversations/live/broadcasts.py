@@ -134,7 +134,7 @@ def announce_members(conversation: Conversation) -> None:
     """Updates the members shown in the header."""
     participants = conversation.participants.select_related("user").order_by("pk")
     context = {"conversation": conversation, "participants": participants}
-    faces = render_partial("#faces", "outerMorph", render_element("conversations/_faces.html", context))
+    faces = render_partial("#faces", "outerMorph", render_element("conversations/_members_button.html", context))
     send(conversation.pk, Frame(faces))
 
 

@@ -86,7 +86,7 @@ def progress_of(use: Mapping[str, Any], result: Mapping[str, Any] | None, genera
         return Progress.DROPPED
     if generation.state != State.WAITING:
         return Progress.RUNNING
-    asked = {call.use_id for call in generation.tool_calls.all() if not call.decision}
+    asked = {each.use_id for each in generation.tool_approvals.all() if not each.decision}
     return Progress.WAITING if use.get("id") in asked else Progress.RUNNING
 
 

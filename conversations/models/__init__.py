@@ -7,7 +7,7 @@ from conversations.models.generation import Generation, State
 from conversations.models.generation_call import GenerationCall
 from conversations.models.message import Message, MessageQuerySet, Role
 from conversations.models.path import Path
-from conversations.models.tool_call import Decision, ToolCall, ToolGrant
+from conversations.models.tool_approval import Decision, ToolApproval, ToolGrant
 from conversations.models.unsent import Unsent
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "Role",
     "State",
     "ThinkingMode",
-    "ToolCall",
+    "ToolApproval",
     "ToolGrant",
     "Unsent",
 ]

@@ -29,7 +29,7 @@ UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def for_reading(self) -> Self:
         """With everything that rendering needs, oldest first."""
-        return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_calls").order_by("pk")
+        return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_approvals").order_by("pk")
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)

@@ -72,7 +72,7 @@ class Message(models.Model):
     key = models.UUIDField(null=True, editable=False)
     """The key of the form that posted it, so that a turn sent twice is posted once."""
     memory_begins = models.BooleanField(default=False, editable=False)
-    """Models get nothing before this message on a path. If a path has several such messages, the last one counts."""
+    """The context of models starts at this message. If a path has several such messages, the last one counts."""
 
     attempts: list[Generation]
     """Its generations, oldest first. Set only when prefetched. No default, which Django would take for loaded."""

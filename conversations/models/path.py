@@ -69,8 +69,8 @@ class Path:
             on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
         return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
 
-    def remembered(self, before: int | None = None) -> MessageQuerySet:
-        """The messages that models get; with `before`, only those before the message with this key."""
+    def in_context(self, before: int | None = None) -> MessageQuerySet:
+        """The messages in the context of models; with `before`, only those before the message with this key."""
         earlier = self.messages if before is None else self.messages.filter(pk__lt=before)
         begin = earlier.filter(memory_begins=True).order_by("-pk").values_list("pk", flat=True).first()
         return earlier if begin is None else earlier.filter(pk__gte=begin)

@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
-from conversations.models import Conversation, Decision, Generation, Message, ToolCall, ToolGrant
+from conversations.models import Conversation, Decision, Generation, Message, ToolApproval, ToolGrant
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, keep_image
 from tools.builtin import CallContext
@@ -46,7 +46,7 @@ class Toolbox:
             return cls({}, frozenset(), {}, None, message)
         conversation = generation.conversation
         granted = ToolGrant.objects.filter(conversation=conversation, person=person).values_list("tool", flat=True)
-        decided = ToolCall.objects.filter(generation=generation).values_list("use_id", "decision")
+        decided = ToolApproval.objects.filter(generation=generation).values_list("use_id", "decision")
         context = CallContext(person, conversation.pk)
         tools = {tool.wire_name: tool for tool in chosen_tools(conversation).usable_by(person)}
         return cls(tools, frozenset(granted), dict(decided), context, message)

@@ -35,7 +35,7 @@ def request_for(
     if chat_model is None:
         raise ValueError("A generation without a model cannot ask for anything.")
     path = Path.to(message.branch)
-    earlier = list(path.remembered(before=message.pk).for_prompt())
+    earlier = list(path.in_context(before=message.pk).for_prompt())
     # Once a second person joins, all earlier messages get their author's name, and the upstream's cached prompt is
     # lost this once.
     names = len({each.author_id for each in earlier if each.role == Role.USER}) > 1

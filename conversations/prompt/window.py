@@ -47,7 +47,7 @@ def fill_of(
     path: Path, chat_model: ChatModel, counted: int | None = None, tools: Sequence[Mapping[str, Any]] = ()
 ) -> Fill:
     """Uses the upstream's count if there is one, and an estimate otherwise. Queries the database."""
-    messages = list(path.remembered().for_prompt())
+    messages = list(path.in_context().for_prompt())
     tokens = estimate(messages, path.conversation, chat_model, tools) if counted is None else counted
     window = chat_model.context_window
     return Fill(tokens, window, tokens_for_answer(path.conversation, window), is_counted=counted is not None)

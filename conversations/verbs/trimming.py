@@ -37,7 +37,7 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
 
 
 def move_start(path: Path, chat_model: ChatModel, tools: Sequence[Block]) -> Message | None:
-    messages = list(path.remembered().for_prompt())
+    messages = list(path.in_context().for_prompt())
     tokens = window.estimate(messages, path.conversation, chat_model, tools)
     first = window.find_first_to_keep(messages, tokens, chat_model.context_window)
     if first:
@@ -46,7 +46,7 @@ def move_start(path: Path, chat_model: ChatModel, tools: Sequence[Block]) -> Mes
     return first
 
 
-def include_all_turns(path: Path) -> None:
+def undo_trimming(path: Path) -> None:
     """Gives models the whole path again."""
     with transaction.atomic():
         path.conversation.advance()

@@ -37,7 +37,7 @@ def attach(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse
     conversation = conversation_or_404(request, pk) if pk is not None else None
     attached, refusals = accept_files(request, conversation)
     context = {"attached": attached, "refusals": refusals}
-    return render(request, "conversations/_taken_in.html", context, status=201 if attached else 422)
+    return render(request, "conversations/_upload_result.html", context, status=201 if attached else 422)
 
 
 def accept_files(

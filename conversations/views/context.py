@@ -67,17 +67,17 @@ async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) 
 
 async def count_and_cache(key: str, asked: tuple[Endpoint, ChatRequest] | None) -> int:
     # Another count may have ended since the cache was read.
-    kept: int | None = await cache.aget(key)
-    if kept is None:
+    count: int | None = await cache.aget(key)
+    if count is None:
         counted = await count_tokens(*asked) if asked else None
-        kept = NOT_COUNTED if counted is None else counted
-        await cache.aset(key, kept, COUNTED_FOR)
-    return kept
+        count = NOT_COUNTED if counted is None else counted
+        await cache.aset(key, count, COUNTED_FOR)
+    return count
 
 
 def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
     conversation = path.conversation
-    # Settings change without a new revision, and not everybody may use the same tools.
+    # Settings change without a new revision, and tools depend on the person.
     settings = [conversation.system_prompt, conversation.thinking, conversation.tool_choice, tools]
     mark = sha256(repr(settings).encode()).hexdigest()[:16]
     return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{mark}"
@@ -94,13 +94,13 @@ def render_gauge(
     request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None, tools: Sequence[Block]
 ) -> HttpResponse:
     fill: Fill = fill_of(path, model, counted, tools)
-    can_leave_out = path.remembered().filter(role=Role.USER).count() > 1
+    can_trim = path.in_context().filter(role=Role.USER).count() > 1
     context = {
         **{"fill": fill, "model": model, "path": path, "conversation": path.conversation},
         **{
             "has_tools": bool(tools),
-            "can_leave_out": can_leave_out,
-            "begins_later": path.messages.filter(memory_begins=True).exists(),
+            "can_trim": can_trim,
+            "is_trimmed": path.messages.filter(memory_begins=True).exists(),
         },
         "warnings": entries.list_warnings(request.user),
     }
@@ -108,7 +108,7 @@ def render_gauge(
 
 
 @require_POST
-def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def trim(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """With `always`, future trims happen automatically. `retry` is the key of the answer that did not fit."""
     path, model = path_and_model(request, pk)
     conversation = path.conversation
@@ -128,10 +128,10 @@ def leave_out(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def remember_all(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+def undo_trimming(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    trimming.include_all_turns(path)
+    trimming.undo_trimming(path)
     return HttpResponse(status=204) if request.htmx else redirect_to(conversation, path.branch)
 
 

@@ -40,9 +40,9 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
             broadcasts.announce_tools(conversation)
         if not request.htmx:
             return redirect("conversation", pk)
-        kept = {"conversation": conversation, "tools": ToolCounts.of(conversation, request.user)}
-        return close_dialog(render(request, "conversations/updates/settings_kept.html", kept))
-    context: dict[str, object] = {
+        context: dict[str, object] = {"conversation": conversation, "tools": ToolCounts.of(conversation, request.user)}
+        return close_dialog(render(request, "conversations/updates/settings_saved.html", context))
+    context = {
         "form": form,
         "conversation": conversation,
         "model": conversation.find_next_model(),

@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from conversations.models import Conversation, Decision, State, ToolCall, ToolGrant
+from conversations.models import Conversation, Decision, State, ToolApproval, ToolGrant
 from conversations.upkeep import recovery
 from tests.conversations.asking import Opening, last_reply
 from tests.conversations.verbs.desk import Desk, block_kinds, call_progress, decide
@@ -76,7 +76,7 @@ async def test_a_decision_is_final(desk: Desk) -> None:
     assert await desk.decide(reply, "toolu_1", "always") == 204
     again = await Conversation.objects.aget(pk=desk.conversation.pk)
     assert again.revision == decided.revision
-    assert await ToolCall.objects.filter(decision=Decision.REFUSED).acount() == 1
+    assert await ToolApproval.objects.filter(decision=Decision.REFUSED).acount() == 1
     assert not await ToolGrant.objects.aexists()
     assert (await last_reply(desk.conversation)).state == State.WAITING
 

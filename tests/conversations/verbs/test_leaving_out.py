@@ -119,7 +119,7 @@ async def test_the_line_applies_on_every_branch_that_has_it(
 
     def context_after_retry(reply: Message) -> list[str]:
         again = turns.retry(Message.objects.for_reading().get(pk=reply.pk), ada, model).message
-        return [said.text[:10] for said in Path.to(again.branch).remembered()]
+        return [said.text[:10] for said in Path.to(again.branch).in_context()]
 
     assert (await sync_to_async(context_after_retry)(replies[-1]))[0] == "Question 5"
     assert (await sync_to_async(context_after_retry)(replies[2]))[0] == "Question 0"

@@ -13,10 +13,13 @@ class Decision(models.TextChoices):
     REFUSED = "refused"
 
 
-class ToolCall(models.Model):
-    """A call that needs, or needed, approval by the person who asked. `use_id` is the id of its `tool_use` block."""
+class ToolApproval(models.Model):
+    """The approval that a call needs by the person who asked. `use_id` is the id of its `tool_use` block.
 
-    generation = models.ForeignKey(Generation, models.CASCADE, related_name="tool_calls")
+    Calls that need no approval have no row.
+    """
+
+    generation = models.ForeignKey(Generation, models.CASCADE, related_name="tool_approvals")
     use_id = models.CharField(max_length=200)
     decision = models.CharField(max_length=10, choices=Decision, blank=True)
     decided_at = models.DateTimeField(null=True)
