@@ -25,12 +25,12 @@ def leave_unparsed(factory: Any, request: Any = WebRequest) -> None:
     """
     build = factory.buildProtocol
 
-    def built(address: object) -> Any:
+    def build_channel(address: object) -> Any:
         channel = build(address)
         channel.requestFactory = partial(request, parsePOSTFormSubmission=False)
         return channel
 
-    factory.buildProtocol = built
+    factory.buildProtocol = build_channel
 
 
 def set_body_aside(request: Any, scope: dict[str, Any]) -> None:
@@ -53,28 +53,28 @@ def serve_bodies_in_pieces(application: Application) -> Application:
 def limit_size(application: Any, most: Callable[[], int]) -> Application:
     """Wraps the application so that a body with more than `most()` bytes is refused with a 413 that names the limit."""
 
-    async def guarded(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
+    async def limited(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         if scope.pop(_IS_CUT, False) or declared_size(scope) > most():
             await refuse(send, most())
             return
         size, is_answered = 0, False
 
-        async def measured() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
             return message if size <= most() else {"type": "http.disconnect"}
 
-        async def noted(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal is_answered
             is_answered = True
             await send(message)
 
-        await application(scope, measured, noted)
+        await application(scope, receive_counted, send_noted)
         if size > most() and not is_answered:
             await refuse(send, most())
 
-    return guarded
+    return limited
 
 
 def declared_size(scope: MutableMapping[str, Any]) -> int:

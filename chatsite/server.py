@@ -54,7 +54,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
     @property
     def is_behind(self) -> bool:
-        return not self.finished and self.channel is not None and unsent(self.channel.transport) > MOST_UNSENT
+        return not self.finished and self.channel is not None and count_unsent(self.channel.transport) > MOST_UNSENT
 
 
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]
@@ -68,7 +68,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
 
     @property
     def is_behind(self) -> bool:
-        return self.state == self.STATE_OPEN and unsent(self.transport) > MOST_UNSENT
+        return self.state == self.STATE_OPEN and count_unsent(self.transport) > MOST_UNSENT
 
 
 class Server(server.Server):  # type: ignore[misc]
@@ -131,7 +131,7 @@ def text_frame(content: str) -> bytes:
 def write_now(transport: Any, data: bytes) -> None:
     """Writes as much as the socket accepts now. The rest follows later, and all of it if older data still waits."""
     sent = 0
-    if not unsent(transport):
+    if not count_unsent(transport):
         # After an error, Twisted tries to write the same data and handles the error.
         with suppress(OSError):
             sent = transport.socket.send(data)
@@ -139,6 +139,6 @@ def write_now(transport: Any, data: bytes) -> None:
         transport.write(data[sent:])
 
 
-def unsent(transport: Any) -> int:
+def count_unsent(transport: Any) -> int:
     """Returns the bytes that the socket has not accepted yet."""
     return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)

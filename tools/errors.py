@@ -9,7 +9,7 @@ class ToolServerError(Exception):
     kind: ClassVar[str] = "tool_server_error"
     message: ClassVar[str] = "{name} could not run the tool. Try again later."
     advice: ClassVar[str] = ""
-    """What an administrator can do, as a sentence without its subject and full stop."""
+    """Advice for administrators, as a sentence without its subject and full stop."""
 
     def __init__(self, summary: str, *, detail: str = ""):
         super().__init__(f"{summary} An administrator can {self.advice}." if self.advice else summary)

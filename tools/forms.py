@@ -101,7 +101,7 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
             if value := self.cleaned_data[f"header_value_{number}"]:
                 server.set_header(name, value)
             elif name:
-                server.sealed_headers[name] = _stored(stored, name)
+                server.sealed_headers[name] = _find_stored(stored, name)
         if server.url != self._stored_url or server.sealed_headers != stored:
             server.clear_check()
         super().save(commit)
@@ -118,7 +118,7 @@ class ToolServerForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error(at_name, "Enter the name of this header.")
         elif value and not (value.isascii() and value.isprintable()):
             self.add_error(at_value, "Header values can only contain printable ASCII characters. Copy the value again.")
-        elif name and not value and not _stored(self._stored_headers, name):
+        elif name and not value and not _find_stored(self._stored_headers, name):
             self.add_error(at_value, "Enter the value of this header.")
         elif name and not value and self._has_new_origin(cleaned):
             self.add_error(at_value, "The address is on another server now. Enter the value again, or clear the name.")
@@ -164,7 +164,7 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         return tool
 
 
-def _stored(headers: dict[str, str], name: str) -> str:
+def _find_stored(headers: dict[str, str], name: str) -> str:
     return next((sealed for known, sealed in headers.items() if known.lower() == name.lower()), "")
 
 

@@ -22,7 +22,7 @@ class Effort(StrEnum):
 
 
 DEFAULT_MAX_TOKENS: Final = 4096
-"""The output limit, in tokens, when nobody has set one."""
+"""The output limit, in tokens, of requests without one."""
 MESSAGES_EFFORTS: Final = (Effort.LOW, Effort.MEDIUM, Effort.HIGH, Effort.XHIGH, Effort.MAX)
 """The efforts that the Messages API supports."""
 

@@ -14,12 +14,12 @@ _MIN_TOP_P_WHEN_THINKING: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
-    """What is known about a model. Sizes are in tokens, None if unknown."""
+    """The known limits of a model. Sizes are in tokens, None if unknown."""
 
     context_window: int | None = None
     max_output_tokens: int | None = None
     supports_thinking: bool = False
-    """With a budget."""
+    """Whether it can think with a budget."""
     thinks_adaptively: bool = False
 
 

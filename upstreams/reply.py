@@ -55,7 +55,7 @@ class FoldedReply(ReplyFacts):
     def __init__(self, blocks: Iterable[Mapping[str, Any]] = ()) -> None:
         super().__init__()
         self._blocks = [dict(block) for block in blocks]
-        # Joining the pieces of the open block only when somebody reads it keeps a long reply linear.
+        # Pieces of the open block are joined only when it is read, so the cost of a long reply stays linear.
         self._pieces: list[str] = []
 
     @classmethod

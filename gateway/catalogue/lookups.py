@@ -15,14 +15,16 @@ _TEXT: Final = "an example"
 _now: Final[Any] = Now()
 
 
-def _models_named(name: str, key: ApiKey) -> models.QuerySet[ChatModel]:
+def _filter_by_name(name: str, key: ApiKey) -> models.QuerySet[ChatModel]:
     return models_for(key).filter(model_id=name).order_by("pk")
 
 
 _KEY: Final = PreparedQuery(lambda digest: ApiKey.objects.valid(_now).filter(digest=digest), _TEXT, related="person")
-_AMONG_ALL: Final = PreparedQuery(lambda name: _models_named(name, ApiKey(every_model=True)), _TEXT, related="provider")
+_AMONG_ALL: Final = PreparedQuery(
+    lambda name: _filter_by_name(name, ApiKey(every_model=True)), _TEXT, related="provider"
+)
 _AMONG_ALLOWED: Final = PreparedQuery(
-    lambda name, key: _models_named(name, ApiKey(pk=key, every_model=False)), _TEXT, _NUMBER, related="provider"
+    lambda name, key: _filter_by_name(name, ApiKey(pk=key, every_model=False)), _TEXT, _NUMBER, related="provider"
 )
 
 

@@ -50,7 +50,7 @@ _ASSISTANT_BLOCKS: Final = {
 }
 
 
-def _misplaced(role: str) -> Rule:
+def _refuse_misplaced(role: str) -> Rule:
     def rule(value: Mapping[str, Any], path: str) -> None:
         raise Problem.at(f"{path}.type", f'"{value["type"]}" can only appear in messages with the role "{role}".')
 
@@ -58,7 +58,7 @@ def _misplaced(role: str) -> Rule:
 
 
 def _blocks(own: Mapping[str, Rule], others: Mapping[str, Rule], role: str) -> Rule:
-    return string_or(array(by_type({**_INNER, **own, **{kind: _misplaced(role) for kind in others}})))
+    return string_or(array(by_type({**_INNER, **own, **{kind: _refuse_misplaced(role) for kind in others}})))
 
 
 _CONTENT: Final = {

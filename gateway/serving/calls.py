@@ -57,7 +57,7 @@ class ProgramCall:
             if self._request.is_streamed:
                 await self._stream()
             else:
-                body = await self._whole()
+                body = await self._read_whole()
             outcome = entries.Outcome.COMPLETE
         except UpstreamError as failure:
             outcome = entries.Outcome.BROKEN if self._meter.has_content else entries.Outcome.FAILED
@@ -94,7 +94,7 @@ class ProgramCall:
                 if wire:
                     await write(wire)
 
-    async def _whole(self) -> bytes:
+    async def _read_whole(self) -> bytes:
         """The reply in one piece, even if it arrives as a stream."""
         wire: list[bytes] = []
         events: list[ReplyEvent] = []

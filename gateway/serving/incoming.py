@@ -25,7 +25,7 @@ class Incoming:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        """With lower-case names."""
+        """The headers, with lower-case names."""
 
     @property
     def size(self) -> int | None:

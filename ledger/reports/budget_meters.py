@@ -43,7 +43,7 @@ class BudgetMeter:
         return refusals.format_amount(self.status.budget, self.status.budget.limit)
 
     @property
-    def held(self) -> str:
+    def reserved(self) -> str:
         """The amount that is reserved for running calls; "" for none."""
         return refusals.format_amount(self.status.budget, self.status.reserved_amount) if self.status.reserved else ""
 

@@ -52,11 +52,11 @@ class _Session(ClientSession):
 
 async def list_tools(endpoint: ToolEndpoint, limits: ToolLimits) -> ToolListing:
     async def ask(session: _Session) -> ToolListing:
-        tools = await _all_tools(session, limits)
+        tools = await _read_all_tools(session, limits)
         info = session.server_info
         names = {tool.name for tool in tools}
         return ToolListing(
-            tools=[_listed(tool) for tool in tools[: limits.tools]],
+            tools=[_read_tool(tool) for tool in tools[: limits.tools]],
             protocol_version=session.protocol_version or "",
             about=f"{info.title or info.name} {info.version}".strip() if info else "",
             left_out=max(0, len(tools) - limits.tools),
@@ -74,7 +74,7 @@ async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]
             if failure.code != HEADER_MISMATCH:
                 raise
             # The server also requires some arguments as headers. The SDK learns which from a listing.
-            await _all_tools(session, LIMITS)
+            await _read_all_tools(session, LIMITS)
             result = await session.call_tool(name, arguments)
         content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
         return result_from_mcp(content, result.structured_content, result.is_error)
@@ -105,7 +105,7 @@ async def _with_session[Answer](
                 is_connected = True
                 return await ask(session)
     except Exception as error:
-        failure = (transport and transport.failure) or _failure_from(endpoint.name, error, is_connected, transport)
+        failure = (transport and transport.failure) or _translate_failure(endpoint.name, error, is_connected, transport)
     raise failure
 
 
@@ -121,7 +121,7 @@ async def _negotiate(session: _Session, known_version: str) -> None:
     await session.initialize()
 
 
-async def _all_tools(session: _Session, limits: ToolLimits) -> list[Tool]:
+async def _read_all_tools(session: _Session, limits: ToolLimits) -> list[Tool]:
     found: dict[str, Tool] = {}
     cursor: str | None = None
     for _ in range(limits.pages):
@@ -136,7 +136,7 @@ async def _all_tools(session: _Session, limits: ToolLimits) -> list[Tool]:
     return list(found.values())
 
 
-def _listed(tool: Tool) -> ListedTool:
+def _read_tool(tool: Tool) -> ListedTool:
     annotations = tool.annotations
     return ListedTool(
         name=tool.name,
@@ -147,9 +147,11 @@ def _listed(tool: Tool) -> ListedTool:
     )
 
 
-def _failure_from(name: str, error: Exception, is_connected: bool, transport: ToolTransport | None) -> ToolServerError:
+def _translate_failure(
+    name: str, error: Exception, is_connected: bool, transport: ToolTransport | None
+) -> ToolServerError:
     """Translates an exception of the SDK."""
-    errors = _leaves(error)
+    errors = _flatten(error)
     if any(isinstance(each, TimeoutError) for each in errors):
         return TimedOut.at(name)
     reported = next((each.error for each in errors if isinstance(each, MCPError)), None)
@@ -164,7 +166,7 @@ def _failure_from(name: str, error: Exception, is_connected: bool, transport: To
     return CallRejected.at(name, detail=words)
 
 
-def _leaves(error: BaseException) -> Sequence[BaseException]:
+def _flatten(error: BaseException) -> Sequence[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+        return [leaf for each in error.exceptions for leaf in _flatten(each)]
     return [error]

@@ -22,7 +22,7 @@ from tools.errors import (
 )
 from tools.limits import ToolLimits
 from tools.mcp.endpoint import ToolEndpoint
-from upstreams.client.transport import tls
+from upstreams.client.transport import get_tls_context
 
 SESSION_HEADER: Final = "mcp-session-id"
 _CONTENT_TYPES: Final = ("application/json", "text/event-stream")
@@ -41,7 +41,7 @@ class ToolTransport(httpx2.AsyncBaseTransport):
         self.status = 0
         """The status of the last HTTP answer."""
         self._endpoint, self._limits, self._deadline = endpoint, limits, deadline
-        self._network = httpx2.AsyncHTTPTransport(verify=tls(), trust_env=False)
+        self._network = httpx2.AsyncHTTPTransport(verify=get_tls_context(), trust_env=False)
         self._session_id = ""
 
     def client(self) -> httpx2.AsyncClient:

@@ -81,30 +81,30 @@ async def test_connection(endpoint: Endpoint, *, limits: Limits = LIMITS) -> Con
     try:
         models = len(await list_models(endpoint, limits=limits))
     except (UnknownModel, InvalidRequest) as missing:
-        return await _without_listing(endpoint, missing, limits)
+        return await _test_without_listing(endpoint, missing, limits)
     except UpstreamError as failure:
-        return _failed(failure)
+        return _report_failure(failure)
     word = "model" if models == 1 else "models"
     return ConnectionReport(True, ConnectionStep.DONE, f"{endpoint.name} responds and offers {models} {word}.", models)
 
 
-async def _without_listing(endpoint: Endpoint, missing: UpstreamError, limits: Limits) -> ConnectionReport:
+async def _test_without_listing(endpoint: Endpoint, missing: UpstreamError, limits: Limits) -> ConnectionReport:
     """Sends an empty request, to tell a server without a list of models from a wrong address."""
     protocol = PROTOCOLS[endpoint.protocol]
     until = asyncio.get_running_loop().time() + limits.listing
     try:
-        status, headers, body = await _answer(endpoint, "POST", protocol.PATH, until, limits.error_size, b"{}")
+        status, headers, body = await _fetch(endpoint, "POST", protocol.PATH, until, limits.error_size, b"{}")
     except UpstreamError as failure:
-        return _failed(failure)
+        return _report_failure(failure)
     if status not in (400, 422):
         answer = read_refusal(endpoint, status, headers, body)
         is_elsewhere = status < 400 or isinstance(answer, UnknownModel | InvalidRequest)
-        return _failed(NotAModelServer.at(endpoint.name, detail=missing.detail) if is_elsewhere else answer)
+        return _report_failure(NotAModelServer.at(endpoint.name, detail=missing.detail) if is_elsewhere else answer)
     message = f"{endpoint.name} responds, but does not list its models. Add them by hand."
     return ConnectionReport(True, ConnectionStep.LISTING, message)
 
 
-def _failed(failure: UpstreamError) -> ConnectionReport:
+def _report_failure(failure: UpstreamError) -> ConnectionReport:
     match failure:
         case AuthenticationFailed() | PermissionRefused():
             step = ConnectionStep.AUTHENTICATION
@@ -118,13 +118,13 @@ def _failed(failure: UpstreamError) -> ConnectionReport:
 
 
 async def _get(endpoint: Endpoint, path: str, until: float, limits: Limits) -> bytes:
-    status, headers, body = await _answer(endpoint, "GET", path, until, limits.body_size)
+    status, headers, body = await _fetch(endpoint, "GET", path, until, limits.body_size)
     if not 200 <= status < 300:
         raise read_refusal(endpoint, status, headers, body)
     return body
 
 
-async def _answer(
+async def _fetch(
     endpoint: Endpoint, method: str, path: str, until: float, size: int, body: bytes | None = None
 ) -> tuple[int, Mapping[str, str], bytes]:
     headers = PROTOCOLS[endpoint.protocol].headers(endpoint, stream=False)

@@ -20,7 +20,7 @@ class Limits:
     """Times in seconds, sizes in bytes unless noted."""
 
     connect: float = 10.0
-    """From asking for a connection to having it: name look-up, TCP and TLS."""
+    """The limit for opening a connection: name look-up, TCP and TLS."""
     idle: float = 60.0
     """Between two bytes; comments and pings count."""
     stall: float = 300.0
@@ -79,11 +79,11 @@ def get_transport() -> Transport:
         for closed in [known for known in _clients if known.is_closed()]:
             del _clients[closed]
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=get_tls_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        _clients[loop] = Transport(verify=tls(), trust_env=False, client=session)
+        _clients[loop] = Transport(verify=get_tls_context(), trust_env=False, client=session)
     return _clients[loop]
 
 
@@ -103,7 +103,7 @@ async def send(
     """
     failure: Unreachable | Stalled
     try:
-        url = _url(endpoint.base_url, path)
+        url = _build_url(endpoint.base_url, path)
         request = httpx.Request(method, url, headers=_HEADERS | headers, content=body, extensions=_TIMEOUT)
         # httpx's client would add cookies, redirects and authentication, which are unwanted and slow.
         async with asyncio.timeout_at(until):
@@ -111,12 +111,12 @@ async def send(
     except TimeoutError:
         failure = Stalled(f"{endpoint.name} did not start responding in time. Try again, or choose another model.")
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
-        failure = unreachable(endpoint, error)
+        failure = build_unreachable(endpoint, error)
     raise failure
 
 
-def unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
-    step = _step(error)
+def build_unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
+    step = _find_failed_step(error)
     failure = Unreachable(_WORDS[step].format(name=endpoint.name), retryable=step not in ("address", "tls"))
     failure.step = step
     return failure
@@ -137,13 +137,13 @@ async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool
 
 
 @cache
-def tls() -> ssl.SSLContext:
+def get_tls_context() -> ssl.SSLContext:
     # Use the system's certificates rather than a bundled list: an intranet adds its own authority there.
     return ssl.create_default_context()
 
 
 @lru_cache(256)
-def _url(base_url: str, path: str) -> httpx.URL:
+def _build_url(base_url: str, path: str) -> httpx.URL:
     base = base_url.strip()
     url = httpx.URL(base.rstrip("/") + path)
     if len(base.split()) != 1 or url.scheme not in ("http", "https") or not url.host or url.userinfo:
@@ -151,7 +151,7 @@ def _url(base_url: str, path: str) -> httpx.URL:
     return url
 
 
-def _step(error: Exception) -> str:
+def _find_failed_step(error: Exception) -> str:
     """Returns the step that failed. httpx only reports "connect", but the exceptions behind it say more."""
     match error.__cause__ or error:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | aiohttp.InvalidURL():

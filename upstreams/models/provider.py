@@ -27,7 +27,7 @@ class KeyHeader(models.TextChoices):
 
 
 class ProviderSource(models.TextChoices):
-    """Who created a provider. Those of the environment are updated from it at every start."""
+    """The creator of a provider. Every start updates the providers of the environment."""
 
     PERSON = "person", "an administrator"
     ENVIRONMENT = "environment", "the environment"

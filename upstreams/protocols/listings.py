@@ -22,7 +22,7 @@ class ModelListing:
     sees_images: bool | None = None
     reads_pdf: bool | None = None
     supports_thinking: bool | None = None
-    """On a budget."""
+    """Whether it can think with a budget."""
     thinks_adaptively: bool | None = None
 
 

@@ -23,7 +23,7 @@ class Unsendable(ValueError):
 
 
 def to_assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
-    """At most one message, with the text and the tool calls. Other blocks are left out."""
+    """Yields at most one message, with the text and the tool calls. Other blocks are dropped."""
     text = "".join(block["text"] for block in blocks if block.get("type") == "text")
     message: Message = {"role": "assistant", "content": text or None}
     if calls := [_build_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:

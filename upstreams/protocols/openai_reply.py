@@ -73,7 +73,7 @@ class ChatDecoder:
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            raise self._malformed(data) from None
+            raise self._build_malformed(data) from None
         # Nearly every chunk adds a little text to the open block.
         if self._blocks.open_kind == "text" and self._splitter is None and (text := _only_text(chunk)):
             self._blocks.size += len(text)
@@ -97,7 +97,7 @@ class ChatDecoder:
             answer = orjson.loads(data)
         except orjson.JSONDecodeError:
             if sse.type != "error":
-                raise self._malformed(data) from None
+                raise self._build_malformed(data) from None
             answer = {"error": data}
         if sse.type == "error" and not (isinstance(answer, dict) and "error" in answer):
             answer = {"error": answer}
@@ -105,9 +105,9 @@ class ChatDecoder:
             raise failure
         if isinstance(answer, dict):
             return list(self.read(answer))
-        raise self._malformed(data)
+        raise self._build_malformed(data)
 
-    def _malformed(self, data: str) -> UpstreamError:
+    def _build_malformed(self, data: str) -> UpstreamError:
         detail = "malformed chunk: " + redact(data[:4096], self._endpoint)
         return BrokenStream.at(self._endpoint.name, detail=detail)
 

@@ -1,4 +1,4 @@
-"""The one guard of all views of the provider pages, sync and async."""
+"""Guards all views of the provider pages, sync and async."""
 
 from django.contrib.auth.decorators import permission_required
 

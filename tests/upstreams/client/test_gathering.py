@@ -138,7 +138,7 @@ async def test_an_encrypted_reply_is_read_whole(tmp_path: Path, monkeypatch: pyt
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate)
     trusting = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(transport, "tls", lambda: trusting)
+    monkeypatch.setattr(transport, "get_tls_context", lambda: trusting)
     wire = reply_wire(ProtocolName.ANTHROPIC, WORDS)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
