@@ -24,11 +24,11 @@ from conversations.models.attachment import TEXT, THUMBNAIL
 FOLDER = "attachments"
 NAMELESS = {Kind.IMAGE: "image", Kind.PDF: "document.pdf", Kind.TEXT: "text.txt"}
 GRACE = timedelta(hours=1)
-"""The age at which a file without a row is deleted. A younger one may be about to get its row."""
+"""A file without a row is deleted at this age. A younger one may be about to get its row."""
 
 
 class NotAttached(Exception):
-    """A sentence that names the file and says why it was refused."""
+    """A file was refused. The message is a sentence with the file's name and the reason."""
 
 
 def limits() -> FileLimits:
@@ -41,12 +41,12 @@ def limits() -> FileLimits:
 
 
 def attach(file: "UploadedFile[Any]", owner: User, conversation: Conversation | None) -> Attachment:
-    """Adds the file to its owner's draft in the conversation, or on the home page. Raises NotAttached."""
+    """Adds the file to its owner's drafts in the conversation or on the home page. Raises NotAttached."""
     name = tidy_name(file.name or "")
-    demand_room(name, owner, conversation)
+    require_room(name, owner, conversation)
     try:
         with on_disk(file) as source, inspect_file(source, limits()) as found:
-            return keep(found, tidy_name(file.name or "", NAMELESS[found.kind]), owner, conversation)
+            return save_draft(found, tidy_name(file.name or "", NAMELESS[found.kind]), owner, conversation)
     except Refused as refused:
         raise NotAttached(f"“{name}” {refused}") from None
 
@@ -55,7 +55,7 @@ def describe_too_large(name: str) -> str:
     return f"“{tidy_name(name)}” is too large (limit {size(settings.ATTACHMENT_SIZE)})."
 
 
-def demand_room(name: str, owner: User, conversation: Conversation | None, new: int = 0) -> None:
+def require_room(name: str, owner: User, conversation: Conversation | None, new: int = 0) -> None:
     """Raises NotAttached if there is no room for one more file of `new` bytes."""
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
@@ -83,12 +83,12 @@ def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def keep(found: Finding, name: str, owner: User, conversation: Conversation | None) -> Attachment:
+def save_draft(found: Finding, name: str, owner: User, conversation: Conversation | None) -> Attachment:
     attachment = store_files(found, name)
     attachment.owner, attachment.conversation = owner, conversation
     try:
         with transaction.atomic():
-            demand_room(name, owner, conversation, attachment.size)
+            require_room(name, owner, conversation, attachment.size)
             attachment.save()
     except NotAttached:
         delete_files([attachment])
@@ -96,7 +96,7 @@ def keep(found: Finding, name: str, owner: User, conversation: Conversation | No
     return attachment
 
 
-def keep_image(content: bytes, name: str, message: Message) -> Attachment:
+def save_image(content: bytes, name: str, message: Message) -> Attachment:
     """Stores an image from an answer. Raises NotAttached if it is not a readable image."""
     try:
         with NamedTemporaryFile(prefix="chatsite-") as file:

@@ -35,7 +35,7 @@ class StopSequencesField(forms.CharField):
         return [line for line in str(value or "").replace("\r\n", "\n").split("\n") if line]
 
     def validate(self, value: Any) -> None:
-        """Left to `SettingsForm.clean`, since the limits depend on the model."""
+        """`SettingsForm.clean` validates this field, because the limits depend on the model."""
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -134,8 +134,8 @@ def announce_members(conversation: Conversation) -> None:
     """Updates the members shown in the header."""
     participants = conversation.participants.select_related("user").order_by("pk")
     context = {"conversation": conversation, "participants": participants}
-    faces = render_partial("#faces", "outerMorph", render_element("conversations/_members_button.html", context))
-    send(conversation.pk, Frame(faces))
+    button = render_element("conversations/_members_button.html", context)
+    send(conversation.pk, Frame(render_partial("#faces", "outerMorph", button)))
 
 
 def announce_tools(conversation: Conversation) -> None:

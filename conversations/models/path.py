@@ -13,7 +13,7 @@ from conversations.models.message import Message, MessageQuerySet
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What a person on a branch reads: the branch, and each of its ancestors up to the fork.
+    """The messages that a person on a branch reads: the branch, and each of its ancestors up to the fork.
 
     `limits` maps a branch's key to its last message on the path, or to None if the path has all of the branch.
     """
@@ -38,7 +38,7 @@ class Path:
 
     @classmethod
     def through(cls, conversation: Conversation, branch_pk: int | None = None) -> Self:
-        """The path to a branch, by default to the one last spoken on. Raises Branch.DoesNotExist."""
+        """Returns the path to a branch, by default the current one. Raises Branch.DoesNotExist."""
         is_current = branch_pk is None or branch_pk == conversation.branch_id
         branch = conversation.branch if is_current else conversation.branches.get(pk=branch_pk or 0)
         if branch is None:
@@ -76,6 +76,6 @@ class Path:
         return earlier if begin is None else earlier.filter(pk__gte=begin)
 
     def find_last_key(self) -> int | None:
-        """The key of the last message, even a deleted one: the next message follows it."""
+        """Returns the key of the last message, even a deleted one, which the next message follows."""
         on_branch = Message.objects.filter(branch=self.branch.pk).order_by("-pk").values_list("pk", flat=True)
         return on_branch.first() or self.branch.fork_after_id

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.models import User
 from conversations.models import Conversation, Decision, Generation, Message, ToolApproval, ToolGrant
 from conversations.models.message import text_block
-from conversations.uploads import NotAttached, keep_image
+from conversations.uploads import NotAttached, save_image
 from tools.builtin import CallContext
 from tools.calls import run_call
 from tools.models import Tool, ToolQuerySet
@@ -81,21 +81,21 @@ class Toolbox:
         if "raw_input" in use:
             return error_result(use, UNREADABLE)
         answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context)
-        content = await sync_to_async(self._keep_images)(answer.content, str(tool))
+        content = await sync_to_async(self._save_images)(answer.content, str(tool))
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block
 
-    def _keep_images(self, content: Iterable[Block], name: str) -> list[Block]:
+    def _save_images(self, content: Iterable[Block], name: str) -> list[Block]:
         """Stores images as files, redrawn like those that people attach."""
-        kept = []
+        saved = []
         for block in content:
             if block["type"] == "image":
                 try:
-                    block = keep_image(b64decode(block["source"]["data"]), name, self.message).reference
+                    block = save_image(b64decode(block["source"]["data"]), name, self.message).reference
                 except NotAttached as fault:
                     block = text_block(f"[An image was left out: {fault}]")
-            kept.append(block)
-        return kept
+            saved.append(block)
+        return saved
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def first_word(name: str) -> str:
 
 @register.filter
 def hue(pk: int) -> int:
-    """The number of one of the eight colours in the style sheet, the same each time."""
+    """Returns a key's colour, one of eight in the style sheet."""
     return (pk or 0) % 8
 
 
@@ -90,5 +90,5 @@ def seconds(generation: Generation) -> float | None:
 
 @register.filter
 def stop_reason(reason: str) -> str:
-    """The words for a protocol's stop reason; an unknown reason is shown as it is."""
+    """Returns words for a protocol's stop reason, or an unknown reason unchanged."""
     return STOP_REASONS.get(reason, reason)

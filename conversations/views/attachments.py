@@ -1,4 +1,4 @@
-"""Attaching files, removing drafts, and sending files to those who may see their conversation."""
+"""Attaching files, removing drafts, and serving files to people who can see their conversation."""
 
 from typing import Final
 from uuid import UUID
@@ -21,19 +21,19 @@ PROTECTION: Final = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    # Checked with every request, as access can end at any moment.
+    # Access is checked with every request, because it can end at any moment.
     "Cache-Control": "private, no-cache",
 }
 RUN_WHEN_OPENED: Final = (
     *(".svg", ".htm", ".html", ".xhtml", ".xht", ".shtml", ".mht", ".mhtml", ".xml"),
     *(".hta", ".vbs", ".wsf", ".ps1", ".bat", ".cmd", ".com", ".exe", ".scr", ".lnk", ".reg", ".url"),
 )
-"""Endings of files that a click runs or opens in a browser. Such a text gets the ending .txt."""
+"""Endings of files that a click would run or open in a browser. Text files with these are sent as .txt."""
 
 
 @require_POST
 def attach(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
-    """Attaches files to what the person is writing. Each refused file is named, and the others are attached."""
+    """Attaches files to the person's draft. Refused files are named; the others are attached."""
     conversation = conversation_or_404(request, pk) if pk is not None else None
     attached, refusals = accept_files(request, conversation)
     context = {"attached": attached, "refusals": refusals}
@@ -61,7 +61,7 @@ def remove(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
     uploads.remove([attachment])
     if "text" not in request.POST:
         return HttpResponse(status=204)
-    # Without scripts, the button sends the whole form. What is typed in it must not be lost.
+    # Without scripts, the button sends the whole form. The text in it must not be lost.
     if not is_posted(request, request.POST.get("key", "")):
         save_text(request.user, attachment.conversation, request.POST["text"])
     pk = attachment.conversation_id
@@ -84,7 +84,7 @@ def thumbnail(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
 
 
 def send_file(request: AuthenticatedRequest, attachment: Attachment, part: str, media_type: str) -> HttpResponse:
-    """Sends the file, unless the browser has it already: stored files never change."""
+    """Sends the file, unless the browser has it already. Stored files never change."""
     etag = f'"{attachment.uuid.hex}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)

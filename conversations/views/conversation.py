@@ -52,7 +52,7 @@ def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 def render_form(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:
-    """The same form in a dialog, or on a page of its own without scripts."""
+    """Renders a form in a dialog, or on its own page without scripts."""
     template = f"conversations/_{name}.html" if request.htmx else f"conversations/{name}.html"
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 

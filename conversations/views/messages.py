@@ -96,6 +96,6 @@ def require_right_to_delete(request: AuthenticatedRequest, message: Message) -> 
 def redirect_to_new(
     request: AuthenticatedRequest, conversation: Conversation, branch: Branch | None = None
 ) -> HttpResponse:
-    """Names the branch in the address, as others may speak on another one in the meantime."""
+    """Redirects to a new branch. Its key is in the address, because others may post on another one meanwhile."""
     there = address_of(conversation) + (f"?branch={branch.pk}" if branch else "")
     return HttpResponseClientRedirect(there) if request.htmx else redirect(there)

@@ -1,4 +1,4 @@
-"""Pages to read: the home page, a conversation, its older messages, the list of conversations."""
+"""Pages: the home page, a conversation, its older messages, the list of conversations."""
 
 from datetime import datetime, time
 from uuid import uuid4
@@ -72,14 +72,14 @@ def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnFor
 
 
 def find_deleted(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
-    """The message that `?deleted=<id>` offers to restore, if the person may restore it."""
+    """Returns the message that `?deleted=<id>` offers to restore, if the person may restore it."""
     messages = Message.objects.filter(conversation=path.branch.conversation_id).restorable()
     own = messages if is_owner else messages.filter(author=request.user.pk)
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
 def fresh_form(person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None) -> TurnForm:
-    """A composer with the person's unsent text and a new key. With a `refusal`, it says why there is no answer."""
+    """Returns a composer with the person's unsent text and a new key. It shows the `refusal`, if given."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}
     return TurnForm(initial=initial, person=person, conversation=conversation, refusal=refusal)
@@ -87,7 +87,7 @@ def fresh_form(person: User, conversation: Conversation | None = None, refusal: 
 
 @require_GET
 def messages(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Part of the conversation, for a page that shows another part of it."""
+    """Part of the conversation, for a page that shows other parts."""
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
     context = {"conversation": conversation, "path": path, **load_part(request, path)}
@@ -95,7 +95,7 @@ def messages(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 def load_part(request: HttpRequest, path: Path) -> dict[str, object]:
-    """Up to PAGE_SIZE messages in order. Pages go by key, so that the first one costs as much as the last.
+    """Loads up to PAGE_SIZE messages in order. Pages go by key, so that all cost the same.
 
     `?before=<message>` ends before a message, and `?from=<message>` begins with it. `?date=<day>` begins with the
     first message of the day or after it. Otherwise, the latest messages are loaded.
@@ -125,7 +125,7 @@ def load_part(request: HttpRequest, path: Path) -> dict[str, object]:
 
 
 def parse_day(value: str) -> datetime | None:
-    """The beginning of the day that the address names."""
+    """Returns the start of the day that the address names."""
     try:
         day = parse_date(value)
     except ValueError:

@@ -32,14 +32,14 @@ def post(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     turns.post(path, request.user, **form.turn())
     if not request.htmx:
         return redirect_to(conversation, path.branch)
-    # The turn itself arrives over the socket, as for everybody.
+    # The turn itself arrives over the socket, as it does for all viewers.
     context = {"key": uuid4(), "attached": form.cleaned_data["attached"]}
     return render(request, "conversations/updates/sent.html", context, status=201)
 
 
 @require_POST
 def begin(request: AuthenticatedRequest) -> HttpResponse:
-    """Begins a conversation with its first turn. Sent twice, the turn leads to the same conversation."""
+    """Begins a conversation with its first turn. A turn that is sent twice leads to the same conversation."""
     form = bind_form(request, None)
     if not form.is_valid():
         return render_errors(request, form) if request.htmx else pages.render_home(request, form, form.status)
@@ -48,12 +48,12 @@ def begin(request: AuthenticatedRequest) -> HttpResponse:
 
 
 def bind_form(request: AuthenticatedRequest, conversation: Conversation | None) -> TurnForm:
-    """The form with the posted turn. Without scripts, its files come in the same request."""
+    """Returns the form with the posted turn. Without scripts, its files come in the same request."""
     attached, refusals = accept_files(request, conversation)
-    said = request.POST.copy()
+    posted = request.POST.copy()
     for each in attached:
-        said.appendlist("attached", str(each.uuid))
-    form = TurnForm(said, person=request.user, conversation=conversation)
+        posted.appendlist("attached", str(each.uuid))
+    form = TurnForm(posted, person=request.user, conversation=conversation)
     for refusal in refusals:
         form.add_error("attached", refusal)
     return form
@@ -69,12 +69,12 @@ def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 
 def render_errors(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:
-    """Only the errors are sent, so that the typed text stays where it is."""
+    """Sends only the errors, so that the typed text is not replaced."""
     return render(request, "conversations/_composer_errors.html", {"form": form}, status=form.status)
 
 
 def limit_response(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
-    """The response to a person who has reached a limit, or None if they may ask for an answer."""
+    """Returns the response to a person who has reached a limit, or None if they may ask for an answer."""
     refusal = entries.find_refusal(request.user)
     if refusal is None:
         return None
@@ -86,7 +86,7 @@ def limit_response(request: AuthenticatedRequest, path: Path) -> HttpResponse | 
 
 
 def address_of(conversation: Conversation, branch: Branch | None = None) -> str:
-    """The address of a branch, by default the one last spoken on."""
+    """Returns the address of a branch, by default the current one."""
     named = "" if branch is None or branch.pk == conversation.branch_id else f"?branch={branch.pk}"
     return reverse("conversation", args=[conversation.pk]) + named
 

@@ -1,4 +1,4 @@
-"""Saving what is typed and not sent."""
+"""Saving text that is not sent yet."""
 
 from uuid import UUID
 
@@ -26,8 +26,8 @@ def save(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
 
 def save_text(person: User, conversation: Conversation | None, text: str) -> None:
     if text.strip():
-        kept = {"text": text[:MAX_TURN_LENGTH].replace("\0", "")}
-        Unsent.objects.update_or_create(person=person, conversation=conversation, defaults=kept)
+        saved = {"text": text[:MAX_TURN_LENGTH].replace("\0", "")}
+        Unsent.objects.update_or_create(person=person, conversation=conversation, defaults=saved)
     else:
         Unsent.objects.filter(person=person, conversation=conversation).delete()
 
