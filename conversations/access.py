@@ -32,7 +32,7 @@ def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> M
     return get_object_or_404(messages.select_related("conversation", "branch", "author"), pk=message_pk)
 
 
-def chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
+def find_chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
     """Returns the model that the composer or form names, if it is offered, else the one that answers next."""
     named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
     return ChatModel.find_offered(whole_number(named) or 0) or conversation.find_next_model()

@@ -175,7 +175,7 @@ def sweep() -> int:
     remove([*old, *unsent.filter(owner=None)])
     known = set(Attachment.objects.values_list("stored", flat=True))
     count = 0
-    for name in stored_files():
+    for name in list_stored_files():
         if name.removesuffix(THUMBNAIL).removesuffix(TEXT) in known:
             continue
         if default_storage.get_modified_time(name) < now() - GRACE:
@@ -184,7 +184,7 @@ def sweep() -> int:
     return count
 
 
-def stored_files() -> Iterable[str]:
+def list_stored_files() -> Iterable[str]:
     try:
         shards, _ = default_storage.listdir(FOLDER)
     except FileNotFoundError:

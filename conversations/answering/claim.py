@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from conversations.answering.ending import Ending
 from conversations.models import Generation, Message, State
 from conversations.prompt.toolbox import Toolbox
-from conversations.prompt.transcript import problems_with, request_for, takes_prefill
+from conversations.prompt.transcript import build_request, find_problems, takes_prefill
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.models import ChatModel
@@ -57,7 +57,7 @@ def claim(generation_pk: int) -> Claimed | None:
     toolbox = Toolbox.of(generation, message)
     request, fallback = build_requests(generation, message, chat_model, toolbox)
     generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
-    if problems := problems_with(request, chat_model):
+    if problems := find_problems(request, chat_model):
         return Unanswerable(generation, message, Ending(State.FAILED, "invalid_request", " ".join(problems)))
     return Answerable(generation, message, endpoint, request, toolbox, fallback)
 
@@ -66,8 +66,8 @@ def build_requests(
     generation: Generation, message: Message, chat_model: ChatModel, toolbox: Toolbox
 ) -> tuple[ChatRequest, ChatRequest | None]:
     """Returns the request, and the one to send if the upstream refuses it."""
-    request = request_for(generation, message, toolbox.definitions)
+    request = build_request(generation, message, toolbox.definitions)
     if not generation.continues or generation.rounds:
         return request, None
-    by_asking = request_for(generation, message, toolbox.definitions, by_asking=True)
+    by_asking = build_request(generation, message, toolbox.definitions, by_asking=True)
     return (request, by_asking) if takes_prefill(request, chat_model) else (by_asking, None)

@@ -19,7 +19,7 @@ from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, State
 from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
-from conversations.prompt.transcript import request_for
+from conversations.prompt.transcript import build_request
 from ledger.booking.entries import CallRefused
 from upstreams.errors import InvalidRequest, UpstreamError
 
@@ -112,7 +112,7 @@ class RunningReply:
                 await toolbox.run(calls, relay.take_result)
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
-            request = await sync_to_async(request_for)(generation, relay.message, toolbox.definitions)
+            request = await sync_to_async(build_request)(generation, relay.message, toolbox.definitions)
             relay.draft.begin_call()
             await self._calls.carry(claimed.endpoint, replace(request, tool_choice="none") if is_last else request)
             if is_last:

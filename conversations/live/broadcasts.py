@@ -73,7 +73,7 @@ def render_updates_since(path: Path, revision: int | None) -> tuple[list[tuple[i
         updates = [(0, str(render_to_string("conversations/updates/load_anew.html", context)))]
     else:
         updates = [(message.pk, render_update(message, revision)) for message in on_path]
-    return [*((0, html) for html in title_updates(conversation)), *updates], conversation.revision
+    return [*((0, html) for html in render_title_updates(conversation)), *updates], conversation.revision
 
 
 def changed_since(conversation: Conversation, revision: int) -> MessageQuerySet:
@@ -118,13 +118,13 @@ def send(conversation_pk: int, frame: Frame) -> None:
 # ---------------------------------------------------------------- the rest of its page
 
 
-def title_updates(conversation: Conversation) -> list[str]:
+def render_title_updates(conversation: Conversation) -> list[str]:
     context = {"conversation": conversation}
     return [render_to_string(f"conversations/updates/{name}.html", context) for name in ("title", "title_field")]
 
 
 def announce_title(conversation: Conversation) -> None:
-    for html in title_updates(conversation):
+    for html in render_title_updates(conversation):
         send(conversation.pk, Frame(html, revision=conversation.revision))
     close_revision(conversation.pk, conversation.revision)
     refresh_row(conversation)
@@ -161,13 +161,13 @@ def announce_saving_delay(conversation_pk: int, *, is_behind: bool) -> None:
 def refresh_row(conversation: Conversation) -> None:
     """Renders the conversation's row again in its place, after its title changed or an answer began or ended."""
     row = render_partial(f"#conversation-{conversation.pk}", "outerMorph", render_row(SidebarRow.of(conversation)))
-    for person_pk in participant_keys(conversation):
+    for person_pk in load_participant_keys(conversation):
         hub.publish(person_topic(person_pk), Frame(row))
 
 
 def move_to_top(row: SidebarRow) -> None:
     """Moves the conversation to the top of everybody's list."""
-    for person_pk in participant_keys(row.conversation):
+    for person_pk in load_participant_keys(row.conversation):
         add_to_list(row, person_pk)
 
 
@@ -192,5 +192,5 @@ def render_row(row: SidebarRow) -> str:
     return render_element("conversations/_conversation.html", {"row": row})
 
 
-def participant_keys(conversation: Conversation) -> list[int]:
+def load_participant_keys(conversation: Conversation) -> list[int]:
     return list(conversation.participants.values_list("user", flat=True))

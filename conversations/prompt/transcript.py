@@ -12,7 +12,7 @@ from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
 from upstreams.parameters import check
 
-GO_ON = (
+CONTINUE_REQUEST = (
     "Your last answer was cut off. Continue exactly where it stopped, even mid-word. "
     "Repeat nothing, and do not mention continuing."
 )
@@ -23,7 +23,7 @@ SEVERAL_PEOPLE = (
 )
 
 
-def request_for(
+def build_request(
     generation: Generation, message: Message, tools: Sequence[Block] = (), *, by_asking: bool = False
 ) -> ChatRequest:
     """Builds the request for `message` from everything before it. Queries the database.
@@ -50,7 +50,7 @@ def request_for(
     elif generation.continues:
         messages += split_into_rounds(attached.expand(block) for block in blocks_to_continue(message.blocks))
     if by_asking:
-        messages.append(ChatMessage("user", [text_block(GO_ON)]))
+        messages.append(ChatMessage("user", [text_block(CONTINUE_REQUEST)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
     return ChatRequest(
         model=chat_model.model_id,
@@ -85,10 +85,10 @@ def split_into_rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
     return messages
 
 
-def request_at(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
+def build_next_request(path: Path, chat_model: ChatModel, tools: Sequence[Block] = ()) -> ChatRequest:
     """Builds the next request at the end of a path. A single character stands for the message not yet written."""
     owed = Generation(conversation=path.conversation, chat_model=chat_model)
-    request = request_for(owed, Message(pk=BEYOND_ALL, branch=path.branch), tools)
+    request = build_request(owed, Message(pk=BEYOND_ALL, branch=path.branch), tools)
     return replace(request, messages=[*request.messages, ChatMessage("user", [text_block("?")])])
 
 
@@ -125,7 +125,7 @@ def blocks_to_continue(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return left
 
 
-def problems_with(request: ChatRequest, chat_model: ChatModel) -> list[str]:
+def find_problems(request: ChatRequest, chat_model: ChatModel) -> list[str]:
     """Returns a sentence for each parameter that the model's protocol or limits do not allow."""
     return [
         problem.message for problem in check(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)

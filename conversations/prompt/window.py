@@ -43,7 +43,7 @@ class Fill:
         return self.room is not None and self.room <= 0
 
 
-def fill_of(
+def measure_fill(
     path: Path, chat_model: ChatModel, counted: int | None = None, tools: Sequence[Mapping[str, Any]] = ()
 ) -> Fill:
     """Uses the upstream's count if there is one, and an estimate otherwise. Queries the database."""

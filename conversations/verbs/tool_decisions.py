@@ -23,9 +23,9 @@ def decide(approval: ToolApproval, *, is_allowed: bool, for_good: bool = False) 
             return
         conversation.advance()
         decided = [approval]
-        if is_allowed and for_good and (tool := tool_of(approval)):
+        if is_allowed and for_good and (tool := find_tool(approval)):
             ToolGrant.objects.get_or_create(conversation=conversation, person=generation.asked_by, tool=tool)
-            decided = [each for each in undecided.all() if tool_of(each) == tool]
+            decided = [each for each in undecided.all() if find_tool(each) == tool]
         decision = Decision.ALLOWED if is_allowed else Decision.REFUSED
         undecided.filter(pk__in=[each.pk for each in decided]).update(decision=decision, decided_at=now())
         is_next = not undecided.exists()
@@ -37,7 +37,7 @@ def decide(approval: ToolApproval, *, is_allowed: bool, for_good: bool = False) 
         replies.generate.enqueue(generation.pk)
 
 
-def tool_of(approval: ToolApproval) -> Tool | None:
+def find_tool(approval: ToolApproval) -> Tool | None:
     """Returns the tool that the call names, if it still exists."""
     names = [block.get("name") for block in approval.generation.message.blocks if block.get("id") == approval.use_id]
     return Tool.objects.filter(wire_name__in=names).first()

@@ -32,7 +32,7 @@ def trim_if_full(path: Path, chat_model: ChatModel | None, person: User) -> Mess
     if chat_model is None or not conversation.leaves_out_oldest:
         return None
     tools = load_definitions(conversation, person)
-    is_full = window.fill_of(path, chat_model, tools=tools).overflows
+    is_full = window.measure_fill(path, chat_model, tools=tools).overflows
     return move_start(path, chat_model, tools) if is_full else None
 
 

@@ -91,7 +91,7 @@ def save_turn(
         conversation.title = title_from(text or ", ".join(map(str, files)))
         conversation.save(update_fields=["title"])
     Unsent.objects.filter(person=author, conversation=conversation).delete()
-    transaction.on_commit(lambda: announce_turn(conversation, generation, is_in_hand=trimmed is None))
+    transaction.on_commit(lambda: announce_turn(conversation, generation, only_turn_changed=trimmed is None))
     return generation
 
 
@@ -102,16 +102,16 @@ def find_drafts(keys: Sequence[UUID], author: User, conversation: Conversation) 
     return sorted(drafts, key=lambda each: keys.index(each.uuid))
 
 
-def announce_turn(conversation: Conversation, generation: Generation, *, is_in_hand: bool) -> None:
+def announce_turn(conversation: Conversation, generation: Generation, *, only_turn_changed: bool) -> None:
     """Shows the turn to all viewers and starts its reply. A running reply starts it when it ends.
 
-    `is_in_hand`: nothing but these two messages changed.
+    `only_turn_changed`: no other message has the new revision.
     """
     reply, running = generation.message, replies.local.find(conversation.pk)
     assert reply.parent is not None
     # Since the turn was saved, the previous reply may have ended and started this one.
     has_started = running is not None and running.message.pk == reply.pk
-    broadcasts.announce_revision(conversation, [reply.parent, reply] if is_in_hand and not has_started else None)
+    broadcasts.announce_revision(conversation, [reply.parent, reply] if only_turn_changed and not has_started else None)
     broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
     if running is None:
         replies.generate.enqueue(generation.pk)
@@ -141,7 +141,7 @@ def edit(message: Message, author: User, text: str, chat_model: ChatModel | None
     return generation
 
 
-def go_on(message: Message, person: User) -> Generation | None:
+def continue_answer(message: Message, person: User) -> Generation | None:
     """Continues an answer that was cut off, in the same message. Returns None if it cannot be continued."""
     conversation = message.conversation
     with transaction.atomic():

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuthenticatedRequest
 from chatsite.numbers import whole_number
-from conversations.access import chosen_model, conversation_or_404, path_or_404
+from conversations.access import conversation_or_404, find_chosen_model, path_or_404
 from conversations.models import Path, Role
 from conversations.prompt.toolbox import load_definitions
-from conversations.prompt.transcript import request_at
-from conversations.prompt.window import Fill, fill_of
+from conversations.prompt.transcript import build_next_request
+from conversations.prompt.window import Fill, measure_fill
 from conversations.verbs import summaries, trimming, turns
 from conversations.views.messages import redirect_to_new
 from conversations.views.turns import limit_response, redirect_to
@@ -38,7 +38,7 @@ _counting: dict[str, asyncio.Task[int]] = {}
 @require_GET
 async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """The gauge under the message field, and the offer above it when the next turn would not fit."""
-    path, model = await sync_to_async(path_and_model)(request, pk)
+    path, model = await sync_to_async(find_path_and_model)(request, pk)
     if model is None:
         return HttpResponse(status=204)
     tools = await sync_to_async(load_definitions)(path.conversation, request.user)
@@ -46,9 +46,9 @@ async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     return await sync_to_async(render_gauge)(request, path, model, counted, tools)
 
 
-def path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
+def find_path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
     conversation = conversation_or_404(request, pk)
-    return path_or_404(request, conversation), chosen_model(request, conversation)
+    return path_or_404(request, conversation), find_chosen_model(request, conversation)
 
 
 async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
@@ -56,7 +56,7 @@ async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) 
     key = count_key(path, model, tools)
     counted = await cache.aget(key)
     if counted is None:
-        asked = None if key in _counting else await sync_to_async(request_to_count)(path, model, tools)
+        asked = None if key in _counting else await sync_to_async(build_request_to_count)(path, model, tools)
         if key not in _counting:
             _counting[key] = asyncio.create_task(count_and_cache(key, asked))
             _counting[key].add_done_callback(lambda _: _counting.pop(key))
@@ -83,9 +83,9 @@ def count_key(path: Path, model: ChatModel, tools: Sequence[Block]) -> str:
     return f"context:{conversation.pk}:{conversation.revision}:{path.branch.pk}:{model.pk}:{mark}"
 
 
-def request_to_count(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
+def build_request_to_count(path: Path, model: ChatModel, tools: Sequence[Block]) -> tuple[Endpoint, ChatRequest] | None:
     try:
-        return model.provider.build_endpoint(), request_at(path, model, tools)
+        return model.provider.build_endpoint(), build_next_request(path, model, tools)
     except (SealBroken, UpstreamError):
         return None
 
@@ -93,7 +93,7 @@ def request_to_count(path: Path, model: ChatModel, tools: Sequence[Block]) -> tu
 def render_gauge(
     request: AuthenticatedRequest, path: Path, model: ChatModel, counted: int | None, tools: Sequence[Block]
 ) -> HttpResponse:
-    fill: Fill = fill_of(path, model, counted, tools)
+    fill: Fill = measure_fill(path, model, counted, tools)
     can_trim = path.in_context().filter(role=Role.USER).count() > 1
     context = {
         **{"fill": fill, "model": model, "path": path, "conversation": path.conversation},
@@ -110,7 +110,7 @@ def render_gauge(
 @require_POST
 def trim(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """With `always`, future trims happen automatically. `retry` is the key of the answer that did not fit."""
-    path, model = path_and_model(request, pk)
+    path, model = find_path_and_model(request, pk)
     conversation = path.conversation
     if request.POST.get("always"):
         trimming.trim_automatically(conversation)
@@ -137,7 +137,7 @@ def undo_trimming(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def summarise(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    path, model = path_and_model(request, pk)
+    path, model = find_path_and_model(request, pk)
     if refusal := limit_response(request, path):
         return refusal
     return redirect_to_new(request, summaries.begin_with_summary(path, request.user, model))

@@ -66,7 +66,7 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Deletes the owner's conversation, which can be undone."""
     conversation = owned_conversation_or_404(request, pk)
     Conversation.objects.filter(pk=pk).update(deleted_at=now())
-    for person_pk in broadcasts.participant_keys(conversation):
+    for person_pk in broadcasts.load_participant_keys(conversation):
         broadcasts.announce_removal(conversation, person_pk)
     is_open = f"/conversations/{pk}/" in (request.htmx.current_url or "")
     if request.htmx and not is_open:

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import AuthenticatedRequest
-from conversations.access import chosen_model, conversation_or_404, message_or_404
+from conversations.access import conversation_or_404, find_chosen_model, message_or_404
 from conversations.forms.turn import TurnForm
 from conversations.models import Branch, Conversation, Message, Path, Role
 from conversations.verbs import deleting, forking, turns
@@ -21,7 +21,7 @@ def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
         raise PermissionDenied("Only an answer can be retried.")
     if refusal := limit_response(request, Path.to(message.branch)):
         return refusal
-    generation = turns.retry(message, request.user, chosen_model(request, message.conversation))
+    generation = turns.retry(message, request.user, find_chosen_model(request, message.conversation))
     return redirect_to_new(request, message.conversation, generation.message.branch)
 
 
@@ -51,11 +51,11 @@ def edit(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespons
 
 
 @require_POST
-def go_on(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
+def continue_answer(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpResponse:
     message = message_or_404(request, pk, message_pk)
     if refusal := limit_response(request, Path.to(message.branch)):
         return refusal
-    turns.go_on(message, request.user)
+    turns.continue_answer(message, request.user)
     return HttpResponse(status=204) if request.htmx else redirect(address_of(message.conversation, message.branch))
 
 

@@ -27,7 +27,7 @@ LOADED_LIMIT = 240
 @require_GET
 def home(request: AuthenticatedRequest) -> HttpResponse:
     """An empty composer. `?deleted=<id>` offers to restore the conversation that was just deleted."""
-    return render_home(request, fresh_form(request.user))
+    return render_home(request, build_fresh_form(request.user))
 
 
 def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200) -> HttpResponse:
@@ -51,7 +51,7 @@ def conversations(request: AuthenticatedRequest) -> HttpResponse:
 def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)
-    return render_conversation(request, path, fresh_form(request.user, conversation))
+    return render_conversation(request, path, build_fresh_form(request.user, conversation))
 
 
 def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnForm, status: int = 200) -> HttpResponse:
@@ -78,7 +78,9 @@ def find_deleted(request: HttpRequest, path: Path, *, is_owner: bool) -> Message
     return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
 
 
-def fresh_form(person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None) -> TurnForm:
+def build_fresh_form(
+    person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None
+) -> TurnForm:
     """Returns a composer with the person's unsent text and a new key. It shows the `refusal`, if given."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()
     initial = {"text": unsent.text if unsent else "", "key": uuid4()}

@@ -81,7 +81,7 @@ def limit_response(request: AuthenticatedRequest, path: Path) -> HttpResponse | 
     if request.htmx:
         return render(request, "conversations/updates/over_limit.html", {"refusal": refusal}, status=429)
     return pages.render_conversation(
-        request, path, pages.fresh_form(request.user, path.conversation, refusal), status=429
+        request, path, pages.build_fresh_form(request.user, path.conversation, refusal), status=429
     )
 
 

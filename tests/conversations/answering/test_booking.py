@@ -135,7 +135,7 @@ async def test_a_continuation_is_a_call_of_its_own(
     either_server.forget()
     either_server.say(" and the rest.", input_tokens=50, output_tokens=6)
     message = await Message.objects.for_reading().select_related("conversation", "branch").aget(pk=cut.message_id)
-    more = await sync_to_async(turns.go_on)(message, ada)
+    more = await sync_to_async(turns.continue_answer)(message, ada)
     assert more is not None
     await asyncio.gather(*tasks._running)
     first, second = await all_entries()

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import User
 from conversations.models import Branch, Conversation, Message, Path
-from conversations.prompt.transcript import request_for
+from conversations.prompt.transcript import build_request
 from conversations.verbs import deleting, turns
 from conversations.verbs.writing import add_turn
 from tests.conversations.asking import Opening, last_reply
@@ -90,7 +90,7 @@ def test_models_get_what_precedes_the_answer_on_its_own_branch(
     for branch in conversation.branches.all():
         expected = [message.text for message in Path.to(branch).messages]
         generation = add_turn(Path.through(conversation, branch.pk), ada, "And?", model)
-        request = request_for(generation, generation.message)
+        request = build_request(generation, generation.message)
         assert [message.blocks[0]["text"] for message in request.messages] == [*expected, "And?"]
 
 

@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from conversations.models import Conversation, Message, State
-from conversations.prompt.transcript import GO_ON
+from conversations.prompt.transcript import CONTINUE_REQUEST
 from tests.conversations.asking import last_reply, provider_at
 from tests.conversations.cutting import ask_and_cut, saved_text
 from tests.conversations.talking import act, ask_and_wait, follow, prompt_texts, texts, until_it_says
@@ -43,7 +43,7 @@ async def test_a_model_that_refuses_its_own_text_is_asked_to_continue(
     server.say(" answer.")
     await act(tab.browser, conversation, message, "continuations")
     await until_it_says(tab, message, "Half an answer.")
-    assert last_prompt(server) == ("user", GO_ON)
+    assert last_prompt(server) == ("user", CONTINUE_REQUEST)
     assert prompt_texts(server)[-2] == "Half an"
     assert await saved_text(message) == "Half an answer."
     assert (await last_reply(conversation)).state == State.COMPLETE
@@ -60,7 +60,7 @@ async def test_over_chat_completions_the_model_is_asked_to_continue_at_once(
         await act(tab.browser, conversation, message, "continuations")
         await until_it_says(tab, message, "Half an answer.")
         assert len(server.requests) == before + 1
-        assert prompt_texts(server) == ["Well?", "Half an", GO_ON]
+        assert prompt_texts(server) == ["Well?", "Half an", CONTINUE_REQUEST]
 
 
 async def test_a_model_that_thinks_first_continues_in_the_same_text(
@@ -72,7 +72,7 @@ async def test_a_model_that_thinks_first_continues_in_the_same_text(
     either_server.say("nten", "ce.", thinking=["Where ", "was I?"])
     await act(tab.browser, conversation, message, "continuations")
     await until_it_says(tab, message, "Half a sentence.")
-    assert last_prompt(either_server) == ("user", GO_ON)
+    assert last_prompt(either_server) == ("user", CONTINUE_REQUEST)
     assert await saved_text(message) == "Half a sentence."
     assert tab.page.article(message) == (await tab.browser.load(conversation)).page.article(message)
 
