@@ -14,12 +14,12 @@ Listener = Callable[[int], None]
 _listeners: list[Listener] = []
 
 
-def session_is_alive(user_pk: int, session_key: str | None) -> bool:
+def is_session_alive(user_pk: int, session_key: str | None) -> bool:
     """Whether the session still signs this person in. Takes two queries.
 
-    It does not once it has ended or expired, the account is deactivated or deleted, or the password has changed.
+    Returns False once it has ended or expired, the account is deactivated or deleted, or the password has changed.
     """
-    session = _session(session_key)
+    session = _load_session(session_key)
     if session.get(SESSION_KEY) != str(user_pk):
         return False
     user = User.objects.only("password", "is_active").filter(pk=user_pk, is_active=True).first()
@@ -29,7 +29,7 @@ def session_is_alive(user_pk: int, session_key: str | None) -> bool:
 def on_session_end(listener: Listener) -> None:
     """Calls `listener` with a person's pk whenever some of their sessions may have ended.
 
-    The call is made after the commit, in the thread and process of the request that ended them. `session_is_alive`
+    The call is made after the commit, in the thread and process of the request that ended them. `is_session_alive`
     tells which sessions ended. Expiry and management commands are not announced: check at intervals, too.
     """
     _listeners.append(listener)
@@ -40,7 +40,7 @@ def announce_session_end(user_pk: int) -> None:
         listener(user_pk)
 
 
-def _session(key: str | None) -> Any:
+def _load_session(key: str | None) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 

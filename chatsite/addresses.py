@@ -5,7 +5,7 @@ from django.conf import settings
 EVERYWHERE = ("", "0.0.0.0", "::", "[::]")  # noqa: S104
 
 
-def site_address() -> str:
+def build_site_url() -> str:
     """Returns the URL to print: behind TLS the site's known name, otherwise the host and port of this process."""
     if settings.HTTPS and (name := _known_name()):
         return f"https://{name}/"

@@ -54,7 +54,7 @@ def limit_size(application: Any, most: Callable[[], int]) -> Application:
     """Wraps the application so that a body with more than `most()` bytes is refused with a 413 that names the limit."""
 
     async def limited(scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
-        if scope.pop(_IS_CUT, False) or declared_size(scope) > most():
+        if scope.pop(_IS_CUT, False) or read_declared_size(scope) > most():
             await refuse(send, most())
             return
         size, is_answered = 0, False
@@ -77,7 +77,7 @@ def limit_size(application: Any, most: Callable[[], int]) -> Application:
     return limited
 
 
-def declared_size(scope: MutableMapping[str, Any]) -> int:
+def read_declared_size(scope: MutableMapping[str, Any]) -> int:
     length = dict(scope["headers"]).get(b"content-length", b"")
     return int(length) if length.isdigit() else 0
 

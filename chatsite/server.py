@@ -64,7 +64,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
         if self.state != self.STATE_OPEN or not isinstance(content, str):
             super().serverSend(content, binary)
             return
-        write_now(self.transport, text_frame(content))
+        write_now(self.transport, encode_text_frame(content))
 
     @property
     def is_behind(self) -> bool:
@@ -119,7 +119,7 @@ class Server(server.Server):  # type: ignore[misc]
         return finished.addBoth(lambda _: kill())
 
 
-def text_frame(content: str) -> bytes:
+def encode_text_frame(content: str) -> bytes:
     """Encodes a whole text message, unmasked (RFC 6455, 5.2)."""
     payload = content.encode()
     size = len(payload)

@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.models import User
-from accounts.sessions import session_is_alive
+from accounts.sessions import is_session_alive
 from chatsite.numbers import whole_number
 from conversations.answering import replies
 from conversations.live import broadcasts
@@ -80,7 +80,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         return bool(await database_sync_to_async(self.can_listen)())
 
     def can_listen(self) -> bool:
-        return self.user.is_authenticated and session_is_alive(self.user.pk, self.scope["session"].session_key)
+        return self.user.is_authenticated and is_session_alive(self.user.pk, self.scope["session"].session_key)
 
     async def close_on_error(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -8,12 +8,12 @@ from typing import Final
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def new_id(prefix: str) -> str:
+def make_id(prefix: str) -> str:
     """For example msg_8c1f…, with 24 random hexadecimal digits."""
     return f"{prefix}{token_hex(12)}"
 
 
-def tool_id(id: str) -> str:
+def make_tool_id(id: str) -> str:
     """A tool call's id in the characters that the Messages API allows; the same id always gives the same result.
 
     The suffix keeps ids apart that differ only in replaced characters.

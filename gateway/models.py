@@ -21,7 +21,7 @@ class AllowedModel(models.Model):
         return f"{self.key}: {self.chat_model}"
 
 
-def models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
+def find_models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
     """The models that programs with this key may use, among those offered to people, the default first."""
     offered = ChatModel.objects.offered()
     if key.every_model:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatsite.addresses import site_address
+from chatsite.addresses import build_site_url
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from chatsite.addresses import site_address
 )
 def test_the_printed_address_can_be_opened(settings, host, allowed, https, address):
     settings.HOST, settings.PORT, settings.ALLOWED_HOSTS, settings.HTTPS = host, 8000, allowed, https
-    assert site_address() == address
+    assert build_site_url() == address

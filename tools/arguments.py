@@ -27,7 +27,7 @@ class _TooManyReferences(Exception):
     """References that lead to further references multiply without end."""
 
 
-def schema_fault(schema: Any) -> str:
+def find_schema_fault(schema: Any) -> str:
     """Why a tool's input schema is unusable, in words for administrators; "" if it is usable."""
     from jsonschema import SchemaError
     from jsonschema.validators import Draft202012Validator
@@ -49,7 +49,7 @@ def schema_fault(schema: Any) -> str:
     return ""
 
 
-def argument_faults(schema: Mapping[str, Any], arguments: Any) -> str:
+def find_argument_faults(schema: Mapping[str, Any], arguments: Any) -> str:
     """Why arguments do not match the schema, in words for the model; "" if they match.
 
     Blocks for some milliseconds at most.

@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from tools import builtin
-from tools.arguments import argument_faults
+from tools.arguments import find_argument_faults
 from tools.builtin import BuiltinTool, CallContext
 from tools.errors import ToolServerError
 from tools.mcp import client
@@ -24,7 +24,7 @@ async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResu
     `arguments` may be anything a model sends. If the tool cannot run, the result is an error with words for
     the model, and its `failure` names the kind for the interface.
     """
-    if faults := await asyncio.to_thread(argument_faults, tool.input_schema, arguments):
+    if faults := await asyncio.to_thread(find_argument_faults, tool.input_schema, arguments):
         return _error(f"The arguments do not match the tool's input schema:\n{faults}", "invalid_arguments")
     if tool.server is None:
         builtin_tool = builtin.registered_tools().get(tool.name)

@@ -9,14 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from tools import builtin
-from tools.arguments import schema_fault
+from tools.arguments import find_schema_fault
 from tools.errors import AccessDenied, NotAToolServer, ToolServerError, ToolServerUnreachable
 from tools.limits import LIMITS
 from tools.mcp import client
 from tools.mcp.listed import ListedTool, ToolListing
 from tools.models import Tool, ToolServer
 from tools.names import wire_name
-from tools.results import storable
+from tools.results import make_storable
 
 _UPDATED_FIELDS: Final = ["title", "description", "input_schema", "annotations", "fault", "seen_at", "is_gone"]
 
@@ -64,7 +64,7 @@ async def check_server(server: ToolServer) -> None:
         server.check_error = describe_for_administrators(failure)
     else:
         server.check_error = ""
-        server.protocol_version, server.about = listing.protocol_version[:20], storable(listing.about)[:200]
+        server.protocol_version, server.about = listing.protocol_version[:20], make_storable(listing.about)[:200]
     server.checked_at = timezone.now()
     await sync_to_async(_store)(server, listing)
 
@@ -108,16 +108,16 @@ def _store(server: ToolServer, listing: ToolListing | None) -> None:
 def _update_tools(server: ToolServer, listing: ToolListing) -> ListingChanges:
     stored = {tool.name: tool for tool in server.tools.all()}
     wire_names = {tool.wire_name for tool in stored.values()}
-    invalid = [storable(name)[: LIMITS.name_length] for name in listing.invalid]
+    invalid = [make_storable(name)[: LIMITS.name_length] for name in listing.invalid]
     changes = ListingChanges(invalid=invalid, left_out=listing.left_out)
     new, known = [], []
     for listed in listing.tools:
-        tool = stored.get(listed.name) or _new_tool(server, listed.name, wire_names)
+        tool = stored.get(listed.name) or _build_tool(server, listed.name, wire_names)
         if tool is None:
-            changes.invalid.append(storable(listed.name)[:40] or "an unnamed tool")
+            changes.invalid.append(make_storable(listed.name)[:40] or "an unnamed tool")
             continue
         described = (tool.description, tool.input_schema)
-        _set_fields(tool, {**_fields_from(listed), "seen_at": server.checked_at, "is_gone": False})
+        _set_fields(tool, {**_read_fields(listed), "seen_at": server.checked_at, "is_gone": False})
         if tool.name not in stored:
             new.append(tool)
             continue
@@ -134,9 +134,9 @@ def _update_tools(server: ToolServer, listing: ToolListing) -> ListingChanges:
     return changes
 
 
-def _new_tool(server: ToolServer, name: str, wire_names: set[str]) -> Tool | None:
+def _build_tool(server: ToolServer, name: str, wire_names: set[str]) -> Tool | None:
     """An unsaved tool, or None if its name cannot be stored or models could not tell it from another's."""
-    if not 0 < len(name) <= LIMITS.name_length or name != storable(name):
+    if not 0 < len(name) <= LIMITS.name_length or name != make_storable(name):
         return None
     unique = wire_name(server.slug, name)
     if unique in wire_names:
@@ -145,14 +145,14 @@ def _new_tool(server: ToolServer, name: str, wire_names: set[str]) -> Tool | Non
     return Tool(server=server, name=name, wire_name=unique)
 
 
-def _fields_from(listed: ListedTool) -> dict[str, Any]:
-    fault = schema_fault(listed.input_schema)
+def _read_fields(listed: ListedTool) -> dict[str, Any]:
+    fault = find_schema_fault(listed.input_schema)
     return {
-        "title": storable(listed.title)[: LIMITS.title_length],
-        "description": storable(listed.description)[: LIMITS.description_length],
+        "title": make_storable(listed.title)[: LIMITS.title_length],
+        "description": make_storable(listed.description)[: LIMITS.description_length],
         "input_schema": {} if fault else listed.input_schema,
         "annotations": {key: value for key, value in listed.annotations.items() if isinstance(value, bool)},
-        "fault": storable(fault)[:300],
+        "fault": make_storable(fault)[:300],
     }
 
 

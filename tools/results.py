@@ -41,10 +41,10 @@ def result_from_mcp(content: Sequence[Mapping[str, Any]], structured: Any, is_er
 
 
 def text_block(text: str) -> ResultBlock:
-    return {"type": "text", "text": storable(text)}
+    return {"type": "text", "text": make_storable(text)}
 
 
-def storable(text: str) -> str:
+def make_storable(text: str) -> str:
     """The text without NUL, which PostgreSQL rejects in JSON, and without lone surrogates, which no database stores."""
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
@@ -109,14 +109,14 @@ def _image(data: str) -> ResultBlock:
         decoded = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         return text_block("[An image was left out: it could not be read.]")
-    media_type = image_type_of(decoded)
+    media_type = detect_image_type(decoded)
     if not media_type:
         return text_block("[An image was left out: it is not a PNG, JPEG, GIF or WebP file.]")
     plain = base64.b64encode(decoded).decode()
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": plain}}
 
 
-def image_type_of(data: bytes) -> str:
+def detect_image_type(data: bytes) -> str:
     """The media type according to the bytes themselves; "" unless models can see such images."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"

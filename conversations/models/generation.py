@@ -127,4 +127,4 @@ class Generation(UsageColumns):
         return self.input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
 
     def calculate_cost(self) -> Decimal | None:
-        return self.chat_model.cost(self.usage) if self.chat_model else None
+        return self.chat_model.calculate_cost(self.usage) if self.chat_model else None

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from accounts.keys import ApiKey, digest_of, is_secret
 from chatsite.sql import PreparedQuery
-from gateway.models import models_for
+from gateway.models import find_models_for
 from upstreams.models import ChatModel
 
 _NUMBER: Final = 2**53
@@ -16,7 +16,7 @@ _now: Final[Any] = Now()
 
 
 def _filter_by_name(name: str, key: ApiKey) -> models.QuerySet[ChatModel]:
-    return models_for(key).filter(model_id=name).order_by("pk")
+    return find_models_for(key).filter(model_id=name).order_by("pk")
 
 
 _KEY: Final = PreparedQuery(lambda digest: ApiKey.objects.valid(_now).filter(digest=digest), _TEXT, related="person")

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from accounts.keys import ApiKey
 from gateway.catalogue.listing import ListedModel
 from gateway.catalogue.lookups import find_model_by_id
-from gateway.models import models_for
+from gateway.models import find_models_for
 from upstreams.models import ChatModel
 
 MAX_SLASHES: Final = 20
@@ -20,7 +20,7 @@ def find_model(key: ApiKey, name: str) -> ChatModel | None:
 
     If several providers have the same id, the bare id means the oldest model.
     """
-    return find_model_by_id(name, key) or _find_by_provider(models_for(key), name)
+    return find_model_by_id(name, key) or _find_by_provider(find_models_for(key), name)
 
 
 def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:

@@ -10,7 +10,7 @@ from gateway.dialects.blocks import input_text, join_text, tool_calls
 from gateway.dialects.chat_checks import check
 from gateway.dialects.chat_stream import ChatEncoder as Encoder
 from gateway.dialects.chat_stream import error_object, finish_reason, usage_object
-from gateway.ids import new_id
+from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEvent
 from upstreams.reply import FoldedReply
@@ -30,7 +30,7 @@ def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     reason = finish_reason(reply.stop_reason, has_calls="tool_calls" in message)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     return {
-        "id": new_id("chatcmpl-"),
+        "id": make_id("chatcmpl-"),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,

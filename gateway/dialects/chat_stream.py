@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.dialects.blocks import input_text
-from gateway.ids import new_id
+from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import (
     BlockClosed,
@@ -48,7 +48,7 @@ class ChatEncoder:
 
     def __init__(self, model: str, include_usage: bool = False) -> None:
         """`include_usage` adds a chunk with the usage, and a null usage to all others."""
-        self.id = new_id("chatcmpl-")
+        self.id = make_id("chatcmpl-")
         self._envelope = {
             "id": self.id,
             "object": "chat.completion.chunk",

@@ -9,7 +9,7 @@ from gateway.dialects.blocks import tool_calls
 from gateway.dialects.messages_checks import check, check_count
 from gateway.dialects.messages_stream import MessagesEncoder as Encoder
 from gateway.dialects.messages_stream import error_event, stop_fields, usage_object
-from gateway.ids import new_id, tool_id
+from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
 from upstreams.reply import FoldedReply
@@ -28,7 +28,7 @@ def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     blocks = reply.blocks
     end = reply.end or ReplyEnded(stop_reason=None)
     return {
-        "id": new_id("msg_"),
+        "id": make_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -40,4 +40,4 @@ def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
 
 
 def _with_own_id(block: dict[str, Any]) -> dict[str, Any]:
-    return {**block, "id": tool_id(block.get("id", ""))} if block.get("type") == "tool_use" else block
+    return {**block, "id": make_tool_id(block.get("id", ""))} if block.get("type") == "tool_use" else block

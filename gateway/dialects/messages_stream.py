@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.dialects.blocks import input_text
-from gateway.ids import new_id, tool_id
+from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
 from upstreams.events import (
     BlockClosed,
@@ -42,7 +42,7 @@ class MessagesEncoder:
 
     def __init__(self, model: str, include_usage: bool = False) -> None:
         """`include_usage` has no effect: this protocol always includes the usage."""
-        self.id = new_id("msg_")
+        self.id = make_id("msg_")
         self._model = model
         self._usage = Usage()
         self._is_started = self._is_ended = self._has_calls = False
@@ -187,7 +187,7 @@ def _strip_content(block: Mapping[str, Any]) -> dict[str, Any]:
         case "thinking":
             return {**block, "thinking": "", "signature": ""}
         case "tool_use":
-            return {**block, "id": tool_id(str(block.get("id", ""))), "input": {}}
+            return {**block, "id": make_tool_id(str(block.get("id", ""))), "input": {}}
     return {**block, "input": {}} if "input" in block else dict(block)
 
 

@@ -9,7 +9,7 @@ from gateway.catalogue import naming
 from gateway.catalogue.listing import ListedModel
 from gateway.catalogue.lookups import find_key
 from gateway.dialects import DIALECTS, messages
-from gateway.models import models_for
+from gateway.models import find_models_for
 from gateway.problems import MAX_RETRY_AFTER, Problem
 from gateway.serving.payloads import output_limit, pass_through_payload, wants_usage
 from gateway.translation import translate
@@ -92,7 +92,7 @@ def admit_count(request: ProgramRequest) -> tuple[ChatModel, Endpoint]:
 
 
 def list_models(secret: str) -> list[ListedModel]:
-    return naming.list_models(models_for(require_key(secret)))
+    return naming.list_models(find_models_for(require_key(secret)))
 
 
 def describe_model(secret: str, name: str) -> ListedModel:

@@ -17,7 +17,7 @@ from django.db import OperationalError
 from accounts.keys import is_secret, read_secret
 from gateway.catalogue.listing import render_list, render_model
 from gateway.dialects import DIALECTS
-from gateway.ids import new_id
+from gateway.ids import make_id
 from gateway.problems import Problem
 from gateway.serving.admission import (
     ProgramRequest,
@@ -46,7 +46,7 @@ _list_models, _describe_model = in_thread(list_models), in_thread(describe_model
 
 
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    incoming, out = Incoming(scope, receive), Outgoing(send, new_id("req_"))
+    incoming, out = Incoming(scope, receive), Outgoing(send, make_id("req_"))
     began = time.monotonic()
     try:
         await _serve(incoming, out)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gateway.ids import tool_id
+from gateway.ids import make_tool_id
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
@@ -81,7 +81,7 @@ def _tool_uses(calls: Sequence[Mapping[str, Any]], path: str) -> Iterator[Block]
         if call["type"] != "function":
             raise Problem.at(f"{path}.{place}.type", 'must be "function" for this model.')
         arguments = _parse_arguments(call["function"]["arguments"], f"{path}.{place}.function.arguments")
-        yield {"type": "tool_use", "id": tool_id(call["id"]), "name": call["function"]["name"], "input": arguments}
+        yield {"type": "tool_use", "id": make_tool_id(call["id"]), "name": call["function"]["name"], "input": arguments}
 
 
 def _parse_arguments(arguments: str, path: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _parse_arguments(arguments: str, path: str) -> dict[str, Any]:
 
 
 def _tool_result(message: Mapping[str, Any], path: str) -> Block:
-    result: Block = {"type": "tool_result", "tool_use_id": tool_id(message["tool_call_id"])}
+    result: Block = {"type": "tool_result", "tool_use_id": make_tool_id(message["tool_call_id"])}
     content = message["content"]
     translated = content if isinstance(content, str) else blocks_of(content, f"{path}.content")
     return {**result, "content": translated} if translated else result

@@ -14,7 +14,7 @@ from accounts.models import AuthenticatedRequest
 from gateway.catalogue.naming import choose_name
 from gateway.examples import build_examples
 from gateway.forms import ApiKeyForm
-from gateway.models import models_for
+from gateway.models import find_models_for
 from upstreams.models import ChatModel
 
 
@@ -49,7 +49,7 @@ def _page(request: AuthenticatedRequest, context: dict[str, Any], status: int) -
     own = request.user.api_keys.prefetch_related("allowed_models__chat_model").select_related("person")
     working = [key for key in own if key.is_valid]
     shown = context.get("made") or next(iter(working), None)
-    models = models_for(shown) if shown else ChatModel.objects.offered()
+    models = find_models_for(shown) if shown else ChatModel.objects.offered()
     model = models.first()
     name = choose_name(model, models) if model else ""
     site = request.build_absolute_uri("/").rstrip("/")

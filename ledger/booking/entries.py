@@ -157,8 +157,8 @@ def build_entry(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
 
 def maximum_cost(chat_model: ChatModel, prompt_tokens: int, answer_tokens: int) -> Decimal:
     """The cost of the whole prompt and the longest answer; 0 without known prices."""
-    uncached = chat_model.cost(Usage(prompt_tokens, answer_tokens))
-    cached = chat_model.cost(Usage(0, answer_tokens, cache_write_tokens=prompt_tokens))
+    uncached = chat_model.calculate_cost(Usage(prompt_tokens, answer_tokens))
+    cached = chat_model.calculate_cost(Usage(0, answer_tokens, cache_write_tokens=prompt_tokens))
     return max(uncached or Decimal(0), cached or Decimal(0))
 
 
@@ -179,7 +179,7 @@ def write_settlement(
     entry.upstream_id = meter.facts.id[:200]
     entry.seconds_to_first, entry.seconds = meter.seconds_to_first, seconds
     entry.usage, entry.is_estimate = charged_usage(meter, outcome, error_kind)
-    cost = entry.chat_model.cost(entry.usage) if entry.chat_model else None
+    cost = entry.chat_model.calculate_cost(entry.usage) if entry.chat_model else None
     entry.cost = None if cost is None else round_to_units(cost)
     if statements.update_open_entry(entry):
         budgets.settle(entry, affected)

@@ -81,15 +81,17 @@ class BudgetOverview:
 
 def list_overviews(budgets: list[Budget]) -> list[BudgetOverview]:
     at = now()
-    return [overview_for_each(each, at) if each.is_for_each else overview_for_one(each, at) for each in budgets]
+    return [
+        build_overview_for_each(each, at) if each.is_for_each else build_overview_for_one(each, at) for each in budgets
+    ]
 
 
-def overview_for_one(budget: Budget, at: datetime) -> BudgetOverview:
+def build_overview_for_one(budget: Budget, at: datetime) -> BudgetOverview:
     assert budget.subject_pk is not None
     return BudgetOverview(budget, BudgetMeter(budget.subject_name, get_subject_status(budget, budget.subject_pk, at)))
 
 
-def overview_for_each(budget: Budget, at: datetime) -> BudgetOverview:
+def build_overview_for_each(budget: Budget, at: datetime) -> BudgetOverview:
     """Reads the usage sums: they also know subjects that have made no call since the budget was created."""
     start, subject = Period(budget.period).start(at), f"{budget.scope}_pk"
     # A subject's own budget of the same kind replaces this one.

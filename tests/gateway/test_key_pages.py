@@ -16,7 +16,7 @@ from accounts.keys import ApiKey
 from gateway.catalogue.lookups import find_key
 from gateway.examples import build_examples
 from gateway.forms import MAX_KEYS
-from gateway.models import models_for
+from gateway.models import find_models_for
 from tests.accounts.pages import labels, offences_against_csp, page
 from tests.pages import words
 from upstreams.models import ChatModel, Provider
@@ -117,7 +117,7 @@ def test_a_key_works_to_the_end_of_its_last_day(browser_of, ada, settings):
 def test_a_key_is_for_some_models_alone(browser_of, ada, model):
     other = model.provider.chat_models.create(model_id="other")
     browser_of(ada).post(KEYS, FIELDS | {"scope": "some", "chat_models": [other.pk]})
-    assert list(models_for(ApiKey.objects.get())) == [other]
+    assert list(find_models_for(ApiKey.objects.get())) == [other]
     assert rows(browser_of(ada).get(KEYS))[0].split("…")[1].split()[0] == "other"
 
 

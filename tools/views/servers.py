@@ -100,9 +100,9 @@ async def check(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 def server_context(server: ToolServer) -> dict[str, Any]:
     """The server and its tools: in the server's order, with those it no longer lists at the end."""
     tools = server.tools.prefetch_related("groups").order_by("is_gone", "pk")
-    return {"server": server, "tools": tools, **tool_counts(server)}
+    return {"server": server, "tools": tools, **count_tools(server)}
 
 
-def tool_counts(server: ToolServer) -> dict[str, int]:
+def count_tools(server: ToolServer) -> dict[str, int]:
     listed = server.tools.filter(is_gone=False)
     return {"tools_known": listed.count(), "tools_allowed": listed.filter(is_allowed=True, fault="").count()}

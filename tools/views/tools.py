@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import AuthenticatedRequest
 from tools.forms import ToolForm
 from tools.models import Tool
-from tools.views.servers import tool_counts
+from tools.views.servers import count_tools
 from upstreams.views.access import administrators_only
 
 
@@ -48,7 +48,7 @@ def set_ask_first(request: AuthenticatedRequest, tool_pk: int) -> HttpResponse:
 def _row(request: AuthenticatedRequest, tool: Tool) -> HttpResponse:
     if not request.htmx:
         return redirect(_list_url(tool))
-    context = {"tool": tool, "server": tool.server, **(tool_counts(tool.server) if tool.server else {})}
+    context = {"tool": tool, "server": tool.server, **(count_tools(tool.server) if tool.server else {})}
     return render(request, "tools/_tool_saved.html", context)
 
 

@@ -160,7 +160,7 @@ class ChatModel(models.Model):
                 setattr(self, field, value)
         self.as_listed, self.is_listed = listed, True
 
-    def cost(self, usage: Usage) -> Decimal | None:
+    def calculate_cost(self, usage: Usage) -> Decimal | None:
         """The cost of a call in the currency of the prices; None if a price or a figure is unknown.
 
         Cached tokens without their own price cost as much as other input.

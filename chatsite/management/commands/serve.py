@@ -15,7 +15,7 @@ from twisted.internet import reactor
 
 from accounts import set_up
 from chatsite import shutdown
-from chatsite.addresses import site_address
+from chatsite.addresses import build_site_url
 from chatsite.memory import trim_when_idle
 from chatsite.server import Server
 from conversations.answering import replies
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def collect_static_files(self) -> None:
         manifest = settings.STATIC_ROOT / "staticfiles.json"
-        if not settings.DEBUG and (not manifest.exists() or manifest.stat().st_mtime < newest_static_file()):
+        if not settings.DEBUG and (not manifest.exists() or manifest.stat().st_mtime < find_latest_change()):
             call_command("collectstatic", interactive=False, clear=True, verbosity=0)
 
     def connect_to_database(self) -> None:
@@ -84,9 +84,9 @@ class Command(BaseCommand):
         reactor.callWhenRunning(lambda: asyncio.ensure_future(trim_when_idle()))
 
     def announce(self) -> None:
-        self.stdout.write(f"chatsite is running at {site_address()}")
+        self.stdout.write(f"chatsite is running at {build_site_url()}")
         if set_up.is_needed():
-            self.stdout.write(f"Set up the first administrator at {set_up.make_link(site_address())}")
+            self.stdout.write(f"Set up the first administrator at {set_up.make_link(build_site_url())}")
         self.stdout.flush()
 
     def describe_fault(self, fault: OSError) -> str:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         return f"Could not listen at {where}: {fault.strerror or fault}"
 
 
-def newest_static_file() -> float:
+def find_latest_change() -> float:
     """Returns when a source of static files last changed, in seconds since the epoch."""
     sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
     return max(os.stat(source).st_mtime for source in sources)

@@ -154,7 +154,7 @@ async def test_heartbeats_and_updates_do_not_wait_for_a_slow_database(
     tab = await (await browser(ben)).open(conversation)
     await tab.settle()
     looked: list[int] = []
-    monkeypatch.setattr(consumers, "session_is_alive", lambda *_: looked.append(1) or True)
+    monkeypatch.setattr(consumers, "is_session_alive", lambda *_: looked.append(1) or True)
     async with slow_database():
         for number in range(3):
             assert await tab.ping() == "pong"

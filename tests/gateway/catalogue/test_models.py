@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.keys import ApiKey
-from gateway.models import AllowedModel, models_for, restrict_key
+from gateway.models import AllowedModel, find_models_for, restrict_key
 from upstreams.models import ChatModel, Provider
 
 
@@ -31,28 +31,28 @@ def key(ada):
 
 
 def test_a_key_for_every_model_has_all_offered_models(key, small, large):
-    assert list(models_for(key)) == [small, large]
+    assert list(find_models_for(key)) == [small, large]
     large.set_offered(False)
-    assert list(models_for(key)) == [small]
+    assert list(find_models_for(key)) == [small]
 
 
 def test_a_restricted_key_has_its_models_while_they_are_offered(key, small, large):
     restrict_key(key, [large])
-    assert list(models_for(key)) == [large]
+    assert list(find_models_for(key)) == [large]
     large.set_offered(False)
-    assert list(models_for(key)) == []
+    assert list(find_models_for(key)) == []
     large.set_offered(True)
     Provider.objects.update(is_enabled=False)
-    assert list(models_for(key)) == []
+    assert list(find_models_for(key)) == []
 
 
 def test_a_key_whose_models_are_gone_is_for_none(key, small, large):
     restrict_key(key, [large])
     ChatModel.objects.filter(pk=large.pk).delete()
-    assert list(models_for(key)) == []
+    assert list(find_models_for(key)) == []
 
 
 def test_a_key_can_be_restricted_again(key, small, large):
     restrict_key(key, [large, small])
     restrict_key(key, [small])
-    assert list(models_for(key)) == [small] and AllowedModel.objects.count() == 1
+    assert list(find_models_for(key)) == [small] and AllowedModel.objects.count() == 1
