@@ -167,6 +167,8 @@ STORAGES = {
         else "chatsite.storage.StaticFilesStorage"
     },
 }
+# Pages name files by their hashes alone, so nothing else is copied and compressed at the first start.
+SERVESTATIC_KEEP_ONLY_HASHED_FILES = True
 SERVESTATIC_AUTOREFRESH = SERVESTATIC_USE_FINDERS = DEBUG
 MEDIA_ROOT = DATA_DIR / "uploads"
 MEDIA_URL = "/media-is-served-by-no-address/"
