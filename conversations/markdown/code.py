@@ -12,7 +12,7 @@ from pygments.token import STANDARD_TYPES
 
 from conversations.markdown import sanitise
 from conversations.markdown.lexing import Token, TokenType, lex
-from conversations.markdown.sanitise import COLOURS, escape, split_words
+from conversations.markdown.sanitise import COLOURS, escape, mask, split_words
 
 LONGEST_COLOURED: Final = 20_000
 """Characters. Colouring costs about half a microsecond each, on the event loop that serves everybody."""
@@ -60,7 +60,7 @@ def colour(language: str, source: str) -> str:
     tokens = _lex_in_time(lexer, source)
     if "".join(text for _, text in tokens) != source:
         return escape(source)
-    return sanitise.code.clean("".join(_render_tokens(tokens)))
+    return sanitise.clean_code("".join(_render_tokens(tokens)))
 
 
 def _is_colourable(source: str) -> bool:
@@ -86,9 +86,9 @@ def _render_tokens(tokens: list[Token]) -> list[str]:
     pieces: list[str] = []
     for kind, text in tokens:
         if name := _find_class(kind):
-            pieces += f'<span class="{name}">', escape(text), "</span>"
+            pieces += f'<span class="{name}">', mask(text), "</span>"
         else:
-            pieces.append(escape(text))
+            pieces.append(mask(text))
     return pieces
 
 

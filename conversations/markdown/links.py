@@ -1,26 +1,29 @@
 """Links: which addresses are safe, bare addresses in a text, and images, which are named but never loaded."""
 
 import re
+from typing import Final
 from urllib.parse import urlsplit
 
-from conversations.markdown.sanitise import escape, escape_attribute
+from conversations.markdown.sanitise import escape_attribute, mask
 
 _SAFE = re.compile(
     r"https?://(?:[^\s/?#@\"'<>]*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?(?:[/?#]|\Z)|mailto:[^\s]", re.IGNORECASE
 )
 _BARE = re.compile(r"(?<![\w@/.-])https?://[^\s<>\"`]+", re.IGNORECASE)
+LONGEST: Final = 8_000
+"""Characters of a link's address, and of its title. Browsers and servers refuse longer addresses."""
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
 def is_safe(url: str) -> bool:
-    """Whether a link may use this address: an absolute http, https or mailto one."""
-    return _SAFE.match(url) is not None
+    """Whether a link may use this address: an absolute http, https or mailto one of reasonable length."""
+    return len(url) <= LONGEST and _SAFE.match(url) is not None
 
 
 def open_link(url: str, title: str = "") -> str:
     """Returns the start tag of a link to a safe address. The sanitiser adds `rel` and `target`."""
     href = escape_attribute(url)
-    return f'<a href="{href}" title="{escape_attribute(title)}">' if title else f'<a href="{href}">'
+    return f'<a href="{href}" title="{escape_attribute(title[:LONGEST])}">' if title else f'<a href="{href}">'
 
 
 def link_addresses(text: str) -> str:
@@ -30,18 +33,18 @@ def link_addresses(text: str) -> str:
     for found in _BARE.finditer(text):
         url = _strip_punctuation(found[0])
         if is_safe(url):
-            pieces += escape(text[done : found.start()]), open_link(url), escape(url), "</a>"
+            pieces += mask(text[done : found.start()]), open_link(url), mask(url), "</a>"
             done = found.start() + len(url)
-    pieces.append(escape(text[done:]))
+    pieces.append(mask(text[done:]))
     return "".join(pieces)
 
 
 def render_image(url: str, alt: str, *, in_link: bool) -> str:
     """Returns an image as its name. Loading it would tell a stranger who reads the conversation, and when."""
-    name = escape(alt.strip() or "Image")
+    name = mask(alt.strip() or "Image")
     if in_link or not is_safe(url):
         return f'<span class="image">{name} <small>image, not shown</small></span>'
-    host = escape(_find_host(url))
+    host = mask(_find_host(url))
     return f'<a class="image" href="{escape_attribute(url)}">{name} <small>image on {host}</small></a>'
 
 

@@ -60,6 +60,13 @@ math = nh3.Cleaner(
     url_schemes=set(),
 )
 
+_STAND_INS = (
+    ("&", "\ufdd1", "&amp;"),
+    ("<", "\ufdd2", "&lt;"),
+    (">", "\ufdd3", "&gt;"),
+    ("\xa0", "\ufdd4", "&nbsp;"),
+)
+
 _UNFIT = re.compile("[\r\0\ufdd0-\ufdef\ud800-\udfff]")
 _UNFIT_CHARACTER = re.compile("[\0\ufdd0-\ufdef\ud800-\udfff]")
 
@@ -73,13 +80,39 @@ def normalise(text: str) -> str:
 
 def escape(text: str) -> str:
     """Returns text for an element's content, spelled as the sanitiser spells it."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    if text.isascii():
-        return text
-    if _UNFIT_CHARACTER.search(text):
-        # Character references can spell what `normalise` replaced, and U+FDD0 marks the places of our own controls.
+    return unmask(mask(text))
+
+
+def mask(text: str) -> str:
+    """Returns text for an element's content that is still to be cleaned, with stand-ins for what HTML escapes.
+
+    The sanitiser takes quadratic time for many character references in one text. It sees none of ours: the stand-ins
+    are noncharacters, and cleaning turns them into references.
+    """
+    if not text.isascii():
+        # Character references can spell what `normalise` replaced, and our own noncharacters must be ours alone.
         text = _UNFIT_CHARACTER.sub("\ufffd", text)
-    return text.replace("\xa0", "&nbsp;")
+    for character, stand_in, _ in _STAND_INS:
+        if character in text:
+            text = text.replace(character, stand_in)
+    return text
+
+
+def unmask(html: str) -> str:
+    for _, stand_in, reference in _STAND_INS:
+        if stand_in in html:
+            html = html.replace(stand_in, reference)
+    return html
+
+
+def clean_body(html: str) -> str:
+    """Sanitises rendered text, whose own text is masked."""
+    return unmask(body.clean(html))
+
+
+def clean_code(html: str) -> str:
+    """Sanitises coloured code, whose own text is masked."""
+    return unmask(code.clean(html))
 
 
 def escape_attribute(text: str) -> str:

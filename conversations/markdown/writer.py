@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conversations.markdown import code, links, math, sanitise
 from conversations.markdown.parse import Event
-from conversations.markdown.sanitise import escape
+from conversations.markdown.sanitise import mask
 
 DEEPEST: Final = 60
 """Levels of nesting that are drawn. Browsers stop at about 500, and nobody reads that far."""
@@ -50,10 +50,10 @@ class Writer:
                 continue
             kind, value = event.popitem()
             if kind == "Text" and "://" not in value:
-                out.append(escape(value))
+                out.append(mask(value))
             else:
                 _WRITERS[kind](self, value)
-        clean = sanitise.body.clean("".join(out))
+        clean = sanitise.clean_body("".join(out))
         if not self._islands:
             return clean
         return _ISLAND.sub(lambda found: self._islands[int(found[1])], clean)
@@ -69,19 +69,19 @@ class Writer:
     # Inline content
 
     def _write_text(self, text: str) -> None:
-        self._out.append(escape(text) if self._link else links.link_addresses(text))
+        self._out.append(mask(text) if self._link else links.link_addresses(text))
 
     def _write_code(self, text: str) -> None:
-        self._out.append(f"<code>{escape(text)}</code>")
+        self._out.append(f"<code>{mask(text)}</code>")
 
     def _write_raw(self, text: str) -> None:
-        self._out.append(escape(text))
+        self._out.append(mask(text))
 
     def _write_inline_math(self, latex: str) -> None:
         after = next(iter(self._remaining()), None)
-        if isinstance(after, dict) and after.get("Text", " ")[0].isalnum():
+        if isinstance(after, dict) and after.get("Text", "")[:1].isalnum():
             # "$5/$10" are prices.
-            self._out.append(escape(f"${latex}$"))
+            self._out.append(mask(f"${latex}$"))
         else:
             self._add_island(math.render_formula(latex, display=False))
 
@@ -187,7 +187,7 @@ class Writer:
 
     def _write_html_block(self, _: Any) -> None:
         source = self._read_text_until("HtmlBlock").strip("\n")
-        self._out.append(f'<p class="raw">{escape(source).replace("\n", "<br>")}</p>')
+        self._out.append(f'<p class="raw">{mask(source).replace("\n", "<br>")}</p>')
 
     def _read_text_until(self, end: str) -> str:
         """Reads the plain text up to the end of the element that has just started."""

@@ -147,6 +147,14 @@ def test_html_that_the_writer_did_not_mean_to_write_is_sanitised(html):
     reader.close()
 
 
+@given(st.text("a&<>\xa0\ufdd1\ufdd4;#\n").map(normalise))
+def test_the_sanitiser_gets_text_without_character_references(text):
+    """It takes quadratic time for them."""
+    masked = sanitise.mask(text)
+    assert not set("&<>\xa0") & set(masked)
+    assert sanitise.clean_body(masked) == sanitise.escape(text)
+
+
 def test_a_title_is_one_short_visible_line():
     for payload in PAYLOADS:
         title = title_from(payload)

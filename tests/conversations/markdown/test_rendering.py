@@ -230,3 +230,19 @@ def test_a_blank_text_renders_as_nothing():
 )
 def test_a_title_is_the_first_line_without_its_marks(text, title):
     assert title_from(text) == title
+
+
+@pytest.mark.parametrize("start", ["# ", "## Area of ", "- ", "> ", "", "| ", "**", "[", "1. "])
+@pytest.mark.parametrize("end", [" #", " ##", "", "**", "](http://x.y)", " |\n|-|", "\n---", "\\"])
+def test_a_formula_can_be_the_last_thing_anywhere(start, end):
+    assert "<math" in render(f"{start}$x^2${end}")
+
+
+def test_a_text_that_cannot_be_rendered_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr("conversations.markdown.writer.Writer.write", lambda self: 1 / 0)
+    assert render("a <b>\nc") == '<p class="raw">a &lt;b&gt;<br>c</p>'
+
+
+def test_an_address_that_no_browser_would_open_is_text():
+    assert tags(render(f"[a](http://x.y/{'&' * 9_000})")) == {"p"}
+    assert tags(render(f"http://x.y/{'a' * 9_000}")) == {"p"}
