@@ -2,7 +2,7 @@
 
 import gc
 import os
-from typing import Any
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
@@ -14,6 +14,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
@@ -22,7 +23,15 @@ from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import PREFIX  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
 
-sockets = URLRouter(websocket_urlpatterns)
+
+async def reject(scope: Any, receive: Any, send: Any) -> None:
+    """Answers the handshake of a socket at an unknown address."""
+    await send({"type": "websocket.close"})
+
+
+# Typed for views; Channels takes ASGI applications.
+elsewhere = re_path("", cast(Any, reject))
+sockets = URLRouter([*websocket_urlpatterns, elsewhere])
 
 
 async def socket(scope: Any, receive: Any, send: Any) -> None:

@@ -73,6 +73,12 @@ async def test_an_unknown_conversation_has_no_socket(browser: Opening, ada: User
     assert not await is_let_in(adas, conversation)
 
 
+@pytest.mark.parametrize("address", ["/ws/x/", "/", "/ws/conversations/x/", "/v1/messages", "/ws/conversations/1/%00"])
+async def test_an_unknown_address_has_no_socket(browser: Opening, ada: User, address: str) -> None:
+    socket = (await browser(ada)).socket(address)
+    assert await socket.connect() == (False, 1000)
+
+
 async def test_a_closed_tab_is_forgotten(browser: Opening, ada: User, conversation: Conversation) -> None:
     tab = await (await browser(ada)).open(conversation)
     assert is_listened_to(conversation)
