@@ -14,6 +14,7 @@ from accounts.keys import ApiKey, ApiKeyQuerySet
 from accounts.models import User
 from gateway.models import restrict_key
 from ledger.models import Budget, Period, Scope, Unit
+from ledger.models.budget import find_limit_fault
 from upstreams.models import ChatModel
 
 MAX_KEYS: Final = 50
@@ -100,8 +101,8 @@ class ApiKeyForm(forms.Form):
         if cleaned.get("scope") == "some" and not cleaned.get("chat_models") and "chat_models" in cleaned:
             self.add_error("chat_models", "Select at least one model.")
         budget = cleaned.get("budget")
-        if budget is not None and cleaned.get("unit") == Unit.TOKENS and budget % 1:
-            self.add_error("budget", "Enter a whole number of tokens.")
+        if budget is not None and (fault := find_limit_fault(budget, cleaned.get("unit", ""))):
+            self.add_error("budget", fault)
         if self.person.api_keys.valid().count() >= MAX_KEYS:
             raise ValidationError(
                 f"You have {MAX_KEYS} active keys, the maximum. Revoke one before you create another."

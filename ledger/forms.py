@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, Lower, NullIf
 
 from accounts.models import ApiKey, User
 from ledger.models import Budget, RateLimit, Unit
+from ledger.models.budget import find_limit_fault
 
 EACH: Final = "each-"
 SUBJECTS: Final = {"person": "Person", "group": "Group", "key": "API key"}
@@ -106,8 +107,8 @@ class BudgetForm(SubjectForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         limit = cleaned.get("limit")
-        if limit is not None and cleaned.get("unit") == Unit.TOKENS and limit % 1:
-            self.add_error("limit", "Enter a whole number of tokens.")
+        if limit is not None and (fault := find_limit_fault(limit, cleaned.get("unit", ""))):
+            self.add_error("limit", fault)
         return cleaned
 
 

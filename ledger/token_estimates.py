@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from upstreams.chat import ChatRequest
+from upstreams.events import MAX_TOKENS
 
 BYTES_PER_TOKEN: Final = 4
 TOKENS_PER_MESSAGE: Final = 4
@@ -25,13 +26,22 @@ def estimate_text(text: str) -> int:
 
 
 def estimate_image(fields: Mapping[Any, Any]) -> int:
-    """Uses width and height, or a middling size without them. The bytes do not matter."""
-    pixels = (fields.get("width") or 1000) * (fields.get("height") or 1000)
+    """Uses width and height. The bytes do not matter."""
+    pixels = _read_length(fields.get("width")) * _read_length(fields.get("height"))
     return min(MAX_IMAGE_TOKENS, pixels // PIXELS_PER_TOKEN + 1)
 
 
+def _read_length(reported: object) -> int:
+    """Returns the pixels of one side; a middling number if the client reports none or an impossible one."""
+    return reported if isinstance(reported, int) and reported > 0 else 1000
+
+
 def estimate_prompt(body: ChatRequest | Mapping[str, Any]) -> int:
-    """Takes our own request or the body of either protocol. Never fails, whatever the body contains."""
+    """Takes our own request or the body of either protocol. Never fails, and returns at most MAX_TOKENS."""
+    return min(MAX_TOKENS, _estimate_parts(body))
+
+
+def _estimate_parts(body: ChatRequest | Mapping[str, Any]) -> int:
     if isinstance(body, ChatRequest):
         parts = [message.blocks for message in body.messages]
         return estimate_text(body.system) + sum(map(estimate_message, parts)) + estimate_content(body.tools)
@@ -83,9 +93,9 @@ def estimate_file(fields: Mapping[Any, Any]) -> int:
     """Takes a document or a recording: our own reference to a file, or the block of either protocol."""
     source = next((fields[name] for name in ("source", "file", "input_audio") if name in fields), fields)
     match source:
-        case {"pages": int(pages)}:
+        case {"pages": int(pages)} if pages >= 0:
             return pages * TOKENS_PER_PAGE
-        case {"size": int(size)}:
+        case {"size": int(size)} if size >= 0:
             return size // BYTES_PER_TOKEN
         case {"type": "text", "data": str(text)}:
             return estimate_text(text)

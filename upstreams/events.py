@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+MAX_TOKENS: Final = 100_000_000
+"""The most tokens that a request may ask for or an upstream may report: ten times the longest context window.
+
+The cost of so many fits a 64-bit column at any price that can be entered.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -3,6 +3,7 @@
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 from django.db.models import F
 from django.utils.timezone import now
@@ -12,9 +13,11 @@ from conversations.models.branch import Branch
 from conversations.models.deletion import final_before
 from tools.models import Tool
 from upstreams.chat import Effort
+from upstreams.events import MAX_TOKENS
 from upstreams.models import ChatModel
 
 UNTITLED = "New conversation"
+AT_MOST_MAX_TOKENS = MaxValueValidator(MAX_TOKENS)
 EFFORTS = [("", "Left to the model"), *((each.value, each.value) for each in Effort)]
 
 
@@ -60,15 +63,15 @@ class Conversation(models.Model):
 
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, blank=True, related_name="+")
     system_prompt = models.TextField(blank=True)
-    max_tokens = models.PositiveIntegerField(null=True, blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[AT_MOST_MAX_TOKENS])
     temperature = models.FloatField(null=True, blank=True)
     top_p = models.FloatField(null=True, blank=True)
-    top_k = models.PositiveIntegerField(null=True, blank=True)
+    top_k = models.PositiveIntegerField(null=True, blank=True, validators=[AT_MOST_MAX_TOKENS])
     presence_penalty = models.FloatField(null=True, blank=True)
     frequency_penalty = models.FloatField(null=True, blank=True)
     stop_sequences = models.JSONField(default=list, blank=True)
     thinking = models.CharField(max_length=10, choices=ThinkingMode, default=ThinkingMode.OFF, blank=True)
-    thinking_budget = models.PositiveIntegerField(null=True, blank=True)
+    thinking_budget = models.PositiveIntegerField(null=True, blank=True, validators=[AT_MOST_MAX_TOKENS])
     leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
     """Applies whenever the next turn would not fit."""
     reasoning_effort = models.CharField(max_length=10, choices=EFFORTS, blank=True)

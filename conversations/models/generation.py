@@ -60,7 +60,7 @@ class Generation(UsageColumns):
     notes = models.JSONField(default=list, blank=True)
     thinking_seconds = models.FloatField(null=True, blank=True)
 
-    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    cost = models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True)
 
     continues = models.BooleanField(default=False)
     """Whether it continues the text of its message instead of starting again."""

@@ -23,6 +23,7 @@ from gateway.problems import Problem
 
 MAX_STOPS: Final = 4
 MAX_METADATA: Final = 16
+MAX_ANSWERS: Final = 128
 
 _PARTS: Final = string_or(
     array(
@@ -100,8 +101,8 @@ _REQUEST: Final = record(
         "stop": _stop,
         "presence_penalty": _PENALTY,
         "frequency_penalty": _PENALTY,
-        "n": integer(1),
-        "seed": integer(),
+        "n": integer(1, MAX_ANSWERS),
+        "seed": integer(-(2**63), 2**63 - 1),
         "user": string,
         "safety_identifier": string,
         "logprobs": boolean,

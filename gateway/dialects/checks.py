@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.problems import Problem
+from upstreams.events import MAX_TOKENS
 
 type Rule = Callable[[Any, str], None]
 
@@ -53,13 +54,13 @@ def words(*allowed: str) -> Rule:
     return rule
 
 
-def integer(least: int | None = None, most: int | None = None) -> Rule:
+def integer(least: int, most: int = MAX_TOKENS) -> Rule:
     def rule(value: object, path: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Problem.at(path, "must be a whole number.")
-        if least is not None and value < least:
+        if value < least:
             raise Problem.at(path, f"must be {least} or more.")
-        if most is not None and value > most:
+        if value > most:
             raise Problem.at(path, f"must be {most} or less.")
 
     return rule

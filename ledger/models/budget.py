@@ -18,12 +18,23 @@ from ledger.periods import Period
 __all__ = ["Budget", "Scope", "Spending", "Unit"]
 
 
+MAX_MONEY: Final = 10_000_000_000
+"""The largest limit in money. It and the calls above it fit a 64-bit column of money units."""
 EACH: Final = {Scope.GROUP.value: "group", Scope.PERSON.value: "person", Scope.KEY.value: "API key"}
 
 
 class Unit(models.TextChoices):
     TOKENS = "tokens", "tokens"
     MONEY = "money", "money"
+
+
+def find_limit_fault(limit: Decimal, unit: str) -> str:
+    """Returns what is wrong with a limit in this unit; "" if nothing is."""
+    if unit == Unit.TOKENS and limit % 1:
+        return "Enter a whole number of tokens."
+    if unit == Unit.MONEY and limit > MAX_MONEY:
+        return f"Enter {MAX_MONEY:,} or less."
+    return ""
 
 
 class Budget(models.Model):

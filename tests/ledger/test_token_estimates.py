@@ -6,6 +6,7 @@ import pytest
 
 from ledger import token_estimates
 from upstreams.chat import ChatMessage, ChatRequest
+from upstreams.events import MAX_TOKENS
 
 PIXEL = "iVBORw0KGgo" * 40_000
 """Base64 of a large image: its characters are not tokens."""
@@ -72,6 +73,15 @@ def test_tool_results_count_with_their_images() -> None:
 )
 def test_invalid_bodies_are_estimated_too(body: Any) -> None:
     assert 0 <= token_estimates.estimate_prompt(body) < 10
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1, 2**63, 10**30, 1e300, -(2**63), 0, True, "7", None, []])
+@pytest.mark.parametrize("name", ["width", "height", "pages", "size"])
+@pytest.mark.parametrize("kind", ["image", "document"])
+def test_impossible_sizes_are_harmless(kind: str, name: str, number: Any) -> None:
+    block = {"type": kind, name: number, "source": {"type": "url", name: number}}
+    estimate = token_estimates.estimate_prompt({"messages": [{"role": "user", "content": [block, block]}]})
+    assert type(estimate) is int and 0 < estimate <= MAX_TOKENS
 
 
 def test_deep_nesting_is_harmless() -> None:

@@ -14,12 +14,12 @@ from django.utils import timezone
 from upstreams.client import ModelListing, list_models
 from upstreams.errors import UpstreamError
 from upstreams.models import ChatModel, Provider, ProviderSource
+from upstreams.models.chat_model import LARGEST_LIMIT
 from upstreams.sealing import SealBroken
 
 SMALL_CATALOGUE: Final = 20
 """If a server lists more models than this, new ones are not offered automatically, except the first of a provider."""
 
-LARGEST_LIMIT: Final = 2**31 - 1
 LONGEST_ID: Final = 200
 WAITS: Final = (0.0, 5.0, 30.0, 120.0)
 """Seconds before each attempt after a start: a local server may start later than we do."""

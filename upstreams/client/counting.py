@@ -12,6 +12,7 @@ from upstreams.client.transport import read_at_most, send
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
+from upstreams.protocols.token_counts import read_count
 
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0
@@ -61,7 +62,4 @@ def count_in(answer: bytes) -> int | None:
         said: Any = orjson.loads(answer)
     except orjson.JSONDecodeError:
         return None
-    match said:
-        case {"input_tokens": int(count)} if count >= 0 and not isinstance(count, bool):
-            return count
-    return None
+    return read_count(said.get("input_tokens")) if isinstance(said, dict) else None

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final, Self
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Exists, Q
 
@@ -16,7 +16,8 @@ from upstreams.models.provider import Protocol, Provider, ProviderSource
 from upstreams.parameters import ModelLimits
 
 MILLION = Decimal(1_000_000)
-AT_LEAST_ONE = MinValueValidator(1)
+LARGEST_LIMIT: Final = 2**31 - 1
+LIMITS_IN_TOKENS = [MinValueValidator(1), MaxValueValidator(LARGEST_LIMIT)]
 NOT_NEGATIVE = MinValueValidator(0)
 
 
@@ -44,10 +45,10 @@ class ChatModel(models.Model):
     # The values in the upstream's last listing. A field that still has its value was not set by a person.
     as_listed = models.JSONField(default=dict, editable=False)
     context_window = models.PositiveIntegerField(
-        "context window (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
+        "context window (tokens)", null=True, blank=True, validators=LIMITS_IN_TOKENS
     )
     max_output_tokens = models.PositiveIntegerField(
-        "output limit (tokens)", null=True, blank=True, validators=[AT_LEAST_ONE]
+        "output limit (tokens)", null=True, blank=True, validators=LIMITS_IN_TOKENS
     )
     supports_thinking = models.BooleanField("supports thinking budget", default=False)
     thinks_adaptively = models.BooleanField("supports adaptive thinking", default=False)

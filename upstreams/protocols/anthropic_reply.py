@@ -19,6 +19,7 @@ from upstreams.events import (
     UsageReported,
 )
 from upstreams.protocols.refusals import find_failure, redact
+from upstreams.protocols.token_counts import read_count
 from upstreams.sse import ServerSentEvent
 
 _NO_BLOCK: Final = -1
@@ -32,16 +33,16 @@ _FRESH_BLOCKS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def read_usage(reported: object) -> Usage:
-    """Reads the `usage` object of the Messages API. Absent and null figures stay unknown."""
+    """Reads the `usage` object of the Messages API. Figures that are absent or impossible stay unknown."""
     if not isinstance(reported, dict):
         return Usage()
     details = reported.get("output_tokens_details")
     return Usage(
-        input_tokens=_count(reported, "input_tokens"),
-        output_tokens=_count(reported, "output_tokens"),
-        cache_read_tokens=_count(reported, "cache_read_input_tokens"),
-        cache_write_tokens=_count(reported, "cache_creation_input_tokens"),
-        thinking_tokens=_count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        input_tokens=read_count(reported.get("input_tokens")),
+        output_tokens=read_count(reported.get("output_tokens")),
+        cache_read_tokens=read_count(reported.get("cache_read_input_tokens")),
+        cache_write_tokens=read_count(reported.get("cache_creation_input_tokens")),
+        thinking_tokens=read_count(details.get("thinking_tokens")) if isinstance(details, dict) else None,
     )
 
 
@@ -229,11 +230,6 @@ def parse_input(pieces: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         value = None
     return {"input": value} if isinstance(value, dict) else {"input": {}, "raw_input": pieces}
-
-
-def _count(reported: Mapping[str, Any], name: str) -> int | None:
-    value = reported.get(name)
-    return int(value) if isinstance(value, int | float) and value >= 0 else None
 
 
 def _text(value: object) -> str:

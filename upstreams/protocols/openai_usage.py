@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from upstreams.events import Usage
+from upstreams.protocols.token_counts import read_count
 
 
 def read_usage(reported: Mapping[str, Any]) -> Usage:
@@ -27,4 +28,4 @@ def _details(reported: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _first_count(*counts: object) -> int | None:
-    return next((int(count) for count in counts if isinstance(count, int | float) and count >= 0), None)
+    return next((count for count in map(read_count, counts) if count is not None), None)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -25,7 +26,7 @@ from tests.wires import messages_event, reply_wire
 from tools.catalogue import sync_builtin_tools
 from tools.models import Tool
 from upstreams.endpoint import ProtocolName
-from upstreams.events import Usage
+from upstreams.events import MAX_TOKENS, Usage
 from upstreams.models import ChatModel
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("loop_left_clean")]
@@ -101,6 +102,30 @@ async def test_sums_match_the_upstream_to_the_token(
         assert (total.calls, total.cost) == (len(booked), sum(entry.cost or 0 for entry in booked))
     answers = await sync_to_async(list)(Generation.objects.all())
     assert sum((answer.usage for answer in answers), Usage()) == sum((entry.usage for entry in booked), Usage())
+
+
+@pytest.mark.parametrize("odd", [10**30, 1e25, 2**63 - 1, 2**62, -1, True], ids=str)
+async def test_impossible_counts_are_booked_as_estimates(
+    ask: Asking, either_server: ModelServer, either_model: ChatModel, odd: Any
+) -> None:
+    either_server.say("Yes.", input_tokens=odd, output_tokens=odd)
+    reply = await ask(either_model)
+    [entry] = await all_entries()
+    assert (reply.state, reply.message.blocks[0]["text"]) == (State.COMPLETE, "Yes.")
+    assert (entry.outcome, entry.is_estimate) == (Outcome.COMPLETE, True)
+    assert entry.usage.input_tokens in range(1, 1000) and entry.usage.output_tokens in range(1, 100)
+
+
+async def test_the_largest_counts_at_the_highest_prices_are_booked(
+    ask: Asking, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    price = Decimal("999999.9999")
+    await ChatModel.objects.filter(pk=either_model.pk).aupdate(input_price=price, output_price=price)
+    either_server.say("Yes.", input_tokens=MAX_TOKENS, output_tokens=MAX_TOKENS)
+    reply = await ask(await ChatModel.objects.select_related("provider").aget(pk=either_model.pk))
+    [entry] = await all_entries()
+    assert (reply.state, entry.is_estimate) == (State.COMPLETE, False)
+    assert entry.cost == reply.cost == 2 * MAX_TOKENS * price / 1_000_000
 
 
 async def test_each_round_of_tools_is_a_call(

@@ -116,6 +116,13 @@ def test_settings_leave_alone_what_changes_while_they_are_saved(
         ("max_tokens", "0", "at least 1 token"),
         ("max_tokens", "-5", "greater than or equal to 0"),
         ("max_tokens", "1" * 30, ""),
+        *(
+            (field, str(number), "less than or equal to 100000000")
+            for field in ("max_tokens", "top_k", "thinking_budget")
+            for number in (2**31, 2**63 - 1, 2**63, 10**30)
+        ),
+        ("max_tokens", str(-(2**63)), "greater than or equal to 0"),
+        ("temperature", "1e400", "Enter a number"),
         ("top_p", "2", "between 0 and 1"),
         ("stop_sequences", "END\n  \nSTOP", "more than white space"),
     ],

@@ -72,6 +72,10 @@ def test_a_budget_is_for_one_or_for_each(admin, ada):
         ({"limit": ""}, "Limit", "This field is required."),
         ({"limit": "-1"}, "Limit", "greater than or equal to 0"),
         ({"limit": "1.5", "unit": "tokens"}, "Limit", "Enter a whole number of tokens."),
+        ({"limit": "10000000000.01"}, "Limit", "Enter 10,000,000,000 or less."),
+        ({"limit": "99999999999999"}, "Limit", "Enter 10,000,000,000 or less."),
+        *(({"limit": str(number), "unit": "tokens"}, "Limit", "no more than 1") for number in (2**63 - 1, 10**30)),
+        ({"limit": "1e400", "unit": "tokens"}, "Limit", "no more than 1"),
         ({"warn_share": "101"}, "Warn at", "less than or equal to 100"),
         ({"whose": "person"}, "Person", "Choose one."),
         ({"whose": "person", "person": "999999"}, "Person", "Select a valid choice."),
@@ -149,6 +153,8 @@ def test_a_key_can_be_created_with_a_budget(browser_of, ada):
     browser = browser_of(ada)
     wrong = browser.post("/account/keys/", fields | {"budget": "1.5", "unit": "tokens"})
     assert wrong.status_code == 422 and "Enter a whole number of tokens." in wrong.text and not Budget.objects.exists()
+    huge = browser.post("/account/keys/", fields | {"budget": "99999999999999", "unit": "money"})
+    assert huge.status_code == 422 and "Enter 10,000,000,000 or less." in huge.text and not Budget.objects.exists()
     browser.post("/account/keys/", fields | {"budget": "12.5", "unit": "money", "period": "day"})
     made = Budget.objects.get()
     assert (made.key, made.limit, made.period) == (ada.api_keys.get(), Decimal("12.5"), "day")

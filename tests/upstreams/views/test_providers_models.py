@@ -104,7 +104,15 @@ def test_the_id_of_a_listed_model_cannot_be_changed(house, admin):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("context_window", "0"), ("max_output_tokens", "-1"), ("input_price", "-0.01"), ("cache_read_price", "abc")],
+    [
+        *(("context_window", "0"), ("max_output_tokens", "-1"), ("input_price", "-0.01"), ("cache_read_price", "abc")),
+        *(
+            (field, str(number))
+            for field in ("context_window", "max_output_tokens")
+            for number in (2**31, 2**63, 10**30)
+        ),
+        *(("input_price", number) for number in ("1000000", "1e400", str(10**30))),
+    ],
 )
 def test_invalid_figures_are_refused_at_their_fields(field, value, house, admin):
     small = model_of(house)
