@@ -1,5 +1,6 @@
 """The owner of running replies: it starts, finds, stops and closes them, and keeps nothing of those that have ended."""
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from conversations.models import Conversation, State
 from tests.conversations.asking import begin_and_hang, claim_new_reply, last_reply, queue_turn
 from tests.conversations.cutting import broken_reply
 from tests.fakes import ModelServer
+from tests.viewers import PATIENCE
 from upstreams.models import ChatModel
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("loop_left_clean")]
@@ -62,7 +64,7 @@ async def test_an_owner_that_closes_starts_nothing_more(
 
 
 @pytest.mark.parametrize("ending", [State.COMPLETE, State.STOPPED, State.FAILED, State.INTERRUPTED])
-async def test_a_reply_that_has_ended_leaves_memory_at_once(
+async def test_a_reply_that_has_ended_leaves_memory_without_a_collection(
     ada: User,
     conversation: Conversation,
     server: ModelServer,
@@ -93,4 +95,8 @@ async def test_a_reply_that_has_ended_leaves_memory_at_once(
     generation = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
     await replies.generate.func(generation.pk)
     assert (await last_reply(conversation)).state == ending
-    assert len(left) == 3 and not any(reference() for reference in left)
+    assert len(left) == 3
+    # A worker thread may still let go of its last call. A cycle would stay for good, and this would time out.
+    async with asyncio.timeout(PATIENCE):
+        while any(reference() for reference in left):
+            await asyncio.sleep(0)
