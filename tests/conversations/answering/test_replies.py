@@ -73,10 +73,13 @@ async def test_a_reply_that_has_ended_leaves_memory_without_a_collection(
     no_collections: None,
     ending: State,
 ) -> None:
-    left: list[weakref.ref[object]] = []
+    gone: list[asyncio.Event] = []
+    loop = asyncio.get_running_loop()
 
     def show(self: replies.Replies, reply: RunningReply) -> None:
-        left.extend(map(weakref.ref, (reply, reply.relay, reply.relay.draft)))
+        for part in (reply, reply.relay, reply.relay.draft):
+            gone.append(asyncio.Event())
+            weakref.finalize(part, loop.call_soon_threadsafe, gone[-1].set)
         shown(self, reply)
         if ending == State.STOPPED:
             reply.stop()
@@ -95,8 +98,8 @@ async def test_a_reply_that_has_ended_leaves_memory_without_a_collection(
     generation = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
     await replies.generate.func(generation.pk)
     assert (await last_reply(conversation)).state == ending
-    assert len(left) == 3
+    assert len(gone) == 3
     # A worker thread may still let go of its last call. A cycle would stay for good, and this would time out.
     async with asyncio.timeout(PATIENCE):
-        while any(reference() for reference in left):
-            await asyncio.sleep(0)
+        for event in gone:
+            await event.wait()
