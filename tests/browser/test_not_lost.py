@@ -11,8 +11,10 @@ from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 from tests.fakes import ModelServer
 
+# Where the focused element is in the window. An older message that gets its real height when it is first drawn changes
+# scrollTop, and the browser's scroll anchoring keeps what the person sees in place.
 PLACE = """() => ({
-    top: scroller.scrollTop,
+    top: Math.round(document.activeElement.getBoundingClientRect().top),
     focused: document.activeElement.id || document.activeElement.textContent,
     open: [...document.querySelectorAll("details[open]")].map(it => it.closest(".message").id + it.className),
 })"""
