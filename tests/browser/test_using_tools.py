@@ -41,6 +41,23 @@ def cards(tab: Tab) -> Locator:
     return tab.answer.locator(".tool-call")
 
 
+async def choose_echo_by_keyboard(tab: Tab) -> None:
+    """Opens the tools, moves from the built-in ones to the drawer's, and saves. The focus returns to the button."""
+    page = tab.page
+    button = page.get_by_role("button", name="Tools: none selected")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(tab.dialog.get_by_role("group", name="Built-in").get_by_role("checkbox")).to_be_focused()
+    echo = tab.dialog.get_by_role("group", name="Drawer").get_by_role("checkbox", name="Echo asks first")
+    await page.keyboard.press("Tab")
+    await expect(echo).to_be_focused()
+    await expect(echo).to_be_in_viewport()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Enter")
+    await expect(tab.dialog).to_be_hidden()
+    await expect(page.get_by_role("button", name="Tools: 1 selected")).to_be_focused()
+
+
 async def test_a_person_chooses_and_approves_a_tool_and_reads_its_result_by_keyboard(
     tab: Tab,
     ben: Person,
@@ -55,19 +72,7 @@ async def test_a_person_chooses_and_approves_a_tool_and_reads_its_result_by_keyb
     for each in (tab, bens):
         await each.open(conversation)
         await each.await_connection()
-
-    button = page.get_by_role("button", name="Tools: none selected")
-    await button.focus()
-    await page.keyboard.press("Enter")
-    await expect(tab.dialog.get_by_role("group", name="Built-in").get_by_role("checkbox")).to_be_focused()
-    echo = tab.dialog.get_by_role("group", name="Drawer").get_by_role("checkbox", name="Echo asks first")
-    await page.keyboard.press("Tab")
-    await expect(echo).to_be_focused()
-    await expect(echo).to_be_in_viewport()
-    await page.keyboard.press("Space")
-    await page.keyboard.press("Enter")
-    await expect(tab.dialog).to_be_hidden()
-    await expect(page.get_by_role("button", name="Tools: 1 selected")).to_be_focused()
+    await choose_echo_by_keyboard(tab)
 
     await tab.say("What does it say?")
     await expect(cards(tab)).to_have_attribute("data-progress", "waiting")
