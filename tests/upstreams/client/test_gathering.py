@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes import ModelServer
 from tests.steps import Abort, Gate, Hang, Pause
-from tests.upstreams.client.test_client import ASKED, QUICK
+from tests.upstreams.client.asking import ASKED, QUICK
 from tests.upstreams.client.test_connection import self_signed
 from tests.upstreams.protocols.reading import Read
 from tests.wires import reply_wire
