@@ -1,6 +1,7 @@
 """The people of the tests (Ada and Ben in the team, Mallory outside it) and settings that make signing in fast."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,23 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
 from tools.models import Tool
 from upstreams.client import transport
 
-# Runs the same examples every time, even on a busy machine; `--hypothesis-profile default` looks for new ones.
-hypothesis.load_profile("ci")
+# `default` tries the same examples every time, even on a busy machine. `thorough` looks for new ones.
+# Examples share the fixtures of their test, so a test that changes the database must allow for earlier examples.
+hypothesis.register_profile(
+    "default",
+    hypothesis.get_profile("ci"),
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis.register_profile("thorough", hypothesis.get_profile("default"), derandomize=False, max_examples=5000)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 PASSWORD = "a quiet reading room"
 
