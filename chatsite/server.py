@@ -16,11 +16,13 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 from twisted.internet.defer import Deferred
+from twisted.web.http import NO_BODY_CODES
 
 from chatsite import bodies, shutdown
 
 MOST_UNSENT: Final = 256 * 1024
 """Bytes that may wait for a slow reader. With more, the sender waits too."""
+BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 PROOF: Final = 1_000_000
 """Bytes of a body that are kept beyond the limit, which show its reader that it is too large."""
 RECHECK_AFTER: Final = 0.05
@@ -41,6 +43,25 @@ class Request(WebRequest):  # type: ignore[misc]
         self.is_cut = self.received > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE) + PROOF
         if not self.is_cut:
             super().handleContentChunk(data)
+
+    def process(self) -> Deferred[None]:
+        if self.method != b"GET":
+            # Only a GET can become a WebSocket. Refusing one would answer HEAD with a body.
+            self.requestHeaders.removeHeader(b"upgrade")
+        answered: Deferred[None] = super().process()
+        return answered
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Sends no body where HTTP allows none: a client would read its bytes as the next response.
+
+        Twisted drops the body at its first piece only, because Daphne bypasses what Twisted puts in place for the rest.
+        """
+        if message["type"] == "http.response.start" and message["status"] in NO_BODY_CODES:
+            headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in BODY_HEADERS]
+            message = {**message, "headers": headers}
+        elif message["type"] == "http.response.body" and (self.method == b"HEAD" or self.code in NO_BODY_CODES):
+            message = {"type": "http.response.body"}
+        super().handle_reply(message)
 
     def write_piece(self, message: dict[str, Any]) -> bool:
         """Writes the message if it is a piece of a stream. Returns whether it was one."""
