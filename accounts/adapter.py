@@ -1,21 +1,24 @@
 """Adapts django-allauth: people sign in by username, nobody signs up, errors have our wording."""
 
-from typing import Any
+from math import ceil
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import sessions
+from accounts import sessions, throttling
+
+THROTTLED: Final = "throttled"
+"""The code of the error after too many wrong passwords."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "username_password_mismatch": "Wrong username or password.",
-        "too_many_login_attempts": "Too many failed attempts. Wait five minutes and try again, "
-        "or ask an administrator for a new password.",
         "enter_current_password": "This is not your current password.",
     }
 
@@ -38,6 +41,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if user_pk is not None:
             sessions.announce_session_end(user_pk)
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        # allauth adds the Host header, and a client could change its port to reset the count.
-        return str(credentials.get("username", "")).lower()
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Raises a ValidationError, with the seconds to wait, after too many wrong passwords."""
+        attempt = throttling.Attempt(request, credentials["username"])
+        if wait := attempt.begin():
+            raise ValidationError(
+                f"Too many failed attempts. Try again in {throttling.describe_wait(wait)}, "
+                "or ask an administrator for a new password.",
+                code=THROTTLED,
+                params={"seconds": ceil(wait.total_seconds())},
+            )
+        person = super().authenticate(request, **credentials)
+        if person:
+            attempt.succeed()
+        return person

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from accounts import sessions
+from accounts import sessions, throttling
 from accounts.models import AuthenticatedRequest, User
 
 PERMISSION_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -76,8 +76,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         answer = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and id.isdecimal():
+        if answer.status_code == 302 and id.isdecimal():
             self._announce(int(id))
+            throttling.forget_failures(User.objects.get(pk=id).username)
         return answer
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:

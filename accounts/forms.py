@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.core import context
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm, UsernameField
 from django.core.exceptions import ValidationError
@@ -34,6 +36,10 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         # After a failed attempt, the username is filled in.
         self.fields["password" if self.is_bound else "login"].widget.attrs["autofocus"] = True
 
+    def clean_login(self) -> str:
+        login: str = User.normalize_username(super().clean_login())
+        return login
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()
         if self.user and not self.user.is_active:
@@ -42,6 +48,8 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
 
 class PasswordChangeForm(ChangePasswordForm):  # type: ignore[misc]
+    """Asks for the current password, with the limits of signing in."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, label, help_text in (
@@ -53,6 +61,13 @@ class PasswordChangeForm(ChangePasswordForm):  # type: ignore[misc]
             field.label, field.help_text = label, help_text
             field.widget.attrs = {"autocomplete": field.widget.attrs["autocomplete"], "data-reveal": ""}
         self.fields["oldpassword"].widget.attrs["autofocus"] = True
+
+    def clean_oldpassword(self) -> str:
+        password: str = self.cleaned_data["oldpassword"]
+        adapter = get_adapter()
+        if not adapter.authenticate(context.request, username=self.user.get_username(), password=password):
+            raise adapter.validation_error("enter_current_password")
+        return password
 
 
 class SetUpForm(BaseUserCreationForm[User]):

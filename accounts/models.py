@@ -1,4 +1,4 @@
-"""People and their API keys."""
+"""People, their API keys and their sign-ins."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from django.db.models.functions import Lower
 from django.http import HttpRequest
 
 from accounts.keys import ApiKey
+from accounts.throttling import FailedSignIn, KnownNetwork
 
-__all__ = ["ApiKey", "AuthenticatedRequest", "User"]
+__all__ = ["ApiKey", "AuthenticatedRequest", "FailedSignIn", "KnownNetwork", "User"]
 
 
 class User(AbstractUser):

@@ -5,7 +5,6 @@ from typing import Any
 from allauth.account.views import LoginView, PasswordChangeView
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
@@ -15,20 +14,30 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import trigger_client_event
 
-from accounts import sessions, set_up
+from accounts import sessions, set_up, throttling
+from accounts.adapter import THROTTLED
 from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
 from accounts.models import AuthenticatedRequest
 
 
-def render_invalid(view: Any, form: Form, status: int) -> HttpResponse:
-    answer: HttpResponse = view.render_to_response(view.get_context_data(form=form), status=status)
+def render_invalid(view: Any, form: Form) -> HttpResponse:
+    """Shows the form with its errors: 429 after too many wrong passwords, otherwise 422."""
+    answer: HttpResponse = view.render_to_response(view.get_context_data(form=form), status=422)
+    errors = [error for errors in form.errors.as_data().values() for error in errors]
+    if throttled := next((error for error in errors if error.code == THROTTLED), None):
+        answer.status_code = 429
+        answer["Retry-After"] = str((throttled.params or {})["seconds"])
     return answer
 
 
 class SignIn(LoginView):  # type: ignore[misc]
+    def form_valid(self, form: SignInForm) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        throttling.remember_place(self.request, answer, form.user)
+        return answer
+
     def form_invalid(self, form: SignInForm) -> HttpResponse:
-        throttled = form.has_error(NON_FIELD_ERRORS, "too_many_login_attempts")
-        return render_invalid(self, form, status=429 if throttled else 422)
+        return render_invalid(self, form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -62,7 +71,7 @@ class PasswordChange(PasswordChangeView):  # type: ignore[misc]
         return answer
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
-        return render_invalid(self, form, status=422)
+        return render_invalid(self, form)
 
 
 @require_safe
@@ -87,4 +96,6 @@ def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
     if not set_up.save_first_administrator(administrator):
         raise Http404
     login(request, administrator)
-    return redirect("/")
+    answer = redirect("/")
+    throttling.remember_place(request, answer, administrator)
+    return answer
