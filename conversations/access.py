@@ -33,6 +33,12 @@ def message_or_404(request: AuthenticatedRequest, pk: int, message_pk: int) -> M
 
 
 def find_chosen_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
-    """Returns the model that the composer or form names, if it is offered, else the one that answers next."""
+    """Returns the model that the composer or form names, if it exists, else the one that answers next.
+
+    Raises ModelOff if the named model is switched off, as on an old page.
+    """
     named = request.GET.get("chat_model") or request.POST.get("chat_model") or ""
-    return ChatModel.find_offered(whole_number(named) or 0) or conversation.find_next_model()
+    chosen = ChatModel.objects.filter(pk=whole_number(named) or 0).select_related("provider").first()
+    if chosen:
+        chosen.require_offered()
+    return chosen or conversation.find_next_model()

@@ -23,10 +23,14 @@ class AllowedModel(models.Model):
 
 def find_models_for(key: ApiKey) -> models.QuerySet[ChatModel]:
     """The models that programs with this key may use, among those offered to people, the default first."""
-    offered = ChatModel.objects.offered()
+    return allowed_models(ChatModel.objects.offered(), key)
+
+
+def allowed_models(chat_models: models.QuerySet[ChatModel], key: ApiKey) -> models.QuerySet[ChatModel]:
+    """Those of the models that the key is for, offered or not."""
     if key.every_model:
-        return offered
-    return offered.filter(pk__in=AllowedModel.objects.filter(key=key).values("chat_model"))
+        return chat_models
+    return chat_models.filter(pk__in=AllowedModel.objects.filter(key=key).values("chat_model"))
 
 
 @transaction.atomic

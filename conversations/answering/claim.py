@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from conversations.answering.ending import Ending
+from conversations.answering.permission import AskerGone, ModelOff, require_permission
 from conversations.models import Generation, Message, State
 from conversations.prompt.toolbox import Toolbox
 from conversations.prompt.transcript import build_request, find_problems, takes_prefill
@@ -50,6 +51,10 @@ def claim(generation_pk: int) -> Claimed | None:
     chat_model = generation.chat_model
     if chat_model is None:
         return Unanswerable(generation, message, Ending(State.FAILED, "no_model", NO_MODEL))
+    try:
+        require_permission(generation)
+    except (AskerGone, ModelOff) as refusal:
+        return Unanswerable(generation, message, Ending.of(refusal, has_content=bool(message.blocks)))
     try:
         endpoint = chat_model.provider.build_endpoint()
     except SealBroken as error:

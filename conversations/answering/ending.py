@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.timezone import now
 
+from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
 from conversations.models import Message, State, ToolApproval
 from ledger.booking.entries import CallRefused
@@ -29,9 +30,13 @@ class Ending:
     needs_approval: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, failure: UpstreamError | CallRefused, detail: str = "", *, has_content: bool) -> "Ending":
+    def of(
+        cls, failure: UpstreamError | CallRefused | ModelOff | AskerGone, detail: str = "", *, has_content: bool
+    ) -> "Ending":
         """Returns the end of a reply that failed. With content, it counts as interrupted."""
         state = State.INTERRUPTED if has_content else State.FAILED
+        if isinstance(failure, AskerGone):
+            state = State.STOPPED
         return cls(state, failure.kind, str(failure), detail)
 
 

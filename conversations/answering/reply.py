@@ -13,6 +13,7 @@ from django.db import DatabaseError
 
 from conversations.answering.claim import Answerable, Claimed
 from conversations.answering.ending import Ending, save_ending
+from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
@@ -138,7 +139,7 @@ class RunningReply:
                 return Ending(State.WAITING, needs_approval=calls)
             case UpstreamError() as failure:
                 return Ending.of(failure, failure.detail, has_content=has_content)
-            case CallRefused() as refusal:
+            case CallRefused() | ModelOff() | AskerGone() as refusal:
                 return Ending.of(refusal, has_content=has_content)
             case bug:
                 logger.error("Generation %s failed", self.generation.pk, exc_info=bug)

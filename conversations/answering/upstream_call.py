@@ -12,6 +12,7 @@ from django.db.models import Sum
 from django.utils.timezone import now
 
 from conversations.answering.pacing import paced
+from conversations.answering.permission import require_permission
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
 from conversations.models import Generation, GenerationCall, Message
@@ -39,7 +40,7 @@ class UpstreamCalls:
         """The booking of the last call. Viewers see the end of the reply before it is done."""
 
     async def carry(self, endpoint: Endpoint, request: ChatRequest) -> None:
-        """Calls the upstream and relays its events. Raises CallRefused, without calling, if over budget."""
+        """Calls the upstream and relays its events. Raises AskerGone, ModelOff or CallRefused instead."""
         async with self._booked(endpoint, request) as meter:
             events = stream_reply(endpoint, request, abandoned=meter.abandon, is_gathering=True)
             async with aclosing(paced(events)) as batches:
@@ -87,7 +88,8 @@ class UpstreamCalls:
 
 @transaction.atomic
 def begin_call(generation: Generation, prompt_tokens: int, max_tokens: int | None) -> Entry:
-    """Begins an entry and links it to the generation."""
+    """Begins an entry and links it to the generation. Raises AskerGone, ModelOff or CallRefused."""
+    require_permission(generation)
     assert generation.chat_model is not None
     entry = entries.begin(
         Caller(generation.asked_by, CallSource.CONVERSATION, str(generation.pk)),

@@ -12,7 +12,7 @@ from accounts.models import User
 from chatsite.numbers import whole_number
 from conversations.models import Attachment, Conversation, Message
 from ledger.booking import entries
-from upstreams.models import ChatModel
+from upstreams.models import ChatModel, ModelOff
 
 MAX_TURN_LENGTH = 200_000
 """In characters: about a hundred pages."""
@@ -36,8 +36,8 @@ class ChatModelField(forms.Field):
 class TurnForm(forms.Form):
     """A turn: the text, its files, and the model that answers.
 
-    `existing_files` are those of an edited message, which an edit does not change. `refusal` is a budget or limit that
-    the caller found exceeded already.
+    `existing_files` are those of an edited message, which an edit does not change. `refusal` is a reason
+    against any answer that the caller has found already.
     """
 
     text = forms.CharField(label="Message", required=False, strip=False)
@@ -67,7 +67,7 @@ class TurnForm(forms.Form):
         person: User,
         conversation: Conversation | None = None,
         existing_files: Sequence[Attachment] | None = None,
-        refusal: entries.CallRefused | None = None,
+        refusal: entries.CallRefused | ModelOff | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)

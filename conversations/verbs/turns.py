@@ -142,14 +142,19 @@ def edit(message: Message, author: User, text: str, chat_model: ChatModel | None
 
 
 def continue_answer(message: Message, person: User) -> Generation | None:
-    """Continues an answer that was cut off, in the same message. Returns None if it cannot be continued."""
+    """Continues an answer that was cut off, in the same message. Returns None if it cannot be continued.
+
+    Raises ModelOff if the model that began it is switched off.
+    """
     conversation = message.conversation
     with transaction.atomic():
         conversation.lock()
         message = Message.objects.for_reading().get(pk=message.pk)
         if not message.can_continue or message.generation is None:
             return None
-        chat_model = message.generation.chat_model or conversation.find_next_model()
+        if chat_model := message.generation.chat_model:
+            chat_model.require_offered()
+        chat_model = chat_model or conversation.find_next_model()
         message.revision = conversation.advance()
         message.save(update_fields=["revision"])
         generation = Generation.objects.create(

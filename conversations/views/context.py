@@ -19,13 +19,13 @@ from conversations.prompt.transcript import build_next_request
 from conversations.prompt.window import Fill, measure_fill
 from conversations.verbs import summaries, trimming, turns
 from conversations.views.messages import redirect_to_new
-from conversations.views.turns import limit_response, redirect_to
+from conversations.views.turns import limit_response, redirect_to, render_refusal
 from ledger.booking import entries
 from upstreams.chat import Block, ChatRequest
 from upstreams.client import count_tokens
 from upstreams.endpoint import Endpoint
 from upstreams.errors import UpstreamError
-from upstreams.models import ChatModel
+from upstreams.models import ChatModel, ModelOff
 from upstreams.sealing import SealBroken
 
 COUNTED_FOR = 3600
@@ -38,7 +38,11 @@ _counting: dict[str, asyncio.Task[int]] = {}
 @require_GET
 async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """The gauge under the message field, and the offer above it when the next turn would not fit."""
-    path, model = await sync_to_async(find_path_and_model)(request, pk)
+    try:
+        path, model = await sync_to_async(find_path_and_model)(request, pk)
+    except ModelOff:
+        # An old page shows a model that is switched off. It keeps its last gauge.
+        return HttpResponse(status=204)
     if model is None:
         return HttpResponse(status=204)
     tools = await sync_to_async(load_definitions)(path.conversation, request.user)
@@ -49,6 +53,10 @@ async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def find_path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
     conversation = conversation_or_404(request, pk)
     return path_or_404(request, conversation), find_chosen_model(request, conversation)
+
+
+def render_model_off(request: AuthenticatedRequest, pk: int, refusal: ModelOff) -> HttpResponse:
+    return render_refusal(request, path_or_404(request, conversation_or_404(request, pk)), refusal)
 
 
 async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) -> int | None:
@@ -110,7 +118,10 @@ def render_gauge(
 @require_POST
 def trim(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """With `always`, future trims happen automatically. `retry` is the key of the answer that did not fit."""
-    path, model = find_path_and_model(request, pk)
+    try:
+        path, model = find_path_and_model(request, pk)
+    except ModelOff as off:
+        return render_model_off(request, pk, off)
     conversation = path.conversation
     if request.POST.get("always"):
         trimming.trim_automatically(conversation)
@@ -137,7 +148,10 @@ def undo_trimming(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def summarise(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    path, model = find_path_and_model(request, pk)
+    try:
+        path, model = find_path_and_model(request, pk)
+    except ModelOff as off:
+        return render_model_off(request, pk, off)
     if refusal := limit_response(request, path):
         return refusal
     return redirect_to_new(request, summaries.begin_with_summary(path, request.user, model))

@@ -11,7 +11,8 @@ from conversations.access import conversation_or_404, find_chosen_model, message
 from conversations.forms.turn import TurnForm
 from conversations.models import Branch, Conversation, Message, Path, Role
 from conversations.verbs import deleting, forking, turns
-from conversations.views.turns import address_of, limit_response, render_errors
+from conversations.views.turns import address_of, limit_response, render_errors, render_refusal
+from upstreams.models import ModelOff
 
 
 @require_POST
@@ -21,7 +22,11 @@ def retry(request: AuthenticatedRequest, pk: int, message_pk: int) -> HttpRespon
         raise PermissionDenied("Only an answer can be retried.")
     if refusal := limit_response(request, Path.to(message.branch)):
         return refusal
-    generation = turns.retry(message, request.user, find_chosen_model(request, message.conversation))
+    try:
+        chat_model = find_chosen_model(request, message.conversation)
+    except ModelOff as off:
+        return render_refusal(request, Path.to(message.branch), off)
+    generation = turns.retry(message, request.user, chat_model)
     return redirect_to_new(request, message.conversation, generation.message.branch)
 
 
@@ -55,7 +60,10 @@ def continue_answer(request: AuthenticatedRequest, pk: int, message_pk: int) -> 
     message = message_or_404(request, pk, message_pk)
     if refusal := limit_response(request, Path.to(message.branch)):
         return refusal
-    turns.continue_answer(message, request.user)
+    try:
+        turns.continue_answer(message, request.user)
+    except ModelOff as off:
+        return render_refusal(request, Path.to(message.branch), off)
     return HttpResponse(status=204) if request.htmx else redirect(address_of(message.conversation, message.branch))
 
 

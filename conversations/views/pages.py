@@ -17,6 +17,7 @@ from conversations.live import sidebar
 from conversations.models import Conversation, Message, Participant, Path, Unsent
 from conversations.prompt.toolbox import ToolCounts
 from ledger.booking.entries import CallRefused
+from upstreams.models import ModelOff
 
 PAGE_SIZE = 40
 """Messages that are loaded at a time."""
@@ -79,7 +80,7 @@ def find_deleted(request: HttpRequest, path: Path, *, is_owner: bool) -> Message
 
 
 def build_fresh_form(
-    person: User, conversation: Conversation | None = None, refusal: CallRefused | None = None
+    person: User, conversation: Conversation | None = None, refusal: CallRefused | ModelOff | None = None
 ) -> TurnForm:
     """Returns a composer with the person's unsent text and a new key. It shows the `refusal`, if given."""
     unsent = Unsent.objects.filter(person=person, conversation=conversation).first()

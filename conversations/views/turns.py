@@ -16,6 +16,8 @@ from conversations.verbs import turns
 from conversations.views import pages
 from conversations.views.attachments import accept_files
 from ledger.booking import entries
+from ledger.booking.entries import CallRefused
+from upstreams.models import ModelOff
 
 
 @require_POST
@@ -76,13 +78,16 @@ def render_errors(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse
 def limit_response(request: AuthenticatedRequest, path: Path) -> HttpResponse | None:
     """Returns the response to a person who has reached a limit, or None if they may ask for an answer."""
     refusal = entries.find_refusal(request.user)
-    if refusal is None:
-        return None
+    return render_refusal(request, path, refusal) if refusal else None
+
+
+def render_refusal(request: AuthenticatedRequest, path: Path, refusal: CallRefused | ModelOff) -> HttpResponse:
+    """Shows at the composer why no answer may be asked for."""
+    status = 429 if isinstance(refusal, CallRefused) else 422
     if request.htmx:
-        return render(request, "conversations/updates/over_limit.html", {"refusal": refusal}, status=429)
-    return pages.render_conversation(
-        request, path, pages.build_fresh_form(request.user, path.conversation, refusal), status=429
-    )
+        return render(request, "conversations/updates/refused.html", {"refusal": refusal}, status=status)
+    form = pages.build_fresh_form(request.user, path.conversation, refusal)
+    return pages.render_conversation(request, path, form, status=status)
 
 
 def address_of(conversation: Conversation, branch: Branch | None = None) -> str:

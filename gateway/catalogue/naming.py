@@ -23,6 +23,11 @@ def find_model(key: ApiKey, name: str) -> ChatModel | None:
     return find_model_by_id(name, key) or _find_by_provider(find_models_for(key), name)
 
 
+def is_name_in(models: QuerySet[ChatModel], name: str) -> bool:
+    """Whether one of the models has this name, in either form."""
+    return models.filter(model_id=name).exists() or _find_by_provider(models, name) is not None
+
+
 def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
     slashes = [at for at, letter in enumerate(name) if letter == "/"][:MAX_SLASHES]
     if not slashes:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from accounts.keys import ApiKey
 from gateway.catalogue import naming
 from gateway.catalogue.listing import ListedModel
 from gateway.catalogue.lookups import find_key
 from gateway.dialects import DIALECTS, messages
-from gateway.models import find_models_for
+from gateway.models import allowed_models, find_models_for
 from gateway.problems import MAX_RETRY_AFTER, Problem
 from gateway.serving.payloads import output_limit, pass_through_payload, wants_usage
 from gateway.translation import translate
@@ -20,6 +20,8 @@ from ledger.token_estimates import estimate_prompt
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.models import ChatModel
 from upstreams.sealing import SealBroken
+
+_SEE_LIST: Final = "GET /v1/models lists the models that this key can use."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,15 @@ def require_key(secret: str) -> ApiKey:
 
 
 def require_model(key: ApiKey, name: str) -> ChatModel:
+    """Returns the key's model with this name. A model that is not offered, or not to this key, is refused."""
     if chat_model := naming.find_model(key, name):
         return chat_model
-    if not key.every_model and naming.find_model(ApiKey(every_model=True), name):
-        raise Problem(403, "permission_error", f"model: this key has no access to {name!r}.", param="model")
-    raise Problem(404, "not_found_error", f"model: {name!r} does not exist.", param="model", code="model_not_found")
+    if not key.every_model and naming.is_name_in(ChatModel.objects.offered(), name):
+        fault = f"model: this key has no access to {name!r}. {_SEE_LIST}"
+        raise Problem(403, "permission_error", fault, param="model")
+    is_off = naming.is_name_in(allowed_models(ChatModel.objects.all(), key), name)
+    fault = f"model: {name!r} {'is switched off on this site' if is_off else 'does not exist'}. {_SEE_LIST}"
+    raise Problem(404, "not_found_error", fault, param="model", code="model_not_found")
 
 
 def require_endpoint(key: ApiKey, name: str) -> tuple[ChatModel, Endpoint]:

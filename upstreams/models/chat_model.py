@@ -33,6 +33,15 @@ class ChatModelQuerySet(models.QuerySet["ChatModel"]):
         return self.offered().first()
 
 
+class ModelOff(Exception):
+    """The model is not offered to people (any more). `str(error)` says so, and what they can do."""
+
+    kind: Final = "model_off"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is switched off. Choose another model, or ask an administrator to switch it on.")
+
+
 class ChatModel(models.Model):
     """A model that a provider offers. Prices are per million tokens, in the site's currency."""
 
@@ -91,6 +100,11 @@ class ChatModel(models.Model):
     def find_offered(cls, pk: int) -> "ChatModel | None":
         """The model with this key, with its provider, if people may choose it."""
         return _OFFERED.first(pk)
+
+    def require_offered(self) -> None:
+        """Raises ModelOff unless people may choose the model at this moment."""
+        if ChatModel.find_offered(self.pk) is None:
+            raise ModelOff(str(self))
 
     @property
     def limits(self) -> ModelLimits:
