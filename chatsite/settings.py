@@ -1,5 +1,6 @@
 """Settings, read from the environment and from a `.env` file beside manage.py; docs/configuration.md lists them all."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from chatsite.private_files import OTHERS
 from chatsite.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,7 +19,8 @@ env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
 
-# The installation writes only here: database, uploads, secrets, collected static files.
+# The installation writes only here: database, uploads, secrets, collected static files. Only its owner can read them.
+os.umask(OTHERS)
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 

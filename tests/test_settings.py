@@ -26,7 +26,7 @@ PRODUCTION = {
 def installation(tmp_path):
     """A copy of the settings without a `.env` file or data."""
     (tmp_path / "chatsite").mkdir()
-    for name in ("__init__.py", "settings.py", "secret.py"):
+    for name in ("__init__.py", "settings.py", "private_files.py", "secret.py"):
         shutil.copy(ROOT / "chatsite" / name, tmp_path / "chatsite")
     return tmp_path
 

@@ -17,6 +17,7 @@ from accounts import set_up
 from chatsite import shutdown
 from chatsite.addresses import build_site_url
 from chatsite.memory import trim_when_idle
+from chatsite.private_files import protect_files
 from chatsite.server import Server
 from conversations.answering import replies
 from conversations.upkeep import recovery
@@ -34,6 +35,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.protect_files()
         self.collect_static_files()
         # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
         server = Server(ready_callable=self.prepare)
@@ -50,6 +52,10 @@ class Command(BaseCommand):
         self.resume_work()
         connection.close()
         self.announce()
+
+    def protect_files(self) -> None:
+        if unprotected := protect_files():
+            self.stderr.write(unprotected)
 
     def collect_static_files(self) -> None:
         manifest = settings.STATIC_ROOT / "staticfiles.json"
