@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
@@ -14,16 +14,23 @@ Listener = Callable[[int], None]
 _listeners: list[Listener] = []
 
 
-def is_session_alive(user_pk: int, session_key: str | None) -> bool:
-    """Whether the session still signs this person in. Takes two queries.
+def find_person(session_key: str | None) -> User | None:
+    """Returns the person whom the session signs in. Takes two queries.
 
-    Returns False once it has ended or expired, the account is deactivated or deleted, or the password has changed.
+    Returns None once the session has ended or expired, the account is deactivated or deleted, or the password has
+    changed.
     """
     session = _load_session(session_key)
-    if session.get(SESSION_KEY) != str(user_pk):
-        return False
-    user = User.objects.only("password", "is_active").filter(pk=user_pk, is_active=True).first()
-    return user is not None and _has_valid_hash(user, session.get(HASH_SESSION_KEY, ""))
+    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    return user if user and _has_valid_hash(user, session.get(HASH_SESSION_KEY, "")) else None
+
+
+def is_session_alive(user_pk: int, session_key: str | None) -> bool:
+    """Whether the session still signs this person in."""
+    person = find_person(session_key)
+    return person is not None and person.pk == user_pk
 
 
 def on_session_end(listener: Listener) -> None:

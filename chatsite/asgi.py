@@ -2,6 +2,7 @@
 
 import gc
 import os
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
@@ -10,14 +11,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django = get_asgi_application()
 
 # These imports need the applications that get_asgi_application has loaded.
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
+from chatsite.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
 from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import PREFIX  # noqa: E402
@@ -26,22 +27,12 @@ from gateway.serving.application import application as programs  # noqa: E402
 
 async def reject(scope: Any, receive: Any, send: Any) -> None:
     """Answers the handshake of a socket at an unknown address."""
-    await send({"type": "websocket.close"})
+    await refuse(scope, send, HTTPStatus.NOT_FOUND)
 
 
 # Typed for views; Channels takes ASGI applications.
 elsewhere = re_path("", cast(Any, reject))
-sockets = URLRouter([*websocket_urlpatterns, elsewhere])
-
-
-async def socket(scope: Any, receive: Any, send: Any) -> None:
-    """Signs the person in and then sends directly: the middleware would look at the session for every frame."""
-
-    async def signed_in(scope: Any, receive: Any, _: Any) -> None:
-        await sockets(scope, receive, send)
-
-    await AuthMiddlewareStack(signed_in)(scope, receive, send)
-
+sockets = refuse_other_sites(HandshakeQueue(CookieMiddleware(URLRouter([*websocket_urlpatterns, elsewhere]))))
 
 or_demo = or_demo_upstream(limit_size(ReusedThreads(django), lambda: settings.REQUEST_SIZE))
 
@@ -53,7 +44,7 @@ async def requests(scope: Any, receive: Any, send: Any) -> None:
 application = ProtocolTypeRouter(
     {
         "http": requests,
-        "websocket": AllowedHostsOriginValidator(socket),
+        "websocket": sockets,
     }
 )
 

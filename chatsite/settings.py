@@ -257,6 +257,11 @@ CURRENCY = env.str("CURRENCY", default="USD").strip().upper()
 if not re.fullmatch("[A-Z]{3}", CURRENCY):
     raise ImproperlyConfigured("CURRENCY must be an ISO 4217 code of three letters, such as USD or EUR")
 
+# ---------------------------------------------------------------- live updates
+
+# Tabs of one person that get live updates. With more, the one that has been silent for longest stops.
+TABS_PER_PERSON = env.int("TABS_PER_PERSON", default=100)
+
 # ---------------------------------------------------------------- language, time, logs
 
 LANGUAGE_CODE = "en"

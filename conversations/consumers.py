@@ -4,31 +4,49 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import Error as DatabaseFailure
 
 from accounts.models import User
-from accounts.sessions import is_session_alive
+from accounts.sessions import find_person, is_session_alive
+from chatsite.handshakes import refuse
 from chatsite.numbers import whole_number
+from chatsite.token_bucket import TokenBucket
 from conversations.answering import replies
 from conversations.live import broadcasts
 from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
+from conversations.live.open_tabs import OpenTabs
 from conversations.models import Branch, Conversation, Path
 from conversations.upkeep import watch
 
 NO_ACCESS = 4403
 """Close code: the session ended, the account was deactivated, or the person lost access to the conversation."""
+TOO_MANY_TABS = 4429
+"""Close code: the person has opened other tabs since. The page does not reconnect by itself."""
 BAD_EVENT = 4400
-OUR_FAULT = 1011
+OUR_FAULT = 4500
+"""Close code: an error on the server. The registered code, 1011, is one that Autobahn refuses to send."""
 CHECK_INTERVAL = 30.0
 """Seconds between two checks of access, give or take a quarter, to spread those of tabs that reconnected together."""
+CHECK_PAUSE = 20.0
+"""A tab that sends something has its access checked, but only if the last check is at least this many seconds old."""
 LONGEST_EVENT = 1024
+EVENT_RATE = (20, 2)
+"""Events that a tab may send at once, and in each second. Pages send one every few seconds."""
 
 logger = logging.getLogger(__name__)
+
+open_tabs: "OpenTabs[Tab]" = OpenTabs()
+_connecting = ThreadPoolExecutor(2, thread_name_prefix="connecting")
 
 
 class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -44,43 +62,73 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
     is_over = False
 
     async def dispatch(self, message: Mapping[str, Any]) -> None:
-        """Receives at once; Channels would first have the database thread close old connections."""
-        if message["type"] == "websocket.receive":
-            await self.websocket_receive(message)
-        else:
-            await super().dispatch(message)
+        """Acts at once; Channels would first have the shared database thread close old connections."""
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def websocket_disconnect(self, message: Mapping[str, Any]) -> None:
+        self.release()
+        raise StopConsumer
 
     async def connect(self) -> None:
-        self.user = self.scope["user"]
-        if not await self.has_access():
-            await self.close()
+        self.session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        if refusal := await self.find_refusal():
+            await refuse(self.scope, self.base_send, refusal)
             return
         await self.accept()
         watch.local.ensure_running()
         # Join before anything is read, so that the queue has all changes from then on.
         self.viewer = hub.join(*self.topics())
+        self.rate = TokenBucket(*EVENT_RATE)
+        self.heard_at = self.checked_at = asyncio.get_running_loop().time()
         self.following = asyncio.create_task(self.close_on_error(self.follow))
         self.schedule_check()
+        if silent := open_tabs.add(self.user.pk, self, settings.TABS_PER_PERSON):
+            await silent.end(TOO_MANY_TABS)
 
-    async def disconnect(self, code: int) -> None:
-        self.release()
+    async def find_refusal(self) -> HTTPStatus | None:
+        """Uses threads of its own: on the shared one, a crowd that reconnects would hold up everything else."""
+        if not self.session_key:
+            return HTTPStatus.FORBIDDEN
+        identify = database_sync_to_async(self.identify, thread_sensitive=False, executor=_connecting)
+        try:
+            return None if await identify() else HTTPStatus.FORBIDDEN
+        except DatabaseFailure as failure:
+            logger.warning("A tab could not connect: %s", failure)
+            return HTTPStatus.SERVICE_UNAVAILABLE
+
+    def identify(self) -> bool:
+        """Finds the person of the session. Returns whether that person can see what the page shows."""
+        person = find_person(self.session_key)
+        if person is None:
+            return False
+        self.user = person
+        return self.can_see()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if bytes_data or len(text_data or "") > LONGEST_EVENT:
-            await self.close(BAD_EVENT)
+        if self.is_over:
             return
+        if bytes_data or len(text_data or "") > LONGEST_EVENT or not self.rate.take():
+            await self.end(BAD_EVENT)
+            return
+        self.heard_at = asyncio.get_running_loop().time()
         # Before the check: the page would mistake a slow database for a dead connection.
         await self.send('{"type":"pong"}')
-        self.check_access()
+        if self.heard_at - self.checked_at >= CHECK_PAUSE:
+            self.check_access()
 
     def topics(self) -> list[str]:
         return [person_topic(self.user.pk)]
 
     async def has_access(self) -> bool:
+        self.checked_at = asyncio.get_running_loop().time()
         return bool(await database_sync_to_async(self.can_listen)())
 
     def can_listen(self) -> bool:
-        return self.user.is_authenticated and is_session_alive(self.user.pk, self.scope["session"].session_key)
+        return is_session_alive(self.user.pk, self.session_key) and self.can_see()
+
+    def can_see(self) -> bool:
+        """Whether the person can see what the page shows."""
+        return True
 
     async def close_on_error(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -101,6 +149,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.next_check.cancel()
         if self.following:
             hub.leave(self.viewer)
+            open_tabs.remove(self.user.pk, self)
         for task in (self.following, self.checking):
             if task and task is not asyncio.current_task():
                 task.cancel()
@@ -170,9 +219,7 @@ class ConversationTab(Tab):
     def topics(self) -> list[str]:
         return [*super().topics(), conversation_topic(self.pk)]
 
-    def can_listen(self) -> bool:
-        if not super().can_listen():
-            return False
+    def can_see(self) -> bool:
         conversation = Conversation.objects.visible_to(self.user).select_related("branch").filter(pk=self.pk).first()
         if conversation is not None and self.path is None:
             try:

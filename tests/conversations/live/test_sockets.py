@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from conversations import consumers
-from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, ConversationTab
+from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, TOO_MANY_TABS, ConversationTab
 from conversations.live.broadcasts import render_partial
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
@@ -62,7 +64,6 @@ async def test_a_page_of_another_site_may_not_listen(browser: Opening, ada: User
     adas = await browser(ada)
     for origin in ("https://evil.example", "http://localhost.evil.example", "null", ""):
         assert not await is_let_in(adas, conversation, origin)
-    assert await is_let_in(adas, conversation, "http://127.0.0.1")
 
 
 async def test_an_unknown_conversation_has_no_socket(browser: Opening, ada: User, conversation: Conversation) -> None:
@@ -97,6 +98,69 @@ async def test_a_tab_that_sends_too_much_is_closed(browser: Opening, ada: User, 
     assert await tab.ping("a" * (LONGEST_EVENT + 1)) == str(BAD_EVENT)
 
 
+async def test_a_tab_that_sends_too_often_is_closed(
+    browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "EVENT_RATE", (20, 0))
+    tab = await (await browser(ada)).open(conversation)
+    assert [await tab.ping() for _ in range(20)] == ["pong"] * 20
+    assert await tab.ping() == str(BAD_EVENT)
+
+
+async def test_heartbeats_do_not_check_access_each_time(
+    browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await (await browser(ada)).open(conversation)
+    looked: list[int] = []
+    monkeypatch.setattr(consumers, "is_session_alive", lambda *_: looked.append(1) or True)
+    for _ in range(10):
+        assert await tab.ping() == "pong"
+    await tab.settle()
+    assert looked == []
+
+
+async def test_the_tab_that_was_silent_for_longest_makes_room_for_a_new_one(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, settings: Any
+) -> None:
+    settings.TABS_PER_PERSON = 2
+    here, bens = await browser(ada), await (await browser(ben)).open(conversation)
+    oldest, silent = await here.open(conversation), await here.open(conversation)
+    assert await oldest.ping() == "pong"
+    newest = await here.open(conversation)
+    assert await silent.until_closed() == TOO_MANY_TABS
+    for tab in (oldest, newest, bens):
+        await tab.settle()
+    await oldest.close()
+    await silent.reconnect()
+    for tab in (silent, newest):
+        await tab.settle()
+
+
+async def test_a_failing_database_refuses_a_tab_in_one_line(
+    browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def fail(key: str) -> None:
+        raise OperationalError("the database is away")
+
+    adas = await browser(ada)
+    monkeypatch.setattr(consumers, "find_person", fail)
+    assert not await is_let_in(adas, conversation)
+    assert [record.getMessage() for record in caplog.records] == ["A tab could not connect: the database is away"]
+    assert not caplog.records[0].exc_info
+
+
+async def test_a_connecting_tab_asks_the_shared_thread_for_one_query(
+    browser: Opening, ada: User, conversation: Conversation
+) -> None:
+    page = await (await browser(ada)).load(conversation)
+    shared = await sync_to_async(CaptureQueriesContext)(connection)
+    await sync_to_async(shared.__enter__)()
+    assert await page.connect()
+    await page.settle()
+    await sync_to_async(shared.__exit__)(None, None, None)
+    assert len(shared.captured_queries) <= 1, shared.captured_queries
+
+
 async def sign_out_elsewhere(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
     await Session.objects.all().adelete()
 
@@ -118,12 +182,18 @@ async def delete(browser: Opening, tab: Viewer, person: User, conversation: Conv
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at="2026-01-01T00:00Z")
 
 
+@pytest.fixture
+def checks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event of a tab has its access checked, however recent the last check is."""
+    monkeypatch.setattr(consumers, "CHECK_PAUSE", 0)
+
+
 ENDS = [sign_out_elsewhere, deactivate, change_password, remove, delete]
 
 
 @pytest.mark.parametrize("end", ENDS)
 async def test_a_tab_without_access_is_closed_when_it_next_sends(
-    browser: Opening, ben: User, conversation: Conversation, end: Any
+    checks_at_once: None, browser: Opening, ben: User, conversation: Conversation, end: Any
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
     await tab.settle()
@@ -155,7 +225,7 @@ async def slow_database() -> AsyncIterator[None]:
 
 
 async def test_heartbeats_and_updates_do_not_wait_for_a_slow_database(
-    browser: Opening, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+    checks_at_once: None, browser: Opening, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = await (await browser(ben)).open(conversation)
     await tab.settle()
@@ -176,7 +246,12 @@ async def test_heartbeats_and_updates_do_not_wait_for_a_slow_database(
 
 
 async def test_an_access_check_from_before_a_removal_does_not_count(
-    browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+    checks_at_once: None,
+    browser: Opening,
+    ada: User,
+    ben: User,
+    conversation: Conversation,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tab, adas = await (await browser(ben)).open(conversation), await browser(ada)
     await tab.settle()
