@@ -24,7 +24,7 @@ from conversations.live.broadcasts import (
 )
 from conversations.live.hub import Frame
 from conversations.live.tool_cards import Progress, build_card, outcome_of
-from conversations.markdown import StreamingMarkdown
+from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.prompt.transcript import blocks_to_continue
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
@@ -67,6 +67,7 @@ class Relay:
         self.draft = Draft(blocks, generation.usage if generation.rounds else None)
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
         self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
+        self._renderer = Renderer()
         self._blocks: list[LiveBlock | None] = []
         """By index in the draft; None for blocks that are not shown."""
         for block in blocks:
@@ -174,7 +175,9 @@ class Relay:
         if kind not in SHOWN and kind != "tool_use":
             self._blocks.append(None)
             return
-        block = LiveBlock(element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(), time.monotonic())
+        block = LiveBlock(
+            element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(self._renderer), time.monotonic()
+        )
         block.is_on_page = is_on_page
         if kind == "tool_use":
             block.use = dict(content)

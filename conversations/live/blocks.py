@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from sys import getsizeof
+from threading import Lock
+from typing import Any, Final
 from uuid import UUID
+
+from cachetools import LRUCache, cached
 
 from conversations.inspection import Kind
 from conversations.live.tool_cards import ToolCard, build_cards
-from conversations.markdown import render
+from conversations.markdown import Renderer
 from conversations.models import Message, Role
 from conversations.models.attachment import THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH, reference_in
 
 SHOWN = {"text": "text", "thinking": "thinking"}
 """The field to show, by kind of block. Other kinds are stored but not shown."""
 
-LONGEST_CACHED = 10_000
-"""Characters. Longer texts are rare, and too large to cache by the hundred."""
+RENDERED_BYTES: Final = 8_000_000
+"""How much HTML of texts is kept, so that a page that is looked at again costs nothing to render."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,11 @@ def shown_blocks(message: Message) -> list[ShownBlock]:
     # People see the line breaks that they type.
     breaks = message.role == Role.USER
     cards = build_cards(message.blocks, message.generation) if message.role == Role.ASSISTANT else {}
-    shown = []
+    shown, renderer = [], Renderer()
     for index, block in enumerate(message.blocks):
         block_id = element_id(message.pk, index)
         if text := shown_text(block):
-            shown.append(ShownBlock(block_id, block["type"], render_text(text, breaks)))
+            shown.append(ShownBlock(block_id, block["type"], render_text(renderer, text, breaks)))
         elif block.get("type") == "tool_use" and (card := cards.get(str(block.get("id")))):
             shown.append(ShownBlock(block_id, "tool_use", "", card=card))
     return shown
@@ -87,10 +90,10 @@ def shown_text(block: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
-def render_text(text: str, breaks: bool) -> str:
-    return render_cached(text, breaks) if len(text) <= LONGEST_CACHED else render(text, breaks=breaks)
-
-
-@lru_cache(maxsize=512)
-def render_cached(text: str, breaks: bool) -> str:
-    return render(text, breaks=breaks)
+@cached(
+    LRUCache[tuple[str, bool], str](RENDERED_BYTES, getsizeof),
+    key=lambda renderer, text, breaks: (text, breaks),
+    lock=Lock(),
+)
+def render_text(renderer: Renderer, text: str, breaks: bool) -> str:
+    return renderer.render(text, breaks=breaks)

@@ -10,7 +10,7 @@ A kind that may be long gets a class of its own beside `growing.fence` and `grow
 
 from conversations.markdown.growing.patch import Patch
 from conversations.markdown.growing.stream import StreamingMarkdown
-from conversations.markdown.render import render
+from conversations.markdown.render import Renderer, render
 from conversations.markdown.title import title_from
 
-__all__ = ["Patch", "StreamingMarkdown", "render", "title_from"]
+__all__ = ["Patch", "Renderer", "StreamingMarkdown", "render", "title_from"]

@@ -1,6 +1,6 @@
 """Blocks of code: a head with the language and its controls, and colours as Pygments classes."""
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import batched
 from threading import Lock
 from time import thread_time
@@ -11,6 +11,7 @@ from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 
 from conversations.markdown import sanitise
+from conversations.markdown.drawing_time import DrawingTime
 from conversations.markdown.lexing import Token, TokenType, lex
 from conversations.markdown.sanitise import COLOURS, escape, mask, split_words
 
@@ -42,17 +43,14 @@ def render_head(info: str) -> str:
     return _HEAD.format(language=escape(_name_language(_find_language(info))))
 
 
-def render_block(info: str, source: str) -> str:
-    """Returns a block of code, coloured if its language is known and its size allows it."""
-    return render_head(info) + colour(_find_language(info), source) + FOOT
+def render_block(info: str, source: str, time: DrawingTime | None) -> str:
+    """Returns a block of code, with colours if there is time and if its language and its size allow them."""
+    plain = partial(escape, source)
+    content = time.draw(partial(colour, _find_language(info), source), plain) if time else plain()
+    return render_head(info) + content + FOOT
 
 
-def render_growing_block(info: str, source: str) -> str:
-    """Returns a block of code without colours, which are not worth their cost while it grows."""
-    return render_head(info) + escape(source) + FOOT
-
-
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def colour(language: str, source: str) -> str:
     """Returns the content of a block of code: escaped text, and spans with a Pygments class if it can be coloured."""
     if not _is_colourable(source) or (lexer := load_lexer(language)) is None:

@@ -4,13 +4,14 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from xml.etree.ElementTree import tostring
 
 from latex2mathml.converter import convert_to_element
 
 from conversations.markdown import sanitise
+from conversations.markdown.drawing_time import DrawingTime
 from conversations.markdown.parse import INLINE, Event, parse_with_range
 from conversations.markdown.sanitise import escape
 
@@ -23,13 +24,21 @@ _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _LEADING = re.compile(rb"[ \t>]*")
 
 
+def render_formula(latex: str, time: DrawingTime, *, display: bool) -> str:
+    """Returns a formula as sanitised MathML, or its source as code if it cannot be drawn, or not in time."""
+    return time.draw(partial(_draw, latex, display), partial(_render_source, latex))
+
+
 @lru_cache(maxsize=512)
-def render_formula(latex: str, *, display: bool) -> str:
-    """Returns a formula as sanitised MathML, or its source as code if it cannot be drawn."""
+def _draw(latex: str, display: bool) -> str:
     drawn = _convert(latex, "block" if display else "inline") if len(latex) <= LONGEST else ""
     if not drawn:
-        return f"<code>{escape(latex.strip())}</code>"
+        return _render_source(latex)
     return f'<span class="math">{drawn}</span>' if display else drawn
+
+
+def _render_source(latex: str) -> str:
+    return f"<code>{escape(latex.strip())}</code>"
 
 
 def _convert(latex: str, display: str) -> str:

@@ -6,6 +6,7 @@ from operator import length_hint
 from typing import Any, Final
 
 from conversations.markdown import code, links, math, sanitise
+from conversations.markdown.drawing_time import DrawingTime
 from conversations.markdown.parse import Event
 from conversations.markdown.sanitise import mask
 
@@ -32,8 +33,9 @@ class Writer:
     rest is sanitised, a number between noncharacters, which no text contains, takes its place.
     """
 
-    def __init__(self, events: list[Event], *, breaks: bool, growing: bool) -> None:
+    def __init__(self, events: list[Event], time: DrawingTime, *, breaks: bool, growing: bool) -> None:
         self._events = events
+        self._time = time
         self._rest = iter(events)
         self._growing = growing
         self._atoms = _ATOMS_OF_PEOPLE if breaks else _ATOMS
@@ -62,9 +64,9 @@ class Writer:
         self._out.append(f"\ufdd0{len(self._islands)}\ufdd0")
         self._islands.append(html)
 
-    def _remaining(self) -> list[Event]:
-        """Returns the events that are not written yet."""
-        return self._events[len(self._events) - length_hint(self._rest) :]
+    def _position(self) -> int:
+        """Returns the index of the next event."""
+        return len(self._events) - length_hint(self._rest)
 
     # Inline content
 
@@ -78,15 +80,16 @@ class Writer:
         self._out.append(mask(text))
 
     def _write_inline_math(self, latex: str) -> None:
-        after = next(iter(self._remaining()), None)
+        at = self._position()
+        after = self._events[at] if at < len(self._events) else None
         if isinstance(after, dict) and after.get("Text", "")[:1].isalnum():
             # "$5/$10" are prices.
             self._out.append(mask(f"${latex}$"))
         else:
-            self._add_island(math.render_formula(latex, display=False))
+            self._add_island(math.render_formula(latex, self._time, display=False))
 
     def _write_display_math(self, latex: str) -> None:
-        self._add_island(math.render_formula(latex, display=True))
+        self._add_island(math.render_formula(latex, self._time, display=True))
 
     def _write_task(self, done: bool) -> None:
         self._out[self._item] = '<li class="task">'
@@ -182,8 +185,8 @@ class Writer:
     def _write_code_block(self, kind: Any) -> None:
         info = "" if isinstance(kind, str) else kind["Fenced"]
         source = self._read_text_until("CodeBlock")
-        is_open = self._growing and all("End" in event for event in self._remaining())
-        self._add_island((code.render_growing_block if is_open else code.render_block)(info, source))
+        is_open = self._growing and all("End" in event for event in self._events[self._position() :])
+        self._add_island(code.render_block(info, source, None if is_open else self._time))
 
     def _write_html_block(self, _: Any) -> None:
         source = self._read_text_until("HtmlBlock").strip("\n")

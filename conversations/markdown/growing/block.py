@@ -5,13 +5,14 @@ from conversations.markdown.growing.outline import starts_new_block
 from conversations.markdown.growing.patch import TAIL, Patch, diff_tail
 from conversations.markdown.growing.tail import Closed
 from conversations.markdown.growing.unfinished import preview
-from conversations.markdown.render import render_growing
+from conversations.markdown.render import Renderer
 
 
 class OpenBlock:
     """The block that a text ends in. `kind` is the kind of its complete lines, None if they show nothing yet."""
 
-    def __init__(self, source: str, kind: str | None = None) -> None:
+    def __init__(self, source: str, renderer: Renderer, kind: str | None = None) -> None:
+        self._renderer = renderer
         self._kind = kind
         self._lines_end = source.rfind("\n")
         self._end = OpenEnd(TAIL)
@@ -36,4 +37,4 @@ class OpenBlock:
         return diff_tail(before, self.html)
 
     def _show(self, source: str) -> None:
-        self._end.show(source, preview(source), render_growing)
+        self._end.show(source, preview(source), self._renderer.render_growing)

@@ -8,7 +8,7 @@ from conversations.markdown.growing.outline import find_blocks, starts_new_block
 from conversations.markdown.growing.patch import TAIL, Patch, diff_tail
 from conversations.markdown.growing.tail import Closed, Tail
 from conversations.markdown.growing.units import OpenUnits
-from conversations.markdown.render import render
+from conversations.markdown.render import Renderer
 from conversations.markdown.sanitise import normalise
 
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
@@ -21,9 +21,10 @@ class StreamingMarkdown:
     same text, apart from link reference definitions and an end that may still mean something else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, renderer: Renderer | None = None) -> None:
+        self._renderer = renderer or Renderer()
         self._closed: list[str] = []
-        self._tail: Tail = OpenBlock("")
+        self._tail: Tail = OpenBlock("", self._renderer)
         self._carriage_return = ""
 
     @property
@@ -46,15 +47,15 @@ class StreamingMarkdown:
     def _close(self, length: int) -> list[Patch]:
         """Moves the closed blocks out of the tail, and starts a new tail with the rest of its source."""
         source, before = self._tail.source, self._tail.html
-        start, self._tail = _find_tail(source, length)
+        start, self._tail = _find_tail(source, length, self._renderer)
         patches = []
-        if html := render(source[:start]):
+        if html := self._renderer.render(source[:start]):
             self._closed.append(html)
             patches.append(Patch(TAIL, "beforebegin", html))
         return patches + diff_tail(before, self._tail.html)
 
 
-def _find_tail(source: str, start: int) -> tuple[int, Tail]:
+def _find_tail(source: str, start: int, renderer: Renderer) -> tuple[int, Tail]:
     """Returns where the last, open block of a text begins, and that block. The text before `start` is closed."""
     while True:
         if blank := _BLANK_LINES.match(source, start):
@@ -69,16 +70,16 @@ def _find_tail(source: str, start: int) -> tuple[int, Tail]:
         rest = source[start:]
         blocks = find_blocks(rest[: rest.rfind("\n") + 1])
         if not blocks:
-            return start, OpenBlock(rest)
+            return start, OpenBlock(rest, renderer)
         last = blocks[-1]
         if starts_new_block(rest, last.kind):
             start += rest.rfind("\n") + 1
-            return start, OpenBlock(source[start:])
+            return start, OpenBlock(source[start:], renderer)
         if last.start:
             start += last.start
             last.units = [unit - last.start for unit in last.units]
             if OpenFence.match_opening(source, start):
                 continue
         if len(last.units) > (last.kind == "List"):
-            return start, OpenUnits(source[start:], last)
-        return start, OpenBlock(source[start:], last.kind)
+            return start, OpenUnits(source[start:], last, renderer)
+        return start, OpenBlock(source[start:], renderer, last.kind)

@@ -8,7 +8,7 @@ from conversations.markdown.growing.outline import Block, find_blocks, is_after_
 from conversations.markdown.growing.patch import TAIL, Patch, diff
 from conversations.markdown.growing.tail import LINES_PER_PART, Closed
 from conversations.markdown.growing.unfinished import preview
-from conversations.markdown.render import render_growing
+from conversations.markdown.render import Renderer
 
 _NUMBER = re.compile(r"[0-9]+")
 _MARKER = re.compile(r"[ \t]*([-*+]|[0-9]{1,9}[.)])")
@@ -25,12 +25,13 @@ class OpenUnits:
 
     _LOOSE_ITEM: Final = "<li><p>x</p></li>"
 
-    def __init__(self, source: str, block: Block) -> None:
+    def __init__(self, source: str, block: Block, renderer: Renderer) -> None:
+        self._renderer = renderer
         first, last = block.units[0], block.units[-1]
         self._kind, self._is_table = block.kind, block.kind == "Table"
         self._is_loose = block.is_loose
         self._next_unit = _match_unit(source, block)
-        whole = render_growing(source)
+        whole = renderer.render_growing(source)
         self._head = whole[: self._start_of_units(whole)]
         name = self._head[1:3]
         self._part_end = "</tbody></table>" if self._is_table else f"</{name}>"
@@ -158,7 +159,7 @@ class OpenUnits:
         """Returns the HTML of items or rows without the list or table around them."""
         if not source:
             return ""
-        html = render_growing(self._lead + source)
+        html = self._renderer.render_growing(self._lead + source)
         start = self._start_of_units(html) + len(self._LOOSE_ITEM) * self._is_loose
         return html[start : len(html) - len(self._foot)]
 

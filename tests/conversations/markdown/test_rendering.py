@@ -2,8 +2,9 @@
 
 import pytest
 
-from conversations.markdown import render, title_from
+from conversations.markdown import Renderer, render, title_from
 from conversations.markdown.code import LONGEST_COLOURED
+from conversations.markdown.drawing_time import DrawingTime
 from conversations.markdown.math import LONGEST
 from tests.conversations.markdown.page import Node, tree
 
@@ -194,6 +195,22 @@ def test_prices_and_brackets_are_not_formulas(text):
 def test_a_formula_that_cannot_be_converted_shows_its_source():
     assert render(r"$\left($") == r"<p><code>\left(</code></p>"
     assert only(render(f"${'x+' * LONGEST}y$"), "code").text().startswith("x+x+")
+
+
+def test_colours_and_formulas_end_with_the_time_of_the_message():
+    text = "```python\ndef f(): pass\n```\n\n$x^2$ and $$y$$"
+    drawn, plain = Renderer().render(text), Renderer(DrawingTime(seconds=0)).render(text)
+    assert '<span class="k">def</span>' in drawn
+    assert "<msup>" in drawn
+    assert "def f(): pass\n</code></pre>" in plain
+    assert "<code>x^2</code>" in plain
+    assert "<code>y</code>" in plain
+
+
+def test_drawing_takes_its_time_off_what_is_left():
+    time = DrawingTime(seconds=1e-9)
+    assert time.draw(lambda: str(sum(range(10_000))), lambda: "plain") != "plain"
+    assert time.draw(lambda: "drawn", lambda: "plain") == "plain"
 
 
 def test_aligned_formulas_are_a_table():
