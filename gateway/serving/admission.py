@@ -11,7 +11,8 @@ from gateway.catalogue.lookups import find_key
 from gateway.dialects import DIALECTS, messages
 from gateway.models import allowed_models, find_models_for
 from gateway.problems import MAX_RETRY_AFTER, Problem
-from gateway.serving.payloads import output_limit, pass_through_payload, wants_usage
+from gateway.serving.output_limits import limit_output, read_limit
+from gateway.serving.payloads import pass_through_payload, wants_usage
 from gateway.translation import translate
 from ledger.booking import entries
 from ledger.booking.meter import Meter
@@ -56,7 +57,7 @@ class AdmittedCall:
     endpoint: Endpoint
     payload: Mapping[str, Any]
     dropped: Sequence[str]
-    """Fields of the request that the upstream's protocol lacks."""
+    """Fields of the request that the upstream does not get."""
     entry: Entry
     meter: Meter
 
@@ -71,16 +72,20 @@ def admit(request: ProgramRequest) -> AdmittedCall:
     key = require_key(request.secret)
     DIALECTS[request.protocol].check(request.body)
     chat_model, endpoint = require_endpoint(key, request.model)
-    dropped: Sequence[str] = ()
+    body = limit_output(request.body, request.protocol, endpoint, chat_model.limits)
+    dropped: Sequence[str] = body.dropped
     if endpoint.protocol is request.protocol:
-        payload = pass_through_payload(request.protocol, request.body, chat_model.model_id)
+        payload = pass_through_payload(request.protocol, body.fields, chat_model.model_id)
     else:
-        translation = translate(request.body, request.protocol, endpoint, chat_model.model_id, chat_model.limits)
-        payload, dropped = translation.body, translation.dropped
+        translation = translate(body.fields, request.protocol, endpoint, chat_model.model_id, chat_model.limits)
+        payload, dropped = translation.body, [*body.dropped, *translation.dropped]
+    limit = read_limit(payload, endpoint, chat_model.limits)
     prompt_tokens = estimate_prompt(request.body)
     caller = entries.Caller(key.person, entries.CallSource.GATEWAY, request.id, key)
     try:
-        entry = entries.begin(caller, chat_model, prompt_tokens=prompt_tokens, max_tokens=output_limit(payload))
+        entry = entries.begin(
+            caller, chat_model, prompt_tokens=prompt_tokens, max_tokens=limit.tokens, answers=limit.answers
+        )
     except entries.CallRefused as refusal:
         raise _describe_refusal(refusal) from None
     return AdmittedCall(request, key, chat_model, endpoint, payload, dropped, entry, Meter(prompt_tokens))

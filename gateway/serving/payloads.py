@@ -21,9 +21,3 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
     """Whether a request for a stream of Chat Completions asks for the usage."""
     options = body.get("stream_options")
     return isinstance(options, Mapping) and options.get("include_usage") is True
-
-
-def output_limit(body: Mapping[str, Any]) -> int | None:
-    """Returns the token limit for all answers together; None without a limit."""
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    return int(limit) * int(body.get("n") or 1) if limit else None

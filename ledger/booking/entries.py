@@ -80,18 +80,20 @@ def begin(
     *,
     prompt_tokens: int,
     max_tokens: int | None,
+    answers: int = 1,
     is_follow_up: Callable[[], bool] = lambda: False,
 ) -> Entry:
     """Books a call that is about to be made and reserves its maximum. Raises CallRefused when a limit forbids it.
 
-    `max_tokens` is the limit in the request, None without one. A call that continues an answer may exceed a rate limit;
-    `is_follow_up` runs only when one is hit.
+    `max_tokens` is the limit of each of the `answers` in the request, None without one. The last call that a budget
+    allows may reserve more than is left. A call that continues an answer may exceed a rate limit; `is_follow_up` runs
+    only when one is hit.
     """
     with transaction.atomic():
         payer, entry = build_entry(caller, chat_model)
         if (hit := rates.find_limit_hit(payer, entry.started_at, lock=True)) and not is_follow_up():
             raise CallRefused.rate_limited(hit)
-        answer_tokens = max_tokens or chat_model.max_output_tokens or DEFAULT_MAX_TOKENS
+        answer_tokens = answers * longest_answer(chat_model, max_tokens)
         entry.prompt_estimate = prompt_tokens
         entry.reserved_tokens = prompt_tokens + answer_tokens
         entry.reserved_cost = maximum_cost(chat_model, prompt_tokens, answer_tokens)
@@ -153,6 +155,14 @@ def build_entry(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
         started_at=now(),
     )
     return Payer(entry.person_id, entry.group_id, entry.key_id), entry
+
+
+def longest_answer(chat_model: ChatModel, max_tokens: int | None) -> int:
+    """The most tokens of one answer to a request with this limit."""
+    known = chat_model.max_output_tokens
+    if max_tokens is None:
+        return known or DEFAULT_MAX_TOKENS
+    return min(max_tokens, known or max_tokens)
 
 
 def maximum_cost(chat_model: ChatModel, prompt_tokens: int, answer_tokens: int) -> Decimal:
