@@ -1,7 +1,11 @@
-"""All API keys, for administrators, who can find and revoke them but never see a secret."""
+"""All API keys, for administrators, who can find and revoke them but never see a secret.
+
+They cannot revoke keys of people with more rights than their own.
+"""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
@@ -9,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import rights
 from accounts.keys import ApiKey, ApiKeyQuerySet
 from accounts.models import AuthenticatedRequest, User
 from gateway.forms import STATES, KeySearchForm
@@ -25,9 +30,12 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     query, state = form.cleaned_data.get("q", ""), form.cleaned_data.get("state", "")
     keys = ApiKey.objects.visible_to(request.user)
     found = _filter(keys, query, state).select_related("person").prefetch_related("allowed_models__chat_model")
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    owners = rights.find_manageable_people(request.user).filter(pk__in={key.person_id for key in page})
     context = {
         "form": form,
-        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "manageable": set(owners.values_list("pk", flat=True)),
         "is_narrowed": bool(query or state),
         "keys_known": keys.count(),
     }
@@ -39,6 +47,8 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
 @require_POST
 def revoke(request: AuthenticatedRequest, key_pk: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.visible_to(request.user).select_related("person"), pk=key_pk)
+    if not rights.find_manageable_people(request.user).filter(pk=key.person_id).exists():
+        raise PermissionDenied("This person has more rights than you.")
     key.revoke()
     messages.success(request, f"Revoked “{key}” of {key.person}.")
     narrowed = f"?{request.GET.urlencode()}" if request.GET else ""
