@@ -1,8 +1,6 @@
 """Nobody but the owner of the process can read what the site writes."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from stat import S_IMODE, S_ISLNK
 from tempfile import TemporaryDirectory
@@ -11,7 +9,7 @@ import httpx
 import pytest
 
 from chatsite.private_files import make_private
-from tests.browser.site import ADMINISTRATOR, PASSWORD, ROOT, Site, environment
+from tests.browser.site import ADMINISTRATOR, PASSWORD, Site, manage
 from tests.files import image
 
 NOBODY = 65534
@@ -84,9 +82,7 @@ def test_a_database_outside_the_data_directory_is_private_too(tmp_path):
 @pytest.mark.parametrize("command", [("migrate", "--verbosity=0"), ("collectstatic", "--no-input", "--verbosity=0")])
 def test_other_commands_write_private_files(tmp_path, command):
     data = tmp_path / "data"
-    subprocess.run(
-        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment(data, 1, SECRET_KEY=""), check=True
-    )
+    assert manage(data, *command, SECRET_KEY="").returncode == 0
     assert {"secret_key", "sealing_key"} < {path.name for path in data.iterdir()}
     assert list_readable(data) == []
 

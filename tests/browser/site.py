@@ -45,16 +45,31 @@ def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
     return {**kept, **fixed, **settings}
 
 
+def manage(data: Path, *arguments: str, root: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs a management command on the data of a site, with the same settings."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=root,
+        env=environment(data, free_port(), **settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
 
 
 class Site:
-    """`with Site(data, **settings) as site:` serves until the block ends; `console` is what it printed."""
+    """`with Site(data, **settings) as site:` serves until the block ends; `console` is what it printed.
 
-    def __init__(self, data: Path, **settings: str) -> None:
-        self.data, self.port = data, free_port()
+    `root` is the directory of the code, which may be of another version.
+    """
+
+    def __init__(self, data: Path, root: Path = ROOT, **settings: str) -> None:
+        self.data, self.root, self.port = data, root, free_port()
         self.environment = environment(data, self.port, **settings)
         self.url = f"http://127.0.0.1:{self.port}"
         self.plain_url = f"http://{PLAIN_HOST}:{self.port}"
@@ -66,7 +81,7 @@ class Site:
         self.console, self._is_over = [], False
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

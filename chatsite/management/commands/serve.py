@@ -2,11 +2,9 @@
 
 import asyncio
 import errno
-import os
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
@@ -19,6 +17,7 @@ from chatsite.addresses import build_site_url
 from chatsite.memory import trim_when_idle
 from chatsite.private_files import protect_files
 from chatsite.server import Server
+from chatsite.static_files import collect_if_changed
 from conversations.answering import replies
 from conversations.upkeep import recovery
 from gateway.serving import calls
@@ -36,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.protect_files()
-        self.collect_static_files()
+        collect_if_changed()
         # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
         server = Server(ready_callable=self.prepare)
         server.run()
@@ -56,11 +55,6 @@ class Command(BaseCommand):
     def protect_files(self) -> None:
         if unprotected := protect_files():
             self.stderr.write(unprotected)
-
-    def collect_static_files(self) -> None:
-        manifest = settings.STATIC_ROOT / "staticfiles.json"
-        if not settings.DEBUG and (not manifest.exists() or manifest.stat().st_mtime < find_latest_change()):
-            call_command("collectstatic", interactive=False, clear=True, verbosity=0)
 
     def connect_to_database(self) -> None:
         try:
@@ -100,12 +94,6 @@ class Command(BaseCommand):
         if fault.errno == errno.EADDRINUSE:
             return f"Port {settings.PORT} is in use. Stop the program at {where}, or set PORT to a free port."
         return f"Could not listen at {where}: {fault.strerror or fault}"
-
-
-def find_latest_change() -> float:
-    """Returns when a source of static files last changed, in seconds since the epoch."""
-    sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
-    return max(os.stat(source).st_mtime for source in sources)
 
 
 async def wind_down() -> None:
