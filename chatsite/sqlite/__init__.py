@@ -1,0 +1,1 @@
+"""Django's database backend for SQLite, in which the writers of a process queue."""

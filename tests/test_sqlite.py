@@ -1,0 +1,169 @@
+"""On SQLite, the writers of a process queue, and only the first one meets the locks of other processes."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from accounts.models import User
+from chatsite.sqlite import base
+from chatsite.sqlite.fair_lock import FairLock
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database"),
+]
+
+CROWD = 40
+PATIENCE = 1
+"""Seconds that SQLite waits in these tests."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """New connections wait for a second only."""
+    monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", PATIENCE)
+    yield
+
+
+def in_threads(work: Callable[[int], object], count: int = CROWD) -> list[Future[object]]:
+    """Runs the work in threads of their own, all at once. Each has its connection."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> object:
+        try:
+            connection.ensure_connection()
+            barrier.wait()
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as threads:
+        return [threads.submit(run, number) for number in range(count)]
+
+
+@contextmanager
+def locked_by_another_process(seconds: float) -> Iterator[None]:
+    script = (
+        "import sqlite3, sys, time\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('BEGIN IMMEDIATE')\n"
+        "print('locked', flush=True)\n"
+        "time.sleep(float(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", script, str(connection.settings_dict["NAME"]), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout and holder.stdout.readline() == "locked\n"
+        yield
+        holder.terminate()
+
+
+def test_a_crowd_writes_one_after_the_other_however_long_all_take(impatient: None) -> None:
+    def write(number: int) -> None:
+        with transaction.atomic():
+            User.objects.create(username=f"writer-{number}")
+            time.sleep(2 * PATIENCE / CROWD)
+
+    assert [done.exception() for done in in_threads(write)] == [None] * CROWD
+    assert User.objects.filter(username__startswith="writer-").count() == CROWD
+
+
+def test_single_statements_queue_too(impatient: None, ada: User) -> None:
+    def write(number: int) -> None:
+        if number % 2:
+            with transaction.atomic():
+                User.objects.filter(pk=ada.pk).update(name=f"Ada {number}")
+                time.sleep(4 * PATIENCE / CROWD)
+        else:
+            User.objects.create(username=f"writer-{number}")
+
+    assert [done.exception() for done in in_threads(write)] == [None] * CROWD
+
+
+def test_a_writer_that_fails_or_gives_up_its_connection_lets_the_next_one_write(impatient: None, ada: User) -> None:
+    def write(number: int) -> None:
+        match number % 4:
+            case 0:
+                with transaction.atomic():
+                    User.objects.create(username="ada")
+            case 1:
+                with transaction.atomic():
+                    User.objects.create(username=f"writer-{number}")
+                    raise ZeroDivisionError
+            case 2:
+                connection.set_autocommit(False)
+                User.objects.create(username=f"writer-{number}")
+                connection.close()
+            case 3:
+                with transaction.atomic(), transaction.atomic():
+                    User.objects.create(username=f"writer-{number}")
+
+    done = [type(each.exception()).__name__ for each in in_threads(write)]
+    assert done == ["IntegrityError", "ZeroDivisionError", "NoneType", "NoneType"] * (CROWD // 4)
+    assert User.objects.filter(username__startswith="writer-").count() == CROWD // 4
+
+
+def test_readers_do_not_wait_for_writers(impatient: None, ada: User) -> None:
+    with transaction.atomic():
+        ada.save()
+        [read] = in_threads(lambda _: User.objects.get(pk=ada.pk).name, 1)
+    assert read.result() == ada.name
+
+
+def test_a_crowd_waits_for_another_process(ada: User) -> None:
+    with locked_by_another_process(3):
+        done = in_threads(lambda number: User.objects.create(username=f"writer-{number}"))
+    assert [each.exception() for each in done] == [None] * CROWD
+
+
+def test_a_writer_gives_up_when_another_process_keeps_the_lock(impatient: None, ada: User) -> None:
+    with locked_by_another_process(60):
+        [done] = in_threads(lambda _: ada.save(), 1)
+    assert isinstance(done.exception(), OperationalError)
+    [done] = in_threads(lambda _: ada.save(), 1)
+    assert done.exception() is None
+
+
+def test_a_writer_gives_up_when_the_queue_does_not_move(
+    monkeypatch: pytest.MonkeyPatch, impatient: None, ada: User
+) -> None:
+    monkeypatch.setattr(base, "LONGEST_QUEUE", 0.1)
+    with transaction.atomic():
+        ada.save()
+        [done] = in_threads(lambda _: ada.save(), 1)
+    assert isinstance(done.exception(), OperationalError)
+
+
+def test_the_lock_goes_to_the_one_that_has_waited_longest() -> None:
+    lock, order = FairLock(), []
+    assert lock.acquire(0)
+
+    def wait(number: int) -> None:
+        assert lock.acquire(20)
+        order.append(number)
+        lock.release()
+
+    threads = []
+    for number in range(10):
+        threads.append(threading.Thread(target=wait, args=[number]))
+        threads[-1].start()
+        while len(lock._waiting) <= number:
+            time.sleep(0.001)
+    lock.release()
+    for thread in threads:
+        thread.join(20)
+    assert order == list(range(10))
+
+
+def test_one_who_stops_waiting_is_passed_over() -> None:
+    lock = FairLock()
+    assert lock.acquire(0)
+    assert not lock.acquire(0.01)
+    lock.release()
+    assert lock.acquire(0)
