@@ -15,3 +15,5 @@ urlpatterns = [
     path("", include("gateway.urls")),
     path("", include("conversations.urls")),
 ]
+
+handler500 = "chatsite.views.server_error"

@@ -1,10 +1,42 @@
 """Pages that belong to no part of the site."""
 
+import logging
+import sys
+from typing import Final
+
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.views import defaults
+
+from chatsite.faults import is_passing
+
+RETRY_AFTER: Final = 2
+"""Seconds after which to repeat a request that met a passing fault."""
+
+logger = logging.getLogger(__name__)
 
 
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers; for load balancers and supervisors, without signing in."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answers a request whose view has raised an error: 503 if the database will be back soon, otherwise 500."""
+    error = sys.exc_info()[1]
+    return busy(request, error) if is_passing(error) else defaults.server_error(request)
+
+
+def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Asks to try again. A page that sent the request by itself stays as it is and shows a toast."""
+    # Django would log each one with a traceback: hundreds while the database is locked.
+    logger.warning("%s %s: %s", request.method, request.path, error)
+    is_partial = request.headers.get("HX-Request") == "true"
+    response = HttpResponse(render_to_string("_busy_toast.html" if is_partial else "503.html"), status=503)
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    response["Retry-After"] = str(RETRY_AFTER)
+    if is_partial:
+        response["HX-Retarget"], response["HX-Reswap"] = "#toasts", "beforeend"
+    return response

@@ -1,12 +1,9 @@
 """On SQLite, the writers of a process queue, and only the first one meets the locks of other processes."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
@@ -14,6 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 from accounts.models import User
 from chatsite.sqlite import base
 from chatsite.sqlite.fair_lock import FairLock
+from tests.locks import locked_database
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -46,22 +44,6 @@ def in_threads(work: Callable[[int], object], count: int = CROWD) -> list[Future
 
     with ThreadPoolExecutor(count) as threads:
         return [threads.submit(run, number) for number in range(count)]
-
-
-@contextmanager
-def locked_by_another_process(seconds: float) -> Iterator[None]:
-    script = (
-        "import sqlite3, sys, time\n"
-        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "connection.execute('BEGIN IMMEDIATE')\n"
-        "print('locked', flush=True)\n"
-        "time.sleep(float(sys.argv[2]))\n"
-    )
-    command = [sys.executable, "-c", script, str(connection.settings_dict["NAME"]), str(seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout and holder.stdout.readline() == "locked\n"
-        yield
-        holder.terminate()
 
 
 def test_a_crowd_writes_one_after_the_other_however_long_all_take(impatient: None) -> None:
@@ -117,13 +99,16 @@ def test_readers_do_not_wait_for_writers(impatient: None, ada: User) -> None:
 
 
 def test_a_crowd_waits_for_another_process(ada: User) -> None:
-    with locked_by_another_process(3):
+    with locked_database() as holder:
+        releasing = threading.Timer(3, holder.release)
+        releasing.start()
         done = in_threads(lambda number: User.objects.create(username=f"writer-{number}"))
+        releasing.join()
     assert [each.exception() for each in done] == [None] * CROWD
 
 
 def test_a_writer_gives_up_when_another_process_keeps_the_lock(impatient: None, ada: User) -> None:
-    with locked_by_another_process(60):
+    with locked_database():
         [done] = in_threads(lambda _: ada.save(), 1)
     assert isinstance(done.exception(), OperationalError)
     [done] = in_threads(lambda _: ada.save(), 1)

@@ -28,13 +28,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Has its turn from the first statement of a transaction that writes until the transaction ends."""
 
     _is_writing = False
-    _patience = 0
-    """The whole seconds that SQLite waits for another process, as set last; 0 if unknown."""
+    _patience = -1
+    """The whole seconds that SQLite waits for another process, as set last; negative if unknown."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._queue = _queues[str(self.settings_dict["NAME"])]
         self._longest_patience = math.ceil(conn_params.get("timeout", 5))
-        self._patience = 0
+        self._patience = -1
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:

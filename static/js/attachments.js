@@ -124,7 +124,7 @@ function finish(row, request) {
   const { status } = request;
   if (status !== 201 && status !== 422) {
     sendWhenDone = false;
-    showState(row, { 0: "Not uploaded", 401: "Signed out", 404: "No access", 413: "Too large" }[status] ?? "Not uploaded", false);
+    showState(row, { 0: "Not uploaded", 401: "Signed out", 404: "No access", 413: "Too large", 503: "The site is busy" }[status] ?? "Not uploaded", false);
     return;
   }
   const answer = document.createElement("template");

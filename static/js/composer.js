@@ -13,6 +13,7 @@ document.addEventListener("keydown", (event) => {
 
 const SIGNED_OUT = "You are signed out. Your text is still here and will be sent after you sign in.";
 const FAILED = "The message could not be sent. Your text is still here. Try again in a moment.";
+const BUSY = "The site is busy. Your message will be sent again in a moment.";
 const GONE = "This conversation was deleted, or you are no longer a member. Your text is still here: copy it if you need it.";
 const OUT_OF_DATE = "This page is out of date. Your text is still here: copy it, then reload the page.";
 const OTHER_ACCOUNT = "A different account is now signed in in this browser. Your text is still here: copy it, then reload the page.";
@@ -29,8 +30,13 @@ document.addEventListener("keydown", (event) => {
 // The text stays in the field until the server has accepted it.
 let sent = "";
 
+// A site that is busy has posted nothing, or posts nothing more: the turn keeps its key.
+const MOST_ATTEMPTS = 5;
+let attempts = 0;
+
 document.addEventListener("htmx:before:request", (event) => {
   if (event.target.id !== "composer") return;
+  if (field().value !== sent) attempts = 0;
   sent = field().value;
   say("");
 });
@@ -40,6 +46,12 @@ document.addEventListener("htmx:after:request", (event) => {
   const { status, headers } = event.detail.ctx.response;
   if (status === 401) return say(SIGNED_OUT);
   if (headers.has("X-CSRFToken")) return; // session.js sends it again with the new token.
+  if (status === 503 && ++attempts < MOST_ATTEMPTS) {
+    event.preventDefault();
+    setTimeout(sendAgain, secondsToWait(headers) * 1000);
+    return say(BUSY);
+  }
+  attempts = 0;
   // These answers are whole pages: the token is refused, the conversation is missing, or the server failed.
   if (status === 403 || status === 404 || status >= 500) {
     event.preventDefault();
@@ -51,6 +63,17 @@ document.addEventListener("htmx:after:request", (event) => {
   }
   if (status < 400) document.dispatchEvent(new CustomEvent("turn:sent"));
 });
+
+// Unless the person has sent it or is changing the text.
+function sendAgain() {
+  if (attempts && field().value === sent) return field().form.requestSubmit();
+  attempts = 0;
+  say("");
+}
+
+export function secondsToWait(headers) {
+  return Number(headers.get("Retry-After")) || 2;
+}
 
 document.addEventListener("htmx:error", (event) => {
   if (event.target.id !== "composer") return;
@@ -67,8 +90,12 @@ document.addEventListener("htmx:before:request", (event) => {
 
 document.addEventListener("htmx:after:request", (event) => {
   if (event.target.id !== "message") return;
-  const { status } = event.detail.ctx.response;
+  const { status, headers } = event.detail.ctx.response;
   if (status < 400) saved = saving;
+  if (status === 503) {
+    event.preventDefault();
+    setTimeout(save, secondsToWait(headers) * 1000);
+  }
   note(status === 401 ? NOT_SAVED : "");
 });
 
@@ -80,8 +107,15 @@ document.addEventListener("person:changed", () => say(OTHER_ACCOUNT));
 function save() {
   const typed = field();
   if (!typed || typed.value === saved) return;
-  saved = typed.value;
-  fetch(typed.getAttribute("hx-post"), { method: "POST", body: new FormData(typed.form), keepalive: true }).catch(() => {});
+  const text = typed.value;
+  saved = text;
+  fetch(typed.getAttribute("hx-post"), { method: "POST", body: new FormData(typed.form), keepalive: true })
+    .then(({ status, headers }) => {
+      if (status !== 503 || saved !== text) return;
+      saved = null;
+      setTimeout(save, secondsToWait(headers) * 1000);
+    })
+    .catch(() => {});
 }
 
 // A quiet note that asks for nothing. Screen readers announce it once.

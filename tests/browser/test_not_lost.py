@@ -10,6 +10,7 @@ from tests.browser.site import PASSWORD, Site
 from tests.browser.tab import Tab
 from tests.browser.watch import Watch
 from tests.fakes import ModelServer
+from tests.locks import locked_database
 
 # Where the focused element is in the window. An older message that gets its real height when it is first drawn changes
 # scrollTop, and the browser's scroll anchoring keeps what the person sees in place.
@@ -206,6 +207,29 @@ async def test_a_double_click_on_send_posts_one_turn(
     await tab.page.reload()
     await expect(tab.own).to_have_count(2)
     assert len([request for request in model.requests if request.method == "POST"]) == 1
+
+
+async def test_a_busy_site_gets_the_message_again_and_posts_it_once(
+    tab: Tab, ada: Person, site: Site, backstage: Backstage, model: ModelServer, watch: Watch
+) -> None:
+    watch.expect("status of 503")
+    model.say("Once.")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.await_connection()
+    with locked_database(site.data / "db.sqlite3") as holder:
+        await tab.composer.fill("Only once")
+        await tab.composer.press("Enter")
+        # The site waits for ten seconds before it gives up.
+        await expect(tab.errors).to_contain_text("Your message will be sent again in a moment", timeout=30_000)
+        await expect(tab.composer).to_have_value("Only once")
+        await asyncio.to_thread(holder.release)
+    await tab.await_answer()
+    await expect(tab.answer_text).to_have_text("Once.")
+    await expect(tab.errors).to_be_hidden()
+    await expect(tab.composer).to_have_value("")
+    await tab.page.reload()
+    await expect(tab.own).to_have_count(2)
+    await expect(tab.composer).to_have_value("")
 
 
 async def test_after_a_crash_the_page_reconnects_and_the_answer_can_be_continued(
