@@ -1,6 +1,7 @@
 """The end of a reply, and saving it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -33,11 +34,15 @@ class Ending:
     def of(
         cls, failure: UpstreamError | CallRefused | ModelOff | AskerGone, detail: str = "", *, has_content: bool
     ) -> "Ending":
-        """Returns the end of a reply that failed. With content, it counts as interrupted."""
+        """Returns the end of a reply that failed or may not go on. One that failed with content was interrupted."""
         state = State.INTERRUPTED if has_content else State.FAILED
         if isinstance(failure, AskerGone):
             state = State.STOPPED
         return cls(state, failure.kind, str(failure), detail)
+
+
+STOPPED: Final = Ending(State.STOPPED)
+"""A person stopped the reply."""
 
 
 @transaction.atomic

@@ -1,25 +1,33 @@
 """The replies that this process writes, under one owner."""
 
 import asyncio
+import logging
 
 from asgiref.sync import sync_to_async
+from django.db import DatabaseError
 from django.tasks import task
 
 from conversations.answering import saving
 from conversations.answering.claim import claim
+from conversations.answering.ending import STOPPED, Ending
+from conversations.answering.permission import AskerGone
 from conversations.answering.relay import Relay
 from conversations.answering.reply import RunningReply
 from conversations.models import Generation, Message
 
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks of whether the people who asked for the running replies still have accounts."""
 LAST_SAVE = 5.0
 """Seconds that replies get to save their text when the process has to end now."""
+
+logger = logging.getLogger(__name__)
 
 
 class Replies:
     """Starts, finds, saves and stops replies, and lets them end before the process does.
 
-    One event loop owns it. `find`, `running`, `stop` and `apply_deletion` may be
-    called from any thread.
+    One event loop owns it. `find`, `running`, `stop`, `stop_without_asker` and
+    `apply_deletion` may be called from any thread.
     """
 
     def __init__(self) -> None:
@@ -28,6 +36,7 @@ class Replies:
         """By conversation: in each, one reply is written at a time."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._saving: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
         self._is_closing = self._is_interrupted = False
 
     async def write(self, generation_pk: int) -> None:
@@ -47,11 +56,17 @@ class Replies:
     def running(self) -> list[RunningReply]:
         return list(self._replies.values())
 
-    def stop(self, generation_pk: int) -> None:
+    def stop(self, generation_pk: int, ending: Ending = STOPPED) -> None:
         """Stops a reply that this process writes. Other processes learn of a stop from the database."""
         for reply in self.running():
             if reply.generation.pk == generation_pk:
-                reply.stop()
+                reply.stop(ending)
+
+    def stop_without_asker(self) -> None:
+        """Stops the replies of this process that were asked for by people whose accounts have ended."""
+        pks = [reply.generation.pk for reply in self.running()]
+        for generation in Generation.objects.without_asker().filter(pk__in=pks).select_related("asked_by"):
+            self.stop(generation.pk, Ending.of(AskerGone(generation.asked_by), has_content=True))
 
     def apply_deletion(self, message: Message) -> None:
         """Updates a running reply whose message has been deleted or restored."""
@@ -76,8 +91,9 @@ class Replies:
             reply.interrupt()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_SAVE)
-        if self._saving:
-            self._saving.cancel()
+        for loop in (self._saving, self._checking):
+            if loop:
+                loop.cancel()
 
     def show(self, reply: RunningReply) -> None:
         """Starts showing the reply. Viewers that join late find it here."""
@@ -94,16 +110,27 @@ class Replies:
             reply.interrupt()
         try:
             self.show(reply)
-            self._ensure_saving()
+            self._ensure_attended()
             await reply.run()
         finally:
             if self._replies.get(conversation_pk) is reply:
                 del self._replies[conversation_pk]
         await start_next(conversation_pk)
 
-    def _ensure_saving(self) -> None:
+    def _ensure_attended(self) -> None:
         if self._saving is None or self._saving.done():
             self._saving = asyncio.create_task(self._save_regularly())
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_regularly())
+
+    async def _check_regularly(self) -> None:
+        """Finds what other processes and commands have changed."""
+        while self.running():
+            await asyncio.sleep(CHECK_INTERVAL)
+            try:
+                await sync_to_async(self.stop_without_asker)()
+            except DatabaseError:
+                logger.warning("Could not check who asked for the running replies; trying again", exc_info=True)
 
     async def _save_regularly(self) -> None:
         """Saves while there are running replies, and stops those whose stop another process has recorded."""

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from conversations.answering.claim import Answerable, Claimed
-from conversations.answering.ending import Ending, save_ending
+from conversations.answering.ending import STOPPED, Ending, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
@@ -46,6 +46,8 @@ class RunningReply:
         self._calls = UpstreamCalls(self.relay, saver)
         self._answering: asyncio.Task[None] | None = None
         self._is_interrupted = False
+        self._cut = Ending(State.INTERRUPTED)
+        """How the reply ends if it is cut now."""
 
     @property
     def generation(self) -> Generation:
@@ -61,9 +63,9 @@ class RunningReply:
         await self.finish(await self._ask())
         await self._calls.until_settled()
 
-    def stop(self) -> None:
-        """Ends the reply because a person asked."""
-        self.relay.is_stopped = True
+    def stop(self, ending: Ending = STOPPED) -> None:
+        """Ends the reply in this way: a person asked for it, or the reply may not go on."""
+        self.relay.is_stopped, self._cut = True, ending
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -129,7 +131,7 @@ class RunningReply:
 
     def _conclude(self, answered: asyncio.Task[None]) -> Ending:
         if answered.cancelled():
-            return Ending(State.STOPPED if self.relay.is_stopped else State.INTERRUPTED)
+            return self._cut
         has_content = self.relay.draft.has_content
         match answered.exception():
             case None:

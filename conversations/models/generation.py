@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
 from upstreams.models import ChatModel, UsageColumns
@@ -33,6 +33,12 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
+
+    def without_asker(self) -> Self:
+        """Whose asker's account was deactivated or deleted, or who wait for the approval of somebody who has left."""
+        members = Generation.objects.filter(pk=OuterRef("pk"), conversation__participants__user=F("asked_by"))
+        has_left = Q(state=State.WAITING) & ~Exists(members)
+        return self.filter(Q(asked_by=None) | Q(asked_by__is_active=False) | has_left)
 
     def next_in_line(self) -> Self:
         """Queued generations with no earlier unfinished one in their conversation."""

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from conversations import uploads
 from conversations.answering import replies
 from conversations.upkeep import recovery, retention
+from conversations.verbs import turns
 from ledger.booking import entries
 from upstreams.client import LIMITS
 
@@ -53,6 +54,7 @@ class UpkeepLoop:
     async def _clean_up(self, moment: float) -> None:
         for pk in await sync_to_async(recovery.recover)(now() - QUIET):
             await replies.generate.aenqueue(pk)
+        await sync_to_async(turns.end_answers_without_asker)()
         if moment >= self._sweep_at:
             self._sweep_at = moment + SWEEP_INTERVAL
             await sync_to_async(uploads.sweep)()

@@ -4,6 +4,7 @@ from accounts.models import User
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation, Participant
+from conversations.verbs import turns
 
 
 def add(conversation: Conversation, name: str) -> str:
@@ -32,6 +33,8 @@ def remove(conversation: Conversation, person: User) -> str:
     if participant.filter(role=Participant.Role.OWNER).exists():
         return "The owner cannot leave. Delete the conversation instead."
     participant.delete()
+    # Nobody else can allow their tools.
+    turns.end_answers_without_asker()
     broadcasts.announce_removal(conversation, person.pk)
     broadcasts.announce_members(conversation)
     return ""

@@ -9,6 +9,8 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from conversations.answering import replies
+from conversations.answering.ending import STOPPED, Ending
+from conversations.answering.permission import AskerGone
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.markdown import title_from
@@ -182,15 +184,33 @@ def announce(conversation: Conversation, generation: Generation) -> None:
 
 def stop(generation: Generation) -> None:
     """Stops a reply and keeps its text. Does nothing if it has ended."""
+    Generation.objects.unfinished().filter(pk=generation.pk).update(stop_asked_at=now())
+    end_idle(generation, STOPPED)
+    replies.local.stop(generation.pk)
+
+
+def end_answers_without_asker() -> None:
+    """Ends the answers, running here or idle, that were asked for by people whose accounts have ended.
+
+    Idle ones also end if they wait for the approval of somebody who has left. Call it in each process when that may
+    have happened.
+    """
+    replies.local.stop_without_asker()
+    lost = Generation.objects.unfinished().without_asker().exclude(state=State.RUNNING)
+    # The last one first: otherwise each would start the next.
+    for generation in lost.select_related("message__conversation", "asked_by").order_by("-pk"):
+        end_idle(generation, Ending.of(AskerGone(generation.asked_by), has_content=bool(generation.message.blocks)))
+
+
+def end_idle(generation: Generation, ending: Ending) -> None:
+    """Ends a reply that is queued or waits for approval, and starts the next one."""
     with transaction.atomic():
-        unfinished = Generation.objects.unfinished().filter(pk=generation.pk)
-        unfinished.update(stop_asked_at=now())
-        idle = unfinished.filter(state__in=[State.QUEUED, State.WAITING])
-        was_idle = idle.update(state=State.STOPPED, finished_at=now())
+        idle = Generation.objects.filter(pk=generation.pk, state__in=[State.QUEUED, State.WAITING])
+        reason = {"error_kind": ending.error_kind, "error_message": ending.error_message}
+        was_idle = idle.update(state=ending.state, finished_at=now(), **reason)
         if was_idle:
             generation.message.mark_changed()
     if was_idle:
         broadcasts.announce_revision(generation.message.conversation)
+        broadcasts.refresh_row(generation.message.conversation)
         async_to_sync(replies.start_next)(generation.conversation_id)
-    else:
-        replies.local.stop(generation.pk)

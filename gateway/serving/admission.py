@@ -1,6 +1,6 @@
 """Decides whether a request is allowed, and for which model. All database work before the call happens here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -116,6 +116,16 @@ def require_key(secret: str) -> ApiKey:
     raise Problem(401, "authentication_error", fault, code="invalid_api_key")
 
 
+def find_ended_keys(pks: Collection[int]) -> dict[int, Problem]:
+    """Those of the keys that are not valid any more, by primary key, each with its problem."""
+    valid = set(ApiKey.objects.valid().filter(pk__in=pks).values_list("pk", flat=True))
+    ended = set(pks) - valid
+    if not ended:
+        return {}
+    keys = ApiKey.objects.select_related("person").in_bulk(ended)
+    return {pk: _describe_ended_key(keys.get(pk)) for pk in ended}
+
+
 def require_model(key: ApiKey, name: str) -> ChatModel:
     """Returns the key's model with this name. A model that is not offered, or not to this key, is refused."""
     if chat_model := naming.find_model(key, name):
@@ -135,6 +145,18 @@ def require_endpoint(key: ApiKey, name: str) -> tuple[ChatModel, Endpoint]:
     except SealBroken:
         fault = "This site cannot read its own key for the model. Contact the site's administrator."
         raise Problem(503, "api_error", fault, should_retry=False) from None
+
+
+def _describe_ended_key(key: ApiKey | None) -> Problem:
+    if key is None:
+        fault = "This API key was deleted."
+    elif key.revoked_at:
+        fault = "This API key was revoked."
+    elif key.is_expired:
+        fault = "This API key has expired."
+    else:
+        fault = "The account of this API key was deactivated."
+    return Problem(401, "authentication_error", f"{fault} The reply was stopped.", code="invalid_api_key")
 
 
 def _describe_refusal(refusal: entries.CallRefused) -> Problem:

@@ -19,6 +19,7 @@ from gateway.catalogue.listing import render_list, render_model
 from gateway.dialects import DIALECTS
 from gateway.ids import make_id
 from gateway.problems import Problem
+from gateway.serving import running
 from gateway.serving.admission import (
     ProgramRequest,
     admit,
@@ -27,7 +28,7 @@ from gateway.serving.admission import (
     list_models,
     require_key,
 )
-from gateway.serving.calls import ProgramCall, run_until_any
+from gateway.serving.calls import ProgramCall
 from gateway.serving.counting import count_tokens
 from gateway.serving.incoming import ClientGone, Incoming, Receive
 from gateway.serving.outgoing import Outgoing, Send
@@ -102,6 +103,7 @@ async def _route(incoming: Incoming, out: Outgoing) -> None:
 
 
 async def _serve_reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> None:
+    running.local.require_open()
     request = await _read_request(protocol, incoming, out)
     beta = incoming.headers.get("anthropic-beta", "")
     admitted = await _admit(request)
@@ -110,7 +112,7 @@ async def _serve_reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing
     ends = [incoming.wait_until_gone()]
     if request.is_streamed:
         ends.append(out.keep_alive(call.ping))
-    await run_until_any(call.run(), ends)
+    await running.local.run(call, ends)
 
 
 async def _serve_count(incoming: Incoming, out: Outgoing) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from django.db import DatabaseError
@@ -41,10 +41,17 @@ class ProgramCall:
     def __init__(self, admitted: AdmittedCall, out: Outgoing, beta: str) -> None:
         self._admitted, self._request, self._meter, self._out = admitted, admitted.request, admitted.meter, out
         self._beta = beta
+        self._reading: asyncio.Task[None] | None = None
+        """The task that reads the reply, until all of it is read."""
+        self._cut: Problem | None = None
         self._dialect = DIALECTS[self._request.protocol]
         self._encoder = self._dialect.Encoder(self._request.model, self._request.wants_usage)
         if admitted.dropped:
             out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MAX_DROPPED_NAMES])
+
+    @property
+    def key_pk(self) -> int:
+        return self._admitted.key.pk
 
     @property
     def ping(self) -> bytes:
@@ -53,12 +60,17 @@ class ProgramCall:
     async def run(self) -> None:
         """Answers the program. Cancelling it closes the connection to the upstream at once."""
         outcome, kind, problem, body = entries.Outcome.STOPPED, "", None, b""
+        self._reading = task = asyncio.current_task()
         try:
             if self._request.is_streamed:
                 await self._stream()
             else:
                 body = await self._read_whole()
             outcome = entries.Outcome.COMPLETE
+        except asyncio.CancelledError:
+            if self._cut is None or task is None or task.uncancel():
+                raise
+            problem = self._cut
         except UpstreamError as failure:
             outcome = entries.Outcome.BROKEN if self._meter.has_content else entries.Outcome.FAILED
             kind, problem = failure.kind, Problem.of(failure)
@@ -67,9 +79,16 @@ class ProgramCall:
             outcome, kind = entries.Outcome.FAILED, "internal"
             raise
         finally:
+            self._reading = None
             # A program that has the end of a reply finds it in the ledger, unless the database is in trouble.
             await asyncio.wait([_start_settling(self._admitted, outcome, kind)], timeout=SETTLE_WAIT)
         await self._end(problem, body)
+
+    def end(self, problem: Problem) -> None:
+        """Stops reading the reply and tells the program why. Does nothing when the reply is complete."""
+        if self._reading and self._cut is None:
+            self._cut = problem
+            self._reading.cancel()
 
     async def _end(self, problem: Problem | None, body: bytes) -> None:
         if problem and not self._out.status:
@@ -133,15 +152,15 @@ class ProgramCall:
 
 
 _settle_in_thread = in_thread(entries.settle)
-_settling: set[asyncio.Task[None]] = set()
-_running: set[asyncio.Future[Any]] = set()
+settling: set[asyncio.Task[None]] = set()
+"""Bookings that have not reached the database yet."""
 
 
 def _start_settling(admitted: AdmittedCall, outcome: entries.Outcome, kind: str) -> asyncio.Task[None]:
     """The task continues when the call's own task is cancelled."""
     task = asyncio.get_running_loop().create_task(_settle(admitted, outcome, kind))
-    _settling.add(task)
-    task.add_done_callback(_settling.discard)
+    settling.add(task)
+    task.add_done_callback(settling.discard)
     return task
 
 
@@ -156,25 +175,3 @@ async def _settle(admitted: AdmittedCall, outcome: entries.Outcome, kind: str) -
         await retry_until_saved(settle, on_failure=note_failure, attempts=SETTLE_ATTEMPTS)
     except DatabaseError:
         logger.exception("%s was not booked. The next start will book it as an estimate", request_id)
-
-
-async def wind_down() -> None:
-    """Waits for running replies to end when the process stops. Cancel it to stop waiting."""
-    while _running or _settling:
-        await asyncio.wait(_running | _settling)
-
-
-async def run_until_any(work: Awaitable[Any], others: Sequence[Awaitable[Any]]) -> None:
-    """Runs the work, and cancels it as soon as one of the others ends."""
-    working = asyncio.ensure_future(work)
-    _running.add(working)
-    working.add_done_callback(_running.discard)
-    waiting = [asyncio.ensure_future(each) for each in others]
-    try:
-        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, *waiting):
-            task.cancel()
-        await asyncio.gather(working, *waiting, return_exceptions=True)

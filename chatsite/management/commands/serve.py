@@ -20,7 +20,7 @@ from chatsite.server import Server
 from chatsite.static_files import collect_if_changed
 from conversations.answering import replies
 from conversations.upkeep import recovery
-from gateway.serving import calls
+from gateway.serving import running
 from ledger.booking import entries
 from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
 
 async def wind_down() -> None:
-    await asyncio.gather(replies.local.close(), calls.wind_down())
+    await asyncio.gather(replies.local.close(), running.local.close())
     await close_transport()
 
 

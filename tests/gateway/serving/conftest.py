@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from gateway.serving import calls, threads
+from gateway.serving import calls, running, threads
 from tests.fakes import ModelServer
 from tests.gateway.serving.programs import Programs
 from upstreams.client import close_transport
@@ -48,6 +48,13 @@ def site_loop(port: int) -> asyncio.AbstractEventLoop:
 
     served: asyncio.AbstractEventLoop = reactor._asyncioEventloop
     return served
+
+
+@pytest.fixture
+def own_calls(monkeypatch: pytest.MonkeyPatch) -> running.RunningCalls:
+    """An owner of running calls for this test, which may close it."""
+    monkeypatch.setattr(running, "local", own := running.RunningCalls())
+    return own
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.serving import calls, outgoing
+from gateway.serving import calls, outgoing, running
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import raw
 from tests.gateway.serving.programs import PATIENCE, Programs, asks
@@ -67,6 +67,7 @@ def test_a_program_that_reads_nothing_is_disconnected(
         assert programs.settled().outcome == "stopped"
 
 
+@pytest.mark.usefixtures("own_calls")
 def test_a_stopping_site_lets_running_replies_end(
     programs: Programs, messages: ModelServer, site_loop: asyncio.AbstractEventLoop
 ) -> None:
@@ -76,10 +77,10 @@ def test_a_stopping_site_lets_running_replies_end(
     reader, answer = raw(programs, messages.protocol, asks(messages.protocol))
     with reader:
         answer.begin()
-        stopping = asyncio.run_coroutine_threadsafe(calls.wind_down(), site_loop)
+        stopping = asyncio.run_coroutine_threadsafe(running.local.close(), site_loop)
         with pytest.raises(TimeoutError):
             stopping.result(0.1)
-        stopping = asyncio.run_coroutine_threadsafe(calls.wind_down(), site_loop)
+        stopping = asyncio.run_coroutine_threadsafe(running.local.close(), site_loop)
         gate.open()
         assert answer.read().endswith(b'"message_stop"}\n\n')
         stopping.result(PATIENCE)
