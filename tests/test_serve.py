@@ -13,18 +13,21 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.browser.site import manage
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ("manage.py", "serve")
 # Runs the same command with a task to finish before it stops, as conversations have.
 SERVE_WITH_A_LAST_ACT = (
     "-c",
     """
-import asyncio, django
+import asyncio, os, django
 django.setup()
 from django.core.management import call_command
 from chatsite.shutdown import on_stop
 async def finish():
-    await asyncio.sleep(.05)
+    print("the last answer is being finished", flush=True)
+    await asyncio.sleep(float(os.environ.get("LAST_ACT", ".05")))
     print("the last answer is finished", flush=True)
 on_stop(finish)
 call_command("serve")
@@ -145,4 +148,28 @@ def test_a_username_without_a_password_is_reported_and_the_site_starts(installat
 def test_registered_tasks_finish_before_the_server_stops(installation):
     with start_site(installation, SERVE_WITH_A_LAST_ACT) as site:
         site.next_line()
-        assert site.stop() == (0, "the last answer is finished\n")
+        assert site.stop() == (0, "the last answer is being finished\nthe last answer is finished\n")
+
+
+def test_a_second_site_on_the_same_data_gives_up_and_changes_nothing(installation, tmp_path):
+    with start_site(installation) as site:
+        static = sorted(tmp_path.rglob("*"))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        second = manage(tmp_path, "serve", PORT=port, SHUTDOWN_GRACE="0")
+        assert second.returncode == 1
+        assert f"Another chatsite is running on {tmp_path}" in second.stderr
+        assert f"Port {installation['PORT']} is in use" in fail_to_start(installation)
+        assert site.get("/healthz")[0] == 200
+        assert sorted(tmp_path.rglob("*")) == static
+
+
+def test_a_restart_waits_for_the_last_acts_of_the_process_before(installation):
+    with start_site(installation | {"LAST_ACT": "8"}, SERVE_WITH_A_LAST_ACT) as site:
+        site.next_line()
+        site.get("/healthz")
+        site.process.send_signal(signal.SIGTERM)
+        assert site.next_line() == "the last answer is being finished"
+        with start_site(installation) as successor:
+            assert site.process.poll() is not None
+            assert successor.get("/healthz")[0] == 200

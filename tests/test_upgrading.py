@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from django.core.management import call_command
 
+from chatsite.models import Upgrade
+from chatsite.version import find_recorded_version, find_unknown, list_applied_migrations, read_version
 from tests.browser.site import ADMINISTRATOR, PASSWORD, ROOT, Site, manage
 from tests.pages import Page
 
@@ -54,3 +59,57 @@ def test_static_files_that_another_version_collected_by_hand_are_replaced(tmp_pa
     assert manage(data, "collectstatic", "--no-input").returncode == 0
     with Site(data, root=checkout, **ACCOUNT) as site:
         assert any("another version" in style for style in read_styles(site))
+
+
+@pytest.fixture
+def newer_database(tmp_path: Path) -> Path:
+    """The data of a site that a later version has served."""
+    data = tmp_path / "newer"
+    with Site(data, **ACCOUNT):
+        pass
+    with closing(sqlite3.connect(data / "db.sqlite3", autocommit=True)) as database:
+        database.execute("UPDATE chatsite_upgrade SET version = '99.1.0'")
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('tools', '0099_later', '2030-01-01')"
+        )
+        database.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('later', '0001', '2030-01-01')")
+    return data
+
+
+def dump(data: Path) -> list[str]:
+    with closing(sqlite3.connect(data / "db.sqlite3")) as database:
+        return list(database.iterdump())
+
+
+def test_an_older_version_refuses_a_newer_database_and_names_its_version(newer_database: Path) -> None:
+    before = dump(newer_database)
+    for command in (("serve",), ("migrate",), ("check", "--database=default")):
+        refusal = manage(newer_database, *command)
+        assert refusal.returncode == 1
+        assert "The database was last changed by chatsite 99.1.0. This is chatsite" in refusal.stderr
+        assert "does not know its migration later.0001 and 1 more" in refusal.stderr
+        assert "Traceback" not in refusal.stderr
+    assert dump(newer_database) == before
+
+
+def test_a_newer_database_without_a_recorded_version_is_refused(newer_database: Path) -> None:
+    with closing(sqlite3.connect(newer_database / "db.sqlite3", autocommit=True)) as database:
+        database.execute("DROP TABLE chatsite_upgrade")
+    assert "The database was last changed by a newer chatsite." in manage(newer_database, "serve").stderr
+
+
+@pytest.mark.django_db
+def test_the_database_names_the_version_that_migrated_it_last() -> None:
+    Upgrade.objects.all().delete()
+    for _ in range(2):
+        call_command("migrate", verbosity=0)
+    assert list(Upgrade.objects.values_list("version", flat=True)) == [read_version()]
+    Upgrade.objects.create(version="0.0.1")
+    call_command("migrate", verbosity=0)
+    assert find_recorded_version() == read_version()
+
+
+@pytest.mark.django_db
+def test_migrations_that_were_squashed_are_known() -> None:
+    assert find_unknown(list_applied_migrations()) == []
+    assert find_unknown(["account.0001_initial", "nowhere.0001_initial"]) == ["nowhere.0001_initial"]

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from typing import Any
+import socket
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import call_command
@@ -13,11 +14,13 @@ from twisted.internet import reactor
 
 from accounts import set_up
 from chatsite import shutdown
-from chatsite.addresses import build_site_url
+from chatsite.addresses import EVERYWHERE, build_site_url
+from chatsite.data_lock import acquire_data_lock
 from chatsite.memory import trim_when_idle
 from chatsite.private_files import protect_files
 from chatsite.server import Server
 from chatsite.static_files import collect_if_changed
+from chatsite.version import require_known_schema
 from conversations.answering import replies
 from conversations.upkeep import recovery
 from gateway.serving import running
@@ -27,6 +30,9 @@ from upstreams.catalogue.environment import sync_providers
 from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_transport
 
+STOPPING: Final = 5.0
+"""Seconds that a process may take to stop after its grace."""
+
 
 class Command(BaseCommand):
     help = "Prepares the site (database, first administrator, providers, tools) and serves it at HOST:PORT."
@@ -35,6 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.protect_files()
+        self.lock_data()
         collect_if_changed()
         # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
         server = Server(ready_callable=self.prepare)
@@ -56,6 +63,19 @@ class Command(BaseCommand):
         if unprotected := protect_files():
             self.stderr.write(unprotected)
 
+    def lock_data(self) -> None:
+        """Waits for a process that is about to stop: it still finishes answers, and this one would interrupt them."""
+        if acquire_data_lock():
+            return
+        if is_port_in_use():
+            raise CommandError(self.describe_fault(OSError(errno.EADDRINUSE, "")))
+        self.stdout.write("Another chatsite is running on this DATA_DIR. Waiting for it to stop.")
+        self.stdout.flush()
+        if not acquire_data_lock(settings.SHUTDOWN_GRACE + STOPPING):
+            raise CommandError(
+                f"Another chatsite is running on {settings.DATA_DIR}. Stop it, or set DATA_DIR to another directory."
+            )
+
     def connect_to_database(self) -> None:
         try:
             connection.ensure_connection()
@@ -63,6 +83,7 @@ class Command(BaseCommand):
             raise CommandError(f"Could not connect to the database: {' '.join(str(error).split())}") from error
 
     def migrate(self) -> None:
+        require_known_schema()
         executor = MigrationExecutor(connection)
         if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, verbosity=0)
@@ -94,6 +115,15 @@ class Command(BaseCommand):
         if fault.errno == errno.EADDRINUSE:
             return f"Port {settings.PORT} is in use. Stop the program at {where}, or set PORT to a free port."
         return f"Could not listen at {where}: {fault.strerror or fault}"
+
+
+def is_port_in_use() -> bool:
+    host = settings.HOST.strip("[]")
+    try:
+        socket.create_connection(("localhost" if host in EVERYWHERE else host, settings.PORT), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 async def wind_down() -> None:
