@@ -5,26 +5,26 @@ it stops.
 """
 
 import asyncio
-import struct
-from contextlib import suppress
 from typing import Any, Final
 
 from daphne import server
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
-from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 from twisted.internet.defer import Deferred
 from twisted.web.http import NO_BODY_CODES
 
 from chatsite import bodies, shutdown
+from chatsite.web_socket import LARGEST_MESSAGE, MOST_UNSENT, WebSocket, count_unsent, write_now
 
-MOST_UNSENT: Final = 256 * 1024
-"""Bytes that may wait for a slow reader. With more, the sender waits too."""
 BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 PROOF: Final = 1_000_000
 """Bytes of a body that are kept beyond the limit, which show its reader that it is too large."""
+UNTRUSTED: Final = (b"daphne-root-path", b"sec-websocket-protocol")
+"""Headers that Daphne obeys, and fails on if they are not ASCII. We are served at the root, without subprotocols."""
+STUCK_AFTER: Final = 60.0
+"""Seconds after which a socket is dropped whose reader takes nothing. Its page reconnects and catches up."""
 RECHECK_AFTER: Final = 0.05
 """Seconds between two checks of whether a slow reader has caught up."""
 
@@ -45,8 +45,10 @@ class Request(WebRequest):  # type: ignore[misc]
             super().handleContentChunk(data)
 
     def process(self) -> Deferred[None]:
-        if self.method != b"GET":
-            # Only a GET can become a WebSocket. Refusing one would answer HEAD with a body.
+        for name in UNTRUSTED:
+            self.requestHeaders.removeHeader(name)
+        if self.method != b"GET" or self.received:
+            # Only a GET without a body can become a WebSocket. Refusing one would answer HEAD with a body.
             self.requestHeaders.removeHeader(b"upgrade")
         answered: Deferred[None] = super().process()
         return answered
@@ -78,20 +80,6 @@ class Request(WebRequest):  # type: ignore[misc]
         return not self.finished and self.channel is not None and count_unsent(self.channel.transport) > MOST_UNSENT
 
 
-class WebSocket(WebSocketProtocol):  # type: ignore[misc]
-    """Writes text frames directly to the socket, because Autobahn's general path takes three times as long."""
-
-    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
-        if self.state != self.STATE_OPEN or not isinstance(content, str):
-            super().serverSend(content, binary)
-            return
-        write_now(self.transport, encode_text_frame(content))
-
-    @property
-    def is_behind(self) -> bool:
-        return self.state == self.STATE_OPEN and count_unsent(self.transport) > MOST_UNSENT
-
-
 class Server(server.Server):  # type: ignore[misc]
     fault: OSError | None = None
 
@@ -100,6 +88,11 @@ class Server(server.Server):  # type: ignore[misc]
             application=bodies.serve_bodies_in_pieces(import_string(settings.ASGI_APPLICATION)),
             endpoints=build_endpoint_description_strings(host=settings.HOST or "0.0.0.0", port=settings.PORT),  # noqa: S104
             websocket_timeout=-1,
+            websocket_max_message_size=LARGEST_MESSAGE,
+            websocket_max_frame_size=LARGEST_MESSAGE,
+            # A dead peer is dropped after both together. Browsers answer pings even for a sleeping tab.
+            ping_interval=15,
+            ping_timeout=25,
             server_name="chatsite",
             # Daphne would trust the first entry of X-Forwarded-For, which any client can write; settings.py says
             # which one we trust.
@@ -111,6 +104,8 @@ class Server(server.Server):  # type: ignore[misc]
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "http":
             bodies.set_body_aside(protocol, scope)
+        else:
+            scope["extensions"] = {"websocket.http.response": {}}
         return super().create_application(protocol, scope)
 
     def listen_success(self, port: Any) -> None:
@@ -124,8 +119,11 @@ class Server(server.Server):  # type: ignore[misc]
         if not (isinstance(protocol, Request) and protocol.write_piece(message)):
             await super().handle_reply(protocol, message)
         # Twisted does not notify a task when a buffer empties.
-        while protocol.is_behind:  # noqa: ASYNC110
+        stuck_at = asyncio.get_running_loop().time() + STUCK_AFTER
+        while protocol.is_behind:
             await asyncio.sleep(RECHECK_AFTER)
+            if isinstance(protocol, WebSocket) and asyncio.get_running_loop().time() > stuck_at:
+                protocol.drop("the reader takes nothing")
 
     def listen_error(self, failure: Any) -> None:
         self.fault = getattr(failure.value, "socketError", None) or OSError(failure.getErrorMessage())
@@ -138,28 +136,3 @@ class Server(server.Server):  # type: ignore[misc]
             port.stopListening()
         finished = Deferred.fromFuture(asyncio.ensure_future(shutdown.finish(settings.SHUTDOWN_GRACE)))
         return finished.addBoth(lambda _: kill())
-
-
-def encode_text_frame(content: str) -> bytes:
-    """Encodes a whole text message, unmasked (RFC 6455, 5.2)."""
-    payload = content.encode()
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    return (struct.pack("!BBH", 0x81, 126, size) if size < 65536 else struct.pack("!BBQ", 0x81, 127, size)) + payload
-
-
-def write_now(transport: Any, data: bytes) -> None:
-    """Writes as much as the socket accepts now. The rest follows later, and all of it if older data still waits."""
-    sent = 0
-    if not count_unsent(transport):
-        # After an error, Twisted tries to write the same data and handles the error.
-        with suppress(OSError):
-            sent = transport.socket.send(data)
-    if sent < len(data):
-        transport.write(data[sent:])
-
-
-def count_unsent(transport: Any) -> int:
-    """Returns the bytes that the socket has not accepted yet."""
-    return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
