@@ -19,6 +19,7 @@ from django.urls import re_path  # noqa: E402
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from chatsite.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
+from chatsite.preloading import preload  # noqa: E402
 from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import PREFIX  # noqa: E402
@@ -47,6 +48,8 @@ application = ProtocolTypeRouter(
         "websocket": sockets,
     }
 )
+
+preload()
 
 # A full garbage collection stops every relay for 100 ms when many run, so it has to be rare (memory.py runs one when
 # the server is idle). Imported objects stay for good and are left out. Collecting young objects costs next to nothing.

@@ -1,35 +1,41 @@
-"""Retries writes that must not be lost while the database is busy, locked or unreachable."""
+"""Retries writes that must not be lost while the database is busy, locked or unreachable, or the disk is full."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from django.core.exceptions import ObjectNotUpdated
-from django.db import DatabaseError, IntegrityError
+from django.db import IntegrityError
+
+from chatsite.failure_log import SHORTAGES, FailureLog
 
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 10.0
-"""Seconds between two attempts. Each pause is twice as long as the previous one."""
+LONGEST_PAUSE = 2.0
+"""Seconds between two attempts. Each pause is twice as long as the previous one.
+
+The longest is short enough for several attempts while the process stops.
+"""
+
+failures = FailureLog("Saving")
 
 
 async def retry_until_saved[R](
-    write: Callable[[], Awaitable[R]], *, on_failure: Callable[[], None], attempts: int | None = None
+    write: Callable[[], Awaitable[R]], *, on_failure: Callable[[], None] = lambda: None
 ) -> R:
-    """Repeats `write` until it succeeds. Before each pause, calls `on_failure` while the error is being handled.
+    """Repeats `write` until it succeeds. Logs that it fails, and calls `on_failure` before each pause.
 
-    With `attempts`, raises the error of the last one. Raises IntegrityError and ObjectNotUpdated at once: the row is
-    gone, and another attempt would not bring it back.
+    Raises IntegrityError and ObjectNotUpdated at once: the row is gone, and another attempt would not bring it back.
     """
     pause = FIRST_PAUSE
     while True:
         try:
-            return await write()
+            result = await write()
         except (IntegrityError, ObjectNotUpdated):
             raise
-        except DatabaseError:
-            if attempts is not None:
-                attempts -= 1
-            if attempts == 0:
-                raise
+        except SHORTAGES as error:
+            failures.note_failure(error)
             on_failure()
+        else:
+            failures.note_success()
+            return result
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,10 +1,11 @@
-"""Writes are retried until the database accepts them."""
+"""Writes are retried until the database accepts them, and the log does not fill up meanwhile."""
 
 import pytest
 from django.core.exceptions import ObjectNotUpdated
-from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from chatsite import retrying
+from chatsite.failure_log import FailureLog
 from chatsite.retrying import retry_until_saved
 
 
@@ -29,17 +30,23 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0)
 
 
+SHORTAGES = [OperationalError("database is locked"), InterfaceError(), OSError(24, "no descriptors"), MemoryError()]
+
+
 async def test_a_write_is_retried_until_it_succeeds() -> None:
-    database = Database(*[OperationalError("database is locked")] * 3)
+    database = Database(*SHORTAGES)
     assert await retry_until_saved(database.write, on_failure=database.note_failure) == "saved"
-    assert (database.attempts, database.failures) == (4, 3)
+    assert (database.attempts, database.failures) == (5, 4)
 
 
-async def test_the_last_of_limited_attempts_raises() -> None:
-    database = Database(*[OperationalError("database is locked")] * 3)
-    with pytest.raises(DatabaseError):
-        await retry_until_saved(database.write, on_failure=database.note_failure, attempts=2)
-    assert (database.attempts, database.failures) == (2, 1)
+async def test_one_line_says_that_saving_fails_and_one_that_it_works_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(retrying, "failures", FailureLog("Saving"))
+    for _ in range(3):
+        await retry_until_saved(Database(*SHORTAGES).write)
+    assert caplog.messages == ["Saving is failing (OperationalError: database is locked)", "Saving works again"]
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize("error", [IntegrityError("its row is gone"), ObjectNotUpdated()])

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.timezone import now
 
+from chatsite.failure_log import FailureLog
 from chatsite.figures import thought
 from conversations.answering.draft import Draft
 from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
@@ -28,6 +30,8 @@ from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.prompt.transcript import blocks_to_continue
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
+
+showing_failures = FailureLog("Showing an answer")
 
 
 @dataclass(slots=True)
@@ -48,7 +52,11 @@ class LiveBlock:
 
 
 class Relay:
-    """One reply on its way to viewers. Every frame has the next `seq`; `snapshot` equals all frames so far."""
+    """One reply on its way to viewers. Every frame has the next `seq`; `snapshot` equals all frames so far.
+
+    The draft gets everything, whatever happens to its viewers. If something cannot be shown, for example because a
+    file cannot be opened, the next batch shows the whole reply again.
+    """
 
     def __init__(self, generation: Generation, message: Message) -> None:
         self.generation, self.message = generation, message
@@ -58,6 +66,8 @@ class Relay:
         self.is_stopped = False
         """Whether a person has asked to stop the reply."""
         self.has_ended = False
+        self._is_behind = False
+        """Whether the blocks on the page lack something that the draft has."""
         blocks: list[dict[str, Any]] = []
         if generation.rounds:
             blocks = message.blocks
@@ -70,48 +80,91 @@ class Relay:
         self._renderer = Renderer()
         self._blocks: list[LiveBlock | None] = []
         """By index in the draft; None for blocks that are not shown."""
+        self._load(blocks)
+
+    def start(self) -> None:
+        """Replaces the empty message on the page by one that can grow."""
+        with self._showing():
+            self._send(render_replacement(self.message, self._shown_blocks()))
+
+    def carry(self, batch: Iterable[ReplyEvent]) -> None:
+        events = [self._take(event) for event in merge_growth(self._continue_text(batch))]
+        with self._showing():
+            if self._is_behind:
+                self._show_whole()
+            else:
+                self._show(events)
+
+    def take_result(self, result: dict[str, Any]) -> None:
+        """Shows the result of a tool on the card of its call."""
+        self.draft.add_result(result)
+        with self._showing():
+            if self._is_behind:
+                self._show_whole()
+            else:
+                self._blocks.append(None)
+                self._send("".join(self._render_replacement(block) for block in self._apply_results([result])))
+
+    def end(self, saved: Message) -> None:
+        """Replaces the whole message, so that even a tab that missed everything ends up right."""
+        self.has_ended = True
+        frame = Frame("", revision=saved.revision, branch=saved.branch_id, message=saved.pk, must_catch_up=True)
+        with self._showing():
+            frame = build_frame(saved)
+        # It has a `seq` too: a viewer that got the snapshot after the save must not skip it as a known revision.
+        self.seq += 1
+        send(self.generation.conversation_id, frame._replace(relay=self.key, seq=self.seq))
+        close_revision(self.generation.conversation_id, saved.revision)
+
+    def snapshot(self, since: int | None) -> Frame:
+        """Returns the message as it is now, for a viewer of revision `since` that joins late or has missed frames."""
+        if self._is_behind:
+            self._load(self.draft.blocks, is_growing=True)
+        is_on_page = since is None or since >= self.message.shown_since
+        render = render_replacement if is_on_page else render_insertion
+        return self._frame(render(self.message, self._shown_blocks()))
+
+    def _load(self, blocks: list[dict[str, Any]], *, is_growing: bool = False) -> None:
+        """Replaces the blocks on the page. The last one is open if the reply `is_growing`."""
+        self._blocks = []
         for block in blocks:
             self._open(block, is_on_page=True)
         for shown in self._live_blocks:
             shown.is_open, shown.progress = False, Progress.RUNNING
         self._apply_results(blocks)
+        if is_growing and (last := self._last_block()) and not self.draft.end:
+            last.is_open = last.use is None or "raw_input" in last.use
+            if last.use and last.is_open:
+                last.progress, last.written = Progress.WRITING, last.use.pop("raw_input")
 
-    def start(self) -> None:
-        """Replaces the empty message on the page by one that can grow."""
-        self._send(render_replacement(self.message, self._shown_blocks()))
+    @contextmanager
+    def _showing(self) -> Iterator[None]:
+        """Keeps an error from ending the reply: its text can be saved although it cannot be shown now."""
+        try:
+            yield
+        except Exception as error:
+            self._is_behind = True
+            showing_failures.note_failure(error)
 
-    def carry(self, batch: Iterable[ReplyEvent]) -> None:
-        updates: list[str] = []
-        for event in merge_growth(self._continue_text(batch)):
-            event = self.draft.with_unique_id(event)
-            self.draft.apply(event)
-            if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
-                self.first_token_at = now()
-            updates += self._updates_for(event)
+    def _show(self, events: Iterable[ReplyEvent]) -> None:
+        updates = [update for event in events for update in self._updates_for(event)]
         updates += self._new_blocks()
         if updates:
             self._send("".join(updates))
 
-    def take_result(self, result: dict[str, Any]) -> None:
-        """Shows the result of a tool on the card of its call."""
-        self.draft.add_result(result)
-        self._blocks.append(None)
-        self._send("".join(self._render_replacement(block) for block in self._apply_results([result])))
+    def _show_whole(self) -> None:
+        self._load(self.draft.blocks, is_growing=True)
+        self._send(render_replacement(self.message, self._shown_blocks()))
+        self._is_behind = False
+        showing_failures.note_success()
 
-    def end(self, saved: Message) -> None:
-        """Replaces the whole message, so that even a tab that missed everything ends up right."""
-        self.has_ended = True
-        # It has a `seq` too: a viewer that got the snapshot after the save must not skip it as a known revision.
-        self.seq += 1
-        frame = build_frame(saved)._replace(relay=self.key, seq=self.seq)
-        send(self.generation.conversation_id, frame)
-        close_revision(self.generation.conversation_id, saved.revision)
-
-    def snapshot(self, since: int | None) -> Frame:
-        """Returns the message as it is now, for a viewer of revision `since` that joins late or has missed frames."""
-        is_on_page = since is None or since >= self.message.shown_since
-        render = render_replacement if is_on_page else render_insertion
-        return self._frame(render(self.message, self._shown_blocks()))
+    def _take(self, event: ReplyEvent) -> ReplyEvent:
+        """Adds an event to the draft, and returns it as the draft has it."""
+        event = self.draft.with_unique_id(event)
+        self.draft.apply(event)
+        if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
+            self.first_token_at = now()
+        return event
 
     @property
     def _live_blocks(self) -> list[LiveBlock]:

@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.tasks import task
 
+from chatsite.retrying import failures
 from conversations.answering import saving
 from conversations.answering.claim import claim
 from conversations.answering.ending import STOPPED, Ending
@@ -137,7 +138,13 @@ class Replies:
         await asyncio.sleep(saving.INTERVAL)
         while replies := self.running():
             if growing := [reply.relay for reply in replies if reply.is_growing]:
-                for generation_pk in await self.saver.save(growing):
+                try:
+                    to_stop = await self.saver.save(growing)
+                except Exception as bug:
+                    # The next round saves again. Without one, a crash would lose everything that follows.
+                    failures.note_failure(bug)
+                    to_stop = set()
+                for generation_pk in to_stop:
                     self.stop(generation_pk)
             await asyncio.sleep(saving.INTERVAL)
 

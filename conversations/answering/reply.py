@@ -9,12 +9,12 @@ from functools import partial
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError
 
+from chatsite.failure_log import SHORTAGES
 from conversations.answering.claim import Answerable, Claimed
 from conversations.answering.ending import STOPPED, Ending, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
-from conversations.answering.relay import Relay
+from conversations.answering.relay import Relay, showing_failures
 from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
@@ -160,8 +160,8 @@ def clear_frames(ended: asyncio.Task[None]) -> None:
 
 
 async def show_in_lists(conversation: Conversation) -> None:
-    """Updates whether people's lists show a running answer. A database error here must not end the reply."""
+    """Updates whether people's lists show a running answer. A shortage here must not end the reply."""
     try:
         await sync_to_async(broadcasts.refresh_row)(conversation)
-    except DatabaseError:
-        logger.warning("Could not update conversation %s in people's lists", conversation.pk, exc_info=True)
+    except SHORTAGES as error:
+        showing_failures.note_failure(error)

@@ -1,17 +1,17 @@
 """Saves running replies in a thread of their own."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from channels.db import database_sync_to_async
-from django.db import DatabaseError, transaction
+from django.db import connection, transaction
 from django.utils.timezone import now
 
-from chatsite.retrying import retry_until_saved
+from chatsite.failure_log import SHORTAGES
+from chatsite.retrying import failures, retry_until_saved
 from chatsite.sql import Statement
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
@@ -28,8 +28,6 @@ SAVE_BLOCKS = Statement(
     [Message._meta.get_field("blocks"), None],
 )
 
-logger = logging.getLogger(__name__)
-
 
 class Saver:
     """The only writer of running replies. Its writes reach the database in the order of the calls.
@@ -42,9 +40,13 @@ class Saver:
         self._behind: set[int] = set()
         """Conversations whose viewers have been warned that saving is behind."""
 
+    async def connect(self) -> None:
+        """Starts the thread and opens its connection, so that later a write needs no new file descriptor."""
+        await self._in_thread(connection.ensure_connection)
+
     async def write[R](self, conversation_pk: int, write: Callable[[], R]) -> R:
         """Retries a write until it succeeds, and warns viewers when it fails."""
-        on_failure = partial(self._note_failure, conversation_pk)
+        on_failure = partial(self.report, conversation_pk, is_behind=True)
         return await retry_until_saved(partial(self._in_thread, write), on_failure=on_failure)
 
     async def save(self, relays: Collection[Relay]) -> set[int]:
@@ -57,10 +59,11 @@ class Saver:
             self.report(*conversations, is_behind=True)
         try:
             to_stop = await saving
-        except DatabaseError:
-            logger.warning("Running replies could not be saved; trying again", exc_info=True)
+        except SHORTAGES as error:
+            failures.note_failure(error)
             self.report(*conversations, is_behind=True)
             return set()
+        failures.note_success()
         self.report(*conversations, is_behind=False)
         return to_stop
 
@@ -78,10 +81,6 @@ class Saver:
     def _in_thread[R](self, write: Callable[[], R]) -> Awaitable[R]:
         written: Awaitable[R] = database_sync_to_async(write, thread_sensitive=False, executor=self._thread)()
         return written
-
-    def _note_failure(self, conversation_pk: int) -> None:
-        logger.warning("Conversation %s could not be saved; trying again", conversation_pk, exc_info=True)
-        self.report(conversation_pk, is_behind=True)
 
 
 @transaction.atomic

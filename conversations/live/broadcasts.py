@@ -1,6 +1,7 @@
 """Updates for viewers. Each is rendered once and is the same for all."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -150,9 +151,14 @@ def announce_tools(conversation: Conversation) -> None:
             hub.publish(person_topic(participant.user_id), Frame(render_partial(target, "outerMorph", button)))
 
 
+@cache
+def render_saving_delay(is_behind: bool) -> str:
+    """The start renders both, because no file may be needed while files cannot be opened."""
+    return render_to_string("conversations/updates/saving.html", {"is_behind": is_behind})
+
+
 def announce_saving_delay(conversation_pk: int, *, is_behind: bool) -> None:
-    html = render_to_string("conversations/updates/saving.html", {"is_behind": is_behind})
-    send(conversation_pk, Frame(html))
+    send(conversation_pk, Frame(render_saving_delay(is_behind)))
 
 
 # ---------------------------------------------------------------- people's lists of conversations

@@ -1,14 +1,13 @@
 """Cleans up regularly: replies of lost processes, queued turns, unused files, old deletions."""
 
 import asyncio
-import logging
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
-from django.db import DatabaseError
 from django.utils.timezone import now
 
+from chatsite.failure_log import FailureLog
 from conversations import uploads
 from conversations.answering import replies
 from conversations.upkeep import recovery, retention
@@ -25,7 +24,7 @@ LONGEST_CALL = timedelta(seconds=2 * LIMITS.whole)
 SWEEP_INTERVAL = 3600.0
 """Seconds between two searches for unused files and old deletions."""
 
-logger = logging.getLogger(__name__)
+failures = FailureLog("Upkeep")
 
 
 class UpkeepLoop:
@@ -48,8 +47,10 @@ class UpkeepLoop:
             await asyncio.sleep(INTERVAL)
             try:
                 await self._clean_up(asyncio.get_running_loop().time())
-            except (DatabaseError, OSError):
-                logger.warning("Upkeep failed; trying again", exc_info=True)
+                failures.note_success()
+            except Exception as error:
+                # Whatever fails in one round, the next one cleans up what it can.
+                failures.note_failure(error)
 
     async def _clean_up(self, moment: float) -> None:
         for pk in await sync_to_async(recovery.recover)(now() - QUIET):

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final
 
 import orjson
-from django.db import DatabaseError
 
 from chatsite.retrying import retry_until_saved
 from gateway.dialects import DIALECTS
@@ -32,7 +31,6 @@ MAX_DROPPED_NAMES: Final = 100
 """Dropped fields that are named: many clients refuse headers of more than a few thousand characters."""
 SETTLE_WAIT: Final = 2.0
 """Seconds that the end of a reply waits for the ledger."""
-SETTLE_ATTEMPTS: Final = 6
 
 
 class ProgramCall:
@@ -165,13 +163,4 @@ def _start_settling(admitted: AdmittedCall, outcome: entries.Outcome, kind: str)
 
 
 async def _settle(admitted: AdmittedCall, outcome: entries.Outcome, kind: str) -> None:
-    request_id = admitted.request.id
-
-    def note_failure() -> None:
-        logger.warning("%s could not be booked yet", request_id, exc_info=True)
-
-    settle = partial(_settle_in_thread, admitted.entry, admitted.meter, outcome, kind)
-    try:
-        await retry_until_saved(settle, on_failure=note_failure, attempts=SETTLE_ATTEMPTS)
-    except DatabaseError:
-        logger.exception("%s was not booked. The next start will book it as an estimate", request_id)
+    await retry_until_saved(partial(_settle_in_thread, admitted.entry, admitted.meter, outcome, kind))

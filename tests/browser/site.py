@@ -119,6 +119,9 @@ class Site:
         assert line, f"The site did not print {words!r}:\n" + "\n".join(self.console)
         return line
 
+    def has_printed(self, words: str) -> bool:
+        return bool(self._line_with(words))
+
     def _line_with(self, words: str) -> str:
         return next((line for line in self.console if words in line), "")
 
