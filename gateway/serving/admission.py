@@ -92,10 +92,15 @@ def admit(request: ProgramRequest) -> AdmittedCall:
 
 
 def admit_count(request: ProgramRequest) -> tuple[ChatModel, Endpoint]:
-    """Admits a request to count tokens, which is not booked."""
+    """Admits a request to count tokens, which is booked without tokens. Raises the Problem that forbids it."""
     key = require_key(request.secret)
     messages.check_count(request.body)
-    return require_endpoint(key, request.model)
+    chat_model, endpoint = require_endpoint(key, request.model)
+    try:
+        entries.book_count(entries.Caller(key.person, entries.CallSource.COUNT, request.id, key), chat_model)
+    except entries.CallRefused as refusal:
+        raise _describe_refusal(refusal) from None
+    return chat_model, endpoint
 
 
 def list_models(secret: str) -> list[ListedModel]:

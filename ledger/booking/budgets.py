@@ -1,10 +1,12 @@
 """Budgets as calls use them: their status, the reservation before a call and the settlement after it."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db import transaction
 from django.db.models import Sum
 
 from ledger.booking import statements
@@ -13,6 +15,8 @@ from ledger.models.entry import COUNTED_FIELDS
 from ledger.models.money import to_units
 from ledger.payer import Payer
 from ledger.periods import midnight
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,33 @@ def reserve(entry: Entry, payer: Payer) -> BudgetStatus | None:
 
 
 def settle(entry: Entry, budgets: Iterable[Budget]) -> None:
-    """Replaces the entry's reservations in the budgets with its usage."""
+    """Replaces the entry's reservations in the budgets with its usage, which the ledger already contains."""
     for budget in budgets:
         amount = budget.units_of(entry.tokens, entry.cost)
         reserved = budget.units_of(entry.reserved_tokens, entry.reserved_cost)
-        if budget.spending_pk:
-            statements.spend(budget.spending_pk, amount, reserved)
+        if budget.spending_pk and not statements.spend(budget.spending_pk, amount, reserved):
+            correct(budget.spending_pk)
+
+
+def correct_reservations() -> None:
+    """Corrects the rows that reserve something for calls that have ended, for example of a person who was deleted."""
+    for pk in Spending.objects.current().exclude(reserved=0).values_list("pk", flat=True):
+        correct(pk)
+
+
+@transaction.atomic
+def correct(spending_pk: int) -> None:
+    """Sums the row up from the ledger again, and logs it if the row was wrong. Does nothing if the row is gone."""
+    # With the lock the sum is exact: a call changes the ledger and this row in one transaction, which has either ended
+    # or waits for the lock and is not yet visible.
+    row = Spending.objects.current().select_for_update(of=("self",)).select_related("budget").filter(pk=spending_pk)
+    for spending in row:
+        found = spending.spent, spending.reserved
+        summed = sum_ledger(spending.budget, spending.subject, spending.start)
+        if found != summed:
+            logger.error("%s: spent and reserved were %s and are corrected to %s", spending, found, summed)
+            spending.spent, spending.reserved = summed
+            spending.save(update_fields=["spent", "reserved"])
 
 
 def ensure_spendings(payer: Payer, at: datetime) -> list[Budget]:

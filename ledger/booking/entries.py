@@ -26,6 +26,7 @@ __all__ = [
     "Caller",
     "Outcome",
     "begin",
+    "book_count",
     "find_refusal",
     "list_warnings",
     "recover",
@@ -105,6 +106,20 @@ def begin(
         return entry
 
 
+@transaction.atomic
+def book_count(caller: Caller, chat_model: ChatModel) -> None:
+    """Books a request to count tokens, which uses none. Raises CallRefused when a limit of requests forbids it."""
+    payer, entry = build_entry(caller, chat_model)
+    if hit := rates.find_limit_hit(payer, entry.started_at, lock=True, counts_streams=False):
+        raise CallRefused.rate_limited(hit)
+    entry.outcome, entry.usage = Outcome.COMPLETE, Usage(0, 0)
+    entry.cost = chat_model.calculate_cost(entry.usage)
+    statements.insert_entry(entry)
+    rollups.add_entry(entry)
+    if caller.key:
+        note_key_use(caller.key, entry.started_at)
+
+
 def settle(entry: Entry, meter: Meter, outcome: Outcome, error_kind: str = "") -> None:
     """Books the call's usage and releases its reservations. Does nothing when the entry is already settled."""
     seconds = max(0.0, (now() - entry.started_at).total_seconds())
@@ -141,6 +156,8 @@ def recover(written: Mapping[int, int] | None = None, before: datetime | None = 
         meter = Meter(max(1, entry.prompt_estimate))
         meter.assume((written or {}).get(entry.pk, 0))
         write_settlement(entry, meter, Outcome.LOST, seconds=None)
+    if written is None:
+        budgets.correct_reservations()
 
 
 def build_entry(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
@@ -192,8 +209,8 @@ def write_settlement(
     cost = entry.chat_model.calculate_cost(entry.usage) if entry.chat_model else None
     entry.cost = None if cost is None else round_to_units(cost)
     if statements.update_open_entry(entry):
-        budgets.settle(entry, affected)
         rollups.add_entry(entry)
+        budgets.settle(entry, affected)
 
 
 def charged_usage(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:

@@ -23,8 +23,8 @@ class LimitHit:
     is_of_streams: bool
 
 
-def find_limit_hit(payer: Payer, at: datetime, *, lock: bool = False) -> LimitHit | None:
-    """Returns the limit that one more call would exceed, if any.
+def find_limit_hit(payer: Payer, at: datetime, *, lock: bool = False, counts_streams: bool = True) -> LimitHit | None:
+    """Returns the limit that one more call would exceed, if any. Without `counts_streams`, the call is not an answer.
 
     With `lock`, no other transaction can check the same payer before this one ends.
     """
@@ -33,7 +33,8 @@ def find_limit_hit(payer: Payer, at: datetime, *, lock: bool = False) -> LimitHi
         lock_payer(payer, limits)
     for limit in limits:
         mine: dict[str, Any] = {f"{limit.scope}_id": payer[limit.scope]}
-        if limit.streams is not None and Entry.objects.open().filter(**mine).count() >= limit.streams:
+        running = Entry.objects.open().filter(**mine)
+        if counts_streams and limit.streams is not None and running.count() >= limit.streams:
             return LimitHit(limit, STREAM_RETRY, is_of_streams=True)
         if limit.requests_a_minute is None:
             continue

@@ -15,6 +15,8 @@ from upstreams.models import USAGE_FIELDS
 NOBODY: Final = -1
 """Stands in for a missing key of a payer; no row has it."""
 NO_LIMIT: Final = 2**63 - 1
+LARGEST: Final = 2**60
+"""Sums stop here, far above any budget: SQLite would turn one that overflows into a float, PostgreSQL refuse it."""
 SETTLED_FIELDS: Final = (
     *USAGE_FIELDS,
     *("is_estimate", "cost", "upstream_id", "outcome", "error_kind", "seconds_to_first", "seconds"),
@@ -28,6 +30,11 @@ def _applies_to_payer(row: str, *scopes: str) -> str:
         f" AND ({row}.{scope}_id IS NULL OR {row}.{scope}_id = %({scope})s))"
         for scope in scopes
     )
+
+
+def _add(column: str, amount: str) -> str:
+    """The SQL expression for a sum that stops at LARGEST. The amount occurs twice."""
+    return f"CASE WHEN {column} > {LARGEST} - {amount} THEN {LARGEST} ELSE {column} + {amount} END"
 
 
 def _placeholders(names: tuple[Any, ...]) -> str:
@@ -60,8 +67,7 @@ WHERE b.is_active AND (b.scope = 'site' OR {_applies_to_payer("b", "group", "per
 )
 RESERVE: Final = Statement(f"UPDATE {_SPENDING} SET reserved = reserved + %s WHERE id = %s AND spent + reserved < %s")
 SPEND: Final = Statement(
-    f"UPDATE {_SPENDING} SET spent = spent + %s,"
-    " reserved = CASE WHEN reserved > %s THEN reserved - %s ELSE 0 END WHERE id = %s"
+    f"UPDATE {_SPENDING} SET spent = {_add('spent', '%s')}, reserved = reserved - %s WHERE id = %s AND reserved >= %s"
 )
 INSERT_ENTRY: Final = Statement(
     f"INSERT INTO {_ENTRY} ({', '.join(field.column for field in _ENTRY_FIELDS)})"
@@ -77,7 +83,7 @@ UPSERT_USAGE_SUMS: Final = Statement(
 INSERT INTO {_SUM} ({", ".join(_SUM_COLUMNS)}) VALUES {", ".join([f"({_placeholders(_SUM_COLUMNS)})"] * len(Period))}
 ON CONFLICT ({", ".join(KEY_FIELDS)}) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in NAME_FIELDS)},
-{", ".join(f"{name} = {_SUM}.{name} + excluded.{name}" for name in SUMMED_FIELDS)}
+{", ".join(f"{name} = {_add(f'{_SUM}.{name}', f'excluded.{name}')}" for name in SUMMED_FIELDS)}
 """,
     [UsageSum._meta.get_field(name) for name in _SUM_COLUMNS] * len(Period),
 )
@@ -100,9 +106,9 @@ def reserve(spending_pk: int, amount: int, limit: int | None) -> bool:
     return RESERVE.execute(amount, spending_pk, NO_LIMIT if limit is None else limit) == 1
 
 
-def spend(spending_pk: int, amount: int, reserved: int) -> None:
-    """Replaces a reservation with the amount that was spent."""
-    SPEND.execute(amount, reserved, reserved, spending_pk)
+def spend(spending_pk: int, amount: int, reserved: int) -> bool:
+    """Replaces a reservation with the amount that was spent. Returns False if the row does not contain it."""
+    return SPEND.execute(amount, amount, reserved, spending_pk, reserved) == 1
 
 
 def insert_entry(entry: Entry) -> None:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import ApiKey, User
-from ledger.models.money import from_units, to_units
+from ledger.models.money import from_units, not_negative, to_units
 from ledger.payer import SITE, Scope
 from ledger.periods import Period
 
@@ -133,7 +133,7 @@ class Spending(models.Model):
     """How much one subject has spent and reserved of a budget in one period, in the budget's units.
 
     The first call of a period creates it from the ledger. After that it changes only together with an entry, so it
-    always equals the sum over the ledger.
+    always equals the sum over the ledger. A row that turns out to differ is summed up again and logged.
     """
 
     budget = models.ForeignKey(Budget, models.CASCADE, related_name="spendings")
@@ -147,7 +147,8 @@ class Spending(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["budget", "revision", "subject", "start"], name="one_spending_a_period")
+            models.UniqueConstraint(fields=["budget", "revision", "subject", "start"], name="one_spending_a_period"),
+            models.CheckConstraint(condition=not_negative("spent", "reserved"), name="spending_not_negative"),
         ]
 
     def __str__(self) -> str:

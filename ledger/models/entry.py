@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
-from ledger.models.money import MoneyField
+from ledger.models.money import MoneyField, not_negative
 from upstreams.models import ChatModel, UsageColumns
 
 COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -18,6 +18,8 @@ COUNTED_FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_w
 class CallSource(models.TextChoices):
     CONVERSATION = "conversation", "Conversations"
     GATEWAY = "gateway", "API"
+    COUNT = "count", "Token counts"
+    """Requests to count tokens, which use none."""
 
 
 class Outcome(models.TextChoices):
@@ -82,6 +84,14 @@ class Entry(UsageColumns):
     class Meta:
         verbose_name_plural = "entries"
         ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=not_negative(
+                    "prompt_estimate", "reserved_tokens", "reserved_cost", "cost", "thinking_tokens", *COUNTED_FIELDS
+                ),
+                name="entry_not_negative",
+            )
+        ]
         indexes = [
             models.Index(fields=["person", "-started_at"], name="entry_person"),
             models.Index(fields=["key", "-started_at"], name="entry_key"),

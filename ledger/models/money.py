@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import models
+from django.db.models import Q
 
 UNITS: Final = 100_000_000
 """Money units in one unit of the currency: prices are per million tokens and have decimals themselves."""
@@ -19,6 +20,11 @@ def from_units(units: int) -> Decimal:
 
 def round_to_units(amount: Decimal) -> Decimal:
     return from_units(to_units(amount))
+
+
+def not_negative(*fields: str) -> Q:
+    """The condition of a constraint. Unknown figures fulfil it."""
+    return Q(**{f"{name}__gte": 0 for name in fields})
 
 
 class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]

@@ -5,7 +5,7 @@ from typing import Any, Self
 from django.db import models
 
 from ledger.models.entry import CallSource
-from ledger.models.money import MoneyField
+from ledger.models.money import MoneyField, not_negative
 from ledger.periods import Period
 from upstreams.models import USAGE_FIELDS
 
@@ -60,7 +60,8 @@ class UsageSum(models.Model):
             models.UniqueConstraint(
                 fields=KEY_FIELDS,
                 name="one_usage_sum_of_a_kind",
-            )
+            ),
+            models.CheckConstraint(condition=not_negative(*SUMMED_FIELDS), name="usage_sum_not_negative"),
         ]
         indexes = [models.Index(fields=["person_pk", "span", "start"], name="usage_sum_person")]
 

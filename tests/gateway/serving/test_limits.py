@@ -10,7 +10,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from channels.db import database_sync_to_async
 
-from ledger.models import Budget, Entry, RateLimit
+from ledger.models import Budget, Entry, RateLimit, UsageSum
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, tell
 from tests.gateway.serving.programs import Programs, asks, until
@@ -112,3 +112,44 @@ async def test_many_calls_at_once_spend_no_more_than_one_too_many(
         return [entry.tokens for entry in Entry.objects.all()]
 
     assert await database_sync_to_async(spent)() == [30] * answered
+
+
+def count(programs: Programs, model: str) -> int:
+    question: Any = MessagesProgram.question("text")
+    return programs.anthropic().messages.count_tokens(model=model, messages=[question]).input_tokens
+
+
+def test_a_request_to_count_tokens_is_booked_without_tokens(
+    books: None, programs: Programs, upstream: ModelServer
+) -> None:
+    Budget.objects.create(scope="site", period="day", unit="tokens", limit=0)
+    assert count(programs, asks(upstream.protocol)) > 0
+    entry = programs.settled()
+    assert (entry.source, entry.outcome, entry.key, entry.person) == ("count", "complete", programs.key, programs.ada)
+    assert (entry.tokens, entry.cost, entry.reserved_tokens, entry.is_estimate) == (0, None, 0, False)
+    assert entry.request_id.startswith("req_")
+    assert set(UsageSum.objects.values_list("source", "calls", "input_tokens", "cost")) == {("count", 1, 0, 0)}
+
+
+def test_requests_to_count_tokens_keep_the_limit_of_requests_a_minute(
+    books: None, programs: Programs, messages: ModelServer
+) -> None:
+    RateLimit.objects.create(scope="key", key=programs.key, requests_a_minute=2, streams=1)
+    messages.count = 17
+    assert [count(programs, asks(messages.protocol)) for _ in range(2)] == [17, 17]
+    with pytest.raises(anthropic.RateLimitError, match="2 requests within a minute"):
+        count(programs, asks(messages.protocol))
+    limited(MessagesProgram, programs, asks(messages.protocol))
+    assert len(messages.counted) == 2 and not messages.requests
+
+
+def test_tokens_can_be_counted_while_an_answer_runs(books: None, programs: Programs, messages: ModelServer) -> None:
+    RateLimit.objects.create(scope="person", person=programs.ada, streams=1)
+    gate = Gate()
+    messages.stream(*reply_wire(messages.protocol, ["Hel", "lo"])[:3], gate, *reply_wire(messages.protocol, [])[-3:])
+    body: Any = {"model": asks(messages.protocol), "max_tokens": 9, "messages": [MessagesProgram.question("text")]}
+    with programs.anthropic().messages.create(**body, stream=True) as stream:
+        next(iter(stream))
+        assert count(programs, asks(messages.protocol)) > 0
+        gate.open()
+        assert [event.type for event in stream][-1] == "message_stop"
