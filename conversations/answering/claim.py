@@ -1,5 +1,6 @@
 """Claims a generation and loads everything that is needed to write it."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from conversations.answering.ending import Ending
@@ -43,11 +44,24 @@ type Claimed = Answerable | Unanswerable
 
 def claim(generation_pk: int) -> Claimed | None:
     """Claims a queued generation. Returns None if it is not its turn yet or another process has claimed it."""
-    generations = Generation.objects.select_related("conversation", "chat_model__provider", "asked_by")
-    generation = generations.filter(pk=generation_pk).first()
-    if generation is None or not generation.claim():
+    found = Message.objects.for_reading().select_related("branch", "author", "conversation")
+    message = found.filter(generations=generation_pk).first()
+    if message is None or (shown := message.generation) is None or shown.pk != generation_pk:
         return None
-    message = Message.objects.for_reading().select_related("branch", "author").get(pk=generation.message_id)
+    if shown.state != State.QUEUED:
+        return None
+    # A copy, because viewers see the reply as running until its end is saved.
+    generation = copy(shown)
+    generation.conversation = message.conversation
+    claimed = prepare(generation, message)
+    # Last, so that after an error the generation is still queued and can be claimed again.
+    if not generation.claim():
+        return None
+    shown.state, shown.started_at = generation.state, generation.started_at
+    return claimed
+
+
+def prepare(generation: Generation, message: Message) -> Claimed:
     chat_model = generation.chat_model
     if chat_model is None:
         return Unanswerable(generation, message, Ending(State.FAILED, "no_model", NO_MODEL))

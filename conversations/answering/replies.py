@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import DatabaseError
 from django.tasks import task
 
-from chatsite.retrying import failures
+from chatsite.retrying import failures, retry_until_saved
 from conversations.answering import saving
 from conversations.answering.claim import claim
 from conversations.answering.ending import STOPPED, Ending
@@ -36,6 +40,7 @@ class Replies:
         self._replies: dict[int, RunningReply] = {}
         """By conversation: in each, one reply is written at a time."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = ThreadPoolExecutor(1, thread_name_prefix="starting")
         self._saving: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_closing = self._is_interrupted = False
@@ -96,13 +101,18 @@ class Replies:
             if loop:
                 loop.cancel()
 
+    def close_threads(self) -> None:
+        """Waits for what they are doing. Call it from any thread but the event loop's."""
+        self._starting.shutdown()
+        self.saver.close()
+
     def show(self, reply: RunningReply) -> None:
         """Starts showing the reply. Viewers that join late find it here."""
         self._replies[reply.generation.conversation_id] = reply
         reply.relay.start()
 
     async def _claim_and_run(self, generation_pk: int) -> None:
-        claimed = await sync_to_async(claim)(generation_pk)
+        claimed = await self._until_done(partial(claim, generation_pk))
         if claimed is None:
             return
         reply = RunningReply(claimed, self.saver)
@@ -116,7 +126,13 @@ class Replies:
         finally:
             if self._replies.get(conversation_pk) is reply:
                 del self._replies[conversation_pk]
-        await start_next(conversation_pk)
+        if (queued := await self._until_done(partial(find_next, conversation_pk))) is not None:
+            await generate.aenqueue(queued)
+
+    async def _until_done[R](self, work: Callable[[], R]) -> R:
+        """Repeats work of the start of a reply, in a thread of its own, until the database lets it."""
+        in_thread = database_sync_to_async(work, thread_sensitive=False, executor=self._starting)
+        return await retry_until_saved(in_thread)
 
     def _ensure_attended(self) -> None:
         if self._saving is None or self._saving.done():
@@ -161,6 +177,10 @@ async def generate(generation_pk: int) -> None:
 
 async def start_next(conversation_pk: int) -> None:
     """Starts the next queued reply of this conversation, if there is one."""
-    queued = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
-    if (pk := await queued.values_list("pk", flat=True).afirst()) is not None:
+    if (pk := await sync_to_async(find_next)(conversation_pk)) is not None:
         await generate.aenqueue(pk)
+
+
+def find_next(conversation_pk: int) -> int | None:
+    queued = Generation.objects.next_in_line().filter(conversation_id=conversation_pk)
+    return queued.values_list("pk", flat=True).first()

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from chatsite.failure_log import SHORTAGES
+from chatsite.retrying import retry_until_saved
 from conversations.answering.claim import Answerable, Claimed
 from conversations.answering.ending import STOPPED, Ending, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
@@ -115,7 +116,8 @@ class RunningReply:
                 await toolbox.run(calls, relay.take_result)
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
-            request = await sync_to_async(build_request)(generation, relay.message, toolbox.definitions)
+            build = partial(build_request, generation, relay.message, toolbox.definitions)
+            request = await retry_until_saved(sync_to_async(build))
             relay.draft.begin_call()
             await self._calls.carry(claimed.endpoint, replace(request, tool_choice="none") if is_last else request)
             if is_last:

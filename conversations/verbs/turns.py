@@ -113,10 +113,14 @@ def announce_turn(conversation: Conversation, generation: Generation, *, only_tu
     assert reply.parent is not None
     # Since the turn was saved, the previous reply may have ended and started this one.
     has_started = running is not None and running.message.pk == reply.pk
-    broadcasts.announce_revision(conversation, [reply.parent, reply] if only_turn_changed and not has_started else None)
-    broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
-    if running is None:
-        replies.generate.enqueue(generation.pk)
+    try:
+        changed = [reply.parent, reply] if only_turn_changed and not has_started else None
+        broadcasts.announce_revision(conversation, changed)
+        broadcasts.move_to_top(SidebarRow(conversation, is_running=True))
+    finally:
+        # The turn is saved, so its reply starts even if the database cannot be read now.
+        if running is None:
+            replies.generate.enqueue(generation.pk)
 
 
 def retry(message: Message, person: User, chat_model: ChatModel | None) -> Generation:
@@ -175,9 +179,11 @@ def announce(conversation: Conversation, generation: Generation) -> None:
     """After the commit, shows viewers the conversation's new revision and starts the reply."""
 
     def show_and_start() -> None:
-        broadcasts.announce_revision(conversation)
-        broadcasts.move_to_top(SidebarRow.of(conversation))
-        replies.generate.enqueue(generation.pk)
+        try:
+            broadcasts.announce_revision(conversation)
+            broadcasts.move_to_top(SidebarRow.of(conversation))
+        finally:
+            replies.generate.enqueue(generation.pk)
 
     transaction.on_commit(show_and_start)
 

@@ -126,5 +126,5 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     await asyncio.gather(*left, return_exceptions=True)
     # A cancelled task's query continues in its thread. The database must not be emptied meanwhile: Postgres would
     # report a deadlock.
-    await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.saver.close))
+    await asyncio.gather(sync_to_async(int)(), asyncio.to_thread(own.close_threads))
     await close_transport()
