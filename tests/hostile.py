@@ -94,6 +94,7 @@ HTMX = r"""
 <div data-hx-get="/hit/@" data-hx-trigger="load">x</div>
 <div hx-on:htmx:load="hit('@')">x</div>
 <div hx-ws:connect="/hit/@">x</div>
+<main data-socket="/hit/@">x</main>
 <template><script>hit('@')</script></template>
 </template><script>hit('@')</script>
 <template hx type="partial" hx-target="body"><img src="/hit/@"></template>

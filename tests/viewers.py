@@ -96,7 +96,7 @@ class Viewer:
 
     async def connect(self) -> bool:
         """Opens the page's socket. Returns whether the server accepted it."""
-        address = self.page.one("[hx-ws\\:connect]").get("hx-ws:connect")
+        address = self.page.one("[data-socket]").get("data-socket")
         self._socket = self.browser.socket(address)
         accepted, _ = await self._socket.connect(PATIENCE)
         return accepted

@@ -1,58 +1,88 @@
-// Watches the WebSocket of a conversation: shows when it is down, detects dead connections, and stops when access ends.
+// Applies live updates to the page, and says so when there are none.
+import { Socket } from "./socket.js";
 
 const NO_ACCESS = 4403;
-const PING_EVERY = 20_000;
-const PATIENCE = 8_000;
+const TOO_MANY_TABS = 4429;
 const QUIET_FOR = 1_500; // Milliseconds before a lost connection is shown.
+const SPREAD = 3_000; // Milliseconds over which the pages that reconnect at the same time load their lists again.
+const ASK_AT_REFUSAL = 3; // Loading the page to learn the reason is expensive for a server that is just starting.
+
+const root = document.documentElement;
+const main = document.querySelector("main[data-socket]");
 
 let socket = null;
-let lastMessageAt = 0;
-let over = false;
+let wasConnected = false;
 let notice = 0;
 
-document.addEventListener("htmx:after:ws:connection", (event) => {
-  // After a reconnect, the socket updates this conversation, and the list is loaded again.
-  if (socket) htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
-  socket = event.detail.connection.socket;
-  lastMessageAt = Date.now();
-  clearTimeout(notice);
-  show("");
-  document.documentElement.dataset.connection = "open";
-});
+// htmx, which swaps the updates, is loaded by then.
+if (main) document.addEventListener("DOMContentLoaded", connect);
 
-document.addEventListener("htmx:before:ws:message", () => { lastMessageAt = Date.now(); });
-
-document.addEventListener("htmx:ws:close", (event) => {
-  delete document.documentElement.dataset.connection;
-  if (event.detail.reason !== "closed") return;
-  if (event.detail.code === NO_ACCESS) {
-    over = true;
-    findReason().then((isShown) => isShown || end("This page no longer receives updates. Reload it: your text is kept."));
-  } else {
-    clearTimeout(notice);
-    notice = setTimeout(() => show(navigator.onLine ? "Reconnecting… This page may be out of date." : "You are offline. Your text stays here."), QUIET_FOR);
-    // A refused handshake gives no reason, so ask for the page.
-    if (event.detail.connection?.attempt > 0) findReason();
-  }
-});
-
-document.addEventListener("htmx:before:ws:connection", (event) => {
-  if (over) event.detail.connection.cancelled = true;
-});
-
-setInterval(() => {
-  if (socket?.readyState !== WebSocket.OPEN) return;
-  socket.send('{"type":"ping"}');
-  const asked = Date.now();
-  // A lost network does not close the socket, but a missing answer to a ping shows it.
-  setTimeout(() => { if (lastMessageAt < asked) socket.close(); }, PATIENCE);
-}, PING_EVERY);
-
-addEventListener("online", () => wake());
-document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
+function connect() {
+  const url = new URL(main.dataset.socket, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  socket = new Socket(url, { open, message, lose });
+  socket.open();
+  const check = () => socket.check();
+  addEventListener("online", check);
+  addEventListener("offline", check);
+  document.addEventListener("resume", check);
+  navigator.connection?.addEventListener("change", check);
+  document.addEventListener("visibilitychange", wake);
+  // A page with an open socket could not be kept for the back button.
+  addEventListener("pagehide", () => socket.close());
+  addEventListener("pageshow", (event) => event.persisted && check());
+}
 
 function wake() {
-  if (socket?.readyState === WebSocket.OPEN && Date.now() - lastMessageAt > PING_EVERY) socket.send('{"type":"ping"}');
+  if (document.hidden) return;
+  socket.check();
+  if (!socket.isOpen) announce(QUIET_FOR);
+}
+
+function open() {
+  // The socket brings this conversation up to date, but not the list.
+  if (wasConnected) setTimeout(reloadList, SPREAD * Math.random());
+  wasConnected = true;
+  quieten();
+  show("");
+  root.dataset.connection = "open";
+}
+
+function message(text) {
+  // JSON is an answer to a heartbeat.
+  if (!text.startsWith("{")) htmx.swap({ sourceElement: main, target: main, swap: "none", text, transition: false });
+}
+
+function lose({ code, wasOpen, isSilent, refusals }) {
+  delete root.dataset.connection;
+  if (code === NO_ACCESS) {
+    socket.stop();
+    findReason().then((isShown) => isShown || end("This page no longer receives updates. Reload it: your text is kept."));
+  } else if (code === TOO_MANY_TABS) {
+    end("You have too many tabs open, so this one no longer receives updates. Close some, then reload it: your text is kept.");
+  } else {
+    announce(isSilent ? 0 : QUIET_FOR);
+    if (!wasOpen && refusals % 8 === ASK_AT_REFUSAL) findReason();
+  }
+}
+
+// A hidden page says nothing: by the time that somebody looks at it, it has usually reconnected.
+function announce(delay) {
+  if (document.hidden || (notice && delay)) return;
+  quieten();
+  notice = setTimeout(() => {
+    notice = 0;
+    show(navigator.onLine ? "Reconnecting… This page may be out of date." : "You are offline. Your text stays here.");
+  }, delay);
+}
+
+function quieten() {
+  clearTimeout(notice);
+  notice = 0;
+}
+
+function reloadList() {
+  htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
 }
 
 // Finds out why the socket closed. Returns whether the server gave a reason.
@@ -75,15 +105,18 @@ async function findReason() {
 }
 
 function end(words, mayRetry = false) {
-  over = true;
-  clearTimeout(notice);
+  socket.stop();
+  quieten();
   show(words, mayRetry);
 }
 
+function place() {
+  return document.getElementById("connection");
+}
+
 function show(words, mayRetry = false) {
-  const place = document.getElementById("connection");
-  if (!place) return;
-  place.hidden = !words;
-  place.querySelector("[data-connection-words]").textContent = words;
-  place.querySelector("[data-connection-link]").hidden = !mayRetry;
+  if (!place()) return;
+  place().hidden = !words;
+  place().querySelector("[data-connection-words]").textContent = words;
+  place().querySelector("[data-connection-link]").hidden = !mayRetry;
 }

@@ -158,7 +158,7 @@ async def test_an_invalid_revision_counts_as_a_page_drawn_just_now(
     browser: Opening, ada: User, conversation: Conversation, since: str
 ) -> None:
     tab = await (await browser(ada)).load(conversation)
-    tab.page.one("[hx-ws\\:connect]").set("hx-ws:connect", f"/ws/conversations/{conversation.pk}/{since}")
+    tab.page.one("[data-socket]").set("data-socket", f"/ws/conversations/{conversation.pk}/{since}")
     assert await tab.connect()
     await tab.settle()
 

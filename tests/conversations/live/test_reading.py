@@ -269,7 +269,7 @@ def test_an_answer_that_ends_while_the_page_is_rendered_is_complete_on_it_or_ann
             break
         message = relay.message.pk
         states.append(page.state(message) if page.has(message) else "")
-        since = int(page.one("[hx-ws\\:connect]").get("hx-ws:connect").split("since=")[1].split("&")[0])
+        since = int(page.one("[data-socket]").get("data-socket").split("since=")[1].split("&")[0])
         if since >= Message.objects.get(pk=message).revision:
             assert (page.state(message), page.text(message)) == ("complete", "Because.")
         elif page.state(message) == "complete":

@@ -119,7 +119,7 @@ async def test_a_branch_of_another_conversation_is_not_found(
         assert (await adas.get(f"/conversations/{conversation.pk}/?branch={branch}")).status_code == 404
         assert (await adas.say(conversation, "Hello", branch=branch)).status_code == 404
         tab = await adas.load(conversation)
-        tab.page.one("[hx-ws\\:connect]").set("hx-ws:connect", f"/ws/conversations/{conversation.pk}/?branch={branch}")
+        tab.page.one("[data-socket]").set("data-socket", f"/ws/conversations/{conversation.pk}/?branch={branch}")
         assert not await tab.connect()
 
 

@@ -76,7 +76,7 @@ async def test_other_readers_of_a_deleted_version_get_links_to_those_left(
         words, arrows = place(reader.page, deleted)
         assert words == "This version was deleted 1 left"
         assert [(label, link.split("#")[1]) for label, link in arrows.items()] == [("Previous version", f"m{first}")]
-        address = reader.page.one("[hx-ws\\:connect]").get("hx-ws:connect").removeprefix("/ws")
+        address = reader.page.one("[data-socket]").get("data-socket").removeprefix("/ws")
         fresh = await load_page(reader.browser, address)
         assert place(fresh.page, deleted) == (words, arrows)
     assert place_of(tab.page, first) == ""
