@@ -75,7 +75,7 @@ class Stand:
             # Never call the providers of this machine's own `.env`.
             **{f"{vendor}_{part}": "" for vendor in ("ANTHROPIC", "OPENAI") for part in ("API_KEY", "BASE_URL")},
             **{"REDIS_URL": "", "DEBUG": "false", "HTTPS": "false", "HOST": "127.0.0.1", "SHUTDOWN_GRACE": "0"},
-            **{"ALLOWED_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT)},
+            **{"ALLOWED_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT), "TABS_PER_PERSON": "10000"},
         }
         import django
         from django.core.management import call_command
@@ -121,9 +121,9 @@ class Stand:
         return [begin(self.person, title="Measured").pk for _ in range(count)]
 
     @contextmanager
-    def serve(self, server: str = "daphne", **environment: str) -> Iterator[RunningSite]:
-        """Yields the running site. `daphne` is `manage.py serve`."""
-        port = free_port()
+    def serve(self, server: str = "daphne", port: int = 0, **environment: str) -> Iterator[RunningSite]:
+        """Yields the running site, on a free port by default. `daphne` is `manage.py serve`."""
+        port = port or free_port()
         commands = {
             "daphne": [sys.executable, str(ROOT / "manage.py"), "serve"],
             "uvicorn": [
