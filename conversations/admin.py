@@ -119,15 +119,40 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(Generation)
 class GenerationAdmin(ReadOnlyAdmin):
+    """Answers. Only staff who may change providers see, and can search, addresses in the words of upstreams."""
+
     list_display = (
         *("id", "conversation", "model_name", "provider_name", "state", "error_kind"),
         *("output_tokens", "cost", "queued_at", "finished_at"),
     )
     list_filter = ("state", "error_kind", "provider_name", "model_name", "queued_at")
     list_select_related = ("conversation",)
-    search_fields = ("model_name", "provider_name", "error_message", "error_detail", "conversation__title")
+    search_fields = ("model_name", "provider_name", "error_message", "conversation__title")
     date_hierarchy = "queued_at"
-    readonly_fields = [field.name for field in Generation._meta.fields]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        detail = "error_detail" if sees_addresses(request) else "shown_detail"
+        names = [field.name for field in Generation._meta.fields]
+        return [detail if name == "error_detail" else name for name in names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_fields(request, obj)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return (*self.search_fields, "error_detail") if sees_addresses(request) else self.search_fields
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuses to tell by a filter in the page's address what the detail contains."""
+        is_about_detail = lookup.partition("__")[0] == "error_detail"
+        return super().lookup_allowed(lookup, value, request) and (sees_addresses(request) or not is_about_detail)
+
+    @admin.display(description="error detail")
+    def shown_detail(self, generation: Generation) -> str:
+        return generation.shown_detail
+
+
+def sees_addresses(request: HttpRequest) -> bool:
+    return request.user.has_perm("upstreams.change_provider")
 
 
 def link_to(conversation: Conversation) -> SafeString:

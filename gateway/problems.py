@@ -1,15 +1,12 @@
 """The reasons why the gateway cannot answer a request, in words for its client."""
 
-import re
 from typing import Final, Self
 
 from upstreams import errors
+from upstreams.redaction import strip_addresses
 
 MAX_RETRY_AFTER: Final = 60.0
 """Seconds. One SDK sleeps for any time that it reads here; another gives up if it is too long."""
-_ADDRESS: Final = re.compile(
-    r"\b(?:https?|wss?)://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:localhost|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b"
-)
 
 
 class Problem(Exception):
@@ -107,5 +104,5 @@ def _describe(failure: errors.UpstreamError) -> _Description:
 
 
 def _upstreams_words(failure: errors.UpstreamError) -> str:
-    """The upstream's own words, which mostly name the field, without its address."""
-    return _ADDRESS.sub("…", failure.detail)
+    """The upstream's own words, which mostly name the field, without addresses."""
+    return strip_addresses(failure.detail)

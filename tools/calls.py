@@ -14,6 +14,7 @@ from tools.errors import ToolServerError
 from tools.mcp import client
 from tools.models import Tool
 from tools.results import ToolResult
+from upstreams.redaction import strip_addresses
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResu
         endpoint = await sync_to_async(tool.server.build_endpoint)()
         return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
     except ToolServerError as failure:
-        return _error(f"{failure.summary} {failure.detail}".strip(), failure.kind)
+        # People read the result too, and only administrators may see addresses.
+        return _error(f"{failure.summary} {strip_addresses(failure.detail)}".strip(), failure.kind)
 
 
 async def _run_builtin(

@@ -8,23 +8,29 @@ class UpstreamError(Exception):
 
     kind: ClassVar[str] = "upstream_error"
     words: ClassVar[str] = "{name} could not respond. Try again later."
+    advice: ClassVar[str] = ""
+    """Advice for administrators, as a sentence without its subject and full stop."""
     retryable: bool = False
     """Whether the same request may succeed at once. A header of the upstream overrules the kind."""
 
     def __init__(
         self,
-        message: str,
+        summary: str,
         *,
+        advice: str | None = None,
         retry_after: float | None = None,
         detail: str = "",
         status: int | None = None,
         retryable: bool | None = None,
     ):
-        super().__init__(message)
+        advice = self.advice if advice is None else advice
+        super().__init__(f"{summary} An administrator can {advice}." if advice else summary)
+        self.summary = summary
+        """What happened, without advice for administrators."""
         self.retry_after = retry_after
         """Seconds that the upstream asked us to wait."""
         self.detail = detail
-        """The upstream's own words, shortened and without keys."""
+        """The upstream's own words, shortened and without keys. They may name addresses: see redaction.py."""
         self.status = status
         """The HTTP status, if any."""
         if retryable is not None:
@@ -48,17 +54,20 @@ class UpstreamError(Exception):
 
 class AuthenticationFailed(UpstreamError):
     kind = "authentication"
-    words = "{name} rejected the API key. An administrator can check it under Providers."
+    words = "{name} rejected the API key."
+    advice = "check it under Providers"
 
 
 class PermissionRefused(UpstreamError):
     kind = "permission"
-    words = "The API key for {name} has no access to this model. An administrator can check its permissions there."
+    words = "The API key for {name} has no access to this model."
+    advice = "check its permissions there"
 
 
 class UnknownModel(UpstreamError):
     kind = "unknown_model"
-    words = "{name} did not find this model. An administrator can check the model ID and the base URL."
+    words = "{name} did not find this model."
+    advice = "check the model ID and the base URL"
 
 
 class InvalidRequest(UpstreamError):
@@ -82,7 +91,8 @@ class RateLimited(UpstreamError):
 
 class QuotaExhausted(UpstreamError):
     kind = "quota_exhausted"
-    words = "The credit or spending limit at {name} is used up. An administrator can raise it there."
+    words = "The credit or spending limit at {name} is used up."
+    advice = "raise it there"
 
 
 class Overloaded(UpstreamError):
@@ -101,7 +111,8 @@ class Unreachable(UpstreamError):
     """There was no answer. `step` is the step that failed: address, name, connect, tls, timeout or dropped."""
 
     kind = "unreachable"
-    words = "Could not reach {name}. An administrator can check the address and the network."
+    words = "Could not reach {name}."
+    advice = "check the address and the network"
     retryable = True
     step: str = "connect"
 
@@ -110,10 +121,8 @@ class NotAModelServer(UpstreamError):
     """The answer is not in the protocol: a web page, a redirect or other JSON."""
 
     kind = "not_a_model_server"
-    words = (
-        "The server at {name}’s address did not respond like a model server. "
-        "An administrator can check the base URL under Providers."
-    )
+    words = "The server at {name}’s address did not respond like a model server."
+    advice = "check the base URL under Providers"
 
 
 class BrokenStream(UpstreamError):

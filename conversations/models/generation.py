@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
 from upstreams.models import ChatModel, UsageColumns
+from upstreams.redaction import strip_addresses
 
 
 class State(models.TextChoices):
@@ -63,6 +64,7 @@ class Generation(UsageColumns):
     error_kind = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
+    """The upstream's own words, for administrators only: they may name addresses. Others read `shown_detail`."""
     notes = models.JSONField(default=list, blank=True)
     thinking_seconds = models.FloatField(null=True, blank=True)
 
@@ -110,6 +112,10 @@ class Generation(UsageColumns):
         if claimed:
             self.state = State.RUNNING
         return claimed
+
+    @property
+    def shown_detail(self) -> str:
+        return strip_addresses(self.error_detail)
 
     @property
     def is_unfinished(self) -> bool:

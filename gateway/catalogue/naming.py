@@ -10,6 +10,7 @@ from gateway.catalogue.listing import ListedModel
 from gateway.catalogue.lookups import find_model_by_id
 from gateway.models import find_models_for
 from upstreams.models import ChatModel
+from upstreams.models.chat_model import strip_folders
 
 MAX_SLASHES: Final = 20
 """Slashes in a name at which a provider's name may end."""
@@ -18,14 +19,20 @@ MAX_SLASHES: Final = 20
 def find_model(key: ApiKey, name: str) -> ChatModel | None:
     """The key's model with this name: its id at the provider, or the provider's name, a slash, and that id.
 
-    If several providers have the same id, the bare id means the oldest model.
+    If several providers have the same id, the bare id means the oldest model. Of an id that is a path, programs see
+    only the file's name.
     """
-    return find_model_by_id(name, key) or _find_by_provider(find_models_for(key), name)
+    if model := find_model_by_id(name, key):
+        return model
+    models = find_models_for(key)
+    return _find_by_provider(models, name) or _find_by_file(models, name)
 
 
 def is_name_in(models: QuerySet[ChatModel], name: str) -> bool:
     """Whether one of the models has this name, in either form."""
-    return models.filter(model_id=name).exists() or _find_by_provider(models, name) is not None
+    if models.filter(model_id=name).exists():
+        return True
+    return bool(_find_by_provider(models, name) or _find_by_file(models, name))
 
 
 def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
@@ -36,6 +43,15 @@ def _find_by_provider(models: QuerySet[ChatModel], name: str) -> ChatModel | Non
     for at in slashes:
         matches |= Q(provider__name__iexact=name[:at], model_id=name[at + 1 :])
     return models.filter(matches).order_by("pk").first()
+
+
+def _find_by_file(models: QuerySet[ChatModel], name: str) -> ChatModel | None:
+    is_path = Q(model_id__regex=r"^[./~]") | Q(model_id__contains="\\") | Q(model_id__contains=":/")
+    for model in models.filter(is_path).order_by("pk"):
+        file = strip_folders(model.model_id)
+        if name.lower() in (file.lower(), f"{model.provider.name}/{file}".lower()):
+            return model
+    return None
 
 
 def list_models(models: Iterable[ChatModel]) -> list[ListedModel]:
@@ -52,8 +68,9 @@ def assign_names(models: Iterable[ChatModel]) -> dict[ChatModel, str]:
     taken: set[str] = set()
     names = {}
     for model in sorted(models, key=lambda each: each.pk):
-        names[model] = f"{model.provider.name}/{model.model_id}" if model.model_id in taken else model.model_id
-        taken.add(model.model_id)
+        name = strip_folders(model.model_id)
+        names[model] = f"{model.provider.name}/{name}" if name in taken else name
+        taken.add(name)
     return names
 
 

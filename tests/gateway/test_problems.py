@@ -64,6 +64,14 @@ def test_an_upstreams_status_is_kept_if_the_client_can_act_on_it(answered: int, 
     assert "secret" not in problem.message
 
 
+@pytest.mark.parametrize("failure", [errors.InvalidRequest, errors.RequestTooLarge])
+def test_the_upstreams_words_are_passed_on_without_addresses(failure: type[errors.UpstreamError]) -> None:
+    detail = "tools.0.name: vllm:8000, ('10.0.0.7', 8000) and lookup vllm say no at /srv/app.py"
+    message = Problem.of(failure.at("P", detail=detail, status=400)).message
+    assert message.startswith("tools.0.name: …") and "say no" in message
+    assert not [secret for secret in ("vllm", "8000", "10.0.0.7", "srv", "app") if secret in message]
+
+
 def test_the_upstreams_words_name_the_field() -> None:
     problem = Problem.of(errors.InvalidRequest.at("P", detail="tools.0.name: too long", status=400))
     assert problem.message == "tools.0.name: too long"

@@ -72,6 +72,12 @@ async def test_the_model_reads_a_servers_failure_without_advice_for_administrato
     )
 
 
+async def test_people_read_no_address_in_a_servers_failure(drawer, server, tool_of, context):
+    server.url = drawer.at("/moved")
+    result = await run_call(await tool_of("echo"), {"text": "x"}, context)
+    assert "It redirects to …. Redirects are not followed." in text_of(result)
+
+
 async def test_a_rejected_call_has_the_servers_words(tool_of, context):
     result = await run_call(await tool_of("raising"), {}, context)
     assert (text_of(result), result.failure) == ("Drawer rejected the request. No such drawer.", "call_refused")

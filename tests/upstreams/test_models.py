@@ -187,3 +187,34 @@ async def test_a_start_lists_new_providers_and_retries_failures(server, monkeypa
     await refresh_unlisted.func()
     assert len(server.requests) == 3
     assert list(await shown(house)) == ["test-model"]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        ("/srv/models/small-7b.Q4.gguf", "small-7b.Q4"),
+        ("../models/small.gguf", "small"),
+        ("C:\\models\\small.gguf", "small"),
+        ("~/small/", "small"),
+        ("org/small-3.1:8b", "org/small-3.1:8b"),
+        ("small.gguf", "small.gguf"),
+    ],
+)
+def test_a_model_named_by_the_path_of_its_file_is_shown_without_folders(model_id, name):
+    assert model_of(provider(), model_id).name == name
+
+
+async def test_a_listing_of_paths_is_shown_without_folders(server):
+    made = await sync_to_async(provider_at)(server)
+    server.models = listed("/srv/models/small.gguf")
+    await refresh(made)
+    [model] = (await shown(made)).values()
+    assert (model.model_id, model.name) == ("/srv/models/small.gguf", "small")
+
+
+async def test_only_advice_is_left_out_for_administrators(server):
+    """The name of a provider may look like the beginning of the advice."""
+    made = await sync_to_async(provider_at)(server, name="Ada. An administrator")
+    server.listing = REFUSED
+    await refresh(made)
+    assert made.listing_error == "Ada. An administrator rejected the API key."

@@ -14,7 +14,7 @@ from django.utils import timezone
 from upstreams.client import ModelListing, list_models
 from upstreams.errors import UpstreamError
 from upstreams.models import ChatModel, Provider, ProviderSource
-from upstreams.models.chat_model import LARGEST_LIMIT
+from upstreams.models.chat_model import LARGEST_LIMIT, strip_folders
 from upstreams.sealing import SealBroken
 
 SMALL_CATALOGUE: Final = 20
@@ -36,17 +36,14 @@ async def refresh(provider: Provider) -> None:
     listings: Sequence[ModelListing] | None = None
     try:
         listings = await list_models(provider.build_endpoint())
-    except (UpstreamError, SealBroken) as failure:
-        provider.listing_error = describe_for_administrators(failure)
+    except UpstreamError as failure:
+        provider.listing_error = failure.summary
+    except SealBroken as failure:
+        provider.listing_error = str(failure)
     else:
         provider.listing_error = ""
     provider.listed_at = timezone.now()
     await sync_to_async(_store)(provider, listings)
-
-
-def describe_for_administrators(failure: Exception | str) -> str:
-    """The failure without its advice to ask an administrator."""
-    return str(failure).partition(" An administrator")[0]
 
 
 @task()
@@ -107,4 +104,4 @@ def _read_fields(listing: ModelListing) -> dict[str, Any]:
     abilities = {"sees_images": listing.sees_images, "reads_pdf": listing.reads_pdf}
     kinds = {"supports_thinking": listing.supports_thinking, "thinks_adaptively": listing.thinks_adaptively}
     thinking = {name: said for name, said in kinds.items() if said is not None}
-    return {"name": (listing.display_name or listing.id)[:200], **limits, **abilities, **thinking}
+    return {"name": strip_folders(listing.display_name or listing.id)[:200], **limits, **abilities, **thinking}

@@ -49,7 +49,7 @@ class ConnectionStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """The result of a connection test. `message` is for people."""
+    """The result of a connection test. `message` is for administrators."""
 
     ok: bool
     step: ConnectionStep
@@ -114,7 +114,7 @@ def _report_failure(failure: UpstreamError) -> ConnectionReport:
             step = ConnectionStep.CONNECT
         case _:
             step = ConnectionStep.SERVER
-    return ConnectionReport(False, step, str(failure), detail=failure.detail)
+    return ConnectionReport(False, step, failure.summary, detail=failure.detail)
 
 
 async def _get(endpoint: Endpoint, path: str, until: float, limits: Limits) -> bytes:

@@ -48,13 +48,14 @@ LIMITS: Final = Limits()
 _HEADERS: Final = {"user-agent": "chatsite", "accept-encoding": "identity"}
 _TIMEOUT: Final = {"timeout": {"connect": LIMITS.connect, "pool": LIMITS.connect}}
 _WORDS: Final = {
-    "address": "The base URL of {name} is not valid. An administrator can correct it under Providers.",
-    "name": "The host name of {name} could not be resolved. An administrator can check the base URL and the network.",
-    "connect": "Could not connect to {name}. An administrator can check the base URL, and that the server is running.",
-    "tls": "The secure connection to {name} failed: its certificate is not trusted. An administrator can check it.",
-    "timeout": "{name} did not accept the connection in time. Try again, or ask an administrator to check the network.",
-    "dropped": "{name} closed the connection without responding. Try again in a moment.",
+    "address": ("The base URL of {name} is not valid.", "correct it under Providers"),
+    "name": ("The host name of {name} could not be resolved.", "check the base URL and the network"),
+    "connect": ("Could not connect to {name}.", "check the base URL, and that the server is running"),
+    "tls": ("The secure connection to {name} failed: its certificate is not trusted.", "check it"),
+    "timeout": ("{name} did not accept the connection in time. Try again.", "check the network"),
+    "dropped": ("{name} closed the connection without responding. Try again in a moment.", ""),
 }
+"""By step, what happened and the advice for administrators."""
 
 
 class Transport(AiohttpTransport):
@@ -117,7 +118,9 @@ async def send(
 
 def build_unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
     step = _find_failed_step(error)
-    failure = Unreachable(_WORDS[step].format(name=endpoint.name), retryable=step not in ("address", "tls"))
+    words, advice = _WORDS[step]
+    is_temporary = step not in ("address", "tls")
+    failure = Unreachable(words.format(name=endpoint.name), advice=advice, retryable=is_temporary)
     failure.step = step
     return failure
 

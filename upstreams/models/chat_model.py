@@ -1,5 +1,6 @@
 """The chat models that providers offer, with their abilities, limits and prices."""
 
+import re
 from decimal import Decimal
 from typing import Any, Final, Self
 
@@ -19,6 +20,7 @@ MILLION = Decimal(1_000_000)
 LARGEST_LIMIT: Final = 2**31 - 1
 LIMITS_IN_TOKENS = [MinValueValidator(1), MaxValueValidator(LARGEST_LIMIT)]
 NOT_NEGATIVE = MinValueValidator(0)
+_PATH: Final = re.compile(r"(?:~|\.{1,2})?[/\\]|[a-z]:[/\\]|.*\\", re.IGNORECASE)
 
 
 class ChatModelQuerySet(models.QuerySet["ChatModel"]):
@@ -40,6 +42,12 @@ class ModelOff(Exception):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is switched off. Choose another model, or ask an administrator to switch it on.")
+
+
+def strip_folders(model_id: str) -> str:
+    """Returns the id for people: some servers name a model by the path of its file, which is nobody's business."""
+    is_path = _PATH.match(model_id)
+    return (re.split(r"[/\\]", model_id.rstrip("/\\"))[-1].removesuffix(".gguf") or "model") if is_path else model_id
 
 
 class ChatModel(models.Model):
@@ -93,7 +101,7 @@ class ChatModel(models.Model):
         return self.name or self.model_id
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name = self.name or self.model_id
+        self.name = self.name or strip_folders(self.model_id)
         super().save(*args, **kwargs)
 
     @classmethod

@@ -14,6 +14,7 @@ import orjson
 
 from upstreams import errors
 from upstreams.endpoint import Endpoint
+from upstreams.redaction import strip_host
 
 DETAIL_CHARACTERS: Final = 500
 
@@ -93,10 +94,11 @@ def find_failure(endpoint: Endpoint, answer: object) -> errors.UpstreamError | N
 
 
 def redact(words: str, endpoint: Endpoint) -> str:
-    """An upstream's own words on one line, cut short and without anything like a key."""
+    """An upstream's own words on one line, cut short, without its host's name and without anything like a key."""
     if endpoint.key:
         words = words.replace(endpoint.key, "…")
-    words = " ".join(_LIKE_A_KEY.sub("…", words[: 8 * DETAIL_CHARACTERS]).split())
+    words = strip_host(words[: 8 * DETAIL_CHARACTERS], endpoint.base_url)
+    words = " ".join(_LIKE_A_KEY.sub("…", words).split())
     return words if len(words) <= DETAIL_CHARACTERS else words[: DETAIL_CHARACTERS - 1] + "…"
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest
 from upstreams import addresses
-from upstreams.catalogue.listing import describe_for_administrators, refresh
+from upstreams.catalogue.listing import refresh
 from upstreams.catalogue.presets import PRESETS
 from upstreams.client import ConnectionReport, ConnectionStep, test_connection
 from upstreams.endpoint import Endpoint
@@ -94,7 +94,7 @@ async def _run_test(endpoint: Endpoint) -> dict[str, Any]:
     hint = "" if report.ok else f" {_HINTS.get(report.step, '')}"
     return {
         "report": report,
-        "message": describe_for_administrators(report.message) + hint,
+        "message": report.message + hint,
         "ladder": _list_steps(report, endpoint),
         "doubt": "" if report.models else doubt,
     }

@@ -140,3 +140,15 @@ async def test_many_programs_at_once(programs: Programs, upstream: ModelServer) 
 
         heard = await asyncio.gather(*(ask() for ask in (by_messages, by_chat) * 10))
     assert heard == ["Hello"] * 20
+
+
+def test_a_model_named_by_a_path_is_listed_and_found_by_its_file(
+    programs: Programs, chat: ModelServer, workshop: Provider
+) -> None:
+    ChatModel.objects.create(provider=workshop, model_id="/srv/models/small.gguf")
+    assert "small" in names(programs) and not [name for name in names(programs) if "srv" in name]
+    for name in ("small", "The workshop/small", "/srv/models/small.gguf"):
+        tell(chat)
+        heard = ChatProgram(programs).ask(name)
+        assert (heard.text, heard.model) == ("Hello", name)
+        assert chat.requests[-1].json["model"] == "/srv/models/small.gguf"
