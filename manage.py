@@ -7,8 +7,18 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from chatsite.start_faults import describe_file_fault
+
+    try:
+        _ = settings.DEBUG  # Loads the settings.
+    except OSError as fault:
+        sys.exit(describe_file_fault(fault))
+    except (ImproperlyConfigured, ValueError) as fault:
+        sys.exit(f"The settings cannot be used: {fault}")
     execute_from_command_line(sys.argv)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -81,8 +82,7 @@ class Stand:
         from django.core.management import call_command
 
         django.setup()
-        call_command("migrate", interactive=False, verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        call_command("prepare", stdout=StringIO())
         self.person = self.new_person("ada")
         self._replay()
         return self

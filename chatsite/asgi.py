@@ -16,6 +16,7 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from chatsite import lifespan  # noqa: E402
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from chatsite.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
@@ -46,6 +47,7 @@ application = ProtocolTypeRouter(
     {
         "http": requests,
         "websocket": sockets,
+        "lifespan": lifespan.application,
     }
 )
 

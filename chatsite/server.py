@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.http import NO_BODY_CODES
 
 from chatsite import bodies, shutdown
+from chatsite.accepting import pause_without_descriptors
 from chatsite.web_socket import LARGEST_MESSAGE, MOST_UNSENT, WebSocket, count_unsent, write_now
 
 BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
@@ -110,6 +111,7 @@ class Server(server.Server):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
+        pause_without_descriptors(port)
         self.ws_factory.protocol = WebSocket
         bodies.leave_unparsed(self.http_factory, Request)
 

@@ -19,12 +19,15 @@ TOOLS: Final = ("django", "servestatic")
 
 def collect_if_changed() -> None:
     """Compares by content: after a change of version, times of files say nothing about which is the right one."""
+    if not are_collected():
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+        Path(settings.STATIC_ROOT, MARK).write_text(describe(digest(read_sources())))
+
+
+def are_collected() -> bool:
+    """Whether the collected files are those of this version."""
     mark = Path(settings.STATIC_ROOT, MARK)
-    sources = digest(read_sources())
-    if settings.DEBUG or (mark.exists() and mark.read_text() == describe(sources)):
-        return
-    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-    mark.write_text(describe(sources))
+    return settings.DEBUG or (mark.exists() and mark.read_text() == describe(digest(read_sources())))
 
 
 def describe(sources: str) -> str:

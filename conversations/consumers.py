@@ -26,7 +26,6 @@ from conversations.live import broadcasts
 from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.live.open_tabs import OpenTabs
 from conversations.models import Branch, Conversation, Path
-from conversations.upkeep import watch
 
 NO_ACCESS = 4403
 """Close code: the session ended, the account was deactivated, or the person lost access to the conversation."""
@@ -75,7 +74,6 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             await refuse(self.scope, self.base_send, refusal)
             return
         await self.accept()
-        watch.local.ensure_running()
         # Join before anything is read, so that the queue has all changes from then on.
         self.viewer = hub.join(*self.topics())
         self.rate = TokenBucket(*EVENT_RATE)

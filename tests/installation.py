@@ -1,8 +1,10 @@
 """A site with a model server and an administrator's browser, which a test can start, signal and start again."""
 
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -18,13 +20,15 @@ PATIENCE = 20.0
 class Installation:
     """A site that a test can start and end, with a model server and an administrator's browser."""
 
+    site_type = Site
+
     def __init__(self, data: Path, server: ModelServer) -> None:
         self.data, self.server = data, server
         self.http = httpx.Client(timeout=PATIENCE)
         self.site: Site | None = None
 
     def start(self) -> None:
-        self.site = Site(
+        self.site = self.site_type(
             self.data,
             ANTHROPIC_BASE_URL=self.server.url,
             ANTHROPIC_API_KEY="key-of-the-test",
@@ -74,6 +78,16 @@ class Installation:
     def text(self, address: str, message: int) -> str:
         """The source of a message."""
         return self.http.get(f"{address}messages/{message}/source/").text
+
+    def read_last_answer(self) -> tuple[str, str]:
+        """Returns the state and the blocks of the latest answer, as the database has them."""
+        with closing(sqlite3.connect(f"file:{self.data / 'db.sqlite3'}?mode=ro", uri=True)) as database:
+            query = """
+                SELECT state, blocks FROM conversations_generation generation
+                JOIN conversations_message message ON message.id = message_id ORDER BY generation.id DESC
+            """
+            state, blocks = database.execute(query).fetchone()
+        return state, blocks
 
     def until_settled(self, address: str) -> Page:
         """Returns the page once no answer is queued or running."""

@@ -28,15 +28,14 @@ failures = FailureLog("Upkeep")
 
 
 class UpkeepLoop:
-    """Cleans up on the event loop. The first tab starts it, because ASGI servers share no start hook."""
+    """Cleans up on the event loop, from the start of the process to its end."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = self._purge_at = 0.0
 
-    def ensure_running(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
         if self._task:

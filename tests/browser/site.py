@@ -68,6 +68,12 @@ class Site:
     `root` is the directory of the code, which may be of another version.
     """
 
+    ready = "chatsite is running at"
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "manage.py", "serve"]
+
     def __init__(self, data: Path, root: Path = ROOT, **settings: str) -> None:
         self.data, self.root, self.port = data, root, free_port()
         self.environment = environment(data, self.port, **settings)
@@ -80,7 +86,7 @@ class Site:
     def __enter__(self) -> Self:
         self.console, self._is_over = [], False
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
+            self.command,
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -90,7 +96,7 @@ class Site:
         self._listener = threading.Thread(target=self._listen, name="site's console", daemon=True)
         self._listener.start()
         try:
-            self.await_line("chatsite is running at")
+            self.await_line(self.ready)
         except AssertionError:
             self.__exit__()
             raise

@@ -178,13 +178,14 @@ def test_nothing_can_be_restored_after_its_time_even_before_the_purge(
         assert table.objects.get(pk=pk).deleted_at is None
 
 
-async def test_the_purge_runs_by_itself_while_a_tab_is_open(
+async def test_the_purge_runs_by_itself(
     browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         await aadd_exchange(conversation, ada, "Well?", "Yes.")
     await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at=days_ago(31))
     monkeypatch.setattr(watch, "INTERVAL", 0.01)
+    watch.local.start()
     other = await sync_to_async(turns.begin)(ada)
     tab = await (await browser(ada)).open(other)
     while await Conversation.objects.filter(pk=conversation.pk).aexists():

@@ -1,0 +1,22 @@
+"""`manage.py prepare`: does what `serve` does before it serves, for another ASGI server."""
+
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from chatsite.management.preparing import PreparingCommand
+from chatsite.start_faults import FAULTS, describe_start_fault
+from chatsite.static_files import collect_if_changed
+
+
+class Command(PreparingCommand):
+    help = "Prepares the site (static files, database, first administrator, providers, tools) for an ASGI server."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.protect_files()
+            collect_if_changed()
+            self.prepare_database()
+            self.announce_set_up()
+        except FAULTS as fault:
+            raise CommandError(describe_start_fault(fault)) from fault

@@ -1,0 +1,118 @@
+"""A site that cannot start says why in one sentence, whatever it lacks."""
+
+import ctypes
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.browser.site import ROOT, environment, free_port
+from tests.locks import locked_database
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+COMMANDS = pytest.mark.parametrize("command", ["serve", "prepare"])
+
+
+def fail_to_start(
+    data: Path, command: str = "serve", before: Callable[[], object] = lambda: None, **settings: str
+) -> str:
+    """Starts a site that cannot start. Returns its error message."""
+    start = subprocess.run(
+        [sys.executable, "manage.py", command],
+        cwd=ROOT,
+        env=environment(data, free_port(), **settings),
+        text=True,
+        capture_output=True,
+        timeout=120,
+        preexec_fn=before,
+    )
+    assert start.returncode == 1, (start.returncode, start.stderr)
+    message = start.stderr.strip()
+    assert "Traceback" not in message and message.count("\n") == 0, message
+    return message
+
+
+def limit_files_to(size: int) -> Callable[[], None]:
+    """Makes writes beyond this many bytes of a file fail, as on a full disk."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def obey_permissions() -> None:
+    """Takes root's right to write everywhere."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@COMMANDS
+@pytest.mark.parametrize("size", [0, 20_000, 200_000], ids=["no secret", "no static files", "no database"])
+def test_a_full_disk(tmp_path: Path, size: int, command: str) -> None:
+    settings = {"SECRET_KEY": ""} if size == 0 else {"DEBUG": "true"} if size == 200_000 else {}
+    message = fail_to_start(tmp_path, command, limit_files_to(size), **settings)
+    assert "The disk is full" in message or "Check the disk and its free space" in message
+
+
+@COMMANDS
+def test_a_directory_that_cannot_be_written(tmp_path: Path, command: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir(0o500)
+    assert f"chatsite cannot write {data}" in fail_to_start(data, command, obey_permissions)
+
+
+def test_a_data_directory_that_cannot_be_created(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert str(tmp_path / "file") in fail_to_start(tmp_path / "file")
+    tmp_path.chmod(0o500)
+    assert f"chatsite cannot write {tmp_path / 'data'}" in fail_to_start(tmp_path / "data", before=obey_permissions)
+
+
+def test_a_database_that_cannot_be_written(tmp_path: Path) -> None:
+    database = tmp_path / "elsewhere" / "db.sqlite3"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE anything (id)")
+    database.chmod(0o400)
+    database.parent.chmod(0o500)
+    message = fail_to_start(tmp_path / "data", before=obey_permissions, DATABASE_URL=f"sqlite:///{database}")
+    assert str(database) in message and "write" in message
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 1000, b"SQLite format 3\0" + b"\xff" * 10_000])
+def test_a_database_that_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "db.sqlite3").write_bytes(content)
+    assert f"{tmp_path / 'db.sqlite3'} is not an SQLite database" in fail_to_start(tmp_path)
+
+
+def test_a_locked_database(tmp_path: Path) -> None:
+    with locked_database(tmp_path / "db.sqlite3"):
+        assert f"The database {tmp_path / 'db.sqlite3'} is locked by another program" in fail_to_start(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"PORT": "http"}, {"CURRENCY": "dollars"}, {"ANTHROPIC_BASE_URL": "ftp://example.org"}]
+)
+def test_a_setting_that_cannot_be_used(tmp_path: Path, setting: dict[str, str]) -> None:
+    assert fail_to_start(tmp_path, **setting)
+
+
+def test_the_limit_of_open_files_is_raised_and_named(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env=environment(tmp_path, free_port()),
+        text=True,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000)),
+    )
+    try:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        assert "This process can open 1,000 files, which is enough for about 400 tabs.\n" in lines
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (1000, 1000)
+    finally:
+        process.kill()
+        process.communicate()
