@@ -7,6 +7,8 @@ from upstreams.redaction import strip_addresses
 
 MAX_RETRY_AFTER: Final = 60.0
 """Seconds. One SDK sleeps for any time that it reads here; another gives up if it is too long."""
+MAX_QUOTED: Final = 300
+"""Characters of a client's own words in a message."""
 
 
 class Problem(Exception):
@@ -35,6 +37,7 @@ class Problem(Exception):
     @classmethod
     def at(cls, path: str, fault: str) -> Self:
         """The problem of a field that is missing, wrong, or cannot be passed on."""
+        path = shorten(path)
         return cls(400, "invalid_request_error", f"{path}: {fault}", param=path)
 
     @classmethod
@@ -50,6 +53,11 @@ class Problem(Exception):
             retry_after=None if wait is None else min(wait, MAX_RETRY_AFTER),
             should_retry=None if failure.retryable else False,
         )
+
+
+def shorten(text: str) -> str:
+    """Returns a client's own words as short as an error message needs them."""
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
 
 
 type _Description = tuple[int, str, str, str | None]

@@ -10,7 +10,7 @@ from gateway.catalogue.listing import ListedModel
 from gateway.catalogue.lookups import find_key
 from gateway.dialects import DIALECTS, messages
 from gateway.models import allowed_models, find_models_for
-from gateway.problems import MAX_RETRY_AFTER, Problem
+from gateway.problems import MAX_RETRY_AFTER, Problem, shorten
 from gateway.serving.output_limits import limit_output, read_limit
 from gateway.serving.payloads import pass_through_payload, wants_usage
 from gateway.translation import translate
@@ -133,13 +133,16 @@ def find_ended_keys(pks: Collection[int]) -> dict[int, Problem]:
 
 def require_model(key: ApiKey, name: str) -> ChatModel:
     """Returns the key's model with this name. A model that is not offered, or not to this key, is refused."""
+    # PostgreSQL refuses to look for this character, which no name contains.
+    name = name.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if chat_model := naming.find_model(key, name):
         return chat_model
+    quoted = repr(shorten(name))
     if not key.every_model and naming.is_name_in(ChatModel.objects.offered(), name):
-        fault = f"model: this key has no access to {name!r}. {_SEE_LIST}"
+        fault = f"model: this key has no access to {quoted}. {_SEE_LIST}"
         raise Problem(403, "permission_error", fault, param="model")
     is_off = naming.is_name_in(allowed_models(ChatModel.objects.all(), key), name)
-    fault = f"model: {name!r} {'is switched off on this site' if is_off else 'does not exist'}. {_SEE_LIST}"
+    fault = f"model: {quoted} {'is switched off on this site' if is_off else 'does not exist'}. {_SEE_LIST}"
     raise Problem(404, "not_found_error", fault, param="model", code="model_not_found")
 
 

@@ -6,12 +6,15 @@ from typing import Any, Final
 import orjson
 from django.conf import settings
 
+from gateway.nesting import MAX_DEPTH, is_too_deep
 from gateway.problems import Problem
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 
 _JSON: Final = "application/json"
+_MAX_DIGITS: Final = 18
+"""The digits of a declared size that are read: enough to see that it is too large. Python refuses to read thousands."""
 
 
 class ClientGone(Exception):
@@ -31,7 +34,7 @@ class Incoming:
     def size(self) -> int | None:
         """Bytes of the body, if the client has declared them."""
         declared = self.headers.get("content-length", "")
-        return int(declared) if declared.isdecimal() else None
+        return int(declared[:_MAX_DIGITS]) if declared.isdecimal() else None
 
     @property
     def is_encrypted(self) -> bool:
@@ -48,11 +51,15 @@ class Incoming:
         if kind != _JSON:
             raise Problem(400, "invalid_request_error", f"content-type: must be {_JSON}.")
         try:
-            body = orjson.loads(await self._read_body())
+            wire = await self._read_body()
+            body = orjson.loads(wire)
         except orjson.JSONDecodeError:
             raise Problem(400, "invalid_request_error", "The body is not valid JSON.") from None
         if not isinstance(body, dict):
             raise Problem(400, "invalid_request_error", "The body must be a JSON object.")
+        if wire.count(b"{") + wire.count(b"[") > MAX_DEPTH and is_too_deep(body):
+            fault = f"The body is nested too deeply. It can have {MAX_DEPTH} levels of arrays and objects."
+            raise Problem(400, "invalid_request_error", fault)
         return body
 
     async def wait_until_gone(self) -> None:

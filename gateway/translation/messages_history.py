@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.ids import make_tool_id
+from gateway.nesting import MAX_DEPTH, is_too_deep
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
@@ -91,6 +92,8 @@ def _parse_arguments(arguments: str, path: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise Problem.at(path, "must be a JSON object.")
+    if is_too_deep(value):
+        raise Problem.at(path, f"must have at most {MAX_DEPTH} levels of arrays and objects.")
     return value
 
 

@@ -203,7 +203,8 @@ def write_settlement(
     # First, because a spending row that is created here must include this entry while it still counts as open.
     affected = budgets.ensure_spendings(Payer(entry.person_id, entry.group_id, entry.key_id), entry.started_at)
     entry.outcome, entry.error_kind = outcome, error_kind[:40]
-    entry.upstream_id = meter.facts.id[:200]
+    # PostgreSQL does not store this character.
+    entry.upstream_id = meter.facts.id.replace("\0", "")[:200]
     entry.seconds_to_first, entry.seconds = meter.seconds_to_first, seconds
     entry.usage, entry.is_estimate = charged_usage(meter, outcome, error_kind)
     cost = entry.chat_model.calculate_cost(entry.usage) if entry.chat_model else None
