@@ -20,6 +20,7 @@ from chatsite import lifespan  # noqa: E402
 from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from chatsite.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
+from chatsite.headers import add_default_headers  # noqa: E402
 from chatsite.preloading import preload  # noqa: E402
 from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
@@ -45,7 +46,7 @@ async def requests(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": requests,
+        "http": add_default_headers(requests),
         "websocket": sockets,
         "lifespan": lifespan.application,
     }

@@ -13,10 +13,12 @@ from daphne.http_protocol import WebRequest
 from django.conf import settings
 from django.utils.module_loading import import_string
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.web.http import NO_BODY_CODES
 
 from chatsite import bodies, shutdown
 from chatsite.accepting import pause_without_descriptors
+from chatsite.channel import Channel, Door, Identify, identify_nobody
 from chatsite.web_socket import LARGEST_MESSAGE, MOST_UNSENT, WebSocket, count_unsent, write_now
 
 BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
@@ -26,6 +28,8 @@ UNTRUSTED: Final = (b"daphne-root-path", b"sec-websocket-protocol")
 """Headers that Daphne obeys, and fails on if they are not ASCII. We are served at the root, without subprotocols."""
 STUCK_AFTER: Final = 60.0
 """Seconds after which a socket is dropped whose reader takes nothing. Its page reconnects and catches up."""
+CHECK_EVERY: Final = 1.0
+"""Seconds between two looks for connections that are too slow."""
 RECHECK_AFTER: Final = 0.05
 """Seconds between two checks of whether a slow reader has caught up."""
 
@@ -39,10 +43,14 @@ class Request(WebRequest):  # type: ignore[misc]
     received = 0
     is_cut = False
 
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(length)
+        self.is_cut = length is not None and length > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE)
+
     def handleContentChunk(self, data: bytes) -> None:
         self.received += len(data)
-        self.is_cut = self.received > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE) + PROOF
-        if not self.is_cut:
+        self.is_cut |= self.received > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE) + PROOF
+        if not self.is_cut and self.channel.take_piece(len(data)):
             super().handleContentChunk(data)
 
     def process(self) -> Deferred[None]:
@@ -51,6 +59,8 @@ class Request(WebRequest):  # type: ignore[misc]
         if self.method != b"GET" or self.received:
             # Only a GET without a body can become a WebSocket. Refusing one would answer HEAD with a body.
             self.requestHeaders.removeHeader(b"upgrade")
+        elif (self.getHeader(b"upgrade") or b"").lower() == b"websocket":
+            self.channel.let_go()
         answered: Deferred[None] = super().process()
         return answered
 
@@ -84,7 +94,7 @@ class Request(WebRequest):  # type: ignore[misc]
 class Server(server.Server):  # type: ignore[misc]
     fault: OSError | None = None
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, identify: Identify = identify_nobody, **options: Any) -> None:
         super().__init__(
             application=bodies.serve_bodies_in_pieces(import_string(settings.ASGI_APPLICATION)),
             endpoints=build_endpoint_description_strings(host=settings.HOST or "0.0.0.0", port=settings.PORT),  # noqa: S104
@@ -101,6 +111,7 @@ class Server(server.Server):  # type: ignore[misc]
             **options,
         )
         self.ports: list[Any] = []
+        self.door = Door(identify)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "http":
@@ -113,7 +124,8 @@ class Server(server.Server):  # type: ignore[misc]
         self.ports.append(port)
         pause_without_descriptors(port)
         self.ws_factory.protocol = WebSocket
-        bodies.leave_unparsed(self.http_factory, Request)
+        open_door(self.http_factory, self.door)
+        LoopingCall(self.door.close_slow_connections).start(CHECK_EVERY)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Makes the sender wait for a slow reader; Daphne would buffer without limit."""
@@ -133,8 +145,31 @@ class Server(server.Server):  # type: ignore[misc]
 
     def kill_all_applications(self) -> Deferred[None]:
         """Delays Daphne's last step until running work has ended. New connections are refused meanwhile."""
-        kill = super().kill_all_applications
         for port in self.ports:
             port.stopListening()
         finished = Deferred.fromFuture(asyncio.ensure_future(shutdown.finish(settings.SHUTDOWN_GRACE)))
-        return finished.addBoth(lambda _: kill())
+        return finished.addBoth(lambda _: self.kill_the_rest())
+
+    def kill_the_rest(self) -> Deferred[None]:
+        # Daphne would stumble over requests that have not arrived completely.
+        for protocol, details in [*self.connections.items()]:
+            if "application_instance" not in details:
+                del self.connections[protocol]
+        killed: Deferred[None] = super().kill_all_applications()
+        return killed
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+
+
+def open_door(factory: Any, door: Door) -> None:
+    """Makes the factory build connections that share the door."""
+
+    def build() -> Channel:
+        channel = Channel()
+        channel.door = door
+        return channel
+
+    factory.protocol = build
+    bodies.leave_unparsed(factory, Request)

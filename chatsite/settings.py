@@ -39,6 +39,14 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# What somebody may do who has not signed in. The server refuses more before it takes it in.
+STRANGER_BODY_SIZE = int(env.float("STRANGER_BODY_SIZE", default=0.1) * 1_000_000)
+CONNECTIONS_PER_ADDRESS = env.int("CONNECTIONS_PER_ADDRESS", default=200)
+CONNECTIONS_OF_STRANGERS = env.int("CONNECTIONS_OF_STRANGERS", default=1000)
+
+# Seconds in which the headers of a request have to arrive, and between two checks of the pace of its body.
+REQUEST_TIMEOUT = env.float("REQUEST_TIMEOUT", default=20)
+
 # Seconds that running replies get to finish on shutdown.
 SHUTDOWN_GRACE = env.float("SHUTDOWN_GRACE", default=10)
 
@@ -103,6 +111,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "chatsite.middleware.Utf8FormsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -195,6 +204,9 @@ ATTACHMENTS_PER_PERSON = int(env.float("ATTACHMENTS_PER_PERSON", default=2000) *
 # Allows a megabyte per file for its part headers, and one for the text.
 _ALL_FILES = ATTACHMENTS_PER_MESSAGE * (ATTACHMENT_SIZE + 1_000_000) + 1_000_000
 REQUEST_SIZE = int(env.float("REQUEST_SIZE", default=_ALL_FILES / 1_000_000) * 1_000_000)
+# Request bodies that may be on their way or in use at the same time.
+UPLOADS_AT_ONCE = int(env.float("UPLOADS_AT_ONCE", default=2000) * 1_000_000)
+UPLOADS_PER_PERSON = int(env.float("UPLOADS_PER_PERSON", default=500) * 1_000_000)
 ATTACHMENT_DRAFT_DAYS = env.int("ATTACHMENT_DRAFT_DAYS", default=7)
 
 # ---------------------------------------------------------------- people

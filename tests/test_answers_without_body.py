@@ -2,7 +2,6 @@
 
 import http.client
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,20 +38,20 @@ ODD_HEADERS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with serve_test_database(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
 @pytest.fixture
-def place(ada: User, ben: User, root: User) -> SimpleNamespace:
+def place(site: Site, ada: User, ben: User, root: User, settings: Any) -> SimpleNamespace:
+    settings.MEDIA_ROOT = site.data / "uploads"
     place = make_place(ada, ben)
     for part in ("", THUMBNAIL):
         default_storage.delete(place.attachment.stored + part)
         default_storage.save(place.attachment.stored + part, ContentFile(b"HTTP/1.1 200 OK\r\n" * (LARGE // 17)))
     return place
-
-
-@pytest.fixture
-def site(place: SimpleNamespace, tmp_path: Path, settings: Any) -> Iterator[Site]:
-    settings.STATIC_ROOT = tmp_path / "static"
-    with serve_test_database(tmp_path) as site:
-        yield site
 
 
 def cookies_of(person: User | None) -> str:

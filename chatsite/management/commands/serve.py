@@ -13,6 +13,7 @@ from twisted.internet import reactor
 from chatsite import lifespan, open_files
 from chatsite.addresses import EVERYWHERE, build_site_url
 from chatsite.data_lock import acquire_data_lock
+from chatsite.identity import identify
 from chatsite.management.preparing import PreparingCommand
 from chatsite.server import Server
 from chatsite.start_faults import FAULTS, describe_start_fault
@@ -36,7 +37,7 @@ class Command(PreparingCommand):
         self.lock_data()
         collect_if_changed()
         # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
-        self.server = Server(ready_callable=self.prepare)
+        self.server = Server(ready_callable=self.prepare, identify=identify)
         self.fault: BaseException | None = None
         self.server.run()
         if self.server.fault:

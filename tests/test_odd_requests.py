@@ -1,0 +1,114 @@
+"""No path, query, header, cookie or body makes the site fail, whoever sends it."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import User
+from tests.audiences import ADMIN_ROUTES, ALL_ROUTES
+from tests.odd import ODD, RAW, Ask, admin_names, form_names, forms_in, odd_bodies, odd_headers, send, undone
+from tests.places import address_in, make_place
+from tests.viewers import sign_in
+
+pytestmark = pytest.mark.django_db
+
+PERSONS = ("a stranger", "a member", "an administrator")
+PAGES = sorted(ALL_ROUTES - ADMIN_ROUTES)
+ADMIN = sorted(ADMIN_ROUTES)
+METHODS = ["GET"] * 3 + ["POST"] * 2 + ["HEAD", "OPTIONS", "PUT", "DELETE", "\x7f"]
+FORM_NAMES, ADMIN_NAMES = form_names(), admin_names()
+CONVERTERS = {"int": st.from_regex(r"[0-9]{1,40}", fullmatch=True) | st.sampled_from(["0", str(2**63), "9" * 5000])}
+
+
+@pytest.fixture
+def place(ada: User, ben: User) -> SimpleNamespace:
+    return make_place(ada, ben)
+
+
+@pytest.fixture
+def sessions(place: SimpleNamespace, ada: User, root: User, settings: Any) -> dict[str, str]:
+    settings.DEBUG = False
+    # Its server would be the network's.
+    return {"a stranger": "", "a member": sign_in(ada), "an administrator": sign_in(root)}
+
+
+@st.composite
+def paths(draw: st.DrawFn, place: SimpleNamespace, route: str) -> str:
+    """The route's address, with odd values in some of its placeholders."""
+    address = address_in(place, route)
+    holes = re.findall(r"<(?:(\w+):)?(\w+)>", route)
+    if not holes or draw(st.booleans()):
+        return address
+    pieces = route.replace("^", "").replace("$", "")
+    pieces = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", pieces)
+    return "/" + re.sub(r"<(?:(\w+):)?\w+>", lambda hole: draw(CONVERTERS.get(hole[1] or "", ODD)), pieces)
+
+
+@st.composite
+def queries(draw: st.DrawFn, names: list[str]) -> list[tuple[str, str | bytes]]:
+    pairs = st.tuples(st.sampled_from(names) | ODD, ODD | RAW)
+    found: list[tuple[str, str | bytes]] = draw(st.lists(pairs, max_size=4))
+    return found
+
+
+@pytest.mark.parametrize("person", PERSONS)
+@pytest.mark.parametrize("routes", [PAGES, ADMIN], ids=["pages", "admin"])
+@given(data=st.data())
+def test_no_request_makes_the_site_fail(
+    data: st.DataObject, routes: list[str], person: str, place: SimpleNamespace, sessions: dict[str, str]
+) -> None:
+    cache.clear()
+    names = ADMIN_NAMES if routes is ADMIN else FORM_NAMES
+    method = data.draw(
+        st.sampled_from(["GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "\x7f"])
+    )
+    path = data.draw(paths(place, data.draw(st.sampled_from(routes))))
+    headers, body = data.draw(odd_headers()), b""
+    if method == "POST":
+        fields = st.lists(st.tuples(st.sampled_from(names) | ODD, ODD), max_size=6)
+        kind, body = data.draw(odd_bodies(data.draw(fields)))
+        headers = {"content-type": kind, **headers}
+    with undone():
+        send(Ask(method, path, data.draw(queries(names)), headers, body), sessions[person])
+
+
+@pytest.mark.parametrize("person", PERSONS)
+@pytest.mark.parametrize("routes", [PAGES, ADMIN], ids=["pages", "admin"])
+@given(data=st.data())
+def test_no_field_of_a_form_makes_the_site_fail(
+    data: st.DataObject, routes: list[str], person: str, place: SimpleNamespace, sessions: dict[str, str]
+) -> None:
+    cache.clear()
+    address = address_in(place, data.draw(st.sampled_from(routes)))
+    with undone():
+        page = send(Ask("GET", address), sessions[person])
+        forms = forms_in(page.body, address) if page.is_page else []
+        if not forms:
+            return
+        form = data.draw(st.sampled_from(forms))
+        fields = []
+        is_odd = st.integers(0, max(1, len(form.fields) // 4)).map(lambda number: number == 0)
+        for name, value in form.fields:
+            fields.append((name, data.draw(ODD) if data.draw(is_odd) else value))
+        if form.method == "GET":
+            send(Ask("GET", form.action, fields), sessions[person])
+            return
+        kind, body = data.draw(odd_bodies(fields))
+        htmx = {"hx-request": "true"} if data.draw(st.booleans()) else {}
+        send(Ask("POST", form.action, (), {"content-type": kind, **htmx}, body), sessions[person])
+
+
+@pytest.mark.parametrize("person", PERSONS)
+def test_numbers_beyond_a_column_name_no_row(person: str, place: SimpleNamespace, sessions: dict[str, str]) -> None:
+    for route in PAGES + ADMIN:
+        for number in (2**31, 2**63, 2**64, 10**40):
+            where = re.sub(r"<int:\w+>|<path:object_id>", str(number), route)
+            where = address_in(place, where) if "<" in where else "/" + where
+            for method in ("GET", "POST"):
+                with undone():
+                    send(Ask(method, where), sessions[person])
