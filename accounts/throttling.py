@@ -54,6 +54,7 @@ class FailedSignIn(models.Model):
     failed_at = models.DateTimeField(db_index=True)
 
     class Meta:
+        default_permissions = ()
         indexes = [
             models.Index(fields=["account", "failed_at"], name="failed_sign_ins_of_account"),
             models.Index(fields=["place", "failed_at"], name="failed_sign_ins_from_place"),
@@ -71,6 +72,7 @@ class KnownNetwork(models.Model):
     used_at = models.DateTimeField()
 
     class Meta:
+        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["person", "digest"], name="known_network_once")]
 
     def __str__(self) -> str:

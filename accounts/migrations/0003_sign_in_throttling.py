@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ('failed_at', models.DateTimeField(db_index=True)),
             ],
             options={
+                'default_permissions': (),
                 'indexes': [models.Index(fields=['account', 'failed_at'], name='failed_sign_ins_of_account'), models.Index(fields=['place', 'failed_at'], name='failed_sign_ins_from_place')],
             },
         ),
@@ -33,6 +34,7 @@ class Migration(migrations.Migration):
                 ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='known_networks', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('person', 'digest'), name='known_network_once')],
             },
         ),
