@@ -11,6 +11,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LOCK: Final = "lock"
+UNFINISHED_RESTORE: Final = ".restoring"
+"""A directory in DATA_DIR that exists while a backup is being restored, and after a restore that was killed."""
 PAUSE: Final = 0.1
 """Seconds between two attempts."""
 
@@ -22,7 +25,7 @@ def acquire_data_lock(patience: float = 0) -> bool:
     """Locks the data for the rest of this process. Returns False if others still have it after `patience` seconds."""
     global _held
     if _held is None:
-        file = os.open(settings.DATA_DIR / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(settings.DATA_DIR / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         if not wait_for_lock(file, time.monotonic() + patience):
             os.close(file)
             return False
@@ -31,14 +34,27 @@ def acquire_data_lock(patience: float = 0) -> bool:
 
 
 def wait_for_lock(file: int, end: float) -> bool:
-    while fcntl:
+    while not try_lock(file):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def try_lock(file: int) -> bool:
+    """Locks an open file or directory until it is closed. Returns False if another process has locked it."""
+    if fcntl:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
         except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(PAUSE)
+            return False
         except OSError:
-            break  # Some network file systems have no locks.
+            pass  # Some network file systems have no locks.
     return True
+
+
+def describe_unfinished_restore() -> str:
+    """Returns "" if DATA_DIR contains no half of a site."""
+    if not (settings.DATA_DIR / UNFINISHED_RESTORE).exists():
+        return ""
+    return f"A restore into {settings.DATA_DIR} did not finish. Restore again, into an empty directory and database."

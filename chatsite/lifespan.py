@@ -12,10 +12,11 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatsite import open_files, shutdown
-from chatsite.data_lock import acquire_data_lock
+from chatsite.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.memory import trim_when_idle
 from chatsite.start_faults import FAULTS, describe_start_fault
 from chatsite.static_files import are_collected
+from chatsite.version import describe_newer_schema
 from conversations.answering import replies
 from conversations.upkeep import recovery, watch
 from gateway.serving import running
@@ -75,6 +76,8 @@ async def try_to_start() -> str:
     try:
         if not await asyncio.to_thread(acquire_data_lock, settings.SHUTDOWN_GRACE):
             return SERVED_ALREADY.format(settings.DATA_DIR)
+        if fault := describe_unfinished_restore() or await sync_to_async(describe_newer_schema)():
+            return fault
         if not await sync_to_async(is_prepared)():
             return NOT_PREPARED
         await start()

@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +15,7 @@ from django.core.management import call_command
 
 from chatsite.models import Upgrade
 from chatsite.version import find_recorded_version, find_unknown, list_applied_migrations, read_version
-from tests.browser.site import ADMINISTRATOR, PASSWORD, ROOT, Site, manage
+from tests.browser.site import ADMINISTRATOR, PASSWORD, PATIENCE, ROOT, Site, environment, free_port, manage
 from tests.pages import Page
 
 ACCOUNT = {"DJANGO_SUPERUSER_USERNAME": ADMINISTRATOR, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
@@ -90,6 +92,15 @@ def test_an_older_version_refuses_a_newer_database_and_names_its_version(newer_d
         assert "does not know its migration later.0001 and 1 more" in refusal.stderr
         assert "Traceback" not in refusal.stderr
     assert dump(newer_database) == before
+
+
+def test_another_asgi_server_refuses_a_newer_database(newer_database: Path) -> None:
+    command = [sys.executable, "-m", "uvicorn", "chatsite.asgi:application", "--port", str(free_port())]
+    refusal = subprocess.run(
+        command, cwd=ROOT, env=environment(newer_database, 1), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert refusal.returncode != 0
+    assert "The database was last changed by chatsite 99.1.0." in refusal.stderr
 
 
 def test_a_newer_database_without_a_recorded_version_is_refused(newer_database: Path) -> None:

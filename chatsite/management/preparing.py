@@ -1,12 +1,13 @@
 """What `manage.py serve` and `manage.py prepare` have in common."""
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts import set_up
 from chatsite.addresses import build_site_url
+from chatsite.data_lock import describe_unfinished_restore
 from chatsite.private_files import protect_files
 from chatsite.version import require_known_schema
 from tools.catalogue import sync_builtin_tools
@@ -20,6 +21,10 @@ class PreparingCommand(BaseCommand):
     def protect_files(self) -> None:
         if unprotected := protect_files():
             self.stderr.write(unprotected)
+
+    def require_whole_data(self) -> None:
+        if unfinished := describe_unfinished_restore():
+            raise CommandError(unfinished)
 
     def prepare_database(self) -> None:
         """Migrates the database, and adds the first administrator, providers and tools."""

@@ -15,6 +15,7 @@ class Command(PreparingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self.protect_files()
+            self.require_whole_data()
             collect_if_changed()
             self.prepare_database()
             self.announce_set_up()

@@ -35,6 +35,7 @@ class Command(PreparingCommand):
     def serve(self) -> None:
         self.protect_files()
         self.lock_data()
+        self.require_whole_data()
         collect_if_changed()
         # Daphne calls `prepare` after it binds the port, so an accidental second start changes nothing.
         self.server = Server(ready_callable=self.prepare, identify=identify)

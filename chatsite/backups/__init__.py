@@ -1,0 +1,1 @@
+"""Backs up the database, the uploads and the secrets in one file, and restores them."""

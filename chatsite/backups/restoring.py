@@ -1,0 +1,158 @@
+"""Puts a backup in the place of an empty site."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from django.conf import settings
+from django.db import connection
+
+from chatsite.backups import archive, databases
+from chatsite.backups.archive import BackupFault, Damaged, Member
+from chatsite.backups.making import DATABASE, SECRETS, UPLOADS, Report
+from chatsite.backups.manifest import SIZE_LIMIT, Manifest, fingerprint
+from chatsite.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
+from chatsite.figures import size
+from chatsite.secret import created_secrets
+from chatsite.version import describe_newer, find_unknown
+
+REPLACED: Final = ".replaced"
+MAY_EXIST: Final = {LOCK, UNFINISHED_RESTORE, "static", "lost+found", *SECRETS, *(name + REPLACED for name in SECRETS)}
+"""What DATA_DIR may contain without being a site."""
+
+
+def restore_backup(source: BinaryIO, path: Path | None) -> Report:
+    """Verifies the whole backup before it changes the site. `path` is that of the backup.
+
+    Until the end there is a directory that keeps `serve` from starting, so a half restored site is never taken for a
+    whole one. Raises BackupFault or OSError.
+    """
+    require_empty_site(path)
+    staging = settings.DATA_DIR / UNFINISHED_RESTORE
+    shutil.rmtree(staging, ignore_errors=True)
+    with ExitStack() as clean_up:
+        clean_up.callback(shutil.rmtree, staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        manifest = extract(source, staging)
+        report = check_content(manifest, staging)
+        clean_up.pop_all()
+    try:
+        place(staging)
+    except (BackupFault, OSError) as error:
+        raise BackupFault(f"{error} {describe_unfinished_restore()}") from error
+    return report
+
+
+def require_empty_site(backup: Path | None) -> None:
+    if not acquire_data_lock():
+        raise BackupFault(f"A site is running on {settings.DATA_DIR}. Stop it, or set DATA_DIR to an empty directory.")
+    if not databases.is_empty():
+        where = connection.settings_dict["NAME"]
+        raise BackupFault(f"The database {where} is not empty. Restore into an empty database and an empty DATA_DIR.")
+    allowed = {Path(connection.settings_dict["NAME"]).name, *MAY_EXIST}
+    for found in list_entries(settings.DATA_DIR):
+        is_expected = found.name in allowed or (found.name == UPLOADS and not list_entries(found))
+        if not is_expected and not (backup and backup.resolve().is_relative_to(found)):
+            raise BackupFault(f"{settings.DATA_DIR} is not empty: it contains {found.name}. Restore into an empty one.")
+
+
+def list_entries(directory: Path) -> list[Path]:
+    return list(directory.iterdir()) if directory.is_dir() else [directory]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def extract(source: BinaryIO, staging: Path) -> Manifest:
+    """Writes all members below `staging`. Raises BackupFault or OSError."""
+    manifest = None
+    for member in archive.read_members(source):
+        if manifest is None:
+            # The reader yields the manifest first.
+            if member.size > SIZE_LIMIT:
+                raise Damaged("its manifest is too large")
+            manifest = Manifest.decode(b"".join(member.chunks))
+            require_fitting(manifest)
+        elif member.name in (DATABASE, *SECRETS) or member.name.startswith(f"{UPLOADS}/"):
+            write_file(staging / member.name, member)
+        else:
+            raise Damaged(f"it contains {member.name}, which is no part of a site")
+    if manifest is None or not (staging / DATABASE).exists():
+        raise Damaged("it contains no database")
+    return manifest
+
+
+def require_fitting(manifest: Manifest) -> None:
+    if manifest.database != connection.vendor:
+        raise BackupFault(
+            f"The backup is of a {manifest.database} database, and DATABASE_URL names a {connection.vendor} database."
+        )
+    if unknown := find_unknown(manifest.migrations):
+        raise BackupFault(describe_newer("The backup", manifest.version, unknown))
+
+
+def write_file(path: Path, member: Member) -> None:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if member.size > free:
+        raise BackupFault(f"The backup needs {size(member.size)} for {member.name}, and only {size(free)} are free.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        for chunk in member.chunks:
+            file.write(chunk)
+
+
+def check_content(manifest: Manifest, staging: Path) -> Report:
+    """Checks the database's pages, and warns about what the backup lacks."""
+    report = Report()
+    uploads = staging / UPLOADS
+    report.files = sum(path.is_file() for path in uploads.rglob("*"))
+    if connection.vendor == "sqlite":
+        snapshot = databases.examine_sqlite(staging / DATABASE)
+        missing = [stored for stored in snapshot.uploads if not (uploads / stored).exists()]
+        report.warnings += [f"The backup lacks the file {stored}, which the database knows." for stored in missing]
+    if manifest.sealing_key != fingerprint(find_sealing_key(staging)):
+        report.warnings.append(
+            "The providers' keys were sealed with another SEALING_KEY. Set it as before, or enter those keys again."
+        )
+    return report
+
+
+def find_sealing_key(staging: Path) -> str:
+    """The key that the site will use: that of the environment or else that of the backup."""
+    restored = staging / "sealing_key"
+    is_from_backup = restored.exists() and not os.environ.get("SEALING_KEY")
+    key: str = restored.read_text().strip() if is_from_backup else settings.SEALING_KEY
+    return key
+
+
+# ---------------------------------------------------------------- placing
+
+
+def place(staging: Path) -> None:
+    """Moves everything to its place, the database last."""
+    uploads = Path(settings.MEDIA_ROOT)
+    uploads.mkdir(exist_ok=True)
+    for path in list_children(staging / UPLOADS):
+        shutil.move(path, uploads)
+    for name in SECRETS:
+        if (staging / name).exists():
+            replace_secret(staging / name, settings.DATA_DIR / name)
+    databases.restore_database(staging / DATABASE)
+    # The marker may only go when all the rest is on the disk.
+    os.sync()
+    shutil.rmtree(staging)
+    os.sync()
+
+
+def list_children(directory: Path) -> Iterator[Path]:
+    return directory.iterdir() if directory.exists() else iter(())
+
+
+def replace_secret(new: Path, path: Path) -> None:
+    """Keeps a secret that was there before: it may be needed to read another database."""
+    if path.exists() and path not in created_secrets and path.read_bytes() != new.read_bytes():
+        os.replace(path, path.with_name(path.name + REPLACED))
+    os.replace(new, path)
