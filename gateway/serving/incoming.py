@@ -6,8 +6,8 @@ from typing import Any, Final
 import orjson
 from django.conf import settings
 
-from gateway.nesting import MAX_DEPTH, is_too_deep
 from gateway.problems import Problem
+from upstreams.nesting import MAX_DEPTH, is_too_deep
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -57,7 +57,7 @@ class Incoming:
             raise Problem(400, "invalid_request_error", "The body is not valid JSON.") from None
         if not isinstance(body, dict):
             raise Problem(400, "invalid_request_error", "The body must be a JSON object.")
-        if wire.count(b"{") + wire.count(b"[") > MAX_DEPTH and is_too_deep(body):
+        if wire.count(b"{") + wire.count(b"[") > MAX_DEPTH and is_too_deep(body, MAX_DEPTH):
             fault = f"The body is nested too deeply. It can have {MAX_DEPTH} levels of arrays and objects."
             raise Problem(400, "invalid_request_error", fault)
         return body

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from gateway.ids import make_tool_id
-from gateway.nesting import MAX_DEPTH, is_too_deep
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
+from upstreams.nesting import MAX_DEPTH, is_too_deep
 
 type Block = dict[str, Any]
 
@@ -92,7 +92,7 @@ def _parse_arguments(arguments: str, path: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise Problem.at(path, "must be a JSON object.")
-    if is_too_deep(value):
+    if is_too_deep(value, MAX_DEPTH):
         raise Problem.at(path, f"must have at most {MAX_DEPTH} levels of arrays and objects.")
     return value
 

@@ -18,6 +18,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
+from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.protocols.token_counts import read_count
 from upstreams.sse import ServerSentEvent
@@ -49,7 +50,7 @@ def read_usage(reported: object) -> Usage:
 def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     """The events of an unstreamed reply. Those before a failure are valid."""
     try:
-        message = orjson.loads(body)
+        message = load_reply(body)
     except orjson.JSONDecodeError:
         message = None
     match message:
@@ -98,6 +99,8 @@ class MessagesDecoder:
             if isinstance(delta, dict):
                 return self._delta(event.get("index", self._index), delta)
             return ()
+        if is_too_deep(event, MAX_REPLY_DEPTH):
+            raise BrokenStream.at(self._endpoint.name, detail="a block is nested too deeply")
         return self._event(kind, event)
 
     def end(self) -> Sequence[ReplyEvent]:
@@ -226,7 +229,7 @@ class MessagesDecoder:
 def parse_input(pieces: str) -> dict[str, Any]:
     """The closing fields of a tool call. Input that is not a JSON object is kept as `raw_input`."""
     try:
-        value = orjson.loads(pieces)
+        value = load_reply(pieces)
     except orjson.JSONDecodeError:
         value = None
     return {"input": value} if isinstance(value, dict) else {"input": {}, "raw_input": pieces}

@@ -11,6 +11,7 @@ import orjson
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
+from upstreams.nesting import load_reply
 from upstreams.protocols.openai_blocks import BlockQueue
 from upstreams.protocols.openai_usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
@@ -31,7 +32,7 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
 def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     """The events of an unstreamed reply. Those before a failure are valid."""
     try:
-        completion = orjson.loads(body)
+        completion = load_reply(body)
     except orjson.JSONDecodeError:
         completion = None
     match completion:
