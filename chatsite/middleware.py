@@ -6,13 +6,20 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 
-class Utf8FormsMiddleware(MiddlewareMixin):
-    """Refuses forms in another charset than UTF-8, which can decode to text that no database stores.
+class StorableTextMiddleware(MiddlewareMixin):
+    """Refuses text that no database stores: NUL, and forms in other charsets than UTF-8.
 
-    Pages are in UTF-8, so browsers send their forms in it.
+    Some charsets decode to lone surrogates, and others fail where Django expects no error. Pages are in UTF-8, so
+    browsers send their forms in it. NUL in a form is left to the form's fields.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if "\0" in request.path_info or "%00" in request.META["QUERY_STRING"]:
+            return refuse("An address cannot contain NUL.", 400)
         if request.encoding and codecs.lookup(request.encoding).name != "utf-8":
-            return HttpResponse("Send forms as UTF-8.\n", status=415, content_type="text/plain")
+            return refuse("Send forms as UTF-8.", 415)
         return None
+
+
+def refuse(words: str, status: int) -> HttpResponse:
+    return HttpResponse(f"{words}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -20,6 +20,7 @@ from upstreams.models import ChatModel
 MAX_KEYS: Final = 50
 """Active keys of one person."""
 
+MOST_YEARS: Final = 100
 _NEVER, _ON_A_DAY = "never", "on"
 _EXPIRIES: Final = [
     ("30", "In 30 days"),
@@ -98,6 +99,8 @@ class ApiKeyForm(forms.Form):
                 self.add_error("last_day", "Choose the last day on which the key is valid.")
             elif day < localdate():
                 self.add_error("last_day", "Choose today or a later day.")
+            elif day.year > localdate().year + MOST_YEARS:
+                self.add_error("last_day", f"Choose a day within {MOST_YEARS} years, or a key that never expires.")
         if cleaned.get("scope") == "some" and not cleaned.get("chat_models") and "chat_models" in cleaned:
             self.add_error("chat_models", "Select at least one model.")
         budget = cleaned.get("budget")

@@ -3,6 +3,7 @@
 import re
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
@@ -33,7 +34,6 @@ def place(ada: User, ben: User) -> SimpleNamespace:
 @pytest.fixture
 def sessions(place: SimpleNamespace, ada: User, root: User, settings: Any) -> dict[str, str]:
     settings.DEBUG = False
-    # Its server would be the network's.
     return {"a stranger": "", "a member": sign_in(ada), "an administrator": sign_in(root)}
 
 
@@ -56,9 +56,8 @@ def queries(draw: st.DrawFn, names: list[str]) -> list[tuple[str, str | bytes]]:
     return found
 
 
-@pytest.mark.parametrize("person", PERSONS)
 @pytest.mark.parametrize("routes", [PAGES, ADMIN], ids=["pages", "admin"])
-@given(data=st.data())
+@given(data=st.data(), person=st.sampled_from(PERSONS))
 def test_no_request_makes_the_site_fail(
     data: st.DataObject, routes: list[str], person: str, place: SimpleNamespace, sessions: dict[str, str]
 ) -> None:
@@ -77,9 +76,8 @@ def test_no_request_makes_the_site_fail(
         send(Ask(method, path, data.draw(queries(names)), headers, body), sessions[person])
 
 
-@pytest.mark.parametrize("person", PERSONS)
 @pytest.mark.parametrize("routes", [PAGES, ADMIN], ids=["pages", "admin"])
-@given(data=st.data())
+@given(data=st.data(), person=st.sampled_from(PERSONS))
 def test_no_field_of_a_form_makes_the_site_fail(
     data: st.DataObject, routes: list[str], person: str, place: SimpleNamespace, sessions: dict[str, str]
 ) -> None:
@@ -112,3 +110,35 @@ def test_numbers_beyond_a_column_name_no_row(person: str, place: SimpleNamespace
             for method in ("GET", "POST"):
                 with undone():
                     send(Ask(method, where), sessions[person])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-02", "9999-12-30", "9999-12-31"])
+def test_the_edges_of_time_are_dates_like_others(
+    zone: str, day: str, place: SimpleNamespace, sessions: dict[str, str], settings: Any
+) -> None:
+    settings.TIME_ZONE = zone
+    conversation = f"/conversations/{place.conversation.pk}/"
+    for offset in ("+00:00", "+23:59", "-23:59"):
+        for time in ("00:00:00", "23:59:59.999999"):
+            cursor = f"{day}T{time}{offset}/1"
+            assert send(Ask("GET", "/conversations/", [("after", cursor)]), sessions["a member"]).status == 200
+    for path in (conversation, conversation + "messages/"):
+        assert send(Ask("GET", path, [("date", day)]), sessions["a member"]).status == 200
+    for path in ("/account/usage/", "/account/usage/calls.csv"):
+        for on in (day, day[:7]):
+            assert send(Ask("GET", path, [("on", on)]), sessions["a member"]).status == 200
+    form = {"name": "Far", "expires": "on", "last_day": day, "scope": "all"}
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    with undone():
+        answer = send(Ask("POST", "/account/keys/", (), kind, urlencode(form).encode()), sessions["a member"])
+    assert answer.status in (200, 201, 302, 422)
+
+
+def test_text_that_no_database_stores_is_refused(sessions: dict[str, str]) -> None:
+    for address, status in (("/settings/providers/1/", 400), ("/a\0b/", 400)):
+        assert send(Ask("GET", address, [("q", "a\0")]), sessions["an administrator"]).status == status
+    for charset in ("undefined", "base64", "unicode_escape", "utf-16", "latin-1"):
+        kind = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+        body = b'--b\r\ncontent-disposition: form-data; name="text"\r\n\r\n\\ud800\r\n--b--\r\n'
+        assert send(Ask("POST", "/unsent/", (), kind, body), sessions["a member"]).status == 415

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db.models import Exists, OuterRef
-from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
+from chatsite.moments import parse_moment
 from chatsite.numbers import whole_number
 from conversations.models import Conversation, Generation, Participant
 
@@ -52,9 +52,5 @@ def load_page(person: User, after: str = "") -> SidebarPage:
 
 def parse_cursor(after: str) -> tuple[datetime, int] | None:
     moment, _, key = after.partition("/")
-    pk = whole_number(key)
-    try:
-        active_at = parse_datetime(moment)
-    except ValueError:
-        return None
-    return (active_at, pk) if active_at and active_at.tzinfo and pk is not None else None
+    active_at, pk = parse_moment(moment), whole_number(key)
+    return (active_at, pk) if active_at and pk is not None else None

@@ -1,15 +1,13 @@
 """Pages: the home page, a conversation, its older messages, the list of conversations."""
 
-from datetime import datetime, time
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_date
-from django.utils.timezone import make_aware
 from django.views.decorators.http import require_GET
 
 from accounts.models import AuthenticatedRequest, User
+from chatsite.moments import parse_day
 from chatsite.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms.turn import TurnForm
@@ -125,15 +123,6 @@ def load_part(request: HttpRequest, path: Path) -> dict[str, object]:
         "loaded": loaded,
         "is_full": loaded >= LOADED_LIMIT,
     }
-
-
-def parse_day(value: str) -> datetime | None:
-    """Returns the start of the day that the address names."""
-    try:
-        day = parse_date(value)
-    except ValueError:
-        return None
-    return make_aware(datetime.combine(day, time.min)) if day else None
 
 
 @require_GET
