@@ -1,10 +1,11 @@
 """Measures how soon all open tabs are connected again after a restart of the site.
 
-    python -m bench.reconnecting [--tabs 400] [--people 20] [--rounds 3]
+    python -m bench.reconnecting [--tabs 400] [--people 20] [--missed 10] [--rounds 3]
 
-Each person has a conversation. The tabs connect, the site gets SIGTERM and starts again, and the tabs
-come back: first as pages do, with random pauses, and then all in the same moment, with the first attempt once the site
-answers. Like pages, tabs load the list of conversations after they reconnect. This takes about two minutes.
+Each person has a conversation with 40 messages, and each tab misses the last ones. The tabs connect, the site gets
+SIGTERM and starts again, and the tabs come back: first as pages do, with random pauses, and then all in the same
+moment, with the first attempt once the site answers. Like pages, tabs load the list of conversations after they
+reconnect. This takes about two minutes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.load import Tab, Tally, listen
+from bench.pages import seed
 from bench.stand import Address, RunningSite, Stand, free_port
 
 FIRST_PAUSE: Final = 1.0
@@ -26,6 +28,7 @@ SPREAD: Final = 3.0
 """Seconds, as in static/js/socket.js and connection.js."""
 PATIENCE: Final = 10.0
 GIVE_UP: Final = 120.0
+MESSAGES: Final = 40
 
 
 @dataclass
@@ -72,17 +75,23 @@ class Page:
         await self.load_list()
 
 
-def settle(stand: Stand, port: int, tabs: int, people: int) -> list[Page]:
-    """Creates the people with their conversations and sessions. Returns their pages."""
-    from conversations.verbs.turns import begin
+def settle(stand: Stand, port: int, tabs: int, people: int, missed: int) -> list[Page]:
+    """Creates the people with their conversations and sessions. Returns their pages, which miss some messages."""
+    from django.db.models import F
+
+    from conversations.models import Conversation
 
     pages: list[Page] = []
     tally, attempts = Tally(stand.epoch), Counter[str]()
     for number in range(people):
-        person = stand.new_person(f"person-{number}")
-        conversation = begin(person, title="Measured")
-        address = Address(port, stand.sign_in(person))
-        pages += [Page(address, conversation.pk, tally, attempts) for _ in range(number, tabs, people)]
+        person = seed(stand, MESSAGES, 10 + number)
+        messages = Conversation.objects.get(pk=person.conversation).messages.order_by("-pk")[:missed]
+        Conversation.objects.filter(pk=person.conversation).update(revision=F("revision") + 1)
+        for message in messages:
+            message.revision = message.shown_since = 1
+            message.save(update_fields=["revision", "shown_since"])
+        address = Address(port, person.session)
+        pages += [Page(address, person.conversation, tally, attempts) for _ in range(number, tabs, people)]
     return pages
 
 
@@ -121,11 +130,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tabs", type=int, default=400)
     parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--missed", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with Stand() as stand:
         port = free_port()
-        pages = settle(stand, port, options.tabs, options.people)
+        pages = settle(stand, port, options.tabs, options.people, options.missed)
         print(f"{options.tabs} tabs of {options.people} people; seconds until they are connected")
         print(f"{'':10} {'first':>8} {'half':>8} {'all':>8} {'ms/tab':>8}   attempts that failed")
         for _ in range(options.rounds):

@@ -267,7 +267,7 @@ class ConversationTab(Tab):
         """
         assert self.path is not None
         since = self.revision
-        changes, self.revision = await sync_to_async(broadcasts.render_updates_since)(self.path, since)
+        changes, self.revision = await render_updates_together(self.path, since)
         self.later_revisions = {revision for revision in self.later_revisions if revision > self.revision}
         growing = replies.local.find(self.pk)
         saved = ""
@@ -286,6 +286,28 @@ class ConversationTab(Tab):
             self.last_seq[snapshot.relay] = snapshot.seq
             if not growing.message.deleted_at:
                 await self.send(snapshot.html)
+
+
+_waiting: dict[tuple[object, int, int | None], asyncio.Future[tuple[list[tuple[int, str]], int]]] = {}
+
+
+async def render_updates_together(path: Path, since: int | None) -> tuple[list[tuple[int, str]], int]:
+    """Renders what pages of this revision lack, once for all tabs that wait for it at the same time.
+
+    A tab has to be in the hub before it calls this, so that nothing is missing between the two.
+    """
+    key = (asyncio.get_running_loop(), path.branch.pk, since)
+
+    def render() -> tuple[list[tuple[int, str]], int]:
+        # From here on, the rendering could miss a change that another tab relies on it for.
+        _waiting.pop(key, None)
+        return broadcasts.render_updates_since(path, since)
+
+    waiting = _waiting.get(key)
+    if waiting is None:
+        waiting = _waiting[key] = asyncio.ensure_future(sync_to_async(render)())
+        waiting.add_done_callback(lambda _: _waiting.pop(key, None))
+    return await asyncio.shield(waiting)
 
 
 def number_in(query: bytes, name: str) -> int | None:

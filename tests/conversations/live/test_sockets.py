@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from conversations import consumers
 from conversations.consumers import BAD_EVENT, LONGEST_EVENT, NO_ACCESS, OUR_FAULT, TOO_MANY_TABS, ConversationTab
+from conversations.live import broadcasts
 from conversations.live.broadcasts import render_partial
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation
@@ -159,6 +160,21 @@ async def test_a_connecting_tab_asks_the_shared_thread_for_one_query(
     await page.settle()
     await sync_to_async(shared.__exit__)(None, None, None)
     assert len(shared.captured_queries) <= 1, shared.captured_queries
+
+
+async def test_what_tabs_missed_is_rendered_once_for_all_that_wait_together(
+    browser: Opening, ada: User, ben: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adas = await browser(ada)
+    pages = [await (await browser(person)).load(conversation) for person in (ada, ada, ben)]
+    await adas.say(conversation, "Good morning")
+    rendered, render = [], broadcasts.render_updates_since
+    monkeypatch.setattr(broadcasts, "render_updates_since", lambda *args: rendered.append(1) or render(*args))
+    async with slow_database():
+        assert [await page.connect() for page in pages] == [True, True, True]
+    for page in pages:
+        await page.until(lambda page: len(page.messages) == 2)
+    assert rendered == [1]
 
 
 async def sign_out_elsewhere(browser: Opening, tab: Viewer, person: User, conversation: Conversation) -> None:
