@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_the_ledger_is_consistent_after_every_step(
-    ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch
+    ada: User, ben: User, model: ChatModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = [make_key(ada), make_key(ben)]
     people, models = [ada, ben], [model, make_model("Free", max_output_tokens=9000)]
@@ -191,11 +191,14 @@ def test_the_ledger_is_consistent_after_every_step(
     fewer = settings(max_examples=settings().max_examples // 10, stateful_step_count=30)
     machine: Any = partial(LedgerMachine, people, keys, models, monkeypatch.setattr)
     run_machine(machine, settings=fewer)
+    assert "corrected" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_ledger_is_consistent_after_parallel_calls(ada: User, ben: User, model: ChatModel, seed: int) -> None:
+def test_the_ledger_is_consistent_after_parallel_calls(
+    ada: User, ben: User, model: ChatModel, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = [make_key(ada), make_key(ben)]
     make_budget(10**9), make_budget(40_000, scope="person", period="day")
     make_budget(30_000, scope="key"), make_budget(5, scope="person", person=ada, unit="money")
@@ -231,6 +234,7 @@ def test_the_ledger_is_consistent_after_parallel_calls(ada: User, ben: User, mod
     entries.recover()
     check_ledger()
     assert not Spending.objects.exclude(reserved=0).exists()
+    assert "corrected" not in caplog.text
 
 
 @pytest.mark.django_db
