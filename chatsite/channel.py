@@ -79,7 +79,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     limit: int | None = None
     """Bytes that the body may have, if its sender is a stranger."""
     person: int | None = None
-    """Who sends the request. Without a proxy, one person sends all requests of a connection."""
+    """Who sends the request, if the server had to find out."""
     space = 0
     _check: asyncio.Future[None] | None = None
 
@@ -125,6 +125,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 self.refuse_crowd()
                 super().loseConnection()
             case _:
+                self.enter(State.LEAVING)
                 super().loseConnection()
 
     def check_pace(self, now: float) -> None:
@@ -275,9 +276,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def requestDone(self, request: Any) -> None:
         self.free_space()
         if self.state is not State.LEAVING:
+            # The session may have ended before the next request, and a proxy's may be somebody else's.
+            self.person = None
             if settings.BEHIND_PROXY:
-                # The proxy's next request on this connection may be somebody else's.
-                self.person = None
                 self.door.strangers.add(self, "")
             self.enter(State.HEADERS if self._dataBuffer else State.IDLE)
         super().requestDone(request)

@@ -27,7 +27,7 @@ PROOF: Final = 1_000_000
 UNTRUSTED: Final = (b"daphne-root-path", b"sec-websocket-protocol")
 """Headers that Daphne obeys, and fails on if they are not ASCII. We are served at the root, without subprotocols."""
 STUCK_AFTER: Final = 60.0
-"""Seconds after which a socket is dropped whose reader takes nothing. Its page reconnects and catches up."""
+"""Seconds after which a connection is dropped whose reader takes nothing. A page reconnects and catches up."""
 CHECK_EVERY: Final = 1.0
 """Seconds between two looks for connections that are too slow."""
 RECHECK_AFTER: Final = 0.05
@@ -90,6 +90,9 @@ class Request(WebRequest):  # type: ignore[misc]
     def is_behind(self) -> bool:
         return not self.finished and self.channel is not None and count_unsent(self.channel.transport) > MOST_UNSENT
 
+    def drop(self, reason: str) -> None:
+        self.channel.transport.abortConnection()
+
 
 class Server(server.Server):  # type: ignore[misc]
     fault: OSError | None = None
@@ -133,11 +136,14 @@ class Server(server.Server):  # type: ignore[misc]
         if not (isinstance(protocol, Request) and protocol.write_piece(message)):
             await super().handle_reply(protocol, message)
         # Twisted does not notify a task when a buffer empties.
-        stuck_at = asyncio.get_running_loop().time() + STUCK_AFTER
+        unsent, stuck_at = 0, 0.0
         while protocol.is_behind:
-            await asyncio.sleep(RECHECK_AFTER)
-            if isinstance(protocol, WebSocket) and asyncio.get_running_loop().time() > stuck_at:
+            left, now = count_unsent(protocol.transport), asyncio.get_running_loop().time()
+            if left != unsent:
+                unsent, stuck_at = left, now + STUCK_AFTER
+            elif now > stuck_at:
                 protocol.drop("the reader takes nothing")
+            await asyncio.sleep(RECHECK_AFTER)
 
     def listen_error(self, failure: Any) -> None:
         self.fault = getattr(failure.value, "socketError", None) or OSError(failure.getErrorMessage())

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXTS, SIZE = 1000, 64_000
 # The site's server with an application that sends faster than its reader reads.
 FAST_SENDER = f"""
-import asyncio, django
+import asyncio, os, django
 django.setup()
 from django.conf import settings
 import chatsite.server
@@ -42,16 +42,20 @@ async def stream(scope, receive, send):
     print("all is sent", flush=True)
 async def application(scope, receive, send):
     await (talk if scope["type"] == "websocket" else stream)(scope, receive, send)
+chatsite.server.STUCK_AFTER = float(os.environ["STUCK_AFTER"])
 chatsite.server.import_string = lambda path: application
 chatsite.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
 """
 
 
 @pytest.fixture
-def fast_sender(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+def fast_sender(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true"}
+    own["STUCK_AFTER"] = getattr(request, "param", "60")
     environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}
     command = (sys.executable, "-c", FAST_SENDER)
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -116,3 +120,16 @@ def test_the_server_waits_for_a_slow_reader_of_a_stream(
     while (line := process.stdout.readline()).startswith("waits"):
         pass
     assert line == "all is sent\n"
+
+
+@pytest.mark.parametrize("fast_sender", ["2"], indirect=True)
+def test_a_reader_who_takes_nothing_is_dropped(fast_sender: tuple[subprocess.Popen[str], socket.socket]) -> None:
+    process, reader = fast_sender
+    assert process.stdout
+    reader.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    while (line := process.stdout.readline()).startswith("waits"):
+        pass
+    assert line == "all is sent\n", "Nobody waits for the rest."
+    with pytest.raises(ConnectionResetError):
+        while reader.recv(1 << 20):
+            pass
