@@ -39,14 +39,13 @@ def element_id(message_pk: int, index: int) -> str:
 
 def shown_blocks(message: Message) -> list[ShownBlock]:
     """The blocks of a message that is not growing."""
-    # People see the line breaks that they type.
-    breaks = message.role == Role.USER
+    is_typed = message.role == Role.USER
     cards = build_cards(message.blocks, message.generation) if message.role == Role.ASSISTANT else {}
     shown, renderer = [], Renderer()
     for index, block in enumerate(message.blocks):
         block_id = element_id(message.pk, index)
         if text := shown_text(block):
-            shown.append(ShownBlock(block_id, block["type"], render_text(renderer, text, breaks)))
+            shown.append(ShownBlock(block_id, block["type"], render_text(renderer, text, is_typed)))
         elif block.get("type") == "tool_use" and (card := cards.get(str(block.get("id")))):
             shown.append(ShownBlock(block_id, "tool_use", "", card=card))
     return shown
@@ -92,8 +91,8 @@ def shown_text(block: Mapping[str, Any]) -> str:
 
 @cached(
     LRUCache[tuple[str, bool], str](RENDERED_BYTES, getsizeof),
-    key=lambda renderer, text, breaks: (text, breaks),
+    key=lambda renderer, text, is_typed: (text, is_typed),
     lock=Lock(),
 )
-def render_text(renderer: Renderer, text: str, breaks: bool) -> str:
-    return renderer.render(text, breaks=breaks)
+def render_text(renderer: Renderer, text: str, is_typed: bool) -> str:
+    return renderer.render_typed(text) if is_typed else renderer.render(text)

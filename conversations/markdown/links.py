@@ -5,11 +5,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from conversations.markdown.sanitise import escape_attribute, mask
+from conversations.markdown.spaceless import PUNCTUATION
 
 _SAFE = re.compile(
     r"https?://(?:[^\s/?#@\"'<>]*@)?(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?(?:[/?#]|\Z)|mailto:[^\s]", re.IGNORECASE
 )
-_BARE = re.compile(r"(?<![\w@/.-])https?://[^\s<>\"`]+", re.IGNORECASE)
+_BARE = re.compile(rf"(?<![A-Za-z0-9_@/.-])https?://[^\s<>\"`{PUNCTUATION}]+", re.IGNORECASE)
 LONGEST: Final = 8_000
 """Characters of a link's address, and of its title. Browsers and servers refuse longer addresses."""
 _CLOSERS = {")": "(", "]": "[", "}": "{"}

@@ -1,63 +1,62 @@
-r"""Formulas: LaTeX as MathML, and the delimiters \(…\) and \[…\] that Markdown itself does not know."""
+r"""Formulas in a text: between dollars, which the parser knows, in \(…\) and \[…\], and bare environments."""
 
-import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache, partial
 from typing import Any, Final
-from xml.etree.ElementTree import tostring
 
-from latex2mathml.converter import convert_to_element
+from conversations.markdown import latex
+from conversations.markdown.parse import INLINE, Event, parse, parse_with_range
+from conversations.markdown.spaceless import is_letter, separate_emphasis
 
-from conversations.markdown import sanitise
-from conversations.markdown.drawing_time import DrawingTime
-from conversations.markdown.parse import INLINE, Event, parse_with_range
-from conversations.markdown.sanitise import escape
-
-LONGEST: Final = 1000
-"""Characters of a formula; a longer one is shown as its source."""
-
-# Environments that latex2mathml does not know, and draws correctly as align*.
-_ALIKE = re.compile(r"\\(begin|end)\{(?:aligned|alignedat|gather\*?|gathered|split|eqnarray\*?|equation\*?)\}")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_CLOSERS: Final = {b"(": b")", b"[": b"]"}
+_ENVIRONMENT = rb"(?:align|alignat|flalign|gather|multline|equation|eqnarray)\*?"
+_MARK = re.compile(rb"\\(?:begin\{(" + _ENVIRONMENT + rb")\}|(.))", re.DOTALL)
+_MAY_OPEN = re.compile(r"\\(?:[(\[]|begin\{)")
 _LEADING = re.compile(rb"[ \t>]*")
-
-
-def render_formula(latex: str, time: DrawingTime, *, display: bool) -> str:
-    """Returns a formula as sanitised MathML, or its source as code if it cannot be drawn, or not in time."""
-    return time.draw(partial(_draw, latex, display), partial(_render_source, latex))
-
-
-@lru_cache(maxsize=512)
-def _draw(latex: str, display: bool) -> str:
-    drawn = _convert(latex, "block" if display else "inline") if len(latex) <= LONGEST else ""
-    if not drawn:
-        return _render_source(latex)
-    return f'<span class="math">{drawn}</span>' if display else drawn
-
-
-def _render_source(latex: str) -> str:
-    return f"<code>{escape(latex.strip())}</code>"
-
-
-def _convert(latex: str, display: str) -> str:
-    try:
-        tree = convert_to_element(_ALIKE.sub(r"\\\1{align*}", latex), display=display)
-    except Exception:  # On invalid LaTeX the library raises its own errors, but also IndexError, RecursionError…
-        return ""
-    for element in tree.iter():
-        # The library stores character references as text and relies on a serialiser that undoes all escaping.
-        element.text = html.unescape(element.text) if element.text else None
-    del tree.attrib["xmlns"]
-    return sanitise.math.clean(tostring(tree, encoding="unicode"))
+_LOOKS_LIKE_MATH = re.compile(r"\\[A-Za-z]|[=^_{}<>+]|[0-9] *[-*/] *[0-9]")
+_PROSE = re.compile(r"[0-9][^\\^_={}]* [A-Za-z]{2,} ")
+_ROUNDS: Final = 5
+_LONGEST: Final = 4 * latex.LONGEST
 
 
 def parse_with_formulas(text: str) -> list[Event]:
-    r"""Returns the events of a text, with InlineMath for each \(…\) and DisplayMath for each \[…\] on its own lines.
+    """Returns the events of a text, with InlineMath and DisplayMath for its formulas, however they are written."""
+    text = separate_emphasis(text)
+    events = parse(text)
+    if "$" in text:
+        # Other dollars can make a pair after those of prices are escaped, so it looks again, a few times.
+        for _ in range(_ROUNDS):
+            if not any(_find_prices(events)):
+                break
+            text = _escape_prices(text)
+            events = parse(text)
+    return _parse_masked(text) if _MAY_OPEN.search(text) else events
 
-    It masks the formulas with letters and parses the text again, so that nothing inside them is read as Markdown.
-    """
+
+def _find_prices(events: list[Event]) -> Iterator[bool]:
+    """Yields for each event whether it is a pair of dollars that is not a formula: $5/$10, $HOME/$USER."""
+    for event, after in zip(events, [*events[1:], ""], strict=True):
+        formula = event.get("InlineMath") if isinstance(event, dict) else None
+        text = after.get("Text", "") if isinstance(after, dict) else ""
+        yield formula is not None and is_price(formula, text)
+
+
+def is_price(formula: str, after: str) -> bool:
+    return (after[:1].isalnum() and not is_letter(after[0])) or _PROSE.match(formula) is not None
+
+
+def _escape_prices(text: str) -> str:
+    """Escapes the first of each pair of dollars that is not a formula, so that the rest is read as Markdown."""
+    ranges = list(parse_with_range(text))
+    are_prices = _find_prices([event for event, _ in ranges])
+    starts = [span["start"] for (_, span), is_one in zip(ranges, are_prices, strict=True) if is_one]
+    raw = text.encode()
+    return b"\\".join(raw[start:end] for start, end in zip([0, *starts], [*starts, len(raw)], strict=True)).decode()
+
+
+def _parse_masked(text: str) -> list[Event]:
+    """Masks the formulas with letters and parses the text again, so that nothing inside them is read as Markdown."""
     raw = text.encode()
     found = list(_find_formulas(raw, text))
     masked = bytearray(raw)
@@ -79,45 +78,69 @@ def _merge_texts(events: Iterator[Event]) -> list[Event]:
 
 def _find_formulas(raw: bytes, text: str) -> Iterator[tuple[int, int, Event]]:
     """Yields start, end and event of each formula, in order. Opener and closer are in the same inline content."""
-    places = _find_inline_places(text)
+    places = _InlinePlaces(text)
     opened: tuple[int, bytes, int] | None = None
-    for found in _ESCAPED.finditer(raw):
-        place, mark = places.get(found.start(1)), found[1]
+    done = 0
+    for found in _MARK.finditer(raw):
+        if found.start() < done:
+            continue
+        environment, mark = found[1], found[2]
+        place = places.find(found.start() + (mark is not None))
         if place is None:
             continue
-        if opened and opened[0] == place and mark == opened[1]:
-            start, end = opened[2], found.end()
-            if event := _make_event(raw, start, end):
-                yield start, end, event
+        if environment and not (opened and opened[0] == place):
+            end = raw.find(b"\\end{" + environment + b"}", found.end(), found.end() + _LONGEST)
+            if end >= 0 and places.find(end) == place:
+                done = end + len(environment) + len(rb"\end{}")
+                yield found.start(), done, {"DisplayMath": _dedent(raw[found.start() : done])}
+        elif opened and opened[0] == place and mark == opened[1]:
+            if event := _make_event(raw, opened[2], found.end()):
+                yield opened[2], found.end(), event
             opened = None
-        elif mark in b"([":
-            opened = place, {b"(": b")", b"[": b"]"}[mark], found.start()
+        elif mark in _CLOSERS:
+            opened = place, _CLOSERS[mark], found.start()
 
 
-def _find_inline_places(text: str) -> dict[int, int]:
-    """Returns, for each offset at which a piece of text starts, the number of its block."""
-    places: dict[int, int] = {}
-    block = 0
-    for event, span in parse_with_range(text):
-        if isinstance(event, dict):
-            if "Text" in event:
-                places[span["start"]] = block
-            elif (tag := event.get("Start") or event.get("End")) and tag not in INLINE:
-                block += 1
-    return places
+class _InlinePlaces:
+    """Which block's text each offset is in."""
+
+    def __init__(self, text: str) -> None:
+        self._starts: list[int] = []
+        self._places: list[tuple[int, int]] = []
+        block = 0
+        for event, span in parse_with_range(text):
+            if isinstance(event, dict):
+                if "Text" in event:
+                    self._starts.append(span["start"])
+                    self._places.append((span["end"], block))
+                elif (tag := event.get("Start") or event.get("End")) and tag not in INLINE:
+                    block += 1
+
+    def find(self, offset: int) -> int | None:
+        """Returns the number of the block, None if the offset is not in its text."""
+        at = bisect_right(self._starts, offset) - 1
+        if at < 0:
+            return None
+        end, block = self._places[at]
+        return block if offset < end else None
 
 
 def _make_event(raw: bytes, start: int, end: int) -> Event | None:
-    lines = raw[start + 2 : end - 2].decode().split("\n")
-    latex = "\n".join([lines[0], *(line.lstrip(" \t>") for line in lines[1:])]).strip()
-    if not latex:
+    formula = _dedent(raw[start + 2 : end - 2])
+    if not formula:
         return None
     if raw[start + 1 : start + 2] == b"(":
-        return {"InlineMath": latex}
+        return {"InlineMath": formula}
     before = raw[raw.rfind(b"\n", 0, start) + 1 : start]
-    after = raw[end : raw.find(b"\n", end) if b"\n" in raw[end:] else len(raw)]
-    alone = not before.strip(b" \t>-*+.)0123456789") and not after.strip(b" \t.,;:")
-    return {"DisplayMath": latex} if alone else None
+    after = raw[end : raw.find(b"\n", end) % (len(raw) + 1)]
+    is_alone = not before.strip(b" \t>-*+.)0123456789") and not after.strip(b" \t.,;:")
+    return {"DisplayMath": formula} if is_alone or _LOOKS_LIKE_MATH.search(formula) else None
+
+
+def _dedent(raw: bytes) -> str:
+    """Returns LaTeX without what its lines start with in a quote or an item."""
+    first, *others = raw.decode().split("\n")
+    return "\n".join([first, *(line.lstrip(" \t>") for line in others)]).strip()
 
 
 def _mask(line: bytes) -> bytes:

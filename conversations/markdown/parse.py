@@ -1,4 +1,7 @@
-"""The one parser and its dialect: CommonMark with GitHub's tables, task lists, strikethrough and alerts, and math."""
+"""The one parser and its dialect.
+
+It is CommonMark with GitHub's tables, task lists, strikethrough, footnotes and alerts, and with math.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +20,7 @@ _parser = Markdown(
     | Options.ENABLE_STRIKETHROUGH
     | Options.ENABLE_TASKLISTS
     | Options.ENABLE_MATH
+    | Options.ENABLE_FOOTNOTES
     | Options.ENABLE_GFM
 )
 

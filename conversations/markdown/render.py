@@ -1,14 +1,17 @@
 """Markdown as safe HTML: parsed, written with everything escaped, and sanitised."""
 
 import logging
+import re
 
-from conversations.markdown import math
+from conversations.markdown import math, typed
 from conversations.markdown.drawing_time import DrawingTime
-from conversations.markdown.parse import parse
 from conversations.markdown.sanitise import escape, normalise
 from conversations.markdown.writer import Writer
 
 logger = logging.getLogger(__name__)
+
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+"""The letters of Hebrew, Arabic, and other scripts that are written from right to left."""
 
 
 class Renderer:
@@ -17,24 +20,30 @@ class Renderer:
     def __init__(self, time: DrawingTime | None = None) -> None:
         self._time = time or DrawingTime()
 
-    def render(self, text: str, *, breaks: bool = False) -> str:
-        """Returns a whole text as safe HTML. With `breaks`, each newline breaks the line, as people expect."""
-        return self._write(normalise(text), breaks=breaks, growing=False)
+    def render(self, text: str) -> str:
+        """Returns the whole Markdown of a model as safe HTML."""
+        return self._write(normalise(text), growing=False)
+
+    def render_typed(self, text: str) -> str:
+        """Returns what a person has typed as safe HTML: as it was typed, with code and links."""
+        return typed.render(normalise(text), self._time)
 
     def render_growing(self, text: str) -> str:
         """Returns a normalised text that still grows as safe HTML. An open block of code has no colours."""
-        return self._write(text, breaks=False, growing=True)
+        return self._write(text, growing=True)
 
-    def _write(self, text: str, *, breaks: bool, growing: bool) -> str:
+    def _write(self, text: str, *, growing: bool) -> str:
         try:
-            events = math.parse_with_formulas(text) if "\\(" in text or "\\[" in text else parse(text)
-            return Writer(events, self._time, breaks=breaks, growing=growing).write()
+            events = math.parse_with_formulas(text)
+            return Writer(
+                events, self._time, growing=growing, has_two_directions=_RIGHT_TO_LEFT.search(text) is not None
+            ).write()
         except Exception:
             # A text that we fail to render must not make the whole conversation unreadable.
             logger.exception("A text of %s characters could not be rendered", len(text))
             return f'<p class="raw">{escape(text).replace("\n", "<br>")}</p>'
 
 
-def render(text: str, *, breaks: bool = False) -> str:
-    """Returns the only text of a message as safe HTML."""
-    return Renderer().render(text, breaks=breaks)
+def render(text: str) -> str:
+    """Returns the only text of a model's message as safe HTML."""
+    return Renderer().render(text)

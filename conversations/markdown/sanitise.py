@@ -16,11 +16,23 @@ ALERTS = ("note", "tip", "important", "warning", "caution")
 COLOURS = split_words("c gd gh gi k kt m na nb nc nd nf nt nv o s se")
 """The Pygments classes in use. static/css/code.css has a rule for each."""
 
+FORMULA_CLASSES = split_words(
+    "m-text-align-left m-text-align-right m-padding-left-0 m-padding-right-0 m-padding-left-0-1em m-padding-left-1em "
+    "m-padding-right-0-1em m-padding-top-0 m-padding-bottom-0 m-padding-top-0-1667em m-margin-left-0-16666667em "
+    "m-width-7-5 m-width-50 m-width-100 "
+    "m-border-left-0-05em-solid-currentcolor m-border-left-0-05em-dashed-currentcolor "
+    "m-border-right-0-05em-solid-currentcolor m-border-right-0-05em-dashed-currentcolor "
+    "m-border-top-0-05em-solid-currentcolor m-border-top-0-05em-dashed-currentcolor "
+    "menclose-updiagonalstrike menclose-downdiagonalstrike menclose-horizontalstrike"
+)
+"""The styles of a formula, each a class. static/css/formulas.css has a rule for each."""
+
 _CELLS = {"center", "right"}
 
 body = nh3.Cleaner(
     tags=split_words(
-        "a blockquote br code del div em h2 h3 h4 h5 h6 hr li ol p small span strong table tbody td th thead tr ul"
+        "a b blockquote br code del details div em h2 h3 h4 h5 h6 hr i kbd li mark ol p s small span strong sub "
+        "summary sup table tbody td th thead tr u ul"
     ),
     attributes={"a": {"href", "title"}, "ol": {"start"}},
     tag_attribute_values={
@@ -31,8 +43,9 @@ body = nh3.Cleaner(
         "a": {"image"},
         "span": {"image"},
         "li": {"task"},
-        "div": {"table-scroll", "alert", *(f"alert-{kind}" for kind in ALERTS)},
-        "p": {"alert-title", "raw"},
+        "div": {"table-scroll", "footnote", "alert", *(f"alert-{kind}" for kind in ALERTS)},
+        "p": {"alert-title", "raw", "typed"},
+        "sup": {"footnote-mark"},
         "th": _CELLS,
         "td": _CELLS,
     },
@@ -47,16 +60,18 @@ code = nh3.Cleaner(tags={"span"}, attributes={}, allowed_classes={"span": COLOUR
 math = nh3.Cleaner(
     tags=split_words(
         "math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
-        "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none"
+        "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none b code em i s u"
     ),
     attributes={
+        "math": {"alttext"},
         "*": split_words(
             "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form frame "
             "height largeop linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize "
             "movablelimits notation rowlines rowspacing rspace scriptlevel separator stretchy symmetric voffset "
             "width"
-        )
+        ),
     },
+    allowed_classes=dict.fromkeys(("mtable", "mtd", "mrow", "mspace", "mpadded"), FORMULA_CLASSES),
     url_schemes=set(),
 )
 
@@ -67,7 +82,11 @@ _STAND_INS = (
     ("\xa0", "\ufdd4", "&nbsp;"),
 )
 
-_UNFIT = re.compile("[\r\0\ufdd0-\ufdef\ud800-\udfff]")
+SEPARATOR = "\u2028"
+"""What separates emphasis from text for the parser alone. It counts as a space, and no text contains it."""
+
+_UNFIT = re.compile("[\r\0\u2028\u2029\ufdd0-\ufdef\ud800-\udfff]")
+_LINE_END = re.compile("\r\n?|[\u2028\u2029]")
 _UNFIT_CHARACTER = re.compile("[\0\ufdd0-\ufdef\ud800-\udfff]")
 
 
@@ -75,7 +94,7 @@ def normalise(text: str) -> str:
     """Ends all lines with \\n, and replaces NUL, lone surrogates and noncharacters by U+FFFD."""
     if not _UNFIT.search(text):
         return text
-    return _UNFIT_CHARACTER.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _UNFIT_CHARACTER.sub("\ufffd", _LINE_END.sub("\n", text))
 
 
 def escape(text: str) -> str:
@@ -91,7 +110,7 @@ def mask(text: str) -> str:
     """
     if not text.isascii():
         # Character references can spell what `normalise` replaced, and our own noncharacters must be ours alone.
-        text = _UNFIT_CHARACTER.sub("\ufffd", text)
+        text = _UNFIT_CHARACTER.sub("\ufffd", text.replace(SEPARATOR, ""))
     for character, stand_in, _ in _STAND_INS:
         if character in text:
             text = text.replace(character, stand_in)

@@ -4,6 +4,7 @@ from typing import Final
 
 from conversations.markdown.parse import INLINE, parse
 from conversations.markdown.sanitise import normalise
+from conversations.markdown.spaceless import is_letter
 
 LONGEST: Final = 60
 _LOOKED_AT: Final = 2000
@@ -41,5 +42,7 @@ def _replace_invisible(line: str) -> str:
 def _shorten(title: str) -> str:
     if len(title) <= LONGEST:
         return title
-    cut = title[:LONGEST].rsplit(" ", 1)[0] if " " in title[: LONGEST + 1] else title[: LONGEST - 1]
+    cut, space = title[: LONGEST - 1], title.rfind(" ", 0, LONGEST)
+    if space > LONGEST / 2 and not is_letter(title[LONGEST - 1]):
+        cut = title[:space]
     return f"{cut.rstrip(' ,.;:–—-')}…"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from operator import length_hint
 from typing import Any, Final
 
-from conversations.markdown import code, links, math, sanitise
+from conversations.markdown import code, html_tags, latex, links, sanitise
 from conversations.markdown.drawing_time import DrawingTime
 from conversations.markdown.parse import Event
 from conversations.markdown.sanitise import mask
@@ -18,11 +18,13 @@ _END_TAGS: Final = {
     **{"Paragraph": "</p>", "Emphasis": "</em>", "Strong": "</strong>", "Strikethrough": "</del>"},
     **{"Item": "</li>", "TableHead": "</tr></thead>", "TableRow": "</tr>"},
 }
-_ATOMS: Final = {"SoftBreak": "\n", "HardBreak": "<br>", "Rule": "<hr>"}
-_ATOMS_OF_PEOPLE: Final = {**_ATOMS, "SoftBreak": "<br>"}
+# Models break lines where they want them broken.
+_ATOMS: Final = {"SoftBreak": "<br>", "HardBreak": "<br>", "Rule": "<hr>"}
 # One level down, because the first level is the page's own heading.
 _HEADINGS: Final = {f"H{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
 _ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
+_BLOCK = re.compile(r"<(p|ul|ol|h[2-6]|blockquote|table|td|th|details|summary)(?=[ >])")
+"""The elements whose direction of writing is that of their own first letter."""
 _CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
 
 
@@ -33,22 +35,23 @@ class Writer:
     rest is sanitised, a number between noncharacters, which no text contains, takes its place.
     """
 
-    def __init__(self, events: list[Event], time: DrawingTime, *, breaks: bool, growing: bool) -> None:
+    def __init__(self, events: list[Event], time: DrawingTime, *, growing: bool, has_two_directions: bool) -> None:
         self._events = events
         self._time = time
         self._rest = iter(events)
         self._growing = growing
-        self._atoms = _ATOMS_OF_PEOPLE if breaks else _ATOMS
+        self._has_two_directions = has_two_directions
         self._out: list[str] = []
         self._islands: list[str] = []
         self._depth = 0
         self._link = ""
+        self._tags: dict[int, str] | None = None
 
     def write(self) -> str:
-        out, atoms = self._out, self._atoms
+        out = self._out
         for event in self._rest:
             if event.__class__ is str:
-                out.append(atoms[event])
+                out.append(_ATOMS[event])
                 continue
             kind, value = event.popitem()
             if kind == "Text" and "://" not in value:
@@ -56,6 +59,8 @@ class Writer:
             else:
                 _WRITERS[kind](self, value)
         clean = sanitise.clean_body("".join(out))
+        if self._has_two_directions:
+            clean = _BLOCK.sub(r'<\1 dir="auto"', clean)
         if not self._islands:
             return clean
         return _ISLAND.sub(lambda found: self._islands[int(found[1])], clean)
@@ -76,20 +81,23 @@ class Writer:
     def _write_code(self, text: str) -> None:
         self._out.append(f"<code>{mask(text)}</code>")
 
-    def _write_raw(self, text: str) -> None:
-        self._out.append(mask(text))
+    def _write_inline_html(self, source: str) -> None:
+        if self._tags is None:
+            self._tags = html_tags.find_drawn(self._events, self._position() - 1, source)
+        self._out.append(self._tags.get(self._position() - 1) or mask(source))
 
-    def _write_inline_math(self, latex: str) -> None:
+    def _write_inline_math(self, formula: str) -> None:
+        self._add_island(latex.render_formula(formula, self._time, display=False))
+
+    def _write_display_math(self, formula: str) -> None:
+        self._add_island(latex.render_formula(formula, self._time, display=True))
         at = self._position()
-        after = self._events[at] if at < len(self._events) else None
-        if isinstance(after, dict) and after.get("Text", "")[:1].isalnum():
-            # "$5/$10" are prices.
-            self._out.append(mask(f"${latex}$"))
-        else:
-            self._add_island(math.render_formula(latex, self._time, display=False))
+        if self._events[at : at + 1] == ["SoftBreak"]:
+            # A formula of its own ends its line.
+            next(self._rest)
 
-    def _write_display_math(self, latex: str) -> None:
-        self._add_island(math.render_formula(latex, self._time, display=True))
+    def _write_footnote_mark(self, name: str) -> None:
+        self._out.append(_render_footnote_mark(name))
 
     def _write_task(self, done: bool) -> None:
         self._out[self._item] = '<li class="task">'
@@ -176,6 +184,12 @@ class Writer:
     def _close_cell(self, _: Any) -> str:
         return self._end_of_cell
 
+    def _open_footnote(self, name: str) -> str:
+        return f'<div class="footnote">{_render_footnote_mark(name)}'
+
+    def _close_footnote(self, _: Any) -> str:
+        return "</div>"
+
     # Elements that are read to their end
 
     def _write_image(self, picture: Any) -> None:
@@ -189,8 +203,7 @@ class Writer:
         self._add_island(code.render_block(info, source, None if is_open else self._time))
 
     def _write_html_block(self, _: Any) -> None:
-        source = self._read_text_until("HtmlBlock").strip("\n")
-        self._out.append(f'<p class="raw">{mask(source).replace("\n", "<br>")}</p>')
+        self._out.append(html_tags.render_block(self._read_text_until("HtmlBlock")))
 
     def _read_text_until(self, end: str) -> str:
         """Reads the plain text up to the end of the element that has just started."""
@@ -212,6 +225,10 @@ class Writer:
         return "".join(pieces)
 
 
+def _render_footnote_mark(name: str) -> str:
+    return f'<sup class="footnote-mark">{mask(name)}</sup>'
+
+
 def _name_of(tag: Any) -> str:
     return tag if isinstance(tag, str) else next(iter(tag))
 
@@ -221,7 +238,8 @@ _WRITERS: Final[dict[str, Callable[[Writer, Any], None]]] = {
     "End": Writer._end_element,
     "Text": Writer._write_text,
     "Code": Writer._write_code,
-    "InlineHtml": Writer._write_raw,
+    "InlineHtml": Writer._write_inline_html,
+    "FootnoteReference": Writer._write_footnote_mark,
     "InlineMath": Writer._write_inline_math,
     "DisplayMath": Writer._write_display_math,
     "TaskListMarker": Writer._write_task,
@@ -241,6 +259,7 @@ _START_TAG_WRITERS: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "TableHead": Writer._open_table_head,
     "TableRow": Writer._open_row,
     "TableCell": Writer._open_cell,
+    "FootnoteDefinition": Writer._open_footnote,
 }
 _END_TAG_WRITERS: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "Heading": Writer._close_heading,
@@ -249,4 +268,5 @@ _END_TAG_WRITERS: Final[dict[str, Callable[[Writer, Any], str]]] = {
     "Link": Writer._close_link,
     "Table": Writer._close_table,
     "TableCell": Writer._close_cell,
+    "FootnoteDefinition": Writer._close_footnote,
 }

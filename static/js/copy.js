@@ -1,4 +1,4 @@
-// Copies a message as Markdown, a code block as text, or the text of any element by its id.
+// Copies a message as Markdown, a code block as text, or the text of any element by its id, and formulas as LaTeX.
 
 document.addEventListener("click", async (event) => {
   const message = event.target.closest("[data-copy]");
@@ -61,3 +61,33 @@ document.addEventListener("click", (event) => {
   const isWrapped = wrap.closest(".code").toggleAttribute("data-wrapped");
   wrap.setAttribute("aria-pressed", String(isWrapped));
 });
+
+// A selection that holds formulas is copied with their LaTeX, which is what other programs understand.
+document.addEventListener("copy", (event) => {
+  const selection = getSelection();
+  if (!selection.rangeCount || selection.isCollapsed) return;
+  const range = selection.getRangeAt(0);
+  const around = range.commonAncestorContainer;
+  const formula = (around.closest ? around : around.parentElement)?.closest("math[alttext]");
+  if (formula) {
+    event.clipboardData.setData("text/plain", latex(formula));
+  } else {
+    const part = document.createElement("div");
+    part.className = "copied";
+    part.append(range.cloneContents());
+    const formulas = part.querySelectorAll("math[alttext]");
+    if (!formulas.length) return;
+    event.clipboardData.setData("text/html", part.innerHTML);
+    for (const one of formulas) one.replaceWith(latex(one));
+    // Only what is on the page knows where its lines end.
+    document.body.append(part);
+    event.clipboardData.setData("text/plain", part.innerText);
+    part.remove();
+  }
+  event.preventDefault();
+});
+
+function latex(formula) {
+  const mark = formula.getAttribute("display") === "block" ? "$$" : "$";
+  return mark + formula.getAttribute("alttext") + mark;
+}

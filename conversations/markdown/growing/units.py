@@ -1,7 +1,6 @@
 """An open list or table, which may be long and grows at its end."""
 
 import re
-from typing import Final
 
 from conversations.markdown.growing.end import OpenEnd
 from conversations.markdown.growing.outline import Block, find_blocks, is_after_blank_line, starts_new_block
@@ -22,8 +21,6 @@ class OpenUnits:
 
     A long list or table comes in parts, one below the other: see LINES_PER_PART.
     """
-
-    _LOOSE_ITEM: Final = "<li><p>x</p></li>"
 
     def __init__(self, source: str, block: Block, renderer: Renderer) -> None:
         self._renderer = renderer
@@ -160,7 +157,9 @@ class OpenUnits:
         if not source:
             return ""
         html = self._renderer.render_growing(self._lead + source)
-        start = self._start_of_units(html) + len(self._LOOSE_ITEM) * self._is_loose
+        start = self._start_of_units(html)
+        if self._is_loose:
+            start = html.index("</li>", start) + len("</li>")
         return html[start : len(html) - len(self._foot)]
 
     def _start_of_units(self, html: str) -> int:

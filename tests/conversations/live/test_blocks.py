@@ -33,8 +33,8 @@ def test_a_long_text_is_rendered_once(monkeypatch):
 def test_a_person_and_a_model_can_write_the_same_text():
     answer = write_answer("one\ntwo")
     question = Message(pk=2, role=Role.USER, blocks=answer.blocks)
-    assert "<br>" in shown_blocks(question)[0].html
-    assert "<br>" not in shown_blocks(answer)[0].html
+    assert shown_blocks(question)[0].html == '<p class="typed">one\ntwo</p>'
+    assert shown_blocks(answer)[0].html == "<p>one<br>two</p>"
 
 
 def test_the_kept_html_has_a_limit():

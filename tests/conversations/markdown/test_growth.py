@@ -98,7 +98,7 @@ P, STRONG = "> .tail > p", "> .tail > p > strong"
         ("Some words", " [the", [(P, " [the")]),
         ("see [the](https://ex", "ample.org/x_y", []),
         ("Some words", ".\n\n", [(P, ".")]),
-        ("Some words\n", "and", [(P, "\nand")]),
+        ("Some words\n", "and", [(P, "<br>and")]),
         ("- **Item** a\n- it", "em", [("> .tail > ul > li", "em")]),
         ("1. a\n\n2. it", "em", [("> .tail > ol > li > p", "em")]),
         ("> quo", "ted", [("> .tail > blockquote > p", "ted")]),
