@@ -21,6 +21,7 @@ from chatsite.bodies import limit_size  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
 from chatsite.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
 from chatsite.headers import add_default_headers  # noqa: E402
+from chatsite.pages import PageHandler  # noqa: E402
 from chatsite.preloading import preload  # noqa: E402
 from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
@@ -37,11 +38,19 @@ async def reject(scope: Any, receive: Any, send: Any) -> None:
 elsewhere = re_path("", cast(Any, reject))
 sockets = refuse_other_sites(HandshakeQueue(CookieMiddleware(URLRouter([*websocket_urlpatterns, elsewhere]))))
 
-or_demo = or_demo_upstream(limit_size(ReusedThreads(django), lambda: settings.REQUEST_SIZE))
+
+def in_threads(handler: Any) -> Any:
+    return limit_size(ReusedThreads(handler), lambda: settings.REQUEST_SIZE)
+
+
+pages, static_files = or_demo_upstream(in_threads(PageHandler())), in_threads(django)
 
 
 async def requests(scope: Any, receive: Any, send: Any) -> None:
-    await (programs if scope["path"].startswith(PREFIX) else or_demo)(scope, receive, send)
+    if scope["path"].startswith(PREFIX):
+        await programs(scope, receive, send)
+    else:
+        await (static_files if scope["path"].startswith(settings.STATIC_URL) else pages)(scope, receive, send)
 
 
 application = ProtocolTypeRouter(

@@ -109,7 +109,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "chatsite.pages.StaticFiles",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "chatsite.middleware.StorableTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -4,6 +4,9 @@ Django would start a thread for every request, and that thread would open a conn
 one costs about as much as all queries of a small page, on PostgreSQL several times that.
 """
 
+import asyncio
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -33,3 +36,33 @@ class ReusedThreads:
             else:
                 thread.submit(connections.close_all)
                 thread.shutdown(wait=False)
+
+
+class Slot:
+    """A place among the requests that run at the same time, for one that is about to run in a thread."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._loop, self._slots, self._is_held = asyncio.get_running_loop(), slots, True
+
+    def run[**P, R](self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Does the work in this thread, which can give the slot up."""
+        _current.slot = self
+        try:
+            return work(*args, **kwargs)
+        finally:
+            _current.slot = None
+
+    def give_up(self) -> None:
+        """Lets the next request run. May be called from any thread, and more than once."""
+        if self._is_held:
+            self._is_held = False
+            self._loop.call_soon_threadsafe(self._slots.release)
+
+
+_current = threading.local()
+
+
+def give_up_slot() -> None:
+    """Lets another request run, because the one of this thread, if any, is going to wait for others."""
+    if slot := getattr(_current, "slot", None):
+        slot.give_up()

@@ -13,9 +13,12 @@ from typing import Any, Final
 from django.db.backends.sqlite3 import base
 
 from chatsite.sqlite.fair_lock import FairLock
+from chatsite.threads import give_up_slot
 
 LONGEST_QUEUE: Final = 30.0
 """Seconds that a writer waits for the writers before it."""
+LONG_WAIT: Final = 0.25
+"""Seconds after which a waiting writer lets other requests run: another process probably locks the database."""
 LEAST_PATIENCE: Final = 1
 """Seconds that a writer waits for another process, even if it has spent all its time in the queue."""
 _READING: Final = ("SELECT", "PRAGMA", "EXPLAI")
@@ -45,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._is_writing:
             return
         asked = time.monotonic()
-        if not self._queue.acquire(LONGEST_QUEUE):
+        if not self._queue.acquire(LONGEST_QUEUE, give_up_slot, LONG_WAIT):
             raise self.Database.OperationalError("database is locked: too many writers wait")
         self._is_writing = True
         self._wait_at_most(max(LEAST_PATIENCE, self._longest_patience - int(time.monotonic() - asked)))

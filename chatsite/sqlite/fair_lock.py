@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 
 class FairLock:
@@ -12,8 +13,11 @@ class FairLock:
         self._waiting: deque[threading.Lock] = deque()
         self._is_taken = False
 
-    def acquire(self, timeout: float) -> bool:
-        """Waits for at most `timeout` seconds. Returns whether the caller has the lock."""
+    def acquire(self, timeout: float, on_delay: Callable[[], None] = lambda: None, delay: float = 0.0) -> bool:
+        """Waits for at most `timeout` seconds. Returns whether the caller has the lock.
+
+        Calls `on_delay` after `delay` seconds of waiting.
+        """
         with self._guard:
             if not self._is_taken:
                 self._is_taken = True
@@ -21,7 +25,10 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        if turn.acquire(timeout=timeout):
+        if turn.acquire(timeout=min(delay, timeout)):
+            return True
+        on_delay()
+        if turn.acquire(timeout=max(0.0, timeout - delay)):
             return True
         with self._guard:
             if turn in self._waiting:
