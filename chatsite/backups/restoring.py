@@ -18,6 +18,7 @@ from chatsite.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, desc
 from chatsite.figures import size
 from chatsite.secret import created_secrets
 from chatsite.version import describe_newer, find_unknown
+from conversations.models.attachment import TEXT, THUMBNAIL
 
 REPLACED: Final = ".replaced"
 MAY_EXIST: Final = {LOCK, UNFINISHED_RESTORE, "static", "lost+found", *SECRETS, *(name + REPLACED for name in SECRETS)}
@@ -108,7 +109,7 @@ def check_content(manifest: Manifest, staging: Path) -> Report:
     """Checks the database's pages, and warns about what the backup lacks."""
     report = Report()
     uploads = staging / UPLOADS
-    report.files = sum(path.is_file() for path in uploads.rglob("*"))
+    report.files = sum(path.is_file() and not path.name.endswith((THUMBNAIL, TEXT)) for path in uploads.rglob("*"))
     if connection.vendor == "sqlite":
         snapshot = databases.examine_sqlite(staging / DATABASE)
         missing = [stored for stored in snapshot.uploads if not (uploads / stored).exists()]

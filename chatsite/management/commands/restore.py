@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"The backup was not restored. {error.strerror}: {error.filename or file}.") from error
         for warning in report.warnings:
             self.stderr.write(warning)
-        self.stdout.write(f"Restored the database and {report.files} files. Start the site with `make serve`.")
+        self.stdout.write(f"Restored the database and {report.files} attached files. Start the site with `make serve`.")
 
     def restore(self, file: str) -> Report:
         if file == "-":
