@@ -59,8 +59,8 @@ def quick_settings(settings: Any, tmp_path: Path) -> Iterator[None]:
     yield
     cache.clear()
     # A test client runs an async view on its own loop, which closes with the view and leaves the HTTP client open.
-    for loop in [loop for loop in transport._clients if loop.is_closed()]:
-        asyncio.run(transport._clients.pop(loop).aclose())
+    for loop in [loop for loop in transport._sessions if loop.is_closed()]:
+        asyncio.run(transport._sessions.pop(loop).close())
 
 
 @pytest.fixture

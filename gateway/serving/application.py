@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -109,10 +110,8 @@ async def _serve_reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing
     admitted = await _admit(request)
     out.log_context = f", key {admitted.key.pk}, model {admitted.chat_model.pk}"
     call = ProgramCall(admitted, out, beta if _BETA.fullmatch(beta) else "")
-    ends = [incoming.wait_until_gone()]
-    if request.is_streamed:
-        ends.append(out.keep_alive(call.ping))
-    await running.local.run(call, ends)
+    keep_alive = partial(out.keep_alive, call.encode_ping) if request.is_streamed else None
+    await running.local.run(call, incoming.wait_until_gone(), keep_alive)
 
 
 async def _serve_count(incoming: Incoming, out: Outgoing) -> None:

@@ -5,13 +5,13 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import orjson
 
 from chatsite.retrying import retry_until_saved
-from gateway.dialects import DIALECTS
+from gateway.dialects import DIALECTS, ReplyEncoder
 from gateway.passing.pass_through import ClientBatch, PassThrough
 from gateway.problems import Problem
 from gateway.serving.admission import AdmittedCall
@@ -42,8 +42,9 @@ class ProgramCall:
         self._reading: asyncio.Task[None] | None = None
         """The task that reads the reply, until all of it is read."""
         self._cut: Problem | None = None
+        self.has_left = False
+        """Whether the program has left."""
         self._dialect = DIALECTS[self._request.protocol]
-        self._encoder = self._dialect.Encoder(self._request.model, self._request.wants_usage)
         if admitted.dropped:
             out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MAX_DROPPED_NAMES])
 
@@ -51,8 +52,11 @@ class ProgramCall:
     def key_pk(self) -> int:
         return self._admitted.key.pk
 
-    @property
-    def ping(self) -> bytes:
+    @cached_property
+    def _encoder(self) -> ReplyEncoder:
+        return self._dialect.Encoder(self._request.model, self._request.wants_usage)
+
+    def encode_ping(self) -> bytes:
         return self._encoder.encode_ping()
 
     async def run(self) -> None:
@@ -66,9 +70,12 @@ class ProgramCall:
                 body = await self._read_whole()
             outcome = entries.Outcome.COMPLETE
         except asyncio.CancelledError:
+            # The program may leave with the end of the reply, before the upstream has closed its side.
+            has_end = self._request.is_streamed and self._meter.facts.end is not None
+            outcome = entries.Outcome.COMPLETE if has_end else entries.Outcome.STOPPED
             if self._cut is None or task is None or task.uncancel():
                 raise
-            problem = self._cut
+            problem = None if has_end else self._cut
         except UpstreamError as failure:
             outcome = entries.Outcome.BROKEN if self._meter.has_content else entries.Outcome.FAILED
             kind, problem = failure.kind, Problem.of(failure)

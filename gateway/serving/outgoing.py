@@ -54,14 +54,14 @@ class Outgoing:
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def keep_alive(self, ping: bytes) -> None:
-        """Sends the ping after each silence. Returns when the client has stopped reading."""
+    async def keep_alive(self, encode_ping: Callable[[], bytes]) -> None:
+        """Sends a ping after each silence. Returns when the client has stopped reading."""
         while True:
             silent = self._now() - self._last
             if self._is_sending and silent >= PATIENCE:
                 return
             if silent >= KEEP_ALIVE and not self._is_sending:
-                await self.write(ping)
+                await self.write(encode_ping())
             else:
                 await asyncio.sleep(KEEP_ALIVE - silent % KEEP_ALIVE)
 

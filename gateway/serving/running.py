@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from django.db import DatabaseError
 
 from gateway.problems import Problem
-from gateway.serving import calls
+from gateway.serving import calls, outgoing
 from gateway.serving.admission import find_ended_keys
 from gateway.serving.calls import ProgramCall
 from gateway.serving.threads import in_thread
@@ -42,18 +42,47 @@ class RunningCalls:
         if self._is_closing:
             raise _RESTARTING
 
-    async def run(self, call: ProgramCall, ends: Sequence[Awaitable[None]]) -> None:
-        """Runs the call, and cancels it as soon as one of `ends` returns. Call it in the task of the request."""
-        self._calls.add(call)
-        request = asyncio.current_task()
+    async def run(
+        self,
+        call: ProgramCall,
+        until_gone: Coroutine[None, None, None],
+        keep_alive: Callable[[], Coroutine[None, None, None]] | None = None,
+    ) -> None:
+        """Runs the call in the task of its request, and ends it when the program has left or stopped reading.
+
+        `until_gone` returns when it has left, `keep_alive` when it has stopped reading.
+        """
+        request, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert request is not None
+        watching: list[asyncio.Task[None]] = []
+
+        def watch(what: Coroutine[None, None, None]) -> None:
+            watching.append(loop.create_task(what))
+            watching[-1].add_done_callback(leave)
+
+        def leave(_: object) -> None:
+            call.has_left = True
+            request.cancel()
+
+        self._calls.add(call)
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
         self._ensure_checking()
+        watch(until_gone)
+        # Most calls end before this.
+        timer = loop.call_later(outgoing.KEEP_ALIVE, lambda: watch(keep_alive())) if keep_alive else None
         try:
-            await run_until_any(call.run(), ends)
+            await call.run()
+        except asyncio.CancelledError:
+            if not call.has_left or request.uncancel():
+                raise
         finally:
             self._calls.discard(call)
+            if timer:
+                timer.cancel()
+            for task in watching:
+                task.remove_done_callback(leave)
+                task.cancel()
 
     def check_soon(self) -> None:
         """Checks the keys now instead of within CHECK_INTERVAL."""
@@ -101,17 +130,3 @@ class RunningCalls:
 
 local = RunningCalls()
 """This process's calls; a test puts a fresh owner in its place."""
-
-
-async def run_until_any(work: Awaitable[None], others: Sequence[Awaitable[None]]) -> None:
-    """Runs the work, and cancels it as soon as one of the others ends."""
-    working = asyncio.ensure_future(work)
-    waiting = [asyncio.ensure_future(each) for each in others]
-    try:
-        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, *waiting):
-            task.cancel()
-        await asyncio.gather(working, *waiting, return_exceptions=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import aiohttp
 import httpx
-from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
+from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from upstreams.client.body_stream import BodyStream
 from upstreams.endpoint import Endpoint
@@ -46,7 +46,6 @@ class Limits:
 LIMITS: Final = Limits()
 
 _HEADERS: Final = {"user-agent": "chatsite", "accept-encoding": "identity"}
-_TIMEOUT: Final = {"timeout": {"connect": LIMITS.connect, "pool": LIMITS.connect}}
 _WORDS: Final = {
     "address": ("The base URL of {name} is not valid.", "correct it under Providers"),
     "name": ("The host name of {name} could not be resolved.", "check the base URL and the network"),
@@ -58,40 +57,33 @@ _WORDS: Final = {
 """By step, what happened and the advice for administrators."""
 
 
-class Transport(AiohttpTransport):
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
-        if isinstance(response.stream, AiohttpResponseStream):
-            response.stream = BodyStream(response.stream._aiohttp_response)
-        return response
+_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
 
-_clients: dict[asyncio.AbstractEventLoop, Transport] = {}
-
-
-def get_transport() -> Transport:
-    """Returns the running loop's transport, which keeps connections open for reuse.
+def get_session() -> aiohttp.ClientSession:
+    """Returns the running loop's session, which keeps connections open for reuse.
 
     It connects directly: no proxy from the environment, no cookies, no redirects
     (they would carry the key along), no limit on connections.
     """
     loop = asyncio.get_running_loop()
-    if loop not in _clients:
-        for closed in [known for known in _clients if known.is_closed()]:
-            del _clients[closed]
-        session = aiohttp.ClientSession(
+    if loop not in _sessions:
+        for closed in [known for known in _sessions if known.is_closed()]:
+            del _sessions[closed]
+        _sessions[loop] = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=get_tls_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=LIMITS.connect, sock_connect=LIMITS.connect),
         )
-        _clients[loop] = Transport(verify=get_tls_context(), trust_env=False, client=session)
-    return _clients[loop]
+    return _sessions[loop]
 
 
 async def close_transport() -> None:
     """Closes all connections of the running loop."""
-    if transport := _clients.pop(asyncio.get_running_loop(), None):
-        await transport.aclose()
+    if session := _sessions.pop(asyncio.get_running_loop(), None):
+        await session.close()
 
 
 async def send(
@@ -105,10 +97,13 @@ async def send(
     failure: Unreachable | Stalled
     try:
         url = _build_url(endpoint.base_url, path)
-        request = httpx.Request(method, url, headers=_HEADERS | headers, content=body, extensions=_TIMEOUT)
-        # httpx's client would add cookies, redirects and authentication, which are unwanted and slow.
-        async with asyncio.timeout_at(until):
-            return await get_transport().handle_async_request(request)
+        # aiohttp takes the request as it is: to build one of httpx first would take almost as long as to send it.
+        with map_aiohttp_exceptions():
+            async with asyncio.timeout_at(until):
+                response = await get_session().request(
+                    method, url, headers=_HEADERS | headers, data=body, allow_redirects=False
+                )
+        return httpx.Response(response.status, headers=response.raw_headers, stream=BodyStream(response))
     except TimeoutError:
         failure = Stalled(f"{endpoint.name} did not start responding in time. Try again, or choose another model.")
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
@@ -146,12 +141,12 @@ def get_tls_context() -> ssl.SSLContext:
 
 
 @lru_cache(256)
-def _build_url(base_url: str, path: str) -> httpx.URL:
+def _build_url(base_url: str, path: str) -> str:
     base = base_url.strip()
     url = httpx.URL(base.rstrip("/") + path)
     if len(base.split()) != 1 or url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise httpx.InvalidURL("not an http or https address")
-    return url
+    return str(url)
 
 
 def _find_failed_step(error: Exception) -> str:

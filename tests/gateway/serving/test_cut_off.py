@@ -30,7 +30,7 @@ from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, MessagesProgram
 from tests.gateway.serving.programs import PATIENCE, Programs, asks, until
 from tests.gateway.serving.test_refusals import UNAUTHORISED, Program
-from tests.steps import Gate, Hang
+from tests.steps import Gate, Hang, Pause
 from tests.wires import is_text, reply_wire
 from upstreams.endpoint import ProtocolName
 
@@ -207,6 +207,23 @@ def test_a_stopping_site_ends_streams_with_an_error(
     assert "restarting" in error.message
     assert upstream.disconnected.wait(PATIENCE)
     assert programs.settled().outcome == "stopped"
+
+
+@each_program
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_a_reply_whose_end_has_arrived_is_complete(
+    programs: Programs, upstream: ModelServer, bens: tuple[ApiKey, str], program: Program, is_revoked: bool
+) -> None:
+    """Although the upstream keeps the connection open a little longer."""
+    upstream.stream(*reply_wire(upstream.protocol, ["Hello", " there"]), Pause(0.09))
+    stream = Streaming(program(programs, api_key=bens[1]), asks(upstream.protocol))
+    if is_revoked:
+        bens[0].revoke()
+        announce_session_end(bens[0].person_id)
+    for event in stream.events:
+        stream.seen += str(event)
+    stream.close()
+    assert "there" in stream.seen and programs.settled().outcome == "complete"
 
 
 @each_program
