@@ -22,6 +22,7 @@ _ENVIRONMENTS: Final = {
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-z]+\*?)\}((?<=at\})\{[0-9]{1,2}\}|(?<=at\*\})\{[0-9]{1,2}\})?")
 _LABEL = re.compile(r"\\label\{[^{}]*\}")
 _ROW_SPACE = re.compile(r"(?<=\\\\)\*?[ \t]*\[ *-?[0-9.]+ *[a-z]{2} *\]")
+_NUMBERED = re.compile(r"\\begin\{(?:align|gather|equation|multline)\*\}")
 _STYLE = re.compile(r'(?<= )style="([^"]*)"')
 _COLOUR = re.compile(r"color:(#[0-9A-Fa-f]{6});?")
 
@@ -58,7 +59,7 @@ def _convert(latex: str, display: bool) -> str:
     if _count_open_brackets(latex) > _MOST_OPEN_BRACKETS:
         return ""
     prepared = _ENVIRONMENT.sub(_rename_environment, _ROW_SPACE.sub("", _LABEL.sub("", latex)))
-    if "\\tag" in prepared and "\\begin" not in prepared:
+    if "\\tag" in prepared and not _NUMBERED.search(prepared):
         prepared = f"\\begin{{equation*}}{prepared}\\end{{equation*}}"
     try:
         drawn = _converter.convert_with_local_state(prepared, displaystyle=display)

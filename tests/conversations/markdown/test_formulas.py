@@ -129,6 +129,8 @@ def test_what_the_converter_does_not_know_is_shown_as_its_source(source):
         r"\xrightarrow{f}",
         r"\mathop{lim}",
         r"a = b \tag{1}",
+        r"a = \begin{pmatrix} 1 & 2 \end{pmatrix} \tag{1}",
+        r"\begin{align} a &= b \tag{1} \end{align}",
         r"\label{one} a",
         r"\mbox{a b}",
         r"\operatorname*{argmin}_x",
