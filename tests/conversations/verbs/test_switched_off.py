@@ -1,6 +1,8 @@
 """A model that is switched off, or whose provider is, answers nothing more: not in any way, nor from an old page."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -16,7 +18,7 @@ from tests.conversations.talking import act, ask_and_wait, until_it_says
 from tests.conversations.verbs.desk import Desk
 from tests.fakes import ModelServer
 from tests.steps import Gate
-from tests.viewers import Viewer
+from tests.viewers import PATIENCE, Viewer
 from tests.wires import reply_wire
 from upstreams.models import ChatModel, Provider
 
@@ -132,6 +134,7 @@ async def test_queued_turns_are_not_asked_and_the_next_one_is(
         for text, named in (("One?", model), ("Two?", model), ("Three?", other))
         if await tab.browser.say(conversation, text, chat_model=named.pk)
     ]
+    assert await asyncio.to_thread(gate.reached.wait, PATIENCE)
     await switch_off(model)
     gate.open()
     await tab.until_over(third.message_id)
@@ -142,12 +145,13 @@ async def test_queued_turns_are_not_asked_and_the_next_one_is(
 
 
 async def test_the_next_round_of_a_running_answer_is_not_asked(desk: Desk, switch_off: Switch) -> None:
+    name = f"round {uuid4()}"
     await desk.use("slow")
-    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": "round"}), text="Let me see.")
+    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": name}), text="Let me see.")
     reply = await desk.ask()
-    await desk.drawer.saw("began", "round")
+    await desk.drawer.saw("began", name)
     await switch_off(desk.model)
-    desk.drawer.end("round")
+    desk.drawer.end(name)
     await desk.until(reply, State.INTERRUPTED)
     assert SENTENCE in desk.tab.page.article(reply.message_id)
     assert (len(desk.server.requests), desk.progress) == (1, ["done"])
