@@ -31,7 +31,13 @@ class ReplyEncoder(Protocol):
 class Dialect(Protocol):
     """The interface of a protocol's module."""
 
-    def check(self, body: Mapping[str, Any]) -> None: ...
+    def check_essentials(self, body: Mapping[str, Any]) -> None:
+        """Checks the fields that the gateway reads of every request. Raises the Problem of the first wrong one."""
+        ...
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """Checks all fields of a request that is translated. Raises the Problem of the first wrong one."""
+        ...
 
     def render_error(self, problem: Problem, request_id: str) -> bytes: ...
 

@@ -10,12 +10,13 @@ from gateway.dialects.blocks import input_text, join_text, tool_calls
 from gateway.dialects.chat_checks import check
 from gateway.dialects.chat_stream import ChatEncoder as Encoder
 from gateway.dialects.chat_stream import error_object, finish_reason, usage_object
+from gateway.dialects.essentials import check_chat as check_essentials
 from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEvent
 from upstreams.reply import FoldedReply
 
-__all__ = ["Encoder", "check", "render_error", "render_reply"]
+__all__ = ["Encoder", "check", "check_essentials", "render_error", "render_reply"]
 
 
 def render_error(problem: Problem, request_id: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Checks a request of the Chat Completions API."""
+"""Checks a request of the Chat Completions API that is translated for an upstream of the other protocol."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,11 +19,11 @@ from gateway.dialects.checks import (
     values,
     words,
 )
+from gateway.dialects.essentials import MAX_ANSWERS
 from gateway.problems import Problem
 
 MAX_STOPS: Final = 4
 MAX_METADATA: Final = 16
-MAX_ANSWERS: Final = 128
 
 _PARTS: Final = string_or(
     array(
@@ -81,6 +81,12 @@ def _stop(value: object, path: str) -> None:
         array(string, most=MAX_STOPS)(value, path)
 
 
+def _limit(value: object, path: str) -> None:
+    # -1 means no limit to some servers.
+    if value != -1:
+        integer(1)(value, path)
+
+
 def _metadata(value: Any, path: str) -> None:
     values(string)(value, path)
     if len(value) > MAX_METADATA:
@@ -92,8 +98,8 @@ _PENALTY: Final = number(-2, 2)
 _REQUEST: Final = record(
     {"model": text, "messages": array(_message, least=1)},
     {
-        "max_tokens": integer(1),
-        "max_completion_tokens": integer(1),
+        "max_tokens": _limit,
+        "max_completion_tokens": _limit,
         "temperature": number(0, 2),
         "top_p": number(0, 1),
         "stream": boolean,
@@ -138,7 +144,8 @@ _REQUEST: Final = record(
         "functions": array(_FUNCTION),
     },
 )
-_CHOICES: Final = words("none", "auto", "required")
+# "any" is how some servers spell "required".
+_CHOICES: Final = words("none", "auto", "required", "any")
 
 
 def check(body: Mapping[str, Any]) -> None:

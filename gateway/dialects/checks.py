@@ -13,7 +13,7 @@ from upstreams.events import MAX_TOKENS
 
 type Rule = Callable[[Any, str], None]
 
-NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
 def anything(value: object, path: str) -> None:
@@ -33,7 +33,7 @@ def text(value: object, path: str) -> None:
 
 def name(value: object, path: str) -> None:
     if not isinstance(value, str) or not NAME_PATTERN.fullmatch(value):
-        raise Problem.at(path, "must be 1 to 64 letters, digits, underscores or hyphens.")
+        raise Problem.at(path, "must be 1 to 128 letters, digits, underscores or hyphens.")
 
 
 def boolean(value: object, path: str) -> None:
@@ -66,10 +66,14 @@ def integer(least: int, most: int = MAX_TOKENS) -> Rule:
     return rule
 
 
+def any_number(value: object, path: str) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise Problem.at(path, "must be a number.")
+
+
 def number(least: int, most: int) -> Rule:
-    def rule(value: object, path: str) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise Problem.at(path, "must be a number.")
+    def rule(value: Any, path: str) -> None:
+        any_number(value, path)
         # In this form the comparison also refuses NaN.
         if not least <= value <= most:
             raise Problem.at(path, f"must be between {least} and {most}.")

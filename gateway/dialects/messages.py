@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 
 from gateway.dialects.blocks import tool_calls
+from gateway.dialects.essentials import check_count as check_count_essentials
+from gateway.dialects.essentials import check_messages as check_essentials
 from gateway.dialects.messages_checks import check, check_count
 from gateway.dialects.messages_stream import MessagesEncoder as Encoder
 from gateway.dialects.messages_stream import error_event, stop_fields, usage_object
@@ -14,7 +16,15 @@ from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
 from upstreams.reply import FoldedReply
 
-__all__ = ["Encoder", "check", "check_count", "render_error", "render_reply"]
+__all__ = [
+    "Encoder",
+    "check",
+    "check_count",
+    "check_count_essentials",
+    "check_essentials",
+    "render_error",
+    "render_reply",
+]
 
 
 def render_error(problem: Problem, request_id: str) -> bytes:

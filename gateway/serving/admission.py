@@ -70,8 +70,11 @@ class AdmittedCall:
 def admit(request: ProgramRequest) -> AdmittedCall:
     """Reserves the call's maximum in the ledger. Raises the Problem that forbids the call."""
     key = require_key(request.secret)
-    DIALECTS[request.protocol].check(request.body)
+    dialect = DIALECTS[request.protocol]
+    dialect.check_essentials(request.body)
     chat_model, endpoint = require_endpoint(key, request.model)
+    if endpoint.protocol is not request.protocol:
+        dialect.check(request.body)
     body = limit_output(request.body, request.protocol, endpoint, chat_model.limits)
     dropped: Sequence[str] = body.dropped
     if endpoint.protocol is request.protocol:
@@ -94,8 +97,10 @@ def admit(request: ProgramRequest) -> AdmittedCall:
 def admit_count(request: ProgramRequest) -> tuple[ChatModel, Endpoint]:
     """Admits a request to count tokens, which is booked without tokens. Raises the Problem that forbids it."""
     key = require_key(request.secret)
-    messages.check_count(request.body)
+    messages.check_count_essentials(request.body)
     chat_model, endpoint = require_endpoint(key, request.model)
+    if endpoint.protocol is not request.protocol:
+        messages.check_count(request.body)
     try:
         entries.book_count(entries.Caller(key.person, entries.CallSource.COUNT, request.id, key), chat_model)
     except entries.CallRefused as refusal:

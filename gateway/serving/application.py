@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = "/v1/"
 MAX_UNCHECKED_SIZE: Final = 1_000_000
 """Bytes of a body that are read before its key is checked."""
+DEFAULT_VERSION: Final = "2023-06-01"
+"""The version of the Messages API for requests that name none."""
 _VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _BETA: Final = re.compile(r"[\w.,\- ]{1,1000}", re.ASCII)
 _require_key, _admit, _admit_count = in_thread(require_key), in_thread(admit), in_thread(admit_count)
@@ -129,7 +131,9 @@ async def _read_request(protocol: ProtocolName, incoming: Incoming, out: Outgoin
     if not is_secret(secret) or incoming.size is None or incoming.size > MAX_UNCHECKED_SIZE:
         await _require_key(secret)
     try:
-        if protocol is ProtocolName.ANTHROPIC and not _VERSION.fullmatch(incoming.headers.get("anthropic-version", "")):
+        if protocol is ProtocolName.ANTHROPIC and not _VERSION.fullmatch(
+            incoming.headers.get("anthropic-version", DEFAULT_VERSION)
+        ):
             raise Problem(400, "invalid_request_error", "anthropic-version: must be a date such as 2023-06-01.")
         return ProgramRequest(secret, protocol, await incoming.read_json(), out.request_id)
     except Problem:

@@ -47,7 +47,8 @@ def limit_output(
 ) -> LimitedBody:
     """Lowers the limit in a checked body to the model's, and leaves out the fields that would overrule it.
 
-    Of a Chat Completions request, only the limit that counts remains, in the field that the endpoint knows.
+    Of a Chat Completions request, only the limit that counts remains, in the field that the endpoint knows. Leaves a
+    limit below 1 as it is: some servers take it for no limit.
     """
     dropped = list(_find_overruling(body, _FOREIGN_FIELDS[protocol]))
     fields = {name: _clean(name, value) for name, value in body.items() if name not in dropped}
@@ -58,22 +59,25 @@ def limit_output(
         return LimitedBody(
             fields if limit is None else {**fields, endpoint.max_tokens_field: min(limit, maximum)}, dropped
         )
-    fields["max_tokens"] = min(fields["max_tokens"], maximum)
-    thinking = fields.get("thinking") or {}
-    if thinking.get("type") == "enabled" and thinking["budget_tokens"] >= maximum:
+    limit, budget = fields["max_tokens"], _read_budget(fields)
+    if limit > budget >= maximum:
+        # The lower limit would make the budget invalid.
         raise Problem.at("thinking.budget_tokens", f"must be less than this model's output limit of {maximum} tokens.")
+    fields["max_tokens"] = min(limit, maximum)
     return LimitedBody(fields, dropped)
 
 
 def read_limit(payload: Mapping[str, Any], endpoint: Endpoint, limits: ModelLimits) -> OutputLimit:
     """Reads the limit in a payload that `limit_output` and perhaps a translation have made."""
     if endpoint.protocol is ProtocolName.ANTHROPIC:
-        return OutputLimit(payload["max_tokens"], 1)
+        limit, budget = payload["max_tokens"], _read_budget(payload)
+        # A budget above the limit is one for all thinking between calls of tools.
+        return OutputLimit(_add_thinking(limit, budget if budget >= limit else 0, limits) if limit >= 0 else None, 1)
     limit, answers = payload.get(endpoint.max_tokens_field), payload.get("n") or 1
-    if limit is not None:
-        # Some servers do not count thinking towards the limit.
-        limit = min(limit + _read_thinking(payload), find_maximum(limits))
-    return OutputLimit(limit, answers)
+    if limit is None or limit < 1:
+        return OutputLimit(None, answers)
+    # Some servers do not count thinking towards the limit.
+    return OutputLimit(_add_thinking(limit, _read_thinking(payload), limits), answers)
 
 
 def find_maximum(limits: ModelLimits) -> int:
@@ -92,6 +96,18 @@ def _clean(name: str, value: Any) -> Any:
     if name in _CONTAINERS and isinstance(value, Mapping):
         return {inner: each for inner, each in value.items() if inner not in _OVERRULING_WITHIN}
     return value
+
+
+def _add_thinking(limit: int, thinking: int, limits: ModelLimits) -> int:
+    return min(limit + thinking, find_maximum(limits))
+
+
+def _read_budget(fields: Mapping[str, Any]) -> int:
+    """The budget for thinking of a Messages request; 0 without one."""
+    thinking = fields.get("thinking")
+    if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
+        return 0
+    return max(0, thinking.get("budget_tokens") or 0)
 
 
 def _read_thinking(payload: Mapping[str, Any]) -> int:

@@ -53,6 +53,8 @@ def messages_thinking(
     """`may_think` and `may_budget` are false where the server would refuse thinking, or a budget for it."""
     older, newer = request.take("max_tokens"), request.take("max_completion_tokens")
     given: int | None = older if newer is None else newer
+    if given is not None and given < 1:
+        given = None
     effort = request.take("reasoning_effort")
 
     def limit_for(wanted: int) -> int:

@@ -62,7 +62,7 @@ def _choice(request: RequestFields, choice: Any) -> dict[str, Any] | None:
         case None:
             return None
         case str(word):
-            return {"type": _TO_MESSAGES[word]}
+            return {"type": _TO_MESSAGES.get(word, word)}
         case {"type": "function", "function": {"name": str(name)}}:
             return {"type": "tool", "name": name}
     raise request.problem("tool_choice.type", 'must be "function" for this model.')

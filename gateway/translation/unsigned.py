@@ -23,7 +23,7 @@ def without_unsigned_thinking(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = message["content"]
+    content = message.get("content")
     return content if isinstance(content, list) else []
 
 

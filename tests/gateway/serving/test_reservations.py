@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.serving.output_limits import OVERRULING_FIELDS, UNKNOWN_MAXIMUM
+from ledger.booking.entries import DEFAULT_MAX_TOKENS
 from ledger.models import Budget, Entry, Spending
 from ledger.token_estimates import estimate_prompt
 from tests.fakes import ModelServer
@@ -54,8 +55,9 @@ def ask(http: httpx.Client, path: str, upstream: ModelServer, **fields: Any) -> 
 
 
 def count_allowed(sent: dict[str, Any], field: str) -> int | None:
-    """The output tokens that the upstream was allowed in all answers together."""
-    return None if sent.get(field) is None else sent[field] * (sent.get("n") or 1)
+    """The output tokens that the upstream was allowed in all answers together, None without a limit."""
+    has_limit = sent.get(field) is not None and sent[field] > 0
+    return sent[field] * (sent.get("n") or 1) if has_limit else None
 
 
 CHEATS: list[dict[str, Any]] = [
@@ -102,7 +104,11 @@ def test_a_cheat_is_refused_or_reserved_in_full(
         return
     entry, sent = programs.settled(), upstream.requests[-1].json
     allowed = count_allowed(sent, "max_tokens")
-    assert allowed is not None and entry.reserved_tokens == entry.prompt_estimate + allowed
+    if allowed is None:
+        # The upstream was told that there is no limit.
+        assert sent["max_tokens"] == cheat.get("max_completion_tokens", cheat["max_tokens"]) < 1
+        allowed = DEFAULT_MAX_TOKENS
+    assert entry.reserved_tokens == entry.prompt_estimate + allowed
     assert 0 < allowed <= UNKNOWN_MAXIMUM * (sent.get("n") or 1)
     assert not OVERRULING_FIELDS & {*sent, *sent.get("extra_body", {}), *sent.get("options", {})}
     assert upstream.protocol is ProtocolName.OPENAI or not {"n", "max_completion_tokens"} & set(sent)
