@@ -11,7 +11,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from chatsite.start_faults import describe_file_fault
+    from chatsite.installation.start_faults import describe_file_fault
 
     try:
         _ = settings.DEBUG  # Loads the settings.

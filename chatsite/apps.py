@@ -17,7 +17,7 @@ class ChatsiteConfig(AppConfig):
 
 def record_version(*, apps: Apps | None = None, **_: Any) -> None:
     # Models can only be imported once all apps are loaded.
-    from chatsite import version
+    from chatsite.installation import version
 
     # A flush passes no apps, and a partial migration may not have the table.
     if apps and "upgrade" in apps.all_models["chatsite"]:
@@ -26,7 +26,7 @@ def record_version(*, apps: Apps | None = None, **_: Any) -> None:
 
 def check_schema(*, app_configs: Any, databases: Sequence[str] | None, **_: Any) -> list[checks.CheckMessage]:
     """Makes `migrate` and `check --database default` refuse a database of a newer version."""
-    from chatsite import version
+    from chatsite.installation import version
 
     fault = version.describe_newer_schema() if databases else ""
     return [checks.Error(fault, id="chatsite.E001")] if fault else []

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from chatsite import open_files, shutdown
-from chatsite.data_lock import acquire_data_lock, describe_unfinished_restore
+from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
+from chatsite.installation.start_faults import FAULTS, describe_start_fault
+from chatsite.installation.static_files import are_collected
+from chatsite.installation.version import describe_newer_schema
 from chatsite.memory import trim_when_idle
-from chatsite.start_faults import FAULTS, describe_start_fault
-from chatsite.static_files import are_collected
-from chatsite.version import describe_newer_schema
+from chatsite.serving import open_files, shutdown
 from conversations.answering import replies
 from conversations.upkeep import recovery, watch
 from gateway.serving import running

@@ -9,8 +9,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from chatsite.private_files import OTHERS
-from chatsite.secret import read_or_create_secret
+from chatsite.installation.private_files import OTHERS
+from chatsite.installation.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -109,9 +109,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "chatsite.pages.StaticFiles",
+    "chatsite.serving.pages.StaticFiles",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "chatsite.middleware.StorableTextMiddleware",
+    "chatsite.serving.middleware.StorableTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -174,7 +174,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "chatsite.storage.StaticFilesStorage"
+        else "chatsite.installation.storage.StaticFilesStorage"
     },
 }
 # Pages name files by their hashes alone, so nothing else is copied and compressed at the first start.

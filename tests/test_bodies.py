@@ -10,9 +10,9 @@ from daphne.http_protocol import HTTPFactory
 from twisted.internet.testing import StringTransport
 
 from accounts.models import User
-from chatsite.bodies import PIECE, leave_unparsed, serve_bodies_in_pieces, set_body_aside
-from chatsite.channel import Door
-from chatsite.server import PROOF, open_door
+from chatsite.serving.bodies import PIECE, leave_unparsed, serve_bodies_in_pieces, set_body_aside
+from chatsite.serving.channel import Door
+from chatsite.serving.server import PROOF, open_door
 from tests.viewers import SITE, TOKEN, Browser
 
 COMPLETE = {"type": "http.request", "body": b"", "more_body": False}

@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from chatsite import pages, threads
-from chatsite.pages import PageHandler
+from chatsite import threads
+from chatsite.serving import pages
+from chatsite.serving.pages import PageHandler
 from chatsite.sqlite.fair_lock import FairLock
 from chatsite.threads import ReusedThreads
 

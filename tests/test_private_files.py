@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from chatsite.private_files import make_private
+from chatsite.installation.private_files import make_private
 from tests.browser.site import ADMINISTRATOR, PASSWORD, Site, manage
 from tests.files import image
 

@@ -24,7 +24,7 @@ SERVE_WITH_A_LAST_ACT = (
 import asyncio, os, django
 django.setup()
 from django.core.management import call_command
-from chatsite.shutdown import on_stop
+from chatsite.serving.shutdown import on_stop
 async def finish():
     print("the last answer is being finished", flush=True)
     await asyncio.sleep(float(os.environ.get("LAST_ACT", ".05")))

@@ -11,7 +11,7 @@ from stat import S_IMODE
 
 import pytest
 
-from chatsite.secret import read_or_create_secret
+from chatsite.installation.secret import read_or_create_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = {

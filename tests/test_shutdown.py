@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from chatsite import shutdown
+from chatsite.serving import shutdown
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ FAST_SENDER = f"""
 import asyncio, os, django
 django.setup()
 from django.conf import settings
-import chatsite.server
+import chatsite.serving.server
 async def talk(scope, receive, send):
     await receive()
     await send({{"type": "websocket.accept"}})
@@ -42,9 +42,9 @@ async def stream(scope, receive, send):
     print("all is sent", flush=True)
 async def application(scope, receive, send):
     await (talk if scope["type"] == "websocket" else stream)(scope, receive, send)
-chatsite.server.STUCK_AFTER = float(os.environ["STUCK_AFTER"])
-chatsite.server.import_string = lambda path: application
-chatsite.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
+chatsite.serving.server.STUCK_AFTER = float(os.environ["STUCK_AFTER"])
+chatsite.serving.server.import_string = lambda path: application
+chatsite.serving.server.Server(ready_callable=lambda: print("ready", flush=True)).run()
 """
 
 

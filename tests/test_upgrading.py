@@ -13,8 +13,8 @@ import httpx
 import pytest
 from django.core.management import call_command
 
+from chatsite.installation.version import find_recorded_version, find_unknown, list_applied_migrations, read_version
 from chatsite.models import Upgrade
-from chatsite.version import find_recorded_version, find_unknown, list_applied_migrations, read_version
 from tests.browser.site import ADMINISTRATOR, PASSWORD, PATIENCE, ROOT, Site, environment, free_port, manage
 from tests.pages import Page
 

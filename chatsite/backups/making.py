@@ -16,8 +16,8 @@ from django.db import connection
 from chatsite.backups import archive, databases
 from chatsite.backups.archive import CHUNK, BackupFault, Writer
 from chatsite.backups.manifest import Manifest, fingerprint
-from chatsite.data_lock import try_lock
-from chatsite.version import read_version
+from chatsite.installation.data_lock import try_lock
+from chatsite.installation.version import read_version
 from conversations.models.attachment import TEXT, THUMBNAIL, Attachment
 
 DATABASE: Final = "database"

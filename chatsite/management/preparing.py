@@ -7,9 +7,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from accounts import set_up
 from chatsite.addresses import build_site_url
-from chatsite.data_lock import describe_unfinished_restore
-from chatsite.private_files import protect_files
-from chatsite.version import require_known_schema
+from chatsite.installation.data_lock import describe_unfinished_restore
+from chatsite.installation.private_files import protect_files
+from chatsite.installation.version import require_known_schema
 from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from chatsite import handshakes
-from chatsite.handshakes import AT_ONCE, HandshakeQueue
+from chatsite.serving import handshakes
+from chatsite.serving.handshakes import AT_ONCE, HandshakeQueue
 
 
 class Gate:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsite.origins import Origin, is_from_own_page
+from chatsite.serving.origins import Origin, is_from_own_page
 
 
 def is_let_in(*origins: str, host: str = "chat.example", headers: Any = (), scheme: str = "ws") -> bool:

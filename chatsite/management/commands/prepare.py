@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from chatsite.installation.start_faults import FAULTS, describe_start_fault
+from chatsite.installation.static_files import collect_if_changed
 from chatsite.management.preparing import PreparingCommand
-from chatsite.start_faults import FAULTS, describe_start_fault
-from chatsite.static_files import collect_if_changed
 
 
 class Command(PreparingCommand):

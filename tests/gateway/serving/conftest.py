@@ -26,7 +26,7 @@ def port(django_db_setup: None) -> Iterator[int]:
     # Only now: with it comes an event loop of its own.
     from daphne.server import reactor
 
-    from chatsite.server import Server
+    from chatsite.serving.server import Server
 
     ready = threading.Event()
     with override_settings(HOST="127.0.0.1", PORT=0):

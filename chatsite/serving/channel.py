@@ -16,7 +16,7 @@ from django.conf import settings
 from twisted.web import http
 
 from chatsite import figures
-from chatsite.visitors import Strangers, UploadSpace, read_network
+from chatsite.serving.visitors import Strangers, UploadSpace, read_network
 
 # Its types are incomplete.
 HTTPChannel: Any = http.HTTPChannel

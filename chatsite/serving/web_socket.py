@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
-from chatsite.token_bucket import TokenBucket
+from chatsite.serving.token_bucket import TokenBucket
 
 FRAME_RATE: Final = (50, 5)
 """Frames of any kind that a client may send at once, and in each second. Parsing one takes as long as a query."""

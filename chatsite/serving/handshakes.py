@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from chatsite.origins import is_from_own_page
+from chatsite.serving.origins import is_from_own_page
 
 type Scope = Mapping[str, Any]
 type Message = Mapping[str, Any]

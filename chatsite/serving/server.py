@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.web.http import NO_BODY_CODES
 
-from chatsite import bodies, shutdown
-from chatsite.accepting import pause_without_descriptors
-from chatsite.channel import Channel, Door, Identify, identify_nobody
-from chatsite.web_socket import LARGEST_MESSAGE, MOST_UNSENT, WebSocket, count_unsent, write_now
+from chatsite.serving import bodies, shutdown
+from chatsite.serving.accepting import pause_without_descriptors
+from chatsite.serving.channel import Channel, Door, Identify, identify_nobody
+from chatsite.serving.web_socket import LARGEST_MESSAGE, MOST_UNSENT, WebSocket, count_unsent, write_now
 
 BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 PROOF: Final = 1_000_000
