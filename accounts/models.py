@@ -1,8 +1,9 @@
 """People, their API keys and their sign-ins."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.http import HttpRequest
@@ -11,6 +12,8 @@ from accounts.keys import ApiKey
 from accounts.throttling import FailedSignIn, KnownNetwork
 
 __all__ = ["ApiKey", "AuthenticatedRequest", "FailedSignIn", "KnownNetwork", "User"]
+
+USERNAME_TAKEN: Final = "Somebody already has that username."
 
 
 class User(AbstractUser):
@@ -28,9 +31,21 @@ class User(AbstractUser):
             models.UniqueConstraint(
                 Lower("username"),
                 name="one_username_whatever_its_case",
-                violation_error_message="Somebody already has that username.",
+                violation_error_message=USERNAME_TAKEN,
             )
         ]
+
+    def clean(self) -> None:
+        """Refuses a new username that differs from another one only by its case.
+
+        The constraint ignores only the case of ASCII letters on SQLite, and the German ß on PostgreSQL.
+        """
+        super().clean()
+        if not self.username or User.objects.filter(pk=self.pk, username=self.username).exists():
+            return
+        others = User.objects.exclude(pk=self.pk).values_list("username", flat=True)
+        if self.username.casefold() in map(str.casefold, others):
+            raise ValidationError(USERNAME_TAKEN)
 
     def __str__(self) -> str:
         return self.name or self.username

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -43,6 +44,7 @@ PER_ACCOUNT: Final = Limit(50, timedelta(hours=1))
 """For one account from everywhere. It stops guesses from many networks."""
 PER_NETWORK: Final = Limit(100, timedelta(hours=1))
 """For all accounts from one network. It stops guesses at many accounts."""
+_ASCII_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _LONGEST: Final = max(limit.span for limit in (PER_PLACE, PER_KNOWN_NETWORK, PER_ACCOUNT, PER_NETWORK))
 
 
@@ -172,8 +174,14 @@ def _find_wait(limits: list[tuple[Limit, Q]], *, allowance: int = 0) -> timedelt
 
 
 def _digest_account(username: str) -> str:
-    # At least as tolerant as signing in, which ignores case and, like Django, normalises to NFKC.
-    return _digest("account", unicodedata.normalize("NFKC", username.strip().lower()).casefold())
+    # As tolerant as signing in, which normalises to NFKC like Django. If it were more tolerant, one account would lift
+    # the limits of another: SQLite ignores only the case of ASCII letters, so "Äda" and "äda" can be two people.
+    name = unicodedata.normalize("NFKC", username.strip())
+    if connection.vendor == "sqlite":
+        name = name.translate(_ASCII_LOWER)
+    else:
+        name = unicodedata.normalize("NFKC", name.lower()).casefold()
+    return _digest("account", name)
 
 
 def _digest_network(request: HttpRequest) -> str:

@@ -103,6 +103,27 @@ def test_two_people_cannot_share_a_username_by_its_case(browser_of, root, ada):
     assert User.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("taken", "new"), [("\u00c4da", "\u00e4da"), ("stra\u00dfe", "STRASSE"), ("\u0391\u03a3", "\u03b1\u03c2")]
+)
+def test_the_case_of_other_letters_than_ascii_is_ignored_too(browser_of, root, taken, new):
+    User.objects.create_user(taken)
+    form = {"username": new, "password1": "harbour light at six", "password2": "harbour light at six"}
+    answer = browser_of(root).post(PEOPLE + "add/", form)
+    assert "already" in answer.text
+    assert User.objects.count() == 2
+
+
+def test_people_whose_usernames_differ_by_case_since_an_older_version_can_be_changed(browser_of, root):
+    User.objects.create_user("stra\u00dfe")
+    other = User.objects.create_user("strasse")
+    form = {"username": "strasse", "name": "Sam", "email": "", "is_active": "on"}
+    answer = browser_of(root).post(f"{PEOPLE}{other.pk}/change/", form)
+    assert answer.status_code == 302
+    other.refresh_from_db()
+    assert other.name == "Sam"
+
+
 def test_an_administrator_gives_a_new_password(
     browser_of, client, root, ada, announced, django_capture_on_commit_callbacks
 ):

@@ -84,6 +84,21 @@ def test_every_spelling_that_signs_in_counts_as_the_same_account(client, stored,
     assert {guess(client, username=spelling).status_code for spelling in working} == {429}
 
 
+@pytest.mark.parametrize(("victims", "own"), [("\u00c4da", "\u00e4da"), ("\u0421aша", "\u0441aша")])
+def test_an_account_whose_name_differs_by_case_does_not_help(client, db, victims, own):
+    if connection.vendor != "sqlite":
+        pytest.skip("This database does not let two people have these names.")
+    User.objects.create_user(victims, password="harbour light at six")
+    User.objects.create_user(own, password=PASSWORD)
+    statuses = []
+    for _ in range(3):
+        # The browser becomes a known one, and the failures of the own account are forgotten.
+        assert sign_in(client, username=own).status_code == 302
+        client.post("/accounts/logout/")
+        statuses += [guess(client, username=victims).status_code for _ in range(4)]
+    assert statuses == [422] * 5 + [429] * 7
+
+
 def test_another_port_in_the_host_header_does_not_help(client, ada):
     for number in range(5):
         guess(client, HTTP_HOST=f"localhost:{number + 1}")
