@@ -40,5 +40,5 @@ class Endpoint:
     reasoning_effort: bool = False
     """OpenAI only: whether a thinking budget is sent as `reasoning_effort`."""
     splits_think_tags: bool = True
-    """OpenAI only: whether `<think>…</think>` at the start of the text is thinking."""
+    """Whether tags such as `<think>…</think>` at the start of the text mark thinking."""
     first_byte_timeout: float = 120.0

@@ -79,6 +79,11 @@ class BlockClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWasThinking:
+    """The open text block is complete, and all of it was thinking."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     usage: Usage
 
@@ -96,7 +101,9 @@ class ReplyEnded:
     explanation: str = ""
 
 
-type ReplyEvent = ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | UsageReported | ReplyEnded
+type ReplyEvent = (
+    ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | TextWasThinking | UsageReported | ReplyEnded
+)
 
-CONTENT: Final = (BlockGrew, InputGrew, BlockClosed, ReplyEnded)
+CONTENT: Final = (BlockGrew, InputGrew, BlockClosed, TextWasThinking, ReplyEnded)
 """Events that show that the reply has begun. After one of them the request is not repeated."""

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import orjson
 
+from upstreams.tolerant_json import load
+
 MAX_DEPTH: Final = 200
 """Levels of arrays and objects in a request."""
 MAX_REPLY_DEPTH: Final = 150
@@ -13,7 +15,7 @@ MAX_REPLY_DEPTH: Final = 150
 
 def load_reply(text: bytes | str) -> Any:
     """Raises orjson.JSONDecodeError also if the JSON is nested too deeply."""
-    value = orjson.loads(text)
+    value = load(text)
     if is_too_deep(value, MAX_REPLY_DEPTH):
         raise orjson.JSONDecodeError("nested too deeply", "", 0)
     return value

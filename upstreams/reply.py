@@ -11,12 +11,18 @@ from upstreams.events import (
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
+    TextWasThinking,
     Usage,
     UsageReported,
 )
 
 WRITTEN: Final = ("text", "thinking")
 """The types of blocks that grow, each in the field of the same name. Other blocks arrive whole."""
+
+
+def build_thinking(text: str = "") -> dict[str, Any]:
+    """A block of thinking that no server has signed."""
+    return {"type": "thinking", "thinking": text, "signature": ""}
 
 
 class ReplyFacts:
@@ -80,6 +86,10 @@ class FoldedReply(ReplyFacts):
                 if self._blocks:
                     self._blocks[-1].pop("raw_input", None)
                     self._blocks[-1].update(fields)
+            case TextWasThinking():
+                self._join_pieces()
+                if self._blocks and self._blocks[-1].get("type") == "text":
+                    self._blocks[-1] = build_thinking(self._blocks[-1]["text"])
             case _:
                 self.note(event)
 

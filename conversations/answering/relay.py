@@ -29,7 +29,7 @@ from conversations.live.tool_cards import Progress, build_card, outcome_of
 from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.prompt.transcript import blocks_to_continue
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, TextWasThinking
 
 showing_failures = FailureLog("Showing an answer")
 
@@ -73,7 +73,7 @@ class Relay:
             blocks = message.blocks
         elif generation.continues:
             blocks = blocks_to_continue(message.blocks)
-        self._continues_text = bool(blocks) and not generation.rounds
+        self._is_continuation = self._continues_text = bool(blocks) and not generation.rounds
         self.draft = Draft(blocks, generation.usage if generation.rounds else None)
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
         self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
@@ -194,6 +194,9 @@ class Relay:
             elif self._continues_text and kind == "tool_use":
                 self._continues_text = False
                 yield event
+            elif self._is_continuation and isinstance(event, TextWasThinking):
+                # The text so far is part of the same block.
+                yield BlockClosed({})
             elif not self._continues_text or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):
                 yield event
 
@@ -215,13 +218,21 @@ class Relay:
                 block.is_open, block.progress = False, Progress.RUNNING
                 if block.is_on_page:
                     yield self._render_replacement(block)
+            case TextWasThinking() if block := self._last_block():
+                block.kind = "thinking"
+                self._note_thinking_time(block)
+                if block.is_on_page:
+                    yield self._render_replacement(block)
             case BlockClosed() if (block := self._last_block()) and block.kind == "thinking":
-                block.is_open = False
-                self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
-                if self.message.generation:
-                    self.message.generation.thinking_seconds = self.thinking_seconds
+                self._note_thinking_time(block)
                 if block.is_on_page:
                     yield render_partial(f"#{block.id}-summary", "innerHTML", thought(self.thinking_seconds))
+
+    def _note_thinking_time(self, block: LiveBlock) -> None:
+        block.is_open = False
+        self.thinking_seconds = (self.thinking_seconds or 0) + time.monotonic() - block.opened_at
+        if self.message.generation:
+            self.message.generation.thinking_seconds = self.thinking_seconds
 
     def _open(self, content: Mapping[str, Any], *, is_on_page: bool = False) -> None:
         kind = content["type"]
@@ -282,7 +293,7 @@ def merge_growth(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
         if isinstance(event, BlockGrew):
             pieces.append(event.text)
             continue
-        if pieces and isinstance(event, BlockOpened | InputGrew | BlockClosed):
+        if pieces and isinstance(event, BlockOpened | InputGrew | BlockClosed | TextWasThinking):
             yield BlockGrew("".join(pieces))
             pieces.clear()
         yield event

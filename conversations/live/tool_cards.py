@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from conversations.models import Generation, State
 from conversations.prompt.toolbox import is_refusal
+from upstreams.tolerant_json import dump_indented
 
 LONGEST_SHOWN = 20_000
 """Characters of a result that a page shows. The model gets all of it."""
@@ -63,7 +62,7 @@ def format_input(use: Mapping[str, Any]) -> str:
     """Returns the input for people to read, "" if there is none."""
     if raw := use.get("raw_input"):
         return str(raw)
-    return orjson.dumps(use["input"], option=orjson.OPT_INDENT_2).decode() if use.get("input") else ""
+    return dump_indented(use["input"]) if use.get("input") else ""
 
 
 def build_cards(blocks: Iterable[Mapping[str, Any]], generation: Generation | None) -> dict[str, ToolCard]:

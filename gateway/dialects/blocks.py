@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import orjson
+from upstreams.tolerant_json import dump
 
 
 def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -18,4 +18,4 @@ def join_text(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinki
 def input_text(block: Mapping[str, Any]) -> str:
     """The input of a closed tool call as JSON text, or as it arrived if it was not JSON."""
     raw = block.get("raw_input")
-    return raw if isinstance(raw, str) else orjson.dumps(block.get("input") or {}).decode()
+    return raw if isinstance(raw, str) else dump(block.get("input") or {}).decode()

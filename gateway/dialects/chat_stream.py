@@ -4,8 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from gateway.dialects.blocks import input_text
 from gateway.ids import make_id
 from gateway.problems import Problem
@@ -20,6 +18,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
+from upstreams.tolerant_json import dump
 
 _PING: Final = b": ping\n\n"
 _DONE: Final = b"data: [DONE]\n\n"
@@ -56,7 +55,7 @@ class ChatEncoder:
             "model": model,
         }
         # The beginning and the end of every chunk are made once.
-        self._head = b"data: " + orjson.dumps(self._envelope)[:-1] + b',"choices":[{"index":0,"delta":'
+        self._head = b"data: " + dump(self._envelope)[:-1] + b',"choices":[{"index":0,"delta":'
         self._end_of_chunk = b"}]" + (b',"usage":null' if include_usage else b"") + b"}\n\n"
         self._tail = b'},"finish_reason":null' + self._end_of_chunk
         self._includes_usage = include_usage
@@ -77,7 +76,7 @@ class ChatEncoder:
 
     def encode_failure(self, problem: Problem, request_id: str) -> bytes:
         """The last event of a stream that breaks off."""
-        return b"data: " + orjson.dumps(error_object(problem)) + b"\n\n"
+        return b"data: " + dump(error_object(problem)) + b"\n\n"
 
     def _event(self, event: ReplyEvent) -> bytes:
         match event:
@@ -117,7 +116,7 @@ class ChatEncoder:
     def _grow(self, text: str) -> bytes:
         if self._block is None:
             return self._start() + self._open(_TEXT) + self._grow(text)
-        return self._head + self._grown + orjson.dumps(text) + self._tail if self._grown else b""
+        return self._head + self._grown + dump(text) + self._tail if self._grown else b""
 
     def _grow_input(self, text: str) -> bytes:
         if self._block is None or self._block.get("type") != "tool_use":
@@ -138,13 +137,13 @@ class ChatEncoder:
         if not self._includes_usage:
             return explained + finish + _DONE
         usage = {**self._envelope, "choices": [], "usage": usage_object(self._usage)}
-        return explained + finish + b"data: " + orjson.dumps(usage) + b"\n\n" + _DONE
+        return explained + finish + b"data: " + dump(usage) + b"\n\n" + _DONE
 
     def _tool_delta(self, call: Mapping[str, Any]) -> bytes:
         return self._chunk({"tool_calls": [{"index": self._calls - 1, **call}]})
 
     def _chunk(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
-        return self._head + orjson.dumps(delta) + b',"finish_reason":' + orjson.dumps(reason) + self._end_of_chunk
+        return self._head + dump(delta) + b',"finish_reason":' + dump(reason) + self._end_of_chunk
 
 
 def finish_reason(reason: str | None, *, has_calls: bool) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from gateway.dialects.blocks import input_text
 from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
@@ -19,6 +17,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
+from upstreams.tolerant_json import dump
 
 STOP_REASONS: Final = (
     "max_tokens",
@@ -116,7 +115,7 @@ class MessagesEncoder:
     def _grow(self, text: str) -> bytes:
         if self._block is None:
             return self._start() + self._open(_TEXT) + self._grow(text)
-        return self._grown + orjson.dumps(text) + b"}}\n\n" if self._grown else b""
+        return self._grown + dump(text) + b"}}\n\n" if self._grown else b""
 
     def _grow_input(self, text: str) -> bytes:
         if self._block is None or "input" not in self._block:
@@ -192,4 +191,4 @@ def _strip_content(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wire(event: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump(event))

@@ -8,6 +8,7 @@ import orjson
 
 from upstreams.endpoint import ProtocolName
 from upstreams.sse import ServerSentEvent
+from upstreams.tolerant_json import dump
 
 _STOP: Final = '{"type":"message_stop"}'
 _DONE: Final = b"data: [DONE]\n\n"
@@ -106,7 +107,7 @@ def copy_whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
         usage = {**_NO_USAGE, **usage}
     else:
         usage = usage or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    return orjson.dumps({**reply, "model": model, "usage": usage})
+    return dump({**reply, "model": model, "usage": usage})
 
 
 def _is_usage_alone(data: str) -> bool:
@@ -144,4 +145,4 @@ def _parse(data: str) -> dict[str, Any]:
 
 
 def _dump(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return dump(value).decode()

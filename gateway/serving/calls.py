@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Final
 
-import orjson
-
 from chatsite.retrying import retry_until_saved
 from gateway.dialects import DIALECTS, ReplyEncoder
 from gateway.passing.pass_through import ClientBatch, PassThrough
@@ -22,6 +20,7 @@ from upstreams.client import LIMITS, stream_payload
 from upstreams.client.attempts import repeat_until_content
 from upstreams.errors import UpstreamError
 from upstreams.events import ReplyEvent
+from upstreams.tolerant_json import dump
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +126,7 @@ class ProgramCall:
                 self._meter.take(batch.events)
                 wire.append(batch.wire)
                 events += batch.events
-        return b"".join(wire) or orjson.dumps(self._dialect.render_reply(events, self._request.model))
+        return b"".join(wire) or dump(self._dialect.render_reply(events, self._request.model))
 
     def _batches(self) -> AsyncGenerator[ClientBatch]:
         admitted = self._admitted

@@ -113,7 +113,7 @@ class Call:
     def _take(self, chunk: bytes, events: list[ReplyEvent]) -> None:
         is_whole = self._sse.is_between_events
         # Decoding events that only have text would be most of the work.
-        if is_whole and self._template and (read := self._template.read(chunk)):
+        if is_whole and self._template and (read := self._template.read(chunk)) and self._decoder.passes(read[0]):
             text, copy = read
             self._size_undecoded += len(text)
             events.append(BlockGrew(text))
@@ -123,7 +123,7 @@ class Call:
         last = self._decode(chunk, events)
         if not all(type(event) is BlockGrew for event in events):
             self._template = None
-        elif is_whole and self._decoder.passes_text:
+        elif is_whole:
             match last:
                 case [BlockGrew(text)]:
                     self._template = DeltaTemplate.of(chunk, text, self._copied[-1] if self._copied else None)

@@ -13,6 +13,7 @@ from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
 from upstreams.protocols.token_counts import read_count
+from upstreams.tolerant_json import dump
 
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0
@@ -34,7 +35,7 @@ async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
         return None
     protocol = PROTOCOLS[endpoint.protocol]
     body = protocol.payload(request, endpoint)
-    wanted = orjson.dumps({name: body[name] for name in _COUNTED if name in body})
+    wanted = dump({name: body[name] for name in _COUNTED if name in body})
     if len(wanted) > LARGEST:
         return None
     until = asyncio.get_running_loop().time() + PATIENCE

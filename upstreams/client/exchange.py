@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import httpx
-import orjson
 
 from upstreams.client.body_stream import BodyStream
 from upstreams.client.deadline import Deadline
@@ -14,6 +13,7 @@ from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
 from upstreams.protocols.refusals import read_refusal
+from upstreams.tolerant_json import dump
 
 _refuses_stream_options: Final[set[str]] = set()
 """Base URLs of servers that refuse `stream_options`. Each process learns them itself."""
@@ -43,7 +43,7 @@ class Exchange:
         """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise."""
         if self._endpoint.base_url in _refuses_stream_options:
             body = {name: value for name, value in body.items() if name != "stream_options"}
-        response = await self._send(path, headers, orjson.dumps(body))
+        response = await self._send(path, headers, dump(body))
         if response.is_success:
             return
         answer, _ = await self._read_body(self._limits.error_size)

@@ -14,17 +14,18 @@ from upstreams.sse import ServerSentEvent
 class ReplyDecoder(Protocol):
     """Reads one streamed reply. It raises an UpstreamError when the upstream reports a failure."""
 
-    done: bool
-    """True after the protocol's own end. Nothing more needs to be read."""
+    @property
+    def done(self) -> bool:
+        """True after the protocol's own end. Nothing more needs to be read."""
+        ...
 
     @property
     def size(self) -> int:
         """Characters of content so far. It grows with every piece, even before the piece becomes an event."""
         ...
 
-    @property
-    def passes_text(self) -> bool:
-        """Whether all further text of the open block is content as it is, with no tags to look for."""
+    def passes(self, text: str, /) -> bool:
+        """Whether a piece of the open block's text is content as it is. Takes note of it if so."""
         ...
 
     def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...

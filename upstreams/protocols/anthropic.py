@@ -1,14 +1,16 @@
 """The client's side of the Messages API: paths, headers and the request body."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
-from upstreams.protocols.anthropic_reply import MessagesDecoder as Decoder
-from upstreams.protocols.anthropic_reply import read_whole
+from upstreams.events import ReplyEvent
+from upstreams.protocols.anthropic_reply import MessagesDecoder, read_events
 from upstreams.protocols.caching import mark_stable_parts
 from upstreams.protocols.history import alternate_turns, has_text
 from upstreams.protocols.listings import read_models
+from upstreams.protocols.tidying import TidyDecoder, tidy_whole
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
@@ -20,6 +22,15 @@ ADAPTIVE_MAX_TOKENS: Final = 16384
 """Thinking counts as output, and its length is unknown."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
 _TOOL_USE_FIELDS: Final = ("type", "id", "name", "input", "caller", "cache_control")
+
+
+def Decoder(endpoint: Endpoint) -> TidyDecoder:
+    return TidyDecoder(MessagesDecoder(endpoint), endpoint)
+
+
+def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+    """The events of an unstreamed reply. Those before a failure are valid."""
+    return tidy_whole(read_events(body, endpoint), endpoint)
 
 
 def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:

@@ -22,6 +22,7 @@ from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.protocols.token_counts import read_count
 from upstreams.sse import ServerSentEvent
+from upstreams.tolerant_json import dump, load, load_piece, restore_long_numbers
 
 _NO_BLOCK: Final = -1
 _FRESH_BLOCKS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -47,7 +48,7 @@ def read_usage(reported: object) -> Usage:
     )
 
 
-def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+def read_events(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     """The events of an unstreamed reply. Those before a failure are valid."""
     try:
         message = load_reply(body)
@@ -71,10 +72,8 @@ def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
 class MessagesDecoder:
     """Decodes one streamed reply of the Messages API."""
 
-    passes_text = True
-
     def __init__(self, endpoint: Endpoint) -> None:
-        self.done = False
+        self.done = self.has_surrogates = False
         self.size = 0
         self.stop: Mapping[str, Any] = {}
         self._endpoint = endpoint
@@ -89,7 +88,7 @@ class MessagesDecoder:
         if self.done:
             return ()
         try:
-            event = orjson.loads(sse.data)
+            event = self._load(sse.data)
             kind = event["type"]
         except (orjson.JSONDecodeError, TypeError, KeyError):
             return self._without_type(sse)
@@ -101,7 +100,18 @@ class MessagesDecoder:
             return ()
         if is_too_deep(event, MAX_REPLY_DEPTH):
             raise BrokenStream.at(self._endpoint.name, detail="a block is nested too deeply")
-        return self._event(kind, event)
+        return self._event(kind, restore_long_numbers(event, sse.data))
+
+    def _load(self, data: str) -> Any:
+        """Raises orjson.JSONDecodeError."""
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            event = load_piece(data)
+        if is_too_deep(event, MAX_REPLY_DEPTH):
+            raise BrokenStream.at(self._endpoint.name, detail="a block is nested too deeply")
+        self.has_surrogates = self.has_surrogates or "\\u" in data
+        return event
 
     def end(self) -> Sequence[ReplyEvent]:
         if self.done:
@@ -115,7 +125,7 @@ class MessagesDecoder:
         if sse.data.strip() in ("[DONE]", ""):
             return ()
         try:
-            event = orjson.loads(sse.data)
+            event = load(sse.data)
         except orjson.JSONDecodeError:
             event = {"error": sse.data} if sse.type == "error" else None
         if failure := find_failure(self._endpoint, event):
@@ -156,7 +166,7 @@ class MessagesDecoder:
         content = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
         if self._type not in ("text", "thinking"):
             self._has_content = True
-            self.size += len(orjson.dumps(block))
+            self.size += len(dump(block))
         elif content:
             self._count_text(content)
         if self._type == "text" and isinstance(block.get("citations"), list):

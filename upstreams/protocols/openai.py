@@ -1,21 +1,31 @@
 """The client's side of the Chat Completions API: paths, headers and the request body."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from upstreams.chat import ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.errors import InvalidRequest
+from upstreams.events import ReplyEvent
 from upstreams.protocols.listings import read_models
 from upstreams.protocols.openai_messages import to_chat_messages
-from upstreams.protocols.openai_reply import ChatDecoder as Decoder
-from upstreams.protocols.openai_reply import read_whole
+from upstreams.protocols.openai_reply import ChatDecoder, read_events
+from upstreams.protocols.tidying import TidyDecoder, tidy_whole
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
 PATH: Final = "/chat/completions"
 MODELS_PATH: Final = "/models"
 MAX_STOP_SEQUENCES: Final = 4
+
+
+def Decoder(endpoint: Endpoint) -> TidyDecoder:
+    return TidyDecoder(ChatDecoder(endpoint), endpoint)
+
+
+def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+    """The events of an unstreamed reply. Those before a failure are valid."""
+    return tidy_whole(read_events(body, endpoint), endpoint)
 
 
 def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import orjson
-
 from upstreams.chat import Block
+from upstreams.tolerant_json import dump
 
 type Message = dict[str, Any]
 type Part = dict[str, Any]
@@ -57,7 +56,7 @@ def _build_tool_call(block: Block) -> dict[str, Any]:
     # A call keeps the extra fields that its server added: some servers sign their calls in them.
     extras = {name: value for name, value in block.items() if name not in _OWN_TOOL_FIELDS and value is not None}
     raw = block.get("raw_input")
-    arguments = raw if isinstance(raw, str) and raw else orjson.dumps(block.get("input") or {}).decode()
+    arguments = raw if isinstance(raw, str) and raw else dump(block.get("input") or {}).decode()
     function = {"name": block.get("name", ""), "arguments": arguments}
     return {**extras, "id": block.get("id", ""), "type": "function", "function": function}
 

@@ -11,12 +11,12 @@ import orjson
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
-from upstreams.nesting import load_reply
+from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.openai_blocks import BlockQueue
 from upstreams.protocols.openai_usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
-from upstreams.protocols.think_tags import Piece, ThinkTagSplitter
 from upstreams.sse import ServerSentEvent
+from upstreams.tolerant_json import load, load_piece, restore_long_numbers
 
 _STOP_REASONS: Final[Mapping[str, str]] = {
     "stop": "end_turn",
@@ -29,7 +29,7 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
 }
 
 
-def read_whole(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
+def read_events(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     """The events of an unstreamed reply. Those before a failure are valid."""
     try:
         completion = load_reply(body)
@@ -55,15 +55,11 @@ class ChatDecoder:
         self._started = False
         self._usage: object = None
         self._reason: str | None = None
-        self._splitter: ThinkTagSplitter | None = ThinkTagSplitter() if endpoint.splits_think_tags else None
+        self.has_surrogates = False
 
     @property
     def size(self) -> int:
         return self._blocks.size
-
-    @property
-    def passes_text(self) -> bool:
-        return self._splitter is None
 
     def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
         if self.done:
@@ -74,12 +70,12 @@ class ChatDecoder:
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            raise self._build_malformed(data) from None
+            chunk = self._load_strange(data)
         # Nearly every chunk adds a little text to the open block.
-        if self._blocks.open_kind == "text" and self._splitter is None and (text := _only_text(chunk)):
+        if self._blocks.open_kind == "text" and (text := _only_text(chunk)):
             self._blocks.size += len(text)
             return (BlockGrew(text),)
-        return list(self.read(chunk))
+        return list(self.read(restore_long_numbers(chunk, data)))
 
     def end(self) -> Sequence[ReplyEvent]:
         if self.done:
@@ -95,7 +91,7 @@ class ChatDecoder:
         if not data:
             return ()
         try:
-            answer = orjson.loads(data)
+            answer = load(data)
         except orjson.JSONDecodeError:
             if sse.type != "error":
                 raise self._build_malformed(data) from None
@@ -107,6 +103,17 @@ class ChatDecoder:
         if isinstance(answer, dict):
             return list(self.read(answer))
         raise self._build_malformed(data)
+
+    def _load_strange(self, data: str) -> dict[str, Any]:
+        """Loads a chunk that strict JSON does not allow. Raises BrokenStream."""
+        try:
+            chunk = load_piece(data)
+        except orjson.JSONDecodeError:
+            raise self._build_malformed(data) from None
+        if not isinstance(chunk, dict) or is_too_deep(chunk, MAX_REPLY_DEPTH):
+            raise self._build_malformed(data)
+        self.has_surrogates = self.has_surrogates or "\\u" in data
+        return chunk
 
     def _build_malformed(self, data: str) -> UpstreamError:
         detail = "malformed chunk: " + redact(data[:4096], self._endpoint)
@@ -140,30 +147,13 @@ class ChatDecoder:
             or inline_thinking
         )
         if thinking:
-            yield from self._stop_splitting()
             yield from self._blocks.grow("thinking", thinking)
         if text:
-            for kind, piece in self._split(text):
-                yield from self._blocks.grow(kind, piece)
+            yield from self._blocks.grow("text", text)
         if refusal := _text(delta.get("refusal")):
             yield from self._blocks.grow("text", refusal)
         if delta.get("tool_calls") or delta.get("function_call"):
-            yield from self._stop_splitting()
             yield from self._blocks.take(delta)
-
-    def _split(self, text: str) -> list[Piece]:
-        if self._splitter is None:
-            return [("text", text)]
-        pieces = self._splitter.feed(text)
-        if self._splitter.passes_all:
-            self._splitter = None
-        return pieces
-
-    def _stop_splitting(self) -> Iterator[ReplyEvent]:
-        """After thinking in its own field or a tool call, a tag in the text is plain text."""
-        splitter, self._splitter = self._splitter, None
-        for kind, piece in splitter.give_up() if splitter else ():
-            yield from self._blocks.grow(kind, piece)
 
     def _report(self, reported: object) -> Iterator[ReplyEvent]:
         if isinstance(reported, dict) and reported and reported != self._usage:
@@ -173,7 +163,6 @@ class ChatDecoder:
     def finish(self) -> Iterator[ReplyEvent]:
         """The proper end. A reply without content is a failure, unless the upstream gave a reason for it."""
         self.done = True
-        yield from self._stop_splitting()
         yield from self._blocks.end()
         # Some servers report "stop" although they call tools, so the calls decide.
         reason = "tool_use" if self._blocks.has_calls else _STOP_REASONS.get(self._reason or "", self._reason)

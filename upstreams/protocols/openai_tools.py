@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
-
 from upstreams.events import InputGrew, ReplyEvent
 from upstreams.protocols.anthropic_reply import parse_input
+from upstreams.tolerant_json import dump
 
 _WIRE_FIELDS: Final = ("index", "id", "type", "function")
 
@@ -39,7 +38,7 @@ class PartialToolCall:
                 return len(text) + 1
             case dict(whole):
                 self._arguments = whole
-                return len(orjson.dumps(whole))
+                return len(dump(whole))
         return 1
 
     @property
@@ -59,7 +58,7 @@ class PartialToolCall:
         """The input that has arrived since the last call."""
         text = "".join(self._pieces[self._emitted :])
         if self._arguments is not None and not self._emitted:
-            text, self._emitted = orjson.dumps(self._arguments).decode(), 1
+            text, self._emitted = dump(self._arguments).decode(), 1
         self._emitted = max(self._emitted, len(self._pieces))
         if text:
             yield InputGrew(text)

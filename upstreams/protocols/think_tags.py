@@ -1,12 +1,34 @@
-"""Finds thinking that a server leaves in the text, as `<think>…</think>` at its start."""
+"""Finds thinking that a server leaves in the text, in the spellings that models use."""
 
+import re
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-type Piece = tuple[Literal["thinking", "text"], str]
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent, TextWasThinking
+from upstreams.reply import build_thinking
 
-_OPEN: Final = "<think>"
-_CLOSE: Final = "</think>"
+type Kind = Literal["thinking", "text"]
+type Piece = tuple[Kind, str]
+
+_NAMES: Final = ("think", "thinking", "thought", "thoughts", "reason", "reasoning", "seed:think")
+_PAIRS: Final = {
+    **{f"<{name}>": f"</{name}>" for name in _NAMES},
+    "[think]": "[/think]",
+    "◁think▷": "◁/think▷",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel>thought": "<channel|>",
+}
+"""The opening and closing tags, in lower case."""
+_UNOPENED: Final = ("</think>", "</thinking>", "</seed:think>", "[/think]", "◁/think▷")
+"""Closing tags that count without an opening one: some templates write the opening tag into the prompt."""
+_HEADERS: Final = ("<|channel|>", "<|start|>")
+"""Tags that begin a message in the harmony format, which names the channel of each message."""
+_MESSAGE: Final = "<|message|>"
+_ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", *_HEADERS)
+_LONGEST_HEADER: Final = 300
+_MARKS: Final = re.compile(r"[<\[◁]")
+_WRAPPERS: Final = ("<|begin_of_solution|>",)
 
 
 class _Position(Enum):
@@ -14,28 +36,53 @@ class _Position(Enum):
     THINKING = auto()
     AFTER = auto()
     """Between the closing tag and the first character of the text."""
+    WATCHING = auto()
+    """In text that turns out to be thinking if a closing tag follows."""
+    HEADER = auto()
+    """In the header of a harmony message."""
+    MESSAGE = auto()
+    """In the content of a harmony message."""
     TEXT = auto()
 
 
 class ThinkTagSplitter:
-    """Splits text from thinking in pieces of any length. A tag may be cut in two."""
+    """Splits text from thinking in pieces of any length. A tag may be cut in two.
+
+    An empty piece of thinking says that all text so far was thinking.
+    """
 
     def __init__(self) -> None:
         self._position = _Position.START
         self._held = ""
         self._has_thought = False
+        self._close = ""
+        self._kind: Kind = "text"
+        self._is_in_code = False
+        self._last = "\n"
+        """The last character of the text so far."""
 
     @property
     def passes_all(self) -> bool:
         """Whether every further piece is plain text."""
         return self._position is _Position.TEXT
 
+    def passes(self, text: str) -> bool:
+        """Takes note of a piece that is plain text. Returns False if the piece must be fed instead."""
+        if self._position is _Position.TEXT:
+            return True
+        if self._position is not _Position.WATCHING or self._held or _MARKS.search(text):
+            return False
+        self._note(text)
+        return True
+
     def give_up(self) -> list[Piece]:
         """Stops looking for tags. Returns the text that was held back."""
         held, self._held = self._held, ""
-        is_thinking = self._position is _Position.THINKING
-        self._position = _Position.TEXT
-        if not held or (is_thinking and held.isspace()):
+        position, self._position = self._position, _Position.TEXT
+        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(""):
+            return [("thinking", "")]
+        is_thinking = position is _Position.THINKING or (position is _Position.MESSAGE and self._kind == "thinking")
+        if not held or (is_thinking and held.isspace()) or (position is _Position.HEADER and self._has_thought):
             return []
         return [("thinking" if is_thinking else "text", held)]
 
@@ -48,31 +95,44 @@ class ThinkTagSplitter:
                 return self._thinking(text)
             case _Position.AFTER:
                 return self._after(text)
+            case _Position.WATCHING:
+                return self._watch(text)
+            case _Position.HEADER:
+                return self._header(text)
+            case _Position.MESSAGE:
+                return self._message(text)
         return [("text", text)] if text else []
 
     def _start(self, text: str) -> list[Piece]:
         visible = text.lstrip()
-        if visible.startswith(_OPEN):
-            self._position = _Position.THINKING
-            return self._thinking(visible[len(_OPEN) :])
-        if _OPEN.startswith(visible):
+        lower = visible.lower()
+        for opening, closing in _PAIRS.items():
+            if lower.startswith(opening):
+                self._position, self._close = _Position.THINKING, closing
+                return self._thinking(visible[len(opening) :])
+        if any(lower.startswith(header) for header in _HEADERS):
+            self._position = _Position.HEADER
+            return self._header(visible)
+        if closing := next((closing for closing in _UNOPENED if lower.startswith(closing)), ""):
+            self._position = _Position.AFTER
+            return self._after(visible[len(closing) :])
+        if any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_UNOPENED)):
             self._held = text
             return []
-        self._position = _Position.TEXT
-        return [("text", text)]
+        self._position = _Position.WATCHING
+        return self._watch(text)
 
     def _thinking(self, text: str) -> list[Piece]:
         if not self._has_thought:
             text = text.lstrip()
-        thinking, tag, rest = text.partition(_CLOSE)
-        if tag:
+        at = text.lower().find(self._close)
+        if at >= 0:
             self._position = _Position.AFTER
-            thinking = thinking.rstrip()
+            thinking = text[:at].rstrip()
             thought: list[Piece] = [("thinking", thinking)] if thinking else []
-            return thought + self._after(rest)
+            return thought + self._after(text[at + len(self._close) :])
         # White space at the end waits too: it may precede the closing tag.
-        held = max((n for n in range(len(_CLOSE)) if text.endswith(_CLOSE[:n])), default=0)
-        thinking = text[: len(text) - held].rstrip()
+        thinking = text[: len(text) - _partial_tag(text, (self._close,))].rstrip()
         self._held = text[len(thinking) :]
         self._has_thought = self._has_thought or bool(thinking)
         return [("thinking", thinking)] if thinking else []
@@ -81,5 +141,124 @@ class ThinkTagSplitter:
         text = text.lstrip()
         if not text:
             return []
+        if any(wrapper.startswith(text) for wrapper in _WRAPPERS):
+            self._held = text
+            return []
+        for wrapper in _WRAPPERS:
+            text = text.removeprefix(wrapper).lstrip()
         self._position = _Position.TEXT
-        return [("text", text)]
+        return [("text", text)] if text else []
+
+    def _watch(self, text: str) -> list[Piece]:
+        """Looks for a closing tag. It is held until the next character says whether it is one."""
+        lower, begin = text.lower(), 0
+        while found := min(((at, tag) for tag in _UNOPENED if (at := lower.find(tag, begin)) >= 0), default=None):
+            at, tag = found
+            after = text[at + len(tag) : at + len(tag) + 1]
+            self._note(text[begin:at])
+            if not after:
+                self._held = text[at:]
+                return [("text", text[:at])] if at else []
+            if self._can_close(after):
+                self._position = _Position.AFTER
+                before: list[Piece] = [("text", text[:at])] if at else []
+                return [*before, ("thinking", ""), *self._after(text[at + len(tag) :])]
+            begin = at + len(tag)
+            self._note(tag)
+        kept = len(text) - _partial_tag(text, _UNOPENED)
+        self._note(text[begin:kept])
+        self._held = text[kept:]
+        return [("text", text[:kept])] if kept else []
+
+    def _can_close(self, after: str) -> bool:
+        """Whether a closing tag before the character `after` ends thinking. Text about tags has them within a line."""
+        return not self._is_in_code and (self._last in "\n.!?…。！？" or after in ("", "\n", "\r"))
+
+    def _note(self, text: str) -> None:
+        # Code spans and fences begin and end with the same number of these, so an odd number means an open one.
+        self._is_in_code ^= bool(text.count("`") % 2)
+        self._last = text[-1:] or self._last
+
+    def _header(self, text: str) -> list[Piece]:
+        header, tag, content = text.partition(_MESSAGE)
+        if tag:
+            is_shown = "final" in header or ("commentary" in header and " to=" not in header)
+            self._kind = "text" if is_shown else "thinking"
+            self._position, self._has_thought = _Position.MESSAGE, True
+            return self._message(content)
+        if len(text) > _LONGEST_HEADER:
+            self._position = _Position.TEXT
+            return [("text", text)]
+        self._held = text
+        return []
+
+    def _message(self, text: str) -> list[Piece]:
+        if found := min(((at, tag) for tag in _ENDS if (at := text.find(tag)) >= 0), default=None):
+            at, tag = found
+            self._position = _Position.HEADER
+            content: list[Piece] = [(self._kind, text[:at])] if at else []
+            rest = text[at:] if tag in _HEADERS else text[at + len(tag) :]
+            return content + self._header(rest)
+        kept = len(text) - _partial_tag(text, _ENDS)
+        self._held = text[kept:]
+        return [(self._kind, text[:kept])] if kept else []
+
+
+class ThinkTagFilter:
+    """Splits the first text block of a reply. Thinking in a block of its own, or a tool call, ends the search."""
+
+    def __init__(self) -> None:
+        self._splitter = ThinkTagSplitter()
+        self._opening: dict[str, Any] | None = None
+        """The text block that is being split."""
+        self._kind: Kind | None = None
+        """The kind of the block that is open for readers."""
+        self.is_done = False
+
+    def passes(self, text: str) -> bool:
+        """Whether a piece of text needs no splitting. Takes note of it if so."""
+        return self.is_done or (self._kind == "text" and self._splitter.passes(text))
+
+    def split(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
+        for event in events:
+            if self.is_done:
+                yield event
+                continue
+            match event:
+                case BlockOpened(block) if block.get("type") == "text" and self._opening is None:
+                    self._opening = {**block, "text": ""}
+                    yield from self._emit(self._splitter.feed(str(block.get("text") or "")))
+                case BlockGrew(text) if self._opening is not None:
+                    yield from self._emit(self._splitter.feed(text))
+                case BlockClosed(fields) if self._opening is not None:
+                    yield from self._emit(self._splitter.give_up())
+                    if self._kind is None:
+                        yield BlockOpened(self._opening)
+                    yield BlockClosed(fields if self._kind != "thinking" else {})
+                    self.is_done = True
+                case BlockOpened():
+                    self.is_done = True
+                    yield event
+                case _:
+                    yield event
+
+    def _emit(self, pieces: Iterable[Piece]) -> Iterator[ReplyEvent]:
+        assert self._opening is not None
+        for kind, text in pieces:
+            if not text:
+                if self._kind == "text":
+                    yield TextWasThinking()
+                    self._kind = None
+                continue
+            if kind != self._kind:
+                if self._kind:
+                    yield BlockClosed({})
+                self._kind = kind
+                yield BlockOpened(self._opening if kind == "text" else build_thinking())
+            yield BlockGrew(text)
+
+
+def _partial_tag(text: str, tags: Iterable[str]) -> int:
+    """The length of the longest beginning of a tag that `text` ends with."""
+    end = text[-24:].lower()
+    return max((n for tag in tags for n in range(1, len(tag)) if end.endswith(tag[:n])), default=0)

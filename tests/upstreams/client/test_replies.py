@@ -117,3 +117,14 @@ async def test_cookies_are_not_kept(server: ModelServer) -> None:
     await ask(server)
     await ask(server)
     assert "cookie" not in server.requests[-1].headers
+
+
+async def test_text_that_turns_out_to_be_thinking_is_thinking(server: ModelServer) -> None:
+    server.say("Hm", ", I", " should", " be", " kind.", "\n</th", "ink>\n", "\nHel", "lo", " there", "!")
+    read = await ask(server)
+    assert (read.thinking, read.text) == ("Hm, I should be kind.\n", "Hello there!")
+
+
+async def test_halves_of_a_character_are_joined(openai: ModelServer) -> None:
+    openai.say("Hi", " ", "a", "\ud83d", "\ude00", " th", "e\ud83d", "re", "!")
+    assert (await ask(openai)).text == "Hi a😀 the\ufffdre!"

@@ -13,10 +13,12 @@ from upstreams.events import (
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
+    TextWasThinking,
     Usage,
     UsageReported,
 )
 from upstreams.protocols import PROTOCOLS
+from upstreams.reply import build_thinking
 from upstreams.sse import SSEDecoder
 
 KEY = "sk-very-secret"
@@ -60,6 +62,8 @@ class Read:
                 block[block["type"]] += text
             case BlockClosed(fields=fields):
                 self.blocks[-1] |= fields
+            case TextWasThinking():
+                self.blocks[-1] = build_thinking(self.blocks[-1]["text"])
             case UsageReported(usage=usage):
                 self.usage = self.usage.merge(usage)
             case ReplyEnded():
