@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chatsite.figures import size
 from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
-from conversations.inspection.sniff import HEAD, kind_of
+from conversations.inspection.sniff import kind_of
 from conversations.inspection.text import NOT_TAKEN, decode
 
 PATIENCE: Final = 40.0
@@ -37,8 +37,7 @@ def inspect_file(source: Path, limits: FileLimits) -> Iterator[Finding]:
         raise Refused("is empty.")
     if length > limits.size:
         raise Refused(f"is too large ({size(length)}; limit {size(limits.size)}).")
-    with source.open("rb") as file:
-        kind = kind_of(file.read(HEAD))
+    kind = kind_of(source)
     with TemporaryDirectory(prefix="chatsite-") as name:
         folder = Path(name)
         yield _text(source, folder, limits) if kind is Kind.TEXT else _inspect(kind, source, folder, limits)

@@ -1,5 +1,7 @@
 """Parses PDF files within limits and extracts their text for models that do not read PDF files."""
 
+import io
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +9,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.errors import PyPdfError
 
 from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
+from conversations.inspection.sniff import PDF_HEADER
 
 TEXT_PATIENCE: Final = 10.0
 """Seconds for extracting text. The text extracted by then is kept."""
+DECRYPTION_PATIENCE: Final = 10.0
+
+_TAIL: Final = 4096
+_START_OF_TABLE: Final = re.compile(rb"startxref\s+(\d{1,12})(?!.*startxref)", re.DOTALL)
+_TABLE: Final = re.compile(rb"\s{0,9}(?:xref|\d{1,10}\s+\d{1,5}\s+obj)")
 
 
 class _TooLong(Exception):
@@ -20,8 +29,10 @@ class _TooLong(Exception):
 
 
 def read(source: Path, folder: Path, limits: FileLimits) -> Finding:
-    reader = PdfReader(source)
-    if reader.is_encrypted:
+    content = _from_header(source.read_bytes())
+    reader = PdfReader(io.BytesIO(content))
+    was_encrypted = reader.is_encrypted
+    if was_encrypted and not _opens_without_password(reader):
         raise Refused("is protected with a password. Remove the password, then attach the file again.")
     pages = len(reader.pages)
     if pages == 0:
@@ -30,7 +41,43 @@ def read(source: Path, folder: Path, limits: FileLimits) -> Finding:
         raise Refused(f"has too many pages ({pages:,}; limit {limits.pages:,}).")
     text, is_whole = _text(reader, limits.text_size)
     (folder / "text").write_text(text, encoding="utf-8", newline="")
-    return Finding(Kind.PDF, "application/pdf", source, text=folder / "text", is_text_whole=is_whole, pages=pages)
+    (folder / "content").write_bytes(_decrypt(reader, limits.size) or content if was_encrypted else content)
+    return Finding(
+        Kind.PDF, "application/pdf", folder / "content", text=folder / "text", is_text_whole=is_whole, pages=pages
+    )
+
+
+def _from_header(content: bytes) -> bytes:
+    """Drops what precedes the header, unless the file counts its offsets from there."""
+    start = content.index(PDF_HEADER)
+    place = _START_OF_TABLE.search(content, max(start, len(content) - _TAIL))
+    if start and place and _is_table(content, int(place[1])) and not _is_table(content, start + int(place[1])):
+        return content
+    return content[start:]
+
+
+def _is_table(content: bytes, place: int) -> bool:
+    return bool(_TABLE.match(content, place))
+
+
+def _opens_without_password(reader: PdfReader) -> bool:
+    """Whether the file only restricts what readers offer. Anyone can open such a file."""
+    try:
+        return bool(reader.decrypt(""))
+    except (PyPdfError, NotImplementedError):
+        return False
+
+
+def _decrypt(reader: PdfReader, largest: int) -> bytes | None:
+    """Writes the file without encryption: models refuse encrypted files. Returns None if that fails."""
+    try:
+        with _at_most(DECRYPTION_PATIENCE):
+            buffer = io.BytesIO()
+            PdfWriter(clone_from=reader).write(buffer)
+    except Exception:
+        # The file itself can still be sent, and its text.
+        return None
+    return buffer.getvalue() if buffer.tell() <= largest else None
 
 
 def _text(reader: PdfReader, size: int) -> tuple[str, bool]:
