@@ -25,9 +25,7 @@ PRODUCTION = {
 @pytest.fixture
 def installation(tmp_path):
     """A copy of the settings without a `.env` file or data."""
-    (tmp_path / "chatsite").mkdir()
-    for name in ("__init__.py", "settings.py", "private_files.py", "secret.py"):
-        shutil.copy(ROOT / "chatsite" / name, tmp_path / "chatsite")
+    shutil.copytree(ROOT / "chatsite", tmp_path / "chatsite", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
