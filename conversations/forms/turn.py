@@ -10,12 +10,15 @@ from django.utils.functional import cached_property
 
 from accounts.models import User
 from chatsite.numbers import whole_number
-from conversations.models import Attachment, Conversation, Message
+from conversations.models import Attachment, Conversation, Generation, Message
 from ledger.booking import entries
 from upstreams.models import ChatModel, ModelOff
 
 MAX_TURN_LENGTH = 200_000
 """In characters: about a hundred pages."""
+FEW_MODELS = 6
+"""So many models are seen at a glance, so their order stays the same."""
+SHOWN_RECENT = 3
 
 
 class ChatModelField(forms.Field):
@@ -90,9 +93,27 @@ class TurnForm(forms.Form):
 
     @cached_property
     def current_model(self) -> ChatModel | None:
-        """The model that answers unless another one is chosen."""
+        """The model that answers unless another one is chosen: a new conversation begins with the person's last one."""
+        if self.conversation is None and self.recent_models:
+            return self.recent_models[0]
         chosen = self.conversation.chat_model_id if self.conversation else None
         return next((model for model in self.models if model.pk == chosen), self.models[0] if self.models else None)
+
+    @cached_property
+    def recent_models(self) -> list[ChatModel]:
+        """The models that the person used last and may still choose."""
+        offered = {model.pk: model for model in self.models}
+        return [offered[pk] for pk in Generation.objects.list_recent_models(self.person) if pk in offered]
+
+    @property
+    def model_groups(self) -> list[tuple[str, list[ChatModel]]]:
+        """The models under their provider's name. Among many, those that the person used last come first."""
+        recent = self.recent_models[:SHOWN_RECENT] if len(self.models) > FEW_MODELS else []
+        groups: dict[str, list[ChatModel]] = {}
+        for model in self.models:
+            if model not in recent:
+                groups.setdefault(str(model.provider), []).append(model)
+        return [("Recent", recent), *groups.items()] if recent else list(groups.items())
 
     @cached_property
     def warnings(self) -> list[str]:

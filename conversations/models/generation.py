@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
+from accounts.models import User
 from upstreams.models import ChatModel, UsageColumns
 from upstreams.redaction import strip_addresses
 
@@ -26,11 +27,19 @@ CUT_REASONS = ("max_tokens", "length", "model_context_window_exceeded", "pause_t
 UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
 """A generation is WAITING while the person who asked has to approve a tool."""
 
+RECENT = 50
+"""Answers of a person that are looked through for the models they use."""
+
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def for_reading(self) -> Self:
         """With everything that rendering needs, oldest first."""
         return self.select_related("chat_model__provider", "asked_by").prefetch_related("tool_approvals").order_by("pk")
+
+    def list_recent_models(self, person: User) -> list[int]:
+        """Returns the keys of the models in the person's latest answers, the last one first."""
+        latest = self.filter(asked_by=person).order_by("-pk").values_list("chat_model", flat=True)
+        return [key for key in dict.fromkeys(latest[:RECENT]) if key is not None]
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)

@@ -10,6 +10,7 @@ import "./images.js";
 import "./keys.js";
 import "./menus.js";
 import "./messages.js";
+import "./model-menu.js";
 import "./reveal.js";
 import "./session.js";
 import "./sidebar.js";

@@ -105,6 +105,13 @@ class Backstage:
         """Waits until this unsent text of the person is saved."""
         self._do("await_unsent", person=person.pk, text=text)
 
+    def add_models(self, names: list[str], **fields: Any) -> None:
+        """Adds a provider, “House”, with models of these names."""
+        self._do("add_models", names=names, fields=fields)
+
+    def delete_added_models(self) -> None:
+        self._do("delete_added_models")
+
     def await_models(self) -> None:
         """Waits until the model server's models are listed. Until then, the site offers the demo."""
         self._do("await_models")

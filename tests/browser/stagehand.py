@@ -35,7 +35,7 @@ from ledger.models import (  # noqa: E402
 )
 from tools.models import Tool, ToolServer  # noqa: E402
 from upstreams.events import ReplyEnded, ReplyStarted, Usage, UsageReported  # noqa: E402
-from upstreams.models import ChatModel, ProviderSource  # noqa: E402
+from upstreams.models import ChatModel, Protocol, Provider, ProviderSource  # noqa: E402
 
 
 def person(username: str, name: str, password: str) -> dict[str, Any]:
@@ -171,6 +171,17 @@ def await_models() -> None:
         sleep(0.05)
 
 
+def add_models(names: list[str], fields: dict[str, Any]) -> None:
+    house = Provider.objects.create(name="House", protocol=Protocol.OPENAI, base_url="http://127.0.0.1:9/v1")
+    house.chat_models.bulk_create(
+        ChatModel(provider=house, model_id=f"house-{place}", name=name, **fields) for place, name in enumerate(names)
+    )
+
+
+def delete_added_models() -> None:
+    Provider.objects.filter(name="House").delete()
+
+
 CREATING = (
     person,
     administrator,
@@ -181,6 +192,8 @@ CREATING = (
     join,
     book_calls,
     delete_budgets,
+    add_models,
+    delete_added_models,
 )
 TOOLS = (tool, choose_tools, delete_tools)
 ACTS = {act.__name__: act for act in (*CREATING, *TOOLS, end_sessions, await_saved, await_unsent, await_models)}

@@ -53,6 +53,12 @@ class Tab:
     async def await_answer(self, state: str = "complete") -> None:
         await expect(self.answer).to_have_attribute("data-state", state)
 
+    async def choose_model(self, name: str) -> None:
+        """Chooses a model by typing its name."""
+        await self.model.fill(name)
+        await self.model.press("Enter")
+        await expect(self.model).to_have_value(name)
+
     def row(self, title: str) -> Locator:
         return self.rows.filter(has=self.page.get_by_role("link", name=title, exact=True))
 

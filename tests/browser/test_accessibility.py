@@ -149,7 +149,7 @@ async def test_the_tab_key_reaches_every_control_with_a_visible_focus(
     names = [stop["name"] for stop in reached]
     keys = [stop["key"] for stop in reached]
     assert names.index("Words") < names.index("More for Words") < names.index("Conversation settings")
-    assert keys.index("message") < keys.index("model") < names.index("Send")
+    assert keys.index("message") < keys.index("model-search") < names.index("Send")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -158,7 +158,7 @@ async def test_a_model_that_cannot_read_images_is_reported_before_sending(
     watch.expect("status of 422")
     warning = tab.page.locator("#drafts-warning")
     await tab.open()
-    await tab.model.select_option(label="Wordy model")
+    await tab.choose_model("Wordy model")
     await expect(warning).to_be_hidden()
     await bring(tab, "paste", "one.png", files.image(), "image/png")
     await expect(warning).to_have_text(re.compile("Wordy model cannot see images"))
@@ -166,7 +166,7 @@ async def test_a_model_that_cannot_read_images_is_reported_before_sending(
     await tab.composer.press("Enter")
     await expect(tab.errors).to_contain_text("Wordy model cannot see images")
     assert model.requests == []
-    await tab.model.select_option(label="Test model")
+    await tab.choose_model("Test model")
     await expect(warning).to_be_hidden()
 
 

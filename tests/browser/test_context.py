@@ -31,7 +31,7 @@ async def open_full(tab: Tab, backstage: Backstage, ada: Person, small: str) -> 
     await tab.await_connection()
     await expect(gauge(tab)).to_contain_text("of 200k")
     await expect(offer(tab)).to_be_hidden()
-    await tab.model.select_option(label=small)
+    await tab.choose_model(small)
     await expect(offer(tab)).to_be_visible()
 
 
@@ -45,7 +45,7 @@ async def test_the_gauge_follows_the_turns_and_the_model(
     await tab.say("And now?")
     await tab.await_answer()
     await expect(gauge(tab)).to_contain_text(re.compile(r"≈.50.% of 200k"))
-    await tab.model.select_option(label="Tiny model")
+    await tab.choose_model("Tiny model")
     await expect(gauge(tab)).to_contain_text(re.compile(r"of 8k"))
     await gauge(tab).click()
     await expect(tab.page.locator("#context-more")).to_contain_text("This is an estimate")
@@ -53,7 +53,7 @@ async def test_the_gauge_follows_the_turns_and_the_model(
 
 async def test_the_gauge_counts_the_typed_text(tab: Tab, ada: Person, backstage: Backstage, model: ModelServer) -> None:
     await tab.open(backstage.conversation(ada, "Tea", ["Tea?"], ["Yes."]))
-    await tab.model.select_option(label="Tiny model")
+    await tab.choose_model("Tiny model")
     await expect(gauge(tab)).to_contain_text("of 8k")
     await expect(offer(tab)).to_be_hidden()
     await tab.composer.fill("tea " * 5000)

@@ -62,15 +62,15 @@ async def test_an_invalid_value_shows_an_error_at_its_field(
 async def test_the_chosen_model_answers_and_stays_chosen(tab: Tab, model: ModelServer) -> None:
     model.say("Yes.")
     await tab.open()
-    await tab.model.select_option(label="Wordy model")
+    await tab.choose_model("Wordy model")
     await tab.composer.fill("Who are you?")
     await tab.send.click()
     await tab.await_answer()
     assert model.requests[-1].json["model"] == "wordy-model"
     await expect(tab.answer.locator(".message-name")).to_have_text("Wordy model")
-    await expect(tab.model.locator("option:checked")).to_have_text("Wordy model")
+    await expect(tab.model).to_have_value("Wordy model")
     await tab.await_connection()
-    await tab.model.select_option(label="Test model")
+    await tab.choose_model("Test model")
     await tab.say("And you?")
     await expect(tab.answer.locator(".message-name")).to_have_text("Test model")
     await tab.await_answer()

@@ -79,7 +79,7 @@ async def test_the_chosen_model_answers_a_retry(tab: Tab, conversation: str, mod
     model.say("In more words.")
     await tab.open(conversation)
     await tab.await_connection()
-    await tab.model.select_option(label="Wordy model")
+    await tab.choose_model("Wordy model")
     await act(tab, tab.answer, "Retry")
     await expect(tab.answer_text).to_have_text("In more words.")
     await expect(tab.answer).to_have_accessible_name("Wordy model")

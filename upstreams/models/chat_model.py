@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Exists, Q
 
+from chatsite.figures import thousands
 from chatsite.sql import PreparedQuery
 from upstreams import abilities
 from upstreams.chat import MESSAGES_EFFORTS, Effort
@@ -140,6 +141,12 @@ class ChatModel(models.Model):
         if self.sees_images is not None:
             return self.sees_images
         return abilities.sees_images(ProtocolName(self.provider.protocol), self.model_id)
+
+    @property
+    def summary(self) -> str:
+        """What people choose it by, beside its name: 200k context · sees images."""
+        context = f"{thousands(self.context_window)} context" if self.context_window else ""
+        return " · ".join(filter(None, [context, "sees images" if self.can_see else ""]))
 
     @property
     def can_read_pdf(self) -> bool:
