@@ -69,7 +69,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         found: QuerySet[Conversation] = super().get_queryset(request).prefetch_related("participants__user")
-        return found.annotate(message_count=Count("messages", distinct=True))
+        return found.filter(prepared_by=None).annotate(message_count=Count("messages", distinct=True))
 
     @admin.display
     def owner(self, conversation: Conversation) -> str:

@@ -8,6 +8,7 @@ from conversations.views import attachments, context, conversation, members, mes
 urlpatterns = [
     path("", pages.home, name="home"),
     path("turns/", turns.begin, name="begin"),
+    path("new/settings/", conversation.first_settings, name="first_settings"),
     path("conversations/", pages.conversations, name="conversations"),
     path("conversations/<int:pk>/", pages.show, name="conversation"),
     path("conversations/<int:pk>/messages/", pages.messages, name="messages"),

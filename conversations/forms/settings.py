@@ -8,10 +8,12 @@ from django.db.models import F
 from accounts.models import User
 from conversations.models import Conversation, ThinkingMode
 from conversations.models.conversation import EFFORTS
+from conversations.prompt.toolbox import chosen_tools
 from conversations.prompt.transcript import parameters_of
 from tools.models import Tool
 from upstreams.chat import ChatRequest
 from upstreams.endpoint import ProtocolName
+from upstreams.models import ChatModel
 from upstreams.parameters import MIN_THINKING_BUDGET, check
 
 
@@ -39,7 +41,7 @@ class StopSequencesField(forms.CharField):
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The settings of a conversation, checked against the limits of the model that answers next."""
+    """The settings of a conversation, checked against the limits of `model`, which answers next."""
 
     stop_sequences = StopSequencesField(required=False, label="Stop sequences", help_text="One per line.", strip=False)
     tools = forms.ModelMultipleChoiceField(
@@ -53,9 +55,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     # Cleaned before `tool_choice`, which may name one of them.
     field_order = ["tools"]
 
-    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, person: User, model: ChatModel | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.current_model = self.instance.find_next_model()
+        self.current_model = model
         self._offer_thinking()
         # The built-in tools first, then those of each server.
         offered = Tool.objects.usable_by(person).order_by(F("server__name").asc(nulls_first=True), "wire_name")
@@ -63,7 +65,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = offered
         self.offered = list(offered)
-        self.chosen = set(self.instance.tools.values_list("pk", flat=True))
+        self.chosen = set(chosen_tools(self.instance).values_list("pk", flat=True))
         self.initial["tools"] = [tool for tool in self.offered if tool.pk in self.chosen]
         by_name = [(tool.wire_name, f"Always start with “{tool}”") for tool in self.offered]
         choice = self.fields["tool_choice"]

@@ -20,6 +20,13 @@ UNTITLED = "New conversation"
 AT_MOST_MAX_TOKENS = MaxValueValidator(MAX_TOKENS)
 EFFORTS = [("", "Left to the model"), *((each.value, each.value) for each in Effort)]
 
+PARAMETERS = (
+    *("system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
+    *("presence_penalty", "frequency_penalty", "stop_sequences", "tool_choice"),
+    *("thinking", "thinking_budget", "reasoning_effort", "leaves_out_oldest"),
+)
+"""The settings of a conversation beside its model and tools."""
+
 
 class ThinkingMode(models.TextChoices):
     """Whether the model thinks before it answers, and how much."""
@@ -45,6 +52,13 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Deleted conversations that the person owned and can still restore."""
         return self.of(person).with_owner(person).filter(deleted_at__gte=final_before())
 
+    def prepared_by(self, person: User) -> Self:
+        """The conversation that the person has chosen settings for and not begun, if there is one."""
+        return self.filter(prepared_by=person)
+
+    def begun(self) -> Self:
+        return self.filter(prepared_by=None)
+
     def of(self, person: User | AnonymousUser) -> Self:
         """All conversations that the person takes part in, deleted ones included."""
         if not person.is_authenticated or not person.is_active:
@@ -60,6 +74,11 @@ class Conversation(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0, editable=False)
     branch = models.ForeignKey(Branch, models.SET_NULL, null=True, editable=False, related_name="+")
+
+    prepared_by = models.OneToOneField(
+        "accounts.User", models.CASCADE, null=True, editable=False, related_name="prepared_conversation"
+    )
+    """The person who has chosen settings before the first question. Until then, nobody takes part."""
 
     chat_model = models.ForeignKey(ChatModel, models.SET_NULL, null=True, blank=True, related_name="+")
     system_prompt = models.TextField(blank=True)
@@ -83,6 +102,12 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.title or UNTITLED
+
+    @property
+    def has_own_settings(self) -> bool:
+        """Whether a setting differs from those of a new conversation. The model and the tools do not count."""
+        fresh = Conversation()
+        return any(getattr(self, name) != getattr(fresh, name) for name in PARAMETERS)
 
     def find_next_model(self) -> ChatModel | None:
         """Returns the model that answers next: the chosen one if it is still offered, else the default."""

@@ -120,7 +120,7 @@ def load_definitions(conversation: Conversation, person: User | AnonymousUser) -
 
 
 def chosen_tools(conversation: Conversation) -> ToolQuerySet:
-    return Tool.objects.filter(pk__in=conversation.tools.values("pk"))
+    return Tool.objects.filter(pk__in=conversation.tools.values("pk")) if conversation.pk else Tool.objects.none()
 
 
 def is_refusal(result: Mapping[str, Any]) -> bool:

@@ -8,14 +8,11 @@ from accounts.models import User
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.models import Attachment, Conversation, Generation, Message, Path, State
+from conversations.models.conversation import PARAMETERS
 from conversations.verbs.turns import begin
 from conversations.verbs.writing import add_message
 
-COPIED_SETTINGS: Final = (
-    *("chat_model", "system_prompt", "max_tokens", "temperature", "top_p", "top_k"),
-    *("presence_penalty", "frequency_penalty", "stop_sequences", "tool_choice"),
-    *("thinking", "thinking_budget", "reasoning_effort", "leaves_out_oldest"),
-)
+COPIED_SETTINGS: Final = ("chat_model", *PARAMETERS)
 COPIED_FIELDS: Final = ("role", "author", "created_at", "memory_begins")
 
 

@@ -23,7 +23,22 @@ from upstreams.models import ChatModel
 @transaction.atomic
 def begin(owner: User, **fields: object) -> Conversation:
     """Begins a conversation without messages."""
-    conversation = Conversation.objects.create(**fields)
+    return give_to(owner, Conversation(**fields))
+
+
+@transaction.atomic
+def begin_prepared(owner: User, **fields: object) -> Conversation:
+    """Begins the conversation that the owner has chosen settings for, or one with the usual settings."""
+    prepared = Conversation.objects.prepared_by(owner).select_for_update().first()
+    if prepared is None:
+        return begin(owner, **fields)
+    for name, value in {**fields, "prepared_by": None, "created_at": now()}.items():
+        setattr(prepared, name, value)
+    return give_to(owner, prepared)
+
+
+def give_to(owner: User, conversation: Conversation) -> Conversation:
+    conversation.save()
     conversation.branch = conversation.branches.create()
     conversation.save(update_fields=["branch"])
     conversation.participants.create(user=owner, role=Participant.Role.OWNER)
@@ -42,7 +57,7 @@ def begin_with(
         with transaction.atomic():
             if posted := find_posted(author, key):
                 return posted.conversation
-            conversation = begin(author, chat_model=chat_model)
+            conversation = begin_prepared(author, chat_model=chat_model)
             Attachment.objects.drafts_of(author, None).filter(uuid__in=attached).update(conversation=conversation)
             save_turn(Path.through(conversation), author, text, chat_model, key, attached)
             Unsent.objects.filter(person=author, conversation=None).delete()

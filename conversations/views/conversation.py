@@ -8,12 +8,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from accounts.models import AuthenticatedRequest
-from conversations.access import conversation_or_404, owned_conversation_or_404
+from conversations.access import conversation_or_404, find_chosen_model, owned_conversation_or_404
 from conversations.forms.settings import RenameForm, SettingsForm
+from conversations.forms.turn import TurnForm
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.models import Conversation
 from conversations.prompt.toolbox import ToolCounts
+from upstreams.models import ChatModel, ModelOff
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,23 +34,49 @@ def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def settings(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """`?at=tools` scrolls to the tools."""
-    conversation = conversation_or_404(request, pk)
-    form = SettingsForm(request.POST or None, instance=conversation, person=request.user)
+    return change_settings(request, conversation_or_404(request, pk), reverse("conversation", args=[pk]))
+
+
+@require_http_methods(["GET", "POST"])
+def first_settings(request: AuthenticatedRequest) -> HttpResponse:
+    """The settings of the person's next conversation, before its first question."""
+    prepared = Conversation.objects.prepared_by(request.user)
+    if request.method == "POST":
+        conversation, _ = prepared.get_or_create(prepared_by=request.user)
+    else:
+        conversation = prepared.first() or Conversation()
+    # Not saved: the model is chosen with the first question.
+    conversation.chat_model = TurnForm(person=request.user).current_model
+    return change_settings(request, conversation, reverse("home"))
+
+
+def change_settings(request: AuthenticatedRequest, conversation: Conversation, back: str) -> HttpResponse:
+    model = find_model(request, conversation)
+    form = SettingsForm(request.POST or None, instance=conversation, person=request.user, model=model)
     if request.method == "POST" and form.is_valid():
         form.save_changes()
         if "tools" in form.changed_data:
             broadcasts.announce_tools(conversation)
         if not request.htmx:
-            return redirect("conversation", pk)
+            return redirect(back)
         context: dict[str, object] = {"conversation": conversation, "tools": ToolCounts.of(conversation, request.user)}
         return close_dialog(render(request, "conversations/updates/settings_saved.html", context))
     context = {
         "form": form,
         "conversation": conversation,
-        "model": conversation.find_next_model(),
+        "model": model,
+        "back": back,
         "at_tools": request.GET.get("at") == "tools",
     }
     return render_form(request, "settings", context)
+
+
+def find_model(request: AuthenticatedRequest, conversation: Conversation) -> ChatModel | None:
+    """Returns the model that the composer shows, or the next one if that is switched off."""
+    try:
+        return find_chosen_model(request, conversation)
+    except ModelOff:
+        return conversation.find_next_model()
 
 
 def render_form(request: AuthenticatedRequest, name: str, context: dict[str, object]) -> HttpResponse:

@@ -31,8 +31,11 @@ def home(request: AuthenticatedRequest) -> HttpResponse:
 
 def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200) -> HttpResponse:
     deleted = Conversation.objects.restorable_by(request.user)
+    prepared = Conversation.objects.prepared_by(request.user).first() or Conversation()
     context = {
         "form": form,
+        "prepared": prepared,
+        "tools": ToolCounts.of(prepared, request.user),
         "model": form.current_model,
         "deleted": deleted.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first(),
     }

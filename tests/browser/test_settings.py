@@ -75,3 +75,30 @@ async def test_the_chosen_model_answers_and_stays_chosen(tab: Tab, model: ModelS
     await expect(tab.answer.locator(".message-name")).to_have_text("Test model")
     await tab.await_answer()
     assert model.requests[-1].json["model"] == "test-model"
+
+
+async def test_settings_and_tools_are_chosen_before_the_first_question(
+    tab: Tab, backstage: Backstage, model: ModelServer
+) -> None:
+    backstage.tool("http://127.0.0.1:9/mcp", "echo", title="Echo")
+    try:
+        model.say("Yes.")
+        await tab.open()
+        await tab.composer.fill("Is it?")
+        await open_settings(tab)
+        await tab.dialog.get_by_label("System prompt").fill("Be brief.")
+        await tab.dialog.get_by_role("checkbox", name="Echo").check()
+        await tab.dialog.get_by_role("button", name="Save").click()
+        await expect(tab.dialog).to_be_hidden()
+        await expect(tab.page.get_by_role("button", name="Tools: 1 selected")).to_be_visible()
+        await expect(tab.composer).to_have_value("Is it?")
+        await tab.page.reload()
+        await expect(tab.page.get_by_role("button", name="Tools: 1 selected")).to_be_visible()
+        await tab.composer.fill("Is it?")
+        await tab.send.click()
+        await tab.await_answer()
+        asked = model.requests[-1].json
+        assert "Be brief." in str(asked["system"]) and [tool["name"] for tool in asked["tools"]] == ["drawer__echo"]
+        await expect(tab.page.get_by_role("button", name="Tools: 1 selected")).to_be_visible()
+    finally:
+        backstage.delete_tools()
