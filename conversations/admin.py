@@ -38,7 +38,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class ParticipantInline(admin.TabularInline):  # type: ignore[type-arg]
+class ParticipantInline(admin.StackedInline):  # type: ignore[type-arg]
     model = Participant
     fields = ("user", "role", "active_at")
     readonly_fields = fields

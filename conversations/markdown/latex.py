@@ -65,7 +65,8 @@ def _convert(latex: str, display: bool) -> str:
         drawn = _converter.convert_with_local_state(prepared, displaystyle=display)
     except Exception:  # The library raises its own errors, which are not the only ones of native code.
         return ""
-    kind = "block" if display else "inline"
+    # A wide formula scrolls, by keyboard too.
+    kind = 'block" tabindex="0' if display else "inline"
     drawn = drawn.replace(' display="block"', "", 1)
     source = escape_attribute(latex.strip())
     drawn = drawn.replace("<math", f'<math display="{kind}" alttext="{source}"', 1)

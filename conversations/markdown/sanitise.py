@@ -31,7 +31,7 @@ _CELLS = {"center", "right"}
 
 body = nh3.Cleaner(
     tags=split_words(
-        "a b blockquote br code del details div em h2 h3 h4 h5 h6 hr i kbd li mark ol p s small span strong sub "
+        "a b blockquote br code del details div em h3 h4 h5 h6 hr i kbd li mark ol p s small span strong sub "
         "summary sup table tbody td th thead tr u ul"
     ),
     attributes={"a": {"href", "title"}, "ol": {"start"}},
@@ -45,6 +45,7 @@ body = nh3.Cleaner(
         "li": {"task"},
         "div": {"table-scroll", "footnote", "alert", *(f"alert-{kind}" for kind in ALERTS)},
         "p": {"alert-title", "raw", "typed"},
+        **dict.fromkeys(("h3", "h4"), {"size-1", "size-2"}),
         "sup": {"footnote-mark"},
         "th": _CELLS,
         "td": _CELLS,
@@ -63,7 +64,7 @@ math = nh3.Cleaner(
         "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none b code em i s u"
     ),
     attributes={
-        "math": {"alttext"},
+        "math": {"alttext", "tabindex"},
         "*": split_words(
             "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form frame "
             "height largeop linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize "

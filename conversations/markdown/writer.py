@@ -20,10 +20,11 @@ _END_TAGS: Final = {
 }
 # Models break lines where they want them broken.
 _ATOMS: Final = {"SoftBreak": "<br>", "HardBreak": "<br>", "Rule": "<hr>"}
-# One level down, because the first level is the page's own heading.
-_HEADINGS: Final = {f"H{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
+_FIRST_LEVEL: Final = 3
+"""The level of the first heading in a text. The first two belong to the page and to the message."""
+_LOWEST_LEVEL: Final = 6
 _ISLAND = re.compile("\ufdd0([0-9]+)\ufdd0")
-_BLOCK = re.compile(r"<(p|ul|ol|h[2-6]|blockquote|table|td|th|details|summary)(?=[ >])")
+_BLOCK = re.compile(r"<(p|ul|ol|h[3-6]|blockquote|table|td|th|details|summary)(?=[ >])")
 """The elements whose direction of writing is that of their own first letter."""
 _CELL_CLASSES: Final = {"Center": ' class="center"', "Right": ' class="right"'}
 
@@ -35,9 +36,13 @@ class Writer:
     rest is sanitised, a number between noncharacters, which no text contains, takes its place.
     """
 
-    def __init__(self, events: list[Event], time: DrawingTime, *, growing: bool, has_two_directions: bool) -> None:
+    def __init__(
+        self, events: list[Event], time: DrawingTime, sections: list[int], *, growing: bool, has_two_directions: bool
+    ) -> None:
         self._events = events
         self._time = time
+        self._sections = sections
+        """The numbers of # of the headings that the next block is under. Writing continues this list."""
         self._rest = iter(events)
         self._growing = growing
         self._has_two_directions = has_two_directions
@@ -131,10 +136,18 @@ class Writer:
         return "<li>"
 
     def _open_heading(self, heading: Any) -> str:
-        return f"<{_HEADINGS[heading['level']]}>"
+        """Gives a heading the level below the heading it is under, so that none is skipped. Its size is as written."""
+        size = int(heading["level"][1])
+        # A heading in a list or a quotation has no section.
+        if self._depth == 1:
+            self._sections[:] = [above for above in self._sections if above < size]
+        self._heading = f"h{min(_FIRST_LEVEL + len(self._sections), _LOWEST_LEVEL)}"
+        if self._depth == 1:
+            self._sections.append(size)
+        return f'<{self._heading} class="size-{size}">' if size < 3 else f"<{self._heading}>"
 
-    def _close_heading(self, level: str) -> str:
-        return f"</{_HEADINGS[level]}>"
+    def _close_heading(self, _: Any) -> str:
+        return f"</{self._heading}>"
 
     def _open_list(self, first: int | None) -> str:
         return "<ul>" if first is None else "<ol>" if first == 1 else f'<ol start="{first}">'

@@ -72,14 +72,18 @@ async def test_targets_are_large_enough_for_a_finger(
 
 
 async def test_headings_skip_no_level(tab: Tab, ada: Person, backstage: Backstage) -> None:
-    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["# Hello\n\n## To you"]))
+    await tab.open(
+        backstage.conversation(ada, "Words", ["Hello"], ["### Hello\n\n# To you\n\n###### All\n\n- ## of you"])
+    )
     await tab.await_connection()
-    levels = """() => [...document.querySelectorAll('h1, h2, h3, h4')]
+    levels = """() => [...document.querySelectorAll('h1, h2, h3, h4, h5')]
         .filter(it => it.checkVisibility()).map(it => Number(it.tagName[1]))"""
-    assert await tab.page.evaluate(levels) == [1, 2, 3], "the first is the page's own"
+    assert await tab.page.evaluate(levels) == [1, 2, 2, 3, 3, 4, 5], (
+        "the page, both messages, and the headings of the answer"
+    )
     await tab.page.get_by_role("button", name="Members").click()
     await expect(tab.dialog).to_have_accessible_name("Members")
-    assert await tab.page.evaluate(levels) == [1, 2, 3, 2]
+    assert await tab.page.evaluate(levels) == [1, 2, 2, 3, 3, 4, 5, 2]
 
 
 async def test_the_main_task_needs_no_mouse(tab: Tab, model: ModelServer) -> None:

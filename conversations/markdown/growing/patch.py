@@ -6,7 +6,7 @@ from conversations.markdown.sanitise import split_words
 
 TAIL: Final = "> .tail"
 
-_APPENDABLE: Final = split_words("blockquote code div em h2 h3 h4 h5 h6 li ol p pre strong table tbody td tr ul")
+_APPENDABLE: Final = split_words("blockquote code div em h3 h4 h5 h6 li ol p pre strong table tbody td tr ul")
 
 
 class Patch(NamedTuple):

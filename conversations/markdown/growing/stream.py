@@ -22,7 +22,7 @@ class StreamingMarkdown:
     """
 
     def __init__(self, renderer: Renderer | None = None) -> None:
-        self._renderer = renderer or Renderer()
+        self._renderer = (renderer or Renderer()).begin_text()
         self._closed: list[str] = []
         self._tail: Tail = OpenBlock("", self._renderer)
         self._carriage_return = ""
@@ -48,8 +48,12 @@ class StreamingMarkdown:
         """Moves the closed blocks out of the tail, and starts a new tail with the rest of its source."""
         source, before = self._tail.source, self._tail.html
         start, self._tail = _find_tail(source, length, self._renderer)
-        patches = []
-        if html := self._renderer.render(source[:start]):
+        patches, sections = [], self._renderer.sections.copy()
+        html = self._renderer.render_next(source[:start])
+        if self._renderer.sections != sections:
+            # The levels of the headings in the tail depend on those before it.
+            _, self._tail = _find_tail(source, start, self._renderer)
+        if html:
             self._closed.append(html)
             patches.append(Patch(TAIL, "beforebegin", html))
         return patches + diff_tail(before, self._tail.html)

@@ -14,7 +14,7 @@ from tests.conversations.markdown.texts import pieces
 from tests.hostile import EXHAUSTING, PAYLOADS
 
 ELEMENTS = split_words(
-    "root a b blockquote br button code col colgroup del details div em h2 h3 h4 h5 h6 hr i input kbd li mark ol p pre "
+    "root a b blockquote br button code col colgroup del details div em h3 h4 h5 h6 hr i input kbd li mark ol p pre "
     "s small span strong sub summary sup table tbody td th thead tr u ul math menclose mfrac mi mn mo mover mpadded "
     "mroot mrow ms mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover mphantom mmultiscripts"
 )
@@ -23,7 +23,7 @@ CLASSES = (
     | FORMULA_CLASSES
     | split_words(
         "tail image task math table-scroll alert alert-title alert-note raw center right code code-head code-language "
-        "footnote footnote-mark highlight lines rows typed"
+        "footnote footnote-mark highlight lines rows typed size-1 size-2"
     )
 )
 ATTRIBUTES = split_words(

@@ -1,8 +1,10 @@
 """What a reader sees of the Markdown that people and models write."""
 
+import re
+
 import pytest
 
-from conversations.markdown import Renderer, render, title_from
+from conversations.markdown import Renderer, StreamingMarkdown, render, title_from
 from conversations.markdown.code import LONGEST_COLOURED
 from conversations.markdown.drawing_time import DrawingTime
 from tests.conversations.markdown.page import Node, tree
@@ -23,7 +25,7 @@ def test_a_paragraph_has_emphasis_code_and_struck_text():
 
 
 def test_headings_are_one_level_below_the_pages_own():
-    assert render("# a\n\n###### b\n\nc\n---") == "<h2>a</h2><h6>b</h6><h3>c</h3>"
+    assert render("# a\n\n###### b\n\nc\n---") == '<h3 class="size-1">a</h3><h4>b</h4><h4 class="size-2">c</h4>'
 
 
 def test_a_newline_breaks_the_line():
@@ -210,3 +212,27 @@ def test_a_text_that_cannot_be_rendered_is_shown_as_it_is(monkeypatch):
 def test_an_address_that_no_browser_would_open_is_text():
     assert tags(render(f"[a](http://x.y/{'&' * 9_000})")) == {"p"}
     assert tags(render(f"http://x.y/{'a' * 9_000}")) == {"p"}
+
+
+def heading_levels(html: str) -> list[int]:
+    return [int(level) for level in re.findall(r"<h([1-6])", html)]
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("### a\n\n#### b", [3, 4]),
+        ("# a\n\n### b\n\n### c\n\n## d\n\n# e", [3, 4, 4, 4, 3]),
+        ("###### a\n\n# b", [3, 3]),
+        ("# a\n\n- ### b\n\n  # c\n\n> ## d\n\n## e", [3, 4, 4, 4, 4]),
+        ("- ## a\n- # b", [3, 3]),
+        ("# a\n\n## b\n\n### c\n\n#### d\n\n##### e\n\n###### f", [3, 4, 5, 6, 6, 6]),
+    ],
+)
+def test_headings_skip_no_level(text: str, levels: list[int]) -> None:
+    assert heading_levels(render(text)) == levels
+    for size in (1, 3, len(text)):
+        growing = StreamingMarkdown()
+        for start in range(0, len(text), size):
+            growing.feed(text[start : start + size])
+        assert heading_levels(growing.html) == levels
