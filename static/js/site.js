@@ -1,4 +1,5 @@
 // The scripts of every page, a module for each behaviour.
+import "./announcing.js";
 import "./attachments.js";
 import "./composer.js";
 import "./connection.js";

@@ -24,7 +24,7 @@ async def test_a_refusal_is_explained_and_quoted(
     model.refuse(status, kind, "Told by the <b>server</b>.")
     await tab.begin("Hello?")
     await tab.await_answer("failed")
-    alert = tab.answer.get_by_role("alert")
+    alert = tab.answer.locator(".notice")
     await expect(alert).to_contain_text("No answer.")
     await expect(alert).to_contain_text(words)
     await alert.get_by_text("Server response").click()
@@ -43,7 +43,7 @@ async def test_a_connection_that_breaks_before_the_first_word_fails_the_answer(t
     model.answer(Answer([], before=[Abort()]))
     await tab.begin("Hello?")
     await tab.await_answer("failed")
-    await expect(tab.answer.get_by_role("alert")).to_contain_text("No answer.")
+    await expect(tab.answer.locator(".notice")).to_contain_text("No answer.")
     await expect(tab.answer_text).to_be_empty()
 
 
