@@ -127,6 +127,8 @@ class Server(server.Server):  # type: ignore[misc]
         self.ports.append(port)
         pause_without_descriptors(port)
         self.ws_factory.protocol = WebSocket
+        # Twisted would format a line for each request, and write it nowhere.
+        self.http_factory.log = lambda request: None
         open_door(self.http_factory, self.door)
         LoopingCall(self.door.close_slow_connections).start(CHECK_EVERY)
 

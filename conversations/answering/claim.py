@@ -15,6 +15,10 @@ from upstreams.protocols import PROTOCOLS
 from upstreams.sealing import SealBroken
 
 NO_MODEL = "No model is connected. Ask an administrator to connect one (user menu → Providers)."
+SEALED_KEY = (
+    "This site cannot read its own key for the model. An administrator can enter the API key of this model's provider "
+    "again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ def prepare(generation: Generation, message: Message) -> Claimed:
         return Unanswerable(generation, message, Ending.of(refusal, has_content=bool(message.blocks)))
     try:
         endpoint = chat_model.provider.build_endpoint()
-    except SealBroken as error:
-        return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", str(error)))
+    except SealBroken:
+        return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", SEALED_KEY))
     toolbox = Toolbox.of(generation, message)
     request, fallback = build_requests(generation, message, chat_model, toolbox)
     generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)

@@ -135,7 +135,7 @@ async def test_an_unreadable_key_is_explained(
     settings.SEALING_KEY = "another sealing key than the one it was sealed with"
     tab, reply = await asked(browser, ada, conversation)
     assert (reply.state, reply.error_kind) == (State.FAILED, "sealed_key")
-    assert "Enter it again" in tab.page.article(reply.message_id)
+    assert "An administrator can enter the API key of this model's provider again" in tab.page.article(reply.message_id)
     assert server.requests == []
 
 
