@@ -12,6 +12,7 @@ from stat import S_IMODE
 import pytest
 
 from chatsite.installation.secret import read_or_create_secret
+from tests.browser.site import manage
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = {
@@ -66,6 +67,19 @@ def test_simultaneous_first_starts_share_one_secret(tmp_path):
     with get_context("spawn").Pool(3) as pool:
         assert len(set(pool.map(read_or_create_secret, [tmp_path / "secret_key"] * 8))) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize("name", ["secret_key", "sealing_key"])
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_file_without_a_secret_is_a_sentence(tmp_path, name, content):
+    """A full disk or a power failure may have left it. An empty key would seal nothing."""
+    (tmp_path / name).write_bytes(content)
+    done = manage(tmp_path, "check", SECRET_KEY="")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        f"The settings cannot be used: {tmp_path / name} contains no secret. "
+        "Restore the file from a backup, or delete it to get a new secret."
+    ]
 
 
 def test_a_secret_key_from_the_environment_is_used_and_not_stored(installation):

@@ -35,7 +35,11 @@ class Manifest:
             number = fields.pop("format")
             if number != FORMAT:
                 raise Damaged(f"its format is {number!r}, and this version of chatsite reads format {FORMAT}")
-            return cls(**fields)
+            manifest = cls(**fields)
+            texts = (manifest.version, manifest.made_at, manifest.database, manifest.sealing_key, *manifest.migrations)
+            if not all(isinstance(text, str) and text.isprintable() for text in texts):
+                raise TypeError("a field is not a text")
+            return manifest
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise Damaged("its manifest cannot be read") from error
 

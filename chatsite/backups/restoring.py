@@ -16,7 +16,7 @@ from chatsite.backups.making import DATABASE, SECRETS, UPLOADS, Report
 from chatsite.backups.manifest import SIZE_LIMIT, Manifest, fingerprint
 from chatsite.figures import size
 from chatsite.installation.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
-from chatsite.installation.secret import created_secrets
+from chatsite.installation.secret import created_secrets, read_secret
 from chatsite.installation.version import describe_newer, find_unknown
 from conversations.models.attachment import TEXT, THUMBNAIL
 
@@ -106,8 +106,11 @@ def write_file(path: Path, member: Member) -> None:
 
 
 def check_content(manifest: Manifest, staging: Path) -> Report:
-    """Checks the database's pages, and warns about what the backup lacks."""
+    """Checks the secrets and the database's pages, and warns about what the backup lacks."""
     report = Report()
+    for name in SECRETS:
+        if (staging / name).exists() and not read_secret(staging / name):
+            raise Damaged(f"its {name} is empty or is not a text")
     uploads = staging / UPLOADS
     report.files = sum(path.is_file() and not path.name.endswith((THUMBNAIL, TEXT)) for path in uploads.rglob("*"))
     if connection.vendor == "sqlite":
@@ -125,7 +128,7 @@ def find_sealing_key(staging: Path) -> str:
     """The key that the site will use: that of the environment or else that of the backup."""
     restored = staging / "sealing_key"
     is_from_backup = restored.exists() and not os.environ.get("SEALING_KEY")
-    key: str = restored.read_text().strip() if is_from_backup else settings.SEALING_KEY
+    key: str = read_secret(restored) if is_from_backup else settings.SEALING_KEY
     return key
 
 

@@ -72,7 +72,20 @@ def without_pages(name: str, content: bytes) -> bytes:
     return content[:middle] + b"\xff" * 50_000 + content[middle + 50_000 :] if name == "database" else content
 
 
+def in_file(wanted: str, new: bytes) -> Callable[[str, bytes], bytes]:
+    return lambda name, content: new if name == wanted else content
+
+
 REFUSED = {
+    "migrations that are no list": (
+        in_manifest(b'"migrations": [', b'"migrations": 5, "more": ['),
+        "manifest cannot be",
+    ),
+    "a migration that is no text": (in_manifest(b'"migrations": [', b'"migrations": [{},'), "manifest cannot be read"),
+    "a version that is no text": (in_manifest(b'"version": "', b'"version": 1, "x": "'), "manifest cannot be read"),
+    "a version with escapes": (in_manifest(b'"version": "', b'"version": "\\u001b[2J'), "manifest cannot be read"),
+    "a sealing key that is no text": (in_file("sealing_key", b"\xff\xfe"), "its sealing_key is empty or is not a text"),
+    "an empty secret key": (in_file("secret_key", b"\n"), "its secret_key is empty or is not a text"),
     "another format": (in_manifest(b'"format": 1', b'"format": 2'), "its format is 2"),
     "another database": (in_manifest(b'"sqlite"', b'"postgresql"'), "is of a postgresql database"),
     "a newer schema": (in_manifest(b'"tools.0001_initial"', b'"tools.0999_later"'), "migration tools.0999_later"),
