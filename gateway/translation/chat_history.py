@@ -1,44 +1,73 @@
 """Translates messages of the Messages API into those of the Chat Completions API."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.problems import Problem
 from upstreams.chat import Block
 from upstreams.protocols.openai_contents import Message, Unsendable, as_blocks, to_assistant_messages, to_user_messages
 
+type Turn = tuple[str, list[Block]]
+"""A role and its blocks."""
+
 
 def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """Leaves out the thinking of other providers' models, and the use of those providers' own tools."""
-    sent = list(_system(as_blocks(system)))
-    for place, message in enumerate(messages):
-        blocks = [block for block in as_blocks(message["content"]) if block.get("text") != ""]
-        try:
-            match message["role"]:
-                case "system":
-                    sent += _system(blocks)
-                case "assistant":
-                    sent += to_assistant_messages([block for block in blocks if _is_sendable(block)])
-                case _:
-                    sent += to_user_messages(blocks)
-        except Unsendable as unsendable:
-            path = _path(unsendable.block, message["content"], f"messages.{place}.content")
-            kind = unsendable.block.get("type")
-            raise Problem.at(
-                path, f"blocks of type {kind!r} from this source are not supported by this model."
-            ) from None
+    """Leaves out the thinking of other providers' models, and the use of those providers' own tools.
+
+    Many servers accept a system message at the beginning only, so a later one becomes part of a user's message.
+    """
+    instructions, turns = _join_turns(as_blocks(system), messages)
+    sent: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
+    try:
+        for role, blocks in turns:
+            if role == "assistant":
+                sent += to_assistant_messages([block for block in blocks if _is_sendable(block)])
+            else:
+                sent += to_user_messages(blocks)
+    except Unsendable as unsendable:
+        kind = unsendable.block.get("type")
+        raise Problem.at(
+            _find_path(unsendable.block, messages),
+            f"blocks of type {kind!r} from this source are not supported by this model.",
+        ) from None
+    if not sent:
+        raise Problem.at("messages", "must contain text, an image or a file.")
     return sent
 
 
-def _system(blocks: Sequence[Block]) -> Iterator[Message]:
-    if text := "\n\n".join(block["text"] for block in blocks if block.get("type") == "text" and block["text"]):
-        yield {"role": "system", "content": text}
+def _join_turns(system: Sequence[Block], messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Turn]]:
+    """The system prompt, and the turns with consecutive messages of the user joined."""
+    instructions, turns = [_join_text(system)], list[Turn]()
+    for message in messages:
+        role, blocks = message["role"], [block for block in as_blocks(message["content"]) if block.get("text") != ""]
+        if role == "system" and not turns:
+            instructions.append(_join_text(blocks))
+            continue
+        if role == "system":
+            role, blocks = "user", [{"type": "text", "text": f"<system>\n{_join_text(blocks)}\n</system>"}]
+        if role == "user" and turns and turns[-1][0] == "user":
+            turns[-1][1].extend(blocks)
+        else:
+            turns.append((role, blocks))
+    return "\n\n".join(filter(None, instructions)), turns
+
+
+def _join_text(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(block["text"] for block in blocks if block.get("type") == "text" and block["text"])
 
 
 def _is_sendable(block: Block) -> bool:
     if block.get("type") in ("image", "document"):
         raise Unsendable(block)
     return True
+
+
+def _find_path(block: Block, messages: Sequence[Mapping[str, Any]]) -> str:
+    for place, message in enumerate(messages):
+        start = f"messages.{place}.content"
+        if (found := _path(block, message["content"], start)) != start:
+            return found
+    return "messages"
 
 
 def _path(block: Block, content: Any, path: str) -> str:

@@ -1,5 +1,6 @@
 """Translates content parts of the Chat Completions API into blocks of the Messages API."""
 
+import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,19 @@ type Block = dict[str, Any]
 
 _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _PDF: Final = "application/pdf"
+_OTHER_NAMES: Final = {
+    **{"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/jfif": "image/jpeg"},
+    **{"image/x-png": "image/png", "image/apng": "image/png", "application/x-pdf": _PDF},
+}
+_BEGINNINGS: Final = (
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
+    (re.compile(rb"%PDF-"), _PDF),
+)
+_BEGINNING_LENGTH: Final = 16
+"""Characters of base64 that hold the longest of these beginnings."""
 
 
 def blocks_of(content: str | Sequence[Mapping[str, Any]], path: str) -> list[Block]:
@@ -64,10 +78,21 @@ def _document(url: str, path: str) -> dict[str, str]:
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
-    """Returns media type and data. The data may be megabytes long, so nothing searches it."""
+    """Returns media type and data. The data may be megabytes long, so nothing searches it.
+
+    The beginning of the data decides the type: clients often declare another, which servers refuse.
+    """
     head, _, data = url.partition(",")
     scheme, _, described = head.partition(":")
     media_type, *parameters = described.lower().split(";")
     if scheme.lower() != "data" or "base64" not in parameters:
         raise Problem.at(path, "must be a data: URL with base64.")
-    return media_type, data
+    return _detect_type(data) or _OTHER_NAMES.get(media_type, media_type), data
+
+
+def _detect_type(data: str) -> str | None:
+    try:
+        beginning = b64decode(data[:_BEGINNING_LENGTH])
+    except ValueError:
+        return None
+    return next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(beginning)), None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -13,6 +13,9 @@ from gateway.translation.messages_contents import blocks_of
 from upstreams.nesting import MAX_DEPTH, is_too_deep
 
 type Block = dict[str, Any]
+
+BEFORE_GREETING: Final = "(The assistant speaks first.)"
+"""The user's turn before a conversation that the assistant began."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,16 @@ class MessagesHistory:
     def is_prefilled(self) -> bool:
         """Whether the last turn is the assistant's, and so begins the answer."""
         return bool(self.messages) and self.messages[-1]["role"] == "assistant"
+
+    def ensure_question(self) -> None:
+        """Makes the first turn the user's, as servers require. Raises a Problem if there is nothing to send."""
+        if not self.messages:
+            if not self.system:
+                raise Problem.at("messages", "must contain text, an image or a file.")
+            self.system, blocks = [], self.system
+            self.add("user", blocks)
+        elif self.messages[0]["role"] == "assistant":
+            self.messages.insert(0, {"role": "user", "content": [{"type": "text", "text": BEFORE_GREETING}]})
 
     def add(self, role: str, blocks: list[Block]) -> None:
         """Joins messages of the same role into one turn, with the results of tools first."""
@@ -63,6 +76,7 @@ def read_history(request: RequestFields) -> MessagesHistory:
                 history.add("user", [_tool_result(message, path)])
             case _:
                 raise Problem.at(f"{path}.role", 'must be "tool" for this model, which does not support functions.')
+    history.ensure_question()
     if history.is_prefilled:
         _strip_end(history.messages[-1]["content"])
     return history

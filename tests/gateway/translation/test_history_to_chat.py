@@ -41,12 +41,29 @@ def test_the_system_prompt_is_the_first_message(system: Any, first: list[dict[st
     assert sent(("user", "hi"), system=system) == [*first, {"role": "user", "content": "hi"}]
 
 
-def test_a_system_message_stays_where_it_is() -> None:
-    assert [message["role"] for message in sent(("user", "hi"), ("system", "Now in French."), ("user", "so?"))] == [
-        "user",
-        "system",
-        "user",
+def test_a_later_system_message_keeps_its_place_within_a_users_message() -> None:
+    assert sent(("system", "Be kind."), ("user", "hi"), ("system", "Now in French."), ("user", "so?")) == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "hi\n\n<system>\nNow in French.\n</system>\n\nso?"},
     ]
+    assert sent(("user", "hi"), ("assistant", "ok"), ("system", "Now in French.")) == [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": "<system>\nNow in French.\n</system>"},
+    ]
+
+
+def test_a_later_system_message_does_not_part_a_call_from_its_result() -> None:
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
+    messages = sent(("user", "hi"), ("assistant", [USE]), ("system", "Be brief."), ("user", [result]))
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "user"]
+
+
+@pytest.mark.parametrize("content", ["", [], [text("")]])
+def test_a_conversation_without_content_is_refused(content: Any) -> None:
+    with pytest.raises(Problem) as raised:
+        sent(("user", content))
+    assert refused(raised) == "messages"
 
 
 def test_text_alone_is_a_string() -> None:

@@ -40,6 +40,57 @@ def test_later_system_messages_join_the_system_prompt_and_are_named() -> None:
     assert told.dropped == ["messages.2.role"]
 
 
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_system_prompt_alone_is_the_question(role: str) -> None:
+    told = to_messages(asked_in_chat(messages=[{"role": role, "content": "Say hi"}, {"role": "user", "content": " "}]))
+    assert told.body["messages"] == [{"role": "user", "content": [text("Say hi")]}]
+    assert "system" not in told.body
+
+
+@pytest.mark.parametrize("content", ["", " \n", [], [text("")]])
+def test_a_conversation_without_content_is_refused(content: Any) -> None:
+    with pytest.raises(Problem) as raised:
+        sent({"role": "system", "content": content}, {"role": "user", "content": content})
+    assert refused(raised) == "messages"
+
+
+def test_a_conversation_that_the_assistant_began_begins_with_a_user() -> None:
+    first, *others = sent({"role": "assistant", "content": "Hello!"}, *HELLO)
+    assert first["role"] == "user" and first["content"][0]["text"].strip()
+    assert others == [{"role": "assistant", "content": [text("Hello!")]}, HI]
+
+
+JPEG, PNG, GIF = "/9j/4AAQSkZJRgABAQAAAQABAAD", "iVBORw0KGgoAAAANSUhEUg", "R0lGODlhAQABAAAAACw"
+WEBP = "UklGRiQAAABXRUJQVlA4"
+
+
+@pytest.mark.parametrize(
+    ("declared", "data", "sent_as"),
+    [
+        ("image/jpg", JPEG, "image/jpeg"),
+        ("image/JPG", "AAAA", "image/jpeg"),
+        ("image/pjpeg", "AAAA", "image/jpeg"),
+        ("image/x-png", "AAAA", "image/png"),
+        ("image/png", JPEG, "image/jpeg"),
+        ("image/*", PNG, "image/png"),
+        ("", GIF, "image/gif"),
+        ("application/octet-stream", WEBP, "image/webp"),
+        ("image/png", "=", "image/png"),
+    ],
+)
+def test_an_image_has_the_type_of_its_data(declared: str, data: str, sent_as: str) -> None:
+    url = f"data:{declared};base64,{data}"
+    [message] = sent({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+    assert message["content"][0]["source"] == {"type": "base64", "media_type": sent_as, "data": data}
+
+
+@pytest.mark.parametrize("declared", ["application/octet-stream", "application/x-pdf", "text/plain"])
+def test_a_pdf_is_known_by_its_data(declared: str) -> None:
+    file = {"type": "file", "file": {"file_data": f"data:{declared};base64,JVBERi0xLjcK"}}
+    [message] = sent({"role": "user", "content": [file]})
+    assert message["content"][0]["source"]["media_type"] == "application/pdf"
+
+
 def test_messages_of_one_role_become_one_and_empty_ones_go() -> None:
     assert sent(
         *HELLO,
