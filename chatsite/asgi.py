@@ -25,8 +25,8 @@ from chatsite.serving.headers import add_default_headers  # noqa: E402
 from chatsite.serving.pages import PageHandler  # noqa: E402
 from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
-from gateway.serving.application import PREFIX  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
+from gateway.serving.application import is_for_programs  # noqa: E402
 
 
 async def reject(scope: Any, receive: Any, send: Any) -> None:
@@ -47,7 +47,7 @@ pages, static_files = or_demo_upstream(in_threads(PageHandler())), in_threads(dj
 
 
 async def requests(scope: Any, receive: Any, send: Any) -> None:
-    if scope["path"].startswith(PREFIX):
+    if is_for_programs(scope["path"]):
         await programs(scope, receive, send)
     else:
         await (static_files if scope["path"].startswith(settings.STATIC_URL) else pages)(scope, receive, send)

@@ -5,6 +5,8 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Final
 
+MAX_NAME: Final = 64
+"""Characters of a tool's name in Chat Completions."""
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -14,10 +16,28 @@ def make_id(prefix: str) -> str:
 
 
 def make_tool_id(id: str) -> str:
-    """A tool call's id in the characters that the Messages API allows; the same id always gives the same result.
+    """A tool call's id in the characters that the Messages API allows. `restore_tool_id` returns the original."""
+    return id if id and not _FOREIGN.search(id) else f"id_{id.encode('utf-8', 'surrogatepass').hex()}"
 
-    The suffix keeps ids apart that differ only in replaced characters.
-    """
-    if id and not _FOREIGN.search(id):
-        return id
-    return f"{_FOREIGN.sub('_', id) or 'call'}_{sha256(id.encode()).hexdigest()[:8]}"
+
+def restore_tool_id(made: str) -> str:
+    """The id from which `make_tool_id` has made this one; the same id if that never happened."""
+    try:
+        original = bytes.fromhex(made.removeprefix("id_")).decode("utf-8", "surrogatepass")
+    except ValueError:
+        return made
+    return original if original and make_tool_id(original) == made else made
+
+
+def shorten_name(name: str) -> str:
+    """A tool's name that servers of Chat Completions accept. The same name always gives the same result."""
+    if len(name) <= MAX_NAME and not _FOREIGN.search(name):
+        return name
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_FOREIGN.sub('_', name)[: MAX_NAME - 9]}_{digest}"
+
+
+def shorten_user(user: str, longest: int) -> str:
+    """An opaque name for a user. A hash replaces one that is too long, or an address, which servers refuse."""
+    fits = len(user) <= longest and "@" not in user
+    return user if fits else sha256(user.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,5 +1,6 @@
 """The reasons why the gateway cannot answer a request, in words for its client."""
 
+import re
 from typing import Final, Self
 
 from upstreams import errors
@@ -89,6 +90,7 @@ _BY_KIND: Final[dict[type[errors.UpstreamError], _Description]] = {
     errors.ReplyTooLarge: (502, "api_error", "The reply was too long and was cut off.", None),
 }
 _ANY_OTHER: Final[_Description] = (502, "api_error", "The model's provider reported an internal error.", None)
+_SAYS_NOTHING: Final = re.compile(r"\W*(\d{3} )?(internal (server )?error|server error|error)?\W*", re.IGNORECASE)
 _TOO_LONG: Final = "The request is too long for this model."
 
 
@@ -106,9 +108,18 @@ def _describe(failure: errors.UpstreamError) -> _Description:
             return 413, "request_too_large", _upstreams_words(failure) or _TOO_LONG, None
         case errors.RequestTooLarge():
             return 400, "invalid_request_error", _upstreams_words(failure) or _TOO_LONG, "context_length_exceeded"
+        case errors.ServerFailed() if words := _useful_words(failure):
+            return 502, "api_error", f"The model's provider reported an internal error: {words}", None
         case errors.Overloaded(status=503):
             return 503, "api_error", _BY_KIND[errors.Overloaded][2], None
     return _BY_KIND.get(type(failure), _ANY_OTHER)
+
+
+def _useful_words(failure: errors.UpstreamError) -> str:
+    """The words of a model server about its internal error; "" for a proxy's, a web page, or a mere status."""
+    detail = failure.detail.strip()
+    is_proxys = failure.status in (502, 503, 504) or "<html" in detail.lower() or detail.startswith("<")
+    return "" if is_proxys or _SAYS_NOTHING.fullmatch(detail) else _upstreams_words(failure)
 
 
 def _upstreams_words(failure: errors.UpstreamError) -> str:

@@ -14,6 +14,8 @@ _TOKEN: Final = re.compile(r"[a-z][a-z0-9+.-]*:(?:\\?/){2}[^\s\"'<>]*|[\w.:/\\@%
 # A word, number or version, with one slash at most, and a tag: 4096, qwen2.5:14b, text/plain, meta-llama/Llama-3.1-8B.
 _WORD: Final = r"\w[\w+%-]*(?:(?<=\d)\.(?=\d)[\w+%-]+){0,2}"
 _NAME: Final = re.compile(rf"{_WORD}(?:/{_WORD})?(?::[\w-]*[^\W\d][\w-]*)?|[^\W\d](?:\.[^\W\d])+")
+_ROLES: Final = re.compile(r"(?:(?:system|user|assistant|tool)(?:/|$))+")
+"""Templates name the order of roles that they accept: user/assistant/user."""
 _DASHED_IP: Final = re.compile(r"\d+-\d+-\d+-\d+")
 _FIELDS: Final = frozenset(
     {
@@ -76,7 +78,7 @@ def _is_harmless(token: str, *, is_tag: bool) -> bool:
         bare = bare.strip("/")
     if "::" in token or "localhost" in bare.lower() or _DASHED_IP.search(bare) or _WITH_KEY.match(bare):
         return False
-    return bool(_NAME.fullmatch(bare)) or _is_field(bare)
+    return bool(_NAME.fullmatch(bare) or _ROLES.fullmatch(bare)) or _is_field(bare)
 
 
 def _is_field(path: str) -> bool:

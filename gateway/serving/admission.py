@@ -13,7 +13,7 @@ from gateway.models import allowed_models, find_models_for
 from gateway.problems import MAX_RETRY_AFTER, Problem, shorten
 from gateway.serving.output_limits import limit_output, read_limit
 from gateway.serving.payloads import pass_through_payload, wants_usage
-from gateway.translation import translate
+from gateway.translation import ReplyCalls, translate
 from ledger.booking import entries
 from ledger.booking.meter import Meter
 from ledger.models import Entry
@@ -58,13 +58,10 @@ class AdmittedCall:
     payload: Mapping[str, Any]
     dropped: Sequence[str]
     """Fields of the request that the upstream does not get."""
+    calls: ReplyCalls | None
+    """Translates the tool calls of the reply; None if the reply passes through."""
     entry: Entry
     meter: Meter
-
-    @property
-    def passes_through(self) -> bool:
-        """Whether the upstream speaks the program's protocol."""
-        return self.endpoint.protocol is self.request.protocol
 
 
 def admit(request: ProgramRequest) -> AdmittedCall:
@@ -77,11 +74,13 @@ def admit(request: ProgramRequest) -> AdmittedCall:
         dialect.check(request.body)
     body = limit_output(request.body, request.protocol, endpoint, chat_model.limits)
     dropped: Sequence[str] = body.dropped
+    calls = None
     if endpoint.protocol is request.protocol:
         payload = pass_through_payload(request.protocol, body.fields, chat_model.model_id)
     else:
         translation = translate(body.fields, request.protocol, endpoint, chat_model.model_id, chat_model.limits)
-        payload, dropped = translation.body, [*body.dropped, *translation.dropped]
+        payload, calls = translation.body, translation.calls
+        dropped = [*body.dropped, *translation.dropped]
     limit = read_limit(payload, endpoint, chat_model.limits)
     prompt_tokens = estimate_prompt(request.body)
     caller = entries.Caller(key.person, entries.CallSource.GATEWAY, request.id, key)
@@ -91,7 +90,7 @@ def admit(request: ProgramRequest) -> AdmittedCall:
         )
     except entries.CallRefused as refusal:
         raise _describe_refusal(refusal) from None
-    return AdmittedCall(request, key, chat_model, endpoint, payload, dropped, entry, Meter(prompt_tokens))
+    return AdmittedCall(request, key, chat_model, endpoint, payload, dropped, calls, entry, Meter(prompt_tokens))
 
 
 def admit_count(request: ProgramRequest) -> tuple[ChatModel, Endpoint]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -30,6 +30,8 @@ MAX_DROPPED_NAMES: Final = 100
 """Dropped fields that are named: many clients refuse headers of more than a few thousand characters."""
 SETTLE_WAIT: Final = 2.0
 """Seconds that the end of a reply waits for the ledger."""
+
+type Translate = Callable[[Sequence[ReplyEvent]], Sequence[ReplyEvent]]
 
 
 class ProgramCall:
@@ -130,8 +132,8 @@ class ProgramCall:
 
     def _batches(self) -> AsyncGenerator[ClientBatch]:
         admitted = self._admitted
-        if not admitted.passes_through:
-            return self._translated_batches()
+        if admitted.calls:
+            return self._translated_batches(admitted.calls.translate)
 
         def attempt() -> PassThrough:
             return PassThrough(
@@ -145,13 +147,14 @@ class ProgramCall:
 
         return repeat_until_content(attempt, PROGRAM_LIMITS, lambda batch: self._meter.abandon(batch.events))
 
-    async def _translated_batches(self) -> AsyncGenerator[ClientBatch]:
+    async def _translated_batches(self, translate: Translate) -> AsyncGenerator[ClientBatch]:
         admitted, is_streamed, encode = self._admitted, self._request.is_streamed, self._encoder.feed
         reply = stream_payload(
             admitted.endpoint, admitted.payload, limits=PROGRAM_LIMITS, abandoned=self._meter.abandon
         )
         async with aclosing(reply) as batches:
-            async for events in batches:
+            async for arrived in batches:
+                events = translate(arrived)
                 yield ClientBatch(encode(events) if is_streamed else b"", events)
 
 

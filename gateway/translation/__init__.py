@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.translation.calls import ReplyCalls
 from gateway.translation.fields import RequestFields
 from gateway.translation.to_chat import chat_body
 from gateway.translation.to_messages import messages_body
@@ -11,7 +12,7 @@ from gateway.translation.unsigned import without_unsigned_thinking
 from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.parameters import ModelLimits
 
-__all__ = ["Translation", "translate", "without_unsigned_thinking"]
+__all__ = ["ReplyCalls", "Translation", "translate", "without_unsigned_thinking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Translation:
     body: dict[str, Any]
     dropped: list[str]
     """Paths of the fields that were left out because they have no equivalent. Each is safe in a header."""
+    calls: ReplyCalls
+    """Translates the tool calls of the reply."""
 
 
 def translate(
@@ -36,4 +39,4 @@ def translate(
     request = RequestFields(body)
     request.take("model")
     sent = chat_body(request, endpoint) if source is ProtocolName.ANTHROPIC else messages_body(request, limits)
-    return Translation({"model": model_id, **sent}, request.dropped)
+    return Translation({"model": model_id, **sent}, request.dropped, ReplyCalls(body, source))

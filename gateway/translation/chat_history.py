@@ -1,11 +1,15 @@
 """Translates messages of the Messages API into those of the Chat Completions API."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from gateway.ids import restore_tool_id, shorten_name
 from gateway.problems import Problem
 from upstreams.chat import Block
 from upstreams.protocols.openai_contents import Message, Unsendable, as_blocks, to_assistant_messages, to_user_messages
+
+_OF_OTHER_PROVIDERS: Final = ("thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use")
+"""Blocks of the assistant without which another model can continue. Results of servers' own tools belong to them."""
 
 type Turn = tuple[str, list[Block]]
 """A role and its blocks."""
@@ -21,9 +25,9 @@ def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mappi
     try:
         for role, blocks in turns:
             if role == "assistant":
-                sent += to_assistant_messages([block for block in blocks if _is_sendable(block)])
+                sent += to_assistant_messages([_to_server(block) for block in blocks if _is_sendable(block)])
             else:
-                sent += to_user_messages(blocks)
+                sent += to_user_messages([_to_server(block) for block in blocks])
     except Unsendable as unsendable:
         kind = unsendable.block.get("type")
         raise Problem.at(
@@ -57,9 +61,23 @@ def _join_text(blocks: Sequence[Block]) -> str:
 
 
 def _is_sendable(block: Block) -> bool:
-    if block.get("type") in ("image", "document"):
-        raise Unsendable(block)
-    return True
+    """Whether a block of the assistant is for this server. Raises Unsendable if the answer depends on it."""
+    kind = block.get("type", "")
+    if kind in ("text", "tool_use"):
+        return True
+    if kind in _OF_OTHER_PROVIDERS or kind.endswith("_tool_result"):
+        return False
+    raise Unsendable(block)
+
+
+def _to_server(block: Block) -> Block:
+    """Gives calls and results the server's ids, and names that it accepts."""
+    match block:
+        case {"type": "tool_use", "id": str(id), "name": str(name)}:
+            return {**block, "id": restore_tool_id(id), "name": shorten_name(name)}
+        case {"type": "tool_result", "tool_use_id": str(id)}:
+            return {**block, "tool_use_id": restore_tool_id(id)}
+    return block
 
 
 def _find_path(block: Block, messages: Sequence[Mapping[str, Any]]) -> str:

@@ -18,6 +18,10 @@ class RequestFields:
         self._path = path
         self.dropped: list[str] = [] if dropped is None else dropped
 
+    def read(self, name: str) -> Any:
+        """Returns the field's value, None if it is absent, and leaves the field to be translated."""
+        return self._fields.get(name)
+
     def take(self, name: str) -> Any:
         """Returns the field's value, None if it is absent, and counts the field as translated."""
         return self._fields.pop(name, None)

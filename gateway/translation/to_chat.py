@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from gateway.ids import shorten_user
 from gateway.translation.chat_history import chat_messages
 from gateway.translation.fields import RequestFields
 from gateway.translation.thinking import chat_effort
@@ -10,10 +11,17 @@ from upstreams.endpoint import Endpoint
 from upstreams.protocols.openai import MAX_STOP_SEQUENCES
 
 SCHEMA_NAME: Final = "response"
+MAX_USER: Final = 64
+"""Characters of `user`."""
+_CHANGES_ANSWER: Final = ("output_format", "mcp_servers")
+"""Without these, the answer would have another form, or lack tools."""
 _SERVICE_TIERS: Final = {"auto": "auto", "standard_only": "default"}
 
 
 def chat_body(request: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
+    for name in _CHANGES_ANSWER:
+        if request.take(name):
+            raise request.problem(name, "is not supported by this model.")
     sent: dict[str, Any] = {
         "messages": chat_messages(request.take("system"), request.take("messages")),
         endpoint.max_tokens_field: _max_tokens(request),
@@ -29,7 +37,7 @@ def chat_body(request: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}
     metadata = request.take_within("metadata")
     if user := metadata.take("user_id"):
-        sent["user"] = user
+        sent["user"] = shorten_user(user, MAX_USER)
     if tier := request.take("service_tier"):
         sent["service_tier"] = _SERVICE_TIERS[tier]
     config.drop_rest()

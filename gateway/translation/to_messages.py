@@ -2,12 +2,16 @@
 
 from typing import Any, Final
 
+from gateway.ids import shorten_user
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_history import read_history
 from gateway.translation.thinking import ThinkingFields, messages_thinking
 from gateway.translation.tools import messages_tools
 from upstreams.parameters import ModelLimits
 
+MAX_USER_ID: Final = 256
+JSON_ONLY: Final = "Respond with one JSON object and nothing else: no other text, and no code fences."
+"""The Messages API has no format for any JSON object."""
 _LEAST_TOP_P_WHEN_THINKING: Final = 0.95
 _CHANGES_ANSWER: Final = ("logprobs", "top_logprobs", "audio", "functions", "function_call")
 """Without these, the answer would lack something that the client needs."""
@@ -18,6 +22,8 @@ _HARMLESS_WHEN_EMPTY: Final = ("presence_penalty", "frequency_penalty", "logit_b
 def messages_body(request: RequestFields, limits: ModelLimits) -> dict[str, Any]:
     _refuse_unsupported(request)
     history = read_history(request)
+    if (request.read("response_format") or {}).get("type") == "json_object":
+        history.system.append({"type": "text", "text": JSON_ONLY})
     tools = messages_tools(request)
     is_forced = tools.get("tool_choice", {}).get("type") in ("any", "tool")
     # A prefilled answer excludes thinking. A budget also excludes forced tools and their results, because the
@@ -76,10 +82,10 @@ def _stops(request: RequestFields) -> list[str]:
 
 def _schema(request: RequestFields) -> dict[str, Any] | None:
     wanted = request.take("response_format") or {"type": "text"}
-    if wanted["type"] == "text":
+    if wanted["type"] in ("text", "json_object"):
         return None
     schema: dict[str, Any] | None = wanted.get("json_schema", {}).get("schema")
-    if wanted["type"] == "json_object" or schema is None:
+    if schema is None:
         raise request.problem("response_format", "must contain a json_schema with a schema for this model.")
     return schema
 
@@ -88,7 +94,7 @@ def _extras(request: RequestFields) -> dict[str, Any]:
     sent: dict[str, Any] = {}
     user, safety = request.take("user"), request.take("safety_identifier")
     if user or safety:
-        sent["metadata"] = {"user_id": user or safety}
+        sent["metadata"] = {"user_id": shorten_user(user or safety, MAX_USER_ID)}
     tier = request.take("service_tier")
     if tier == "auto":
         sent["service_tier"] = tier

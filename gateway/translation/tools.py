@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from gateway.ids import shorten_name
 from gateway.translation.fields import RequestFields
 
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
@@ -15,7 +16,7 @@ def chat_tools(request: RequestFields) -> dict[str, Any]:
     if tools:
         sent["tools"] = [_function(request.within(tool, f"tools.{place}")) for place, tool in enumerate(tools)]
     if choice:
-        named = {"type": "function", "function": {"name": choice.get("name")}}
+        named = {"type": "function", "function": {"name": shorten_name(choice.get("name") or "")}}
         sent["tool_choice"] = _TO_CHAT.get(choice["type"], named)
     if choice.get("disable_parallel_tool_use"):
         sent["parallel_tool_calls"] = False
@@ -25,7 +26,7 @@ def chat_tools(request: RequestFields) -> dict[str, Any]:
 def _function(tool: RequestFields) -> dict[str, Any]:
     if tool.take("type") not in (None, "custom"):
         raise tool.problem("type", "is a tool of another provider and not supported by this model.")
-    function = {"name": tool.take("name"), "parameters": tool.take("input_schema")}
+    function = {"name": shorten_name(tool.take("name")), "parameters": tool.take("input_schema")}
     function |= {name: value for name in ("description", "strict") if (value := tool.take(name)) is not None}
     tool.drop_rest("cache_control")
     return {"type": "function", "function": function}

@@ -89,3 +89,46 @@ def test_no_wait_is_longer_than_sdks_accept() -> None:
 
 def test_an_upstream_may_forbid_retries() -> None:
     assert Problem.of(errors.RateLimited.at("P", retryable=False)).should_retry is False
+
+
+def of_server(status: int, body: bytes, **headers: str) -> Problem:
+    return Problem.of(read_refusal(AT, status, headers, body))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Conversation roles must alternate user/assistant/user/assistant/",
+        "System role not supported",
+        "qwen2.5:14b does not support tools",
+        "model requires more system memory (9.1 GiB) than is available (3.2 GiB)",
+        "TypeError: can only concatenate str (not NoneType) to str",
+        "1 validation error for ChatRequest",
+        "invalid JSON schema in response_format",
+    ],
+)
+def test_an_internal_error_about_the_request_keeps_its_words_and_is_not_repeated(words: str) -> None:
+    problem = of_server(500, b'{"error":{"message":"%b at http://10.0.0.7:8000/v1"}}' % words.encode())
+    assert (problem.status, problem.kind, problem.should_retry) == (502, "api_error", False)
+    assert words.split(" (")[0] in problem.message and "10.0.0.7" not in problem.message
+
+
+def test_an_internal_error_that_may_pass_keeps_its_words_and_may_be_repeated() -> None:
+    problem = of_server(500, b'{"error":{"message":"CUDA out of memory"}}')
+    assert "CUDA out of memory" in problem.message and problem.should_retry is None
+    assert of_server(500, b'{"error":"invalid"}', **{"x-should-retry": "true"}).should_retry is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"Internal Server Error"),
+        (500, b"<html><h1>Traceback of intranet</h1></html>"),
+        (500, b""),
+        (500, b'{"error":{"message":"Internal server error."}}'),
+        (502, b'{"error":{"message":"intranet is invalid"}}'),
+        (504, b"intranet timed out"),
+    ],
+)
+def test_words_that_do_not_help_are_left_out(status: int, body: bytes) -> None:
+    assert of_server(status, body).message == "The model's provider reported an internal error."

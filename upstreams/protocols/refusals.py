@@ -17,6 +17,8 @@ from upstreams.endpoint import Endpoint
 from upstreams.redaction import strip_host
 
 DETAIL_CHARACTERS: Final = 500
+MAX_SEARCHED: Final = 10_000
+"""Characters of an error message that are searched."""
 
 _BY_WORD: Final[Mapping[str, type[errors.UpstreamError]]] = {
     "authentication_error": errors.AuthenticationFailed,
@@ -57,6 +59,15 @@ _TOO_LONG: Final = re.compile(
     r"|exceeds?\b.{0,60}\bcontext (length|window|size|limit)s?|exceeds?\b.{0,40}\bmaximum (number of )?(input )?tokens",
     re.IGNORECASE,
 )
+# Some servers report a fault of the request as an error of their own. Repeating such a request changes nothing.
+_IN_VAIN: Final = re.compile(
+    r"\b(un|not )supported\b|\bdoes ?n[o']t support\b|\bnot implemented\b|\b(invalid|malformed|unmarshal|jinja2?)\b"
+    r"|\btemplate\b|\bmust (be|have|start|end|contain|alternate|match)\b|\bis required\b|\bvalidation error"
+    r"|\bunexpected keyword\b|\bunknown (field|parameter|argument)|\bobject has no attribute\b|NoneType"
+    r"|BadRequest|(Type|Key|Value|Attribute|Index|Assertion|NotImplemented|Template)Error"
+    r"|\brequires more (system )?memory\b",
+    re.IGNORECASE,
+)
 _LIKE_A_KEY: Final = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{6,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
@@ -75,7 +86,9 @@ def read_refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], bo
         status=status,
         retry_after=wait,
         detail=redact(message, endpoint),
-        retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+        retryable={"true": True, "false": False}.get(
+            headers.get("x-should-retry", "").lower(), _may_help(kind, message)
+        ),
     )
 
 
@@ -90,7 +103,7 @@ def find_failure(endpoint: Endpoint, answer: object) -> errors.UpstreamError | N
     kind = _choose_kind(status, words) if status else _find_kind_by_word(words) or otherwise
     if kind in (errors.InvalidRequest, errors.ServerFailed) and _TOO_LONG.search(message):
         kind = errors.RequestTooLarge
-    return kind.at(endpoint.name, status=status, detail=redact(message, endpoint))
+    return kind.at(endpoint.name, status=status, detail=redact(message, endpoint), retryable=_may_help(kind, message))
 
 
 def redact(words: str, endpoint: Endpoint) -> str:
@@ -115,6 +128,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
     except ValueError:
         return None
+
+
+def _may_help(kind: type[errors.UpstreamError], message: str) -> bool | None:
+    """False if a repeated request would meet the same internal error; None if the kind of failure decides."""
+    return False if kind is errors.ServerFailed and _IN_VAIN.search(message[:MAX_SEARCHED]) else None
 
 
 def _choose_kind(status: int | None, words: list[str]) -> type[errors.UpstreamError]:

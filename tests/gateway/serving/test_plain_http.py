@@ -146,3 +146,21 @@ def test_a_call_is_a_line_in_the_log(
     [line] = [record.getMessage() for record in caplog.records if id in record.getMessage()]
     assert "POST" in line and "/v1/messages" in line and "200" in line and programs.secret not in line
     assert f"key {programs.key.pk}," in line
+
+
+# Base URLs with a mistake
+
+
+@pytest.mark.parametrize("path", ["/messages", "/messages/count_tokens", "/chat/completions", "/models", "/models/a/b"])
+def test_a_path_without_its_beginning_is_explained(http: httpx.Client, path: str) -> None:
+    for answer in (http.post(path, json=ASKED), http.get(path)):
+        assert answer.status_code == 404 and answer.headers["content-type"] == "application/json"
+        error = answer.json()["error"]
+        assert f"Use /v1{path}" in error["message"]
+        assert ("code" in error) == ("messages" not in path) or "models" in path
+
+
+def test_a_path_with_its_beginning_twice_is_explained(http: httpx.Client) -> None:
+    for path in PATHS:
+        assert f"Use {path}:" in http.post(f"/v1{path}", json=ASKED).json()["error"]["message"]
+    assert "/v1/chat/completions" in http.post("/v1/responses", json=ASKED).json()["error"]["message"]

@@ -132,7 +132,8 @@ def test_a_call_keeps_the_extra_fields_of_its_server() -> None:
         {"type": "redacted_thinking", "data": "x"},
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
         {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
-        {"type": "hologram", "beam": 7},
+        {"type": "mcp_tool_use", "id": "s", "name": "f", "server_name": "m", "input": {}},
+        {"type": "mcp_tool_result", "tool_use_id": "s", "content": []},
     ],
 )
 def test_blocks_of_other_providers_are_left_out(block: dict[str, Any]) -> None:
@@ -159,6 +160,9 @@ ELSEWHERE = {"type": "image", "source": {"type": "file", "file_id": "f"}}
             "1.source.content.1",
         ),
         ("assistant", [text("look"), IMAGE], "1"),
+        ("assistant", [text("look"), {"type": "hologram", "beam": 7}], "1"),
+        ("assistant", [{"type": "compaction", "content": "They spoke."}], "0"),
+        ("user", [{"type": "hologram", "beam": 7}], "0"),
     ],
 )
 def test_a_field_that_changes_the_answer_is_refused_by_its_path(role: str, blocks: list[Any], path: str) -> None:

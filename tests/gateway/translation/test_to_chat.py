@@ -7,6 +7,7 @@ import pytest
 from gateway.problems import Problem
 from tests.gateway.dialects.bodies import refused
 from tests.gateway.translation.translating import asked_in_messages, to_chat
+from upstreams.events import BlockOpened
 
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
@@ -109,6 +110,8 @@ def test_a_field_without_equivalent_is_left_out_and_named(asked: dict[str, Any],
     ("asked", "path"),
     [
         ({"max_tokens": 0}, "max_tokens"),
+        ({"output_format": {"type": "json_schema", "schema": SCHEMA}}, "output_format"),
+        ({"mcp_servers": [{"type": "url", "url": "https://example.org", "name": "m"}]}, "mcp_servers"),
         ({"stop_sequences": ["a", "b", "c", "d", "e"]}, "stop_sequences"),
         ({"tools": [TOOL, {"type": "web_search_20250305", "name": "web_search"}]}, "tools.1.type"),
     ],
@@ -117,6 +120,32 @@ def test_a_field_that_changes_the_answer_is_refused(asked: dict[str, Any], path:
     with pytest.raises(Problem) as raised:
         to_chat(asked_in_messages(**asked))
     assert refused(raised) == path
+
+
+@pytest.mark.parametrize("name", ["n" * 65, "mcp__plugin_chrome-devtools-mcp_chrome-devtools__get_console_message"])
+def test_a_long_name_is_short_for_the_server_alone(name: str) -> None:
+    tools = [{**TOOL, "name": name}, TOOL]
+    use = {"type": "tool_use", "id": "a", "name": name, "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "ok"}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    told = to_chat(asked_in_messages(tools=tools, tool_choice={"type": "tool", "name": name}, messages=messages))
+    short = told.body["tools"][0]["function"]["name"]
+    assert len(short) <= 64 and short != "f" and told.body["tools"][1]["function"]["name"] == "f"
+    assert told.body["tool_choice"]["function"]["name"] == short
+    assert told.body["messages"][1]["tool_calls"][0]["function"]["name"] == short
+    opened = BlockOpened({"type": "tool_use", "id": "b", "name": short, "input": {}})
+    assert told.calls.translate([opened]) == [BlockOpened({**opened.block, "name": name})]
+
+
+@pytest.mark.parametrize("user", ["u" * 65, "ada@example.org"])
+def test_a_user_that_the_server_would_refuse_is_hashed(user: str) -> None:
+    hashed = to_chat(asked_in_messages(metadata={"user_id": user})).body["user"]
+    assert len(hashed) == 64 and int(hashed, 16)
+    assert hashed == to_chat(asked_in_messages(metadata={"user_id": user})).body["user"]
 
 
 def test_a_server_gets_the_fields_that_it_knows() -> None:

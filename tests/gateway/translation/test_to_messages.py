@@ -13,6 +13,7 @@ FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "p
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {"a": {}}}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 BUDGETED = ModelLimits(supports_thinking=True)
+USER_FIELDS = ("user", "safety_identifier")
 ADAPTIVE = ModelLimits(supports_thinking=True, thinks_adaptively=True)
 
 
@@ -74,6 +75,7 @@ def test_a_field_has_its_equivalent(asked: dict[str, Any], sent: dict[str, Any])
         ({"tool_choice": "auto"}, {"type": "auto"}),
         ({"tool_choice": "none"}, {"type": "none"}),
         ({"tool_choice": "required"}, {"type": "any"}),
+        ({"tool_choice": "any"}, {"type": "any"}),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, {"type": "tool", "name": "f"}),
         ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
         ({"parallel_tool_calls": True}, None),
@@ -125,7 +127,6 @@ def test_a_field_without_equivalent_is_left_out_and_named(
         ({"logprobs": True}, "logprobs"),
         ({"audio": {"voice": "v"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, "response_format"),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools.0.type"),
         (
@@ -140,6 +141,25 @@ def test_a_field_that_changes_the_answer_is_refused(asked: dict[str, Any], path:
     with pytest.raises(Problem) as raised:
         to_messages(asked_in_chat(**asked))
     assert refused(raised) == path
+
+
+def test_any_json_object_is_asked_for_in_words() -> None:
+    system = {"role": "system", "content": "Be kind."}
+    told = to_messages(asked_in_chat(messages=[system, *HELLO], response_format={"type": "json_object"}))
+    assert told.body["system"][0] == {"type": "text", "text": "Be kind."}
+    assert "JSON object" in told.body["system"][1]["text"] and "output_config" not in told.body
+    assert told.dropped == []
+
+
+@pytest.mark.parametrize("limit", [{"max_tokens": -1}, {"max_completion_tokens": -1}])
+def test_no_limit_is_the_models_default(limit: dict[str, int]) -> None:
+    assert to_messages(asked_in_chat(**limit)).body == to_messages(asked_in_chat()).body
+
+
+@pytest.mark.parametrize("user", ["u" * 257, "ada@example.org", "ü" * 300])
+def test_a_user_that_the_server_would_refuse_is_hashed(user: str) -> None:
+    [id] = {to_messages(asked_in_chat(**{name: user})).body["metadata"]["user_id"] for name in USER_FIELDS}
+    assert len(id) == 64 and int(id, 16)
 
 
 def test_the_default_output_limit_is_no_more_than_the_model_writes() -> None:
