@@ -3,11 +3,23 @@
 from django.urls import path
 
 from conversations.consumers import ConversationTab, Tab
-from conversations.views import attachments, context, conversation, members, messages, pages, tools, turns, unsent
+from conversations.views import (
+    attachments,
+    context,
+    conversation,
+    deleted,
+    members,
+    messages,
+    pages,
+    tools,
+    turns,
+    unsent,
+)
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("turns/", turns.begin, name="begin"),
+    path("deleted/", deleted.index, name="deleted"),
     path("new/settings/", conversation.first_settings, name="first_settings"),
     path("conversations/", pages.conversations, name="conversations"),
     path("conversations/<int:pk>/", pages.show, name="conversation"),

@@ -6,6 +6,10 @@ from django.conf import settings
 from django.utils.timezone import now
 
 
+def time_kept() -> timedelta:
+    return timedelta(days=settings.DELETED_DAYS)
+
+
 def final_before() -> datetime:
     """Anything deleted before this moment can no longer be restored, and is purged soon."""
-    return now() - timedelta(days=settings.DELETED_DAYS)
+    return now() - time_kept()

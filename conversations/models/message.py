@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 from django.utils.timezone import now
 
+from accounts.models import User
 from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
 from conversations.models.deletion import final_before
@@ -44,6 +45,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def restorable(self) -> Self:
         """Deleted messages that can still be restored."""
         return self.filter(deleted_at__gte=final_before())
+
+    def restorable_by(self, person: User) -> Self:
+        """Those that the person may restore: their own, and all in conversations that they own."""
+        is_owned = Q(conversation__in=Conversation.objects.owned_by(person))
+        seen = self.restorable().filter(conversation__in=Conversation.objects.visible_to(person))
+        return seen.filter(Q(author=person) | is_owned)
 
     def with_versions(self) -> Self:
         """Messages that are not deleted, and deleted ones that have another version to read."""

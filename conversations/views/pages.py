@@ -65,7 +65,7 @@ def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnFor
         "path": path,
         "participants": participants,
         "is_owner": request.user.pk in owners,
-        "deleted": find_deleted(request, path, is_owner=request.user.pk in owners),
+        "deleted": find_deleted(request, path),
         "form": form,
         "tools": ToolCounts.of(conversation, request.user),
         **load_part(request, path),
@@ -73,11 +73,13 @@ def render_conversation(request: AuthenticatedRequest, path: Path, form: TurnFor
     return render(request, "conversations/show.html", context, status=status)
 
 
-def find_deleted(request: HttpRequest, path: Path, *, is_owner: bool) -> Message | None:
+def find_deleted(request: AuthenticatedRequest, path: Path) -> Message | None:
     """Returns the message that `?deleted=<id>` offers to restore, if the person may restore it."""
-    messages = Message.objects.filter(conversation=path.branch.conversation_id).restorable()
-    own = messages if is_owner else messages.filter(author=request.user.pk)
-    return own.filter(pk=whole_number(request.GET.get("deleted", "")) or 0).first()
+    key = whole_number(request.GET.get("deleted", ""))
+    if key is None:
+        return None
+    messages = Message.objects.restorable_by(request.user)
+    return messages.filter(conversation=path.branch.conversation_id, pk=key).first()
 
 
 def build_fresh_form(

@@ -124,3 +124,21 @@ async def test_on_a_phone_the_conversations_are_a_drawer(open_tab: OpenTab, ada:
     await tab.row("There").get_by_role("link").tap()
     await expect(tab.title).to_have_value("There")
     await expect(tab.page).to_have_url(CONVERSATION)
+
+
+async def test_a_deleted_conversation_is_found_and_restored_later(tab: Tab, ada: Person, backstage: Backstage) -> None:
+    backstage.conversations(ada, ["Tea", "Coffee"])
+    await tab.open()
+    await tab.row("Tea").hover()
+    await tab.row("Tea").get_by_role("button", name="More for Tea").click()
+    await tab.row("Tea").get_by_role("button", name="Delete").click()
+    await expect(tab.row("Tea")).to_have_count(0)
+    await tab.page.reload()
+    await tab.page.get_by_role("button", name=ada.name).click()
+    await tab.page.get_by_role("link", name="Recently deleted").click()
+    main = tab.page.get_by_role("main")
+    await expect(main.get_by_role("listitem")).to_have_count(1)
+    await expect(main.get_by_role("listitem")).to_contain_text("Gone for good in 29 days.")
+    await main.get_by_role("button", name="Restore").click()
+    await expect(tab.row("Tea")).to_be_visible()
+    await expect(tab.title).to_have_value("Tea")
