@@ -36,7 +36,7 @@ body = nh3.Cleaner(
     ),
     attributes={"a": {"href", "title"}, "ol": {"start"}},
     tag_attribute_values={
-        "div": {"role": {"region", "note"}, "tabindex": {"0"}, "aria-label": {"Table"}},
+        "div": {"role": {"group", "note"}, "tabindex": {"0"}, "aria-label": {"Table"}},
         "th": {"scope": {"col"}},
     },
     allowed_classes={

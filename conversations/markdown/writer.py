@@ -176,7 +176,7 @@ class Writer:
 
     def _open_table(self, columns: list[str]) -> str:
         self._columns, self._has_rows = [_CELL_CLASSES.get(column, "") for column in columns], False
-        return '<div class="table-scroll" role="region" aria-label="Table" tabindex="0"><table>'
+        return '<div class="table-scroll" role="group" aria-label="Table" tabindex="0"><table>'
 
     def _close_table(self, _: Any) -> str:
         return "</tbody></table></div>" if self._has_rows else "</table></div>"

@@ -24,7 +24,7 @@ APPEARANCES = {
     "phone, light": PHONE,
     "phone, dark": {**PHONE, "color_scheme": "dark"},
 }
-KINDS = WIDE + (
+KINDS = WIDE * 2 + (
     "\n\n> A quotation\n\n1. One\n2. Two\n\n- [ ] To do\n- [x] Done\n\n### Deeper\n\nA note[^1], <kbd>Esc</kbd>, "
     "`code`, ~~no~~ and $x^2$.\n\n---\n\n<details><summary>More</summary>\n\nInside\n\n</details>\n\n[^1]: The note.\n"
 )

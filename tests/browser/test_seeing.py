@@ -57,7 +57,7 @@ async def test_targets_are_large_enough_for_a_finger(
     await tab.open(address)
     await tab.await_connection()
     await tab.answer.get_by_role("button", name="Retry").tap()
-    await expect(tab.answer.get_by_role("navigation", name="Versions")).to_have_text("2/2")
+    await expect(tab.answer.get_by_role("group", name="Versions")).to_have_text("2/2")
     await tab.await_answer()
     await tab.await_connection()
     assert await tab.page.evaluate(SMALL) == []

@@ -38,7 +38,7 @@ async def test_a_retry_adds_a_version_and_arrows_switch_between_them(
     await act(tab, tab.answer, "Retry")
     await expect(tab.page).to_have_url(BRANCH)
     await expect(tab.answer_text).to_have_text("Said differently.")
-    versions = tab.answer.get_by_role("navigation", name="Versions")
+    versions = tab.answer.get_by_role("group", name="Versions")
     await expect(versions).to_have_text("2/2")
     await expect(tab.messages).to_have_count(4)
     second = tab.page.url
@@ -102,7 +102,7 @@ async def test_an_edited_turn_gets_a_new_answer_and_the_old_one_stays(
     await expect(tab.own.last).to_contain_text("And where to?")
     await expect(tab.answer_text).to_have_text("To the sea.")
     await expect(tab.messages).to_have_count(4)
-    versions = tab.own.last.get_by_role("navigation", name="Versions")
+    versions = tab.own.last.get_by_role("group", name="Versions")
     await expect(versions).to_have_text("2/2")
     await versions.get_by_role("link", name="Previous version").click()
     await expect(tab.answer_text).to_have_text("And so on.")

@@ -134,7 +134,7 @@ FRAGMENTS = [
     *split_words("""<td/class="right"> < > <!-- --> <! <? & &lt; &lt &#60; &amp; " ' x onload=x javascript:x"""),
     *(" ", "\n", "\t", "\r", "\f", "\xa0", "\u2028", "\ufdd0", "<hr onclick=x>", "<a href=javascript:x>", "<p >"),
     *('<td class="right">', '<td class="x">', "<td class=right>", '<th scope="col" class="center">', "</td x>"),
-    '<div class="table-scroll" role="region" aria-label="Table" tabindex="0">',
+    '<div class="table-scroll" role="group" aria-label="Table" tabindex="0">',
     '<div class="table-scroll" onclick="x">',
 ]
 
