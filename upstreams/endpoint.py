@@ -42,3 +42,9 @@ class Endpoint:
     splits_think_tags: bool = True
     """Whether tags such as `<think>…</think>` at the start of the text mark thinking."""
     first_byte_timeout: float = 120.0
+    silence_timeout: float | None = None
+    """Between two bytes. None for the default of the client, here and below."""
+    content_timeout: float | None = None
+    """Between two pieces of content, although the server says in between that it is still there."""
+    answer_timeout: float | None = None
+    """For a whole reply."""

@@ -5,6 +5,15 @@ from typing import NamedTuple
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
+
+
+def begins_with_events(head: bytes) -> bool | None:
+    """Whether a body that begins like this is a stream of events. None if that is not certain yet."""
+    head = head.removeprefix(_BOM).lstrip()
+    if head.startswith(_FIELDS):
+        return True
+    return None if any(field.startswith(head) for field in _FIELDS) else False
 
 
 class ServerSentEvent(NamedTuple):

@@ -43,6 +43,8 @@ class Call:
         self._failure: UpstreamError | None = None
         self._is_over = False
         self._size_seen = self._size_undecoded = 0
+        self._head: bytes | None = b""
+        """The first bytes, until they show whether the answer is a stream of events."""
         self.body = b""
         """The reply as it arrived, if it arrived in one piece."""
         self.has_content = False
@@ -95,20 +97,34 @@ class Call:
 
     async def _read(self, events: list[ReplyEvent]) -> None:
         if not self._exchange.is_stream:
-            self._is_over = True
-            self.body = await self._exchange.read_whole()
-            for event in self._protocol.read_whole(self.body, self._endpoint):
-                events.append(event)
+            await self._read_whole(events)
             return
         size = self._size
         has_grown, self._size_seen = size != self._size_seen, size
-        if chunk := await self._exchange.read_chunk(has_grown=has_grown):
+        chunk = await self._exchange.read_chunk(has_grown=has_grown)
+        if self._head is not None:
+            head, self._head = self._head + (chunk or b""), None
+            is_stream = self._exchange.is_stream_of_events(head)
+            if is_stream is None and chunk:
+                self._head = head
+                return
+            if not is_stream:
+                await self._read_whole(events, head)
+                return
+            chunk = head
+        if chunk:
             self._take(chunk, events)
             if self._size > self._limits.text_size:
                 raise ReplyTooLarge.at(self._endpoint.name)
         else:
             self._is_over = True
             events += self._decoder.end()
+
+    async def _read_whole(self, events: list[ReplyEvent], head: bytes = b"") -> None:
+        self._is_over = True
+        self.body = await self._exchange.read_whole(head)
+        for event in self._protocol.read_whole(self.body, self._endpoint):
+            events.append(event)
 
     def _take(self, chunk: bytes, events: list[ReplyEvent]) -> None:
         is_whole = self._sse.is_between_events

@@ -131,7 +131,7 @@ async def _fetch(
     response = await send(endpoint, method, path, headers, until=until, body=body)
     try:
         async with asyncio.timeout_at(until):
-            answer, is_complete = await read_at_most(response, size)
+            answer, is_complete = await read_at_most(response.aiter_bytes(), size)
     except TimeoutError:
         raise Stalled.at(endpoint.name) from None
     finally:

@@ -46,7 +46,7 @@ async def count_tokens(endpoint: Endpoint, request: ChatRequest) -> int | None:
         return None
     try:
         async with asyncio.timeout_at(until):
-            answer, is_whole = await read_at_most(response, _LARGEST_ANSWER)
+            answer, is_whole = await read_at_most(response.aiter_bytes(), _LARGEST_ANSWER)
     except TimeoutError:
         return None
     finally:

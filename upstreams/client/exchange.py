@@ -13,6 +13,7 @@ from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
 from upstreams.protocols.refusals import read_refusal
+from upstreams.sse import begins_with_events
 from upstreams.tolerant_json import dump
 
 _refuses_stream_options: Final[set[str]] = set()
@@ -28,16 +29,28 @@ class Exchange:
         self._chunks: AsyncIterator[bytes] | None = None
         self._now = asyncio.get_running_loop().time
         began = self._quiet_since = self._left_at = self._now()
-        self._end = began + limits.whole
+        self._end = began + (endpoint.answer_timeout or limits.whole)
         # A reply in one piece begins only when all of it is written, so only streams have a limit for the first byte.
         self._first_byte_end = min(self._end, began + endpoint.first_byte_timeout) if is_streamed else self._end
         self._deadline = Deadline()
-        self._has_bytes = False
+        self._has_bytes = self._is_labelled = self._is_cut = False
+        self._is_streamed = is_streamed
+        self._silence = endpoint.silence_timeout or limits.idle
+        self._wait_for_content = endpoint.content_timeout or limits.stall
 
     @property
     def is_stream(self) -> bool:
-        """Whether the answer is a stream of events. It may be one piece although a stream was requested."""
+        """Whether the answer may be a stream of events. Its first bytes decide."""
         return self._chunks is not None
+
+    def is_stream_of_events(self, head: bytes) -> bool | None:
+        """Whether an answer that begins like this is a stream of events, whatever its label says.
+
+        It may be one piece although a stream was requested. None if that is not certain yet.
+        """
+        if self._is_labelled:
+            return not head.lstrip().startswith(b"{")
+        return begins_with_events(head)
 
     async def ask(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
         """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise."""
@@ -64,26 +77,28 @@ class Exchange:
         now = self._now()
         # Time that the caller spends between two reads does not count as silence of the upstream.
         self._quiet_since = now if has_grown else self._quiet_since + now - self._left_at
-        silence_end = now + self._limits.idle if self._has_bytes else self._first_byte_end
+        silence_end = now + self._silence if self._has_bytes else self._first_byte_end
         try:
-            until = min(silence_end, self._quiet_since + self._limits.stall, self._end)
+            until = min(silence_end, self._quiet_since + self._wait_for_content, self._end)
             chunk = await self._deadline.wait(until, anext(self._chunks, None))
         except TimeoutError:
             raise Stalled.at(self._endpoint.name) from None
         except httpx.HTTPError:
             # The caller knows from earlier bytes whether a cut connection means a broken reply.
+            self._is_cut = True
             return None
         self._has_bytes = True
         self._left_at = self._now()
         return chunk
 
-    async def read_whole(self) -> bytes:
-        """Returns an answer that arrives in one piece."""
-        body, is_complete = await self._read_body(self._limits.body_size)
+    async def read_whole(self, head: bytes = b"") -> bytes:
+        """Returns an answer that arrives in one piece. `head` are the bytes that `read_chunk` has returned."""
+        size = self._limits.body_size - len(head)
+        body, is_complete = (b"", False) if self._is_cut else await self._read_body(size)
         if not is_complete:
-            kind = BrokenStream if len(body) < self._limits.body_size else ReplyTooLarge
+            kind = BrokenStream if len(body) < size else ReplyTooLarge
             raise kind.at(self._endpoint.name)
-        return body
+        return head + body
 
     async def close(self, *, is_complete: bool = False) -> None:
         """Closes the connection, or keeps it for the next request if the reply was read to its end."""
@@ -106,11 +121,12 @@ class Exchange:
         )
         self._left_at = self._now()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.is_success and kind == "text/event-stream":
+        self._is_labelled = kind == "text/event-stream"
+        if response.is_success and (self._is_labelled or self._is_streamed):
             # The stream itself has fewer layers. Servers that compress in spite of the request need them all.
             stream, packing = response.stream, response.headers.get("content-encoding", "identity")
             if packing == "identity" and isinstance(stream, BodyStream):
-                stream.is_gathering = self._is_gathering
+                stream.is_gathering = self._is_gathering and kind != "application/json"
                 self._chunks = aiter(stream)
             else:
                 self._chunks = response.aiter_bytes()
@@ -119,8 +135,8 @@ class Exchange:
     async def _read_body(self, size: int) -> tuple[bytes, bool]:
         assert self._response is not None
         try:
-            async with asyncio.timeout_at(min(self._end, self._now() + self._limits.stall)):
-                return await read_at_most(self._response, size)
+            async with asyncio.timeout_at(min(self._end, self._now() + self._wait_for_content)):
+                return await read_at_most(self._chunks or self._response.aiter_bytes(), size)
         except TimeoutError:
             raise Stalled.at(self._endpoint.name) from None
 

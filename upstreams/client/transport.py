@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
@@ -21,11 +22,11 @@ class Limits:
 
     connect: float = 10.0
     """The limit for opening a connection: name look-up, TCP and TLS."""
-    idle: float = 60.0
+    idle: float = 120.0
     """Between two bytes; comments and pings count."""
-    stall: float = 300.0
+    stall: float = 900.0
     """Between two pieces of content, although comments or pings keep coming."""
-    whole: float = 1800.0
+    whole: float = 3600.0
     listing: float = 30.0
     event_size: int = 4 * 1024 * 1024
     text_size: int = 8 * 1024 * 1024
@@ -120,11 +121,11 @@ def build_unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
     return failure
 
 
-async def read_at_most(response: httpx.Response, size: int) -> tuple[bytes, bool]:
-    """Returns the first `size` bytes of the body, and whether they are all of it. A broken connection ends it."""
+async def read_at_most(chunks: AsyncIterator[bytes], size: int) -> tuple[bytes, bool]:
+    """Returns the first `size` bytes of a body, and whether they are all of it. A broken connection ends it."""
     parts, length = [], 0
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in chunks:
             parts.append(chunk)
             length += len(chunk)
             if length > size:

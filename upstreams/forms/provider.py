@@ -16,7 +16,7 @@ from upstreams.models import Provider, ProviderSource
 _MORE_SETTINGS: Final = frozenset(
     {
         *("auth_header", "beta", "caches_prompts", "max_tokens_field", "accepts_top_k", "reasoning_effort"),
-        *("splits_think_tags", "first_byte_timeout"),
+        *("splits_think_tags", "first_byte_timeout", "silence_timeout", "content_timeout", "answer_timeout"),
     }
 )
 _OF_THE_SERVER: Final = ("protocol", "base_url", "key", "remove_key")
@@ -55,6 +55,9 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "reasoning_effort",
             "splits_think_tags",
             "first_byte_timeout",
+            "silence_timeout",
+            "content_timeout",
+            "answer_timeout",
         ]
         labels = {
             "is_enabled": "Enabled",
@@ -66,6 +69,9 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "reasoning_effort": "Accepts reasoning_effort",
             "splits_think_tags": "Treat <think> tags as thinking",
             "first_byte_timeout": "Time limit for the first byte (seconds)",
+            "silence_timeout": "Time limit for silence (seconds)",
+            "content_timeout": "Time limit between two pieces of text (seconds)",
+            "answer_timeout": "Time limit for an answer (seconds)",
         }
         help_texts = {
             "name": "Shown to people next to its models.",
@@ -78,6 +84,9 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "reasoning_effort": "Sends a thinking budget as low, medium or high.",
             "splits_think_tags": "For servers that include a model's thinking in its text.",
             "first_byte_timeout": "A large model on a slow machine may need minutes to start an answer.",
+            "silence_timeout": "How long a server that has begun to answer may send nothing at all.",
+            "content_timeout": "How long a server may signal only that it is working, as while a request queues.",
+            "answer_timeout": "An answer that takes longer is cut off.",
         }
         widgets = {
             "base_url": forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"})

@@ -34,6 +34,9 @@ class ProviderSource(models.TextChoices):
     DEMO = "demo", "the built-in demo"
 
 
+TIME_LIMITS = [MinValueValidator(1), MaxValueValidator(3600)]
+
+
 class Provider(models.Model):
     """One upstream server: how to reach it and how to authenticate."""
 
@@ -59,9 +62,16 @@ class Provider(models.Model):
     reasoning_effort = models.BooleanField("accepts reasoning_effort", default=False)
     splits_think_tags = models.BooleanField("treat <think> tags as thinking", default=True)
     first_byte_timeout = models.PositiveIntegerField(
-        "time limit for the first byte (seconds)",
-        default=120,
-        validators=[MinValueValidator(1), MaxValueValidator(3600)],
+        "time limit for the first byte (seconds)", default=120, validators=TIME_LIMITS
+    )
+    silence_timeout = models.PositiveIntegerField(
+        "time limit for silence (seconds)", default=120, validators=TIME_LIMITS
+    )
+    content_timeout = models.PositiveIntegerField(
+        "time limit for content (seconds)", default=900, validators=TIME_LIMITS
+    )
+    answer_timeout = models.PositiveIntegerField(
+        "time limit for an answer (seconds)", default=3600, validators=[MinValueValidator(1), MaxValueValidator(86400)]
     )
     is_enabled = models.BooleanField("enabled", default=True)
     # Disabled because its variables left the environment. If they return, it is enabled again, but not if a person
@@ -134,4 +144,7 @@ class Provider(models.Model):
             reasoning_effort=self.reasoning_effort,
             splits_think_tags=self.splits_think_tags,
             first_byte_timeout=float(self.first_byte_timeout),
+            silence_timeout=float(self.silence_timeout),
+            content_timeout=float(self.content_timeout),
+            answer_timeout=float(self.answer_timeout),
         )

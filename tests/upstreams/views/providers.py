@@ -15,6 +15,9 @@ FIELDS = {
     "auth_header": "bearer",
     "max_tokens_field": "max_tokens",
     "first_byte_timeout": "120",
+    "silence_timeout": "120",
+    "content_timeout": "900",
+    "answer_timeout": "3600",
 }
 
 
