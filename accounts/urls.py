@@ -8,6 +8,7 @@ from accounts import views
 urlpatterns = [
     path("", views.account, name="account"),
     path("login/", views.SignIn.as_view(), name="account_login"),
+    path("theme/", views.choose_theme, name="theme"),
     path("again/", views.signed_in_again, name="signed_in_again"),
     path("logout/", logout, name="account_logout"),
     path("password/", views.PasswordChange.as_view(), name="account_change_password"),

@@ -9,12 +9,13 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from accounts import sessions, set_up, throttling
+from accounts import sessions, set_up, theme, throttling
 from accounts.adapter import THROTTLED
 from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
 from accounts.models import AuthenticatedRequest
@@ -72,6 +73,17 @@ class PasswordChange(PasswordChangeView):  # type: ignore[misc]
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         return render_invalid(self, form)
+
+
+@require_POST
+def choose_theme(request: AuthenticatedRequest) -> HttpResponse:
+    """Keeps the theme for this browser: "light", "dark", or anything else for that of the system."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, None):
+        back = "/"
+    answer = HttpResponse(status=204) if request.htmx else redirect(back)
+    theme.keep_theme(answer, request.POST.get("theme", ""))
+    return answer
 
 
 @require_safe

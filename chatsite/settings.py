@@ -138,6 +138,7 @@ TEMPLATES = [
                 "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.theme.theme",
             ],
             "builtins": ["chatsite.templatetags.icons", "chatsite.templatetags.figures"],
         },

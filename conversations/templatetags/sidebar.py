@@ -18,4 +18,5 @@ def sidebar(context: RequestContext) -> dict[str, object]:
         "perms": context.get("perms"),
         "csrf_token": context.get("csrf_token"),
         "request": request,
+        "theme": context.get("theme"),
     }

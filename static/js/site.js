@@ -16,6 +16,7 @@ import "./reveal.js";
 import "./session.js";
 import "./sidebar.js";
 import "./tables.js";
+import "./theme.js";
 import "./title.js";
 import "./toasts.js";
 import "./tools.js";
