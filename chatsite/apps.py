@@ -6,11 +6,14 @@ from django.apps.registry import Apps
 from django.core import checks
 from django.db.models.signals import post_migrate
 
+from chatsite import lookups
+
 
 class ChatsiteConfig(AppConfig):
     name = "chatsite"
 
     def ready(self) -> None:
+        lookups.register()
         post_migrate.connect(record_version, sender=self)
         checks.register(check_schema, checks.Tags.database)
 
