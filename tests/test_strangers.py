@@ -95,6 +95,14 @@ def test_chunks_of_a_stranger_are_counted(site: Site) -> None:
         assert wire.read_answer()[0] == 422
 
 
+def test_many_tiny_chunks_of_a_stranger_are_refused_early(site: Site) -> None:
+    """Reading each takes as long as reading a large one."""
+    with Wire(site.port) as wire:
+        wire.send("POST /attachments/ HTTP/1.1", HOST, "transfer-encoding: chunked", *CSRF)
+        wire.send_bytes(b"1\r\na\r\n" * 5_000)
+        assert wire.read_answer()[0] == 413
+
+
 @pytest.mark.parametrize("cookie", ["sessionid=forged", "csrftoken=" + TOKEN, "sessionid="])
 def test_an_expired_session_is_asked_to_sign_in_whatever_the_size(site: Site, cookie: str) -> None:
     """The page then shows the dialog, and the text is not lost."""

@@ -33,6 +33,8 @@ LINGER: Final = 5.0
 """Seconds in which a client can read the answer to a request that it has not sent completely."""
 MOST_DISCARDED: Final = 16_000_000
 """Bytes of such a request that are read and discarded. A connection that closes at once would lose the answer."""
+CHUNK_COST: Final = 50
+"""Bytes that a chunk of a stranger counts for, beside its own: reading one of a single byte takes as long."""
 RETRY_AFTER: Final = 5
 
 
@@ -261,7 +263,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether the request may take in this much more of its body. Refuses the request otherwise."""
         if self.state is State.LEAVING:
             return False
-        received = self.requests[-1].received
+        request = self.requests[-1]
+        received = request.received + (CHUNK_COST * request.pieces if self.length is None else 0)
         if self.limit is not None and received > self.limit:
             self.refuse_too_large()
             return False

@@ -41,6 +41,8 @@ class Request(WebRequest):  # type: ignore[misc]
     """
 
     received = 0
+    pieces = 0
+    """In how many parts the body has arrived so far."""
     is_cut = False
 
     def gotLength(self, length: int | None) -> None:
@@ -49,6 +51,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def handleContentChunk(self, data: bytes) -> None:
         self.received += len(data)
+        self.pieces += 1
         self.is_cut |= self.received > max(settings.REQUEST_SIZE, settings.GATEWAY_BODY_SIZE) + PROOF
         if not self.is_cut and self.channel.take_piece(len(data)):
             super().handleContentChunk(data)
