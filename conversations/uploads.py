@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.files.base import File
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
@@ -17,9 +18,9 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from chatsite.figures import size
-from conversations.inspection import FileLimits, Finding, Kind, Refused, inspect_file, tidy_name
+from conversations.inspection import FileLimits, Finding, Kind, Refused, decode_as, inspect_file, tidy_name
 from conversations.models import Attachment, Conversation, Message
-from conversations.models.attachment import TEXT, THUMBNAIL
+from conversations.models.attachment import ORIGINAL, OTHER_FILES, TEXT, THUMBNAIL
 
 FOLDER = "attachments"
 NAMELESS = {Kind.IMAGE: "image", Kind.PDF: "document.pdf", Kind.TEXT: "text.txt"}
@@ -113,11 +114,28 @@ def save_image(content: bytes, name: str, message: Message) -> Attachment:
     return attachment
 
 
+def read_again(attachment: Attachment, encoding: str) -> None:
+    """Reads a text whose encoding was guessed in another one. The files are new ones: browsers keep copies by name.
+
+    Raises NotAttached if the text was sent or read again meanwhile.
+    """
+    text = decode_as(attachment.read_content(ORIGINAL), encoding).replace("\0", "\ufffd").encode()
+    old, place = copy(attachment), new_place()
+    for part, content in (("", text), (ORIGINAL, attachment.read_content(ORIGINAL))):
+        default_storage.save(place + part, ContentFile(content))
+    attachment.stored, attachment.encoding, attachment.size = place, encoding, len(text)
+    changed = {"stored": place, "encoding": encoding, "size": len(text)}
+    if not Attachment.objects.filter(pk=old.pk, message=None, stored=old.stored).update(**changed):
+        delete_files([attachment])
+        raise NotAttached(f"“{attachment}” was sent or changed in another tab. Reload the page.")
+    transaction.on_commit(lambda: delete_files([old]))
+
+
 def store_files(found: Finding, name: str) -> Attachment:
     """Stores the files and returns an unsaved row: a row must never refer to a file that does not exist."""
-    key = uuid4().hex
-    place = f"{FOLDER}/{key[:2]}/{key}"
-    for part, path in (("", found.content), (THUMBNAIL, found.thumbnail), (TEXT, found.text)):
+    place = new_place()
+    parts = {"": found.content, THUMBNAIL: found.thumbnail, TEXT: found.text, ORIGINAL: found.original}
+    for part, path in parts.items():
         if path is not None:
             with path.open("rb") as content:
                 default_storage.save(place + part, File(content))
@@ -130,8 +148,14 @@ def store_files(found: Finding, name: str) -> Attachment:
         height=found.height,
         pages=found.pages,
         is_text_whole=found.is_text_whole,
+        encoding=found.encoding,
         stored=place,
     )
+
+
+def new_place() -> str:
+    key = uuid4().hex
+    return f"{FOLDER}/{key[:2]}/{key}"
 
 
 ENDINGS = {
@@ -176,12 +200,16 @@ def sweep() -> int:
     known = set(Attachment.objects.values_list("stored", flat=True))
     count = 0
     for name in list_stored_files():
-        if name.removesuffix(THUMBNAIL).removesuffix(TEXT) in known:
+        if strip_suffix(name) in known:
             continue
         if default_storage.get_modified_time(name) < now() - GRACE:
             default_storage.delete(name)
             count += 1
     return count
+
+
+def strip_suffix(name: str) -> str:
+    return next((name.removesuffix(part) for part in OTHER_FILES if name.endswith(part)), name)
 
 
 def list_stored_files() -> Iterable[str]:

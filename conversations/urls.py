@@ -38,6 +38,7 @@ urlpatterns = [
     path("conversations/<int:pk>/attachments/", attachments.attach, name="attach_in"),
     path("attachments/<uuid:key>/", attachments.show, name="attachment"),
     path("attachments/<uuid:key>/thumbnail/", attachments.thumbnail, name="attachment_thumbnail"),
+    path("attachments/<uuid:key>/encoding/", attachments.read_again, name="attachment_encoding"),
     path("attachments/<uuid:key>/remove/", attachments.remove, name="remove_attachment"),
     path("unsent/", unsent.save, name="unsent"),
     path("conversations/<int:pk>/unsent/", unsent.save, name="unsent_in"),

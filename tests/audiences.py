@@ -41,7 +41,8 @@ CONVERSATION_ROUTES = {
     "conversations/<int:pk>/attachments/": both(405, 422),
     "attachments/<uuid:key>/": both(200, 405),
     "attachments/<uuid:key>/thumbnail/": both(200, 405),
-    # A sent file cannot be removed.
+    # A sent file cannot be read again or removed.
+    "attachments/<uuid:key>/encoding/": both(405, 404),
     "attachments/<uuid:key>/remove/": both(405, 404),
     "conversations/<int:pk>/members/": Statuses(owner=(200, 422), member=(200, 404)),
     "conversations/<int:pk>/members/<int:person_pk>/remove/": Statuses(owner=(405, 200), member=(405, 404)),

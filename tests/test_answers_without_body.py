@@ -96,7 +96,7 @@ def test_no_address_answers_head_with_a_body(
 
 def test_no_header_brings_a_body_after_head(site: Site, place: SimpleNamespace, ada: User) -> None:
     file, page = f"/attachments/{place.attachment.uuid}/", f"/conversations/{place.conversation.pk}/"
-    etag = f'if-none-match: "{place.attachment.uuid.hex}"'
+    etag = f'if-none-match: "{place.attachment.stored}"'
     cookies = cookies_of(ada)
     with Wire(site.port) as wire:
         for address in (file, page, static_addresses(site)[0], "/account/usage/calls.csv", "/v1/models"):
@@ -113,7 +113,7 @@ def test_no_header_brings_a_body_after_head(site: Site, place: SimpleNamespace, 
 def test_an_answer_with_204_or_304_has_neither_body_nor_length(site: Site, place: SimpleNamespace, ada: User) -> None:
     pk, cookies = place.conversation.pk, cookies_of(ada)
     form = ("content-type: application/x-www-form-urlencoded", f"x-csrftoken: {TOKEN}", "content-length: 6")
-    etag = f'if-none-match: "{place.attachment.uuid.hex}"'
+    etag = f'if-none-match: "{place.attachment.stored}"'
     with Wire(site.port) as wire:
         for method in ("GET", "HEAD"):
             address = f"/attachments/{place.attachment.uuid}/"

@@ -18,7 +18,7 @@ from chatsite.backups.archive import CHUNK, BackupFault, Writer
 from chatsite.backups.manifest import Manifest, fingerprint
 from chatsite.installation.data_lock import try_lock
 from chatsite.installation.version import read_version
-from conversations.models.attachment import TEXT, THUMBNAIL, Attachment
+from conversations.models.attachment import OTHER_FILES, Attachment
 
 DATABASE: Final = "database"
 UPLOADS: Final = "uploads"
@@ -115,13 +115,13 @@ def add_secrets(writer: Writer, report: Report) -> None:
 
 
 def add_upload(writer: Writer, report: Report, stored: str, size: int) -> None:
-    """Adds an attached file with its thumbnail and text. Warns if it is missing or incomplete."""
-    for part in ("", THUMBNAIL, TEXT):
+    """Adds an attached file and what belongs to it. Warns if it is missing or incomplete."""
+    for part in ("", *OTHER_FILES):
         path = Path(settings.MEDIA_ROOT, stored + part)
         try:
             found = add_file(writer, f"{UPLOADS}/{stored}{part}", path)
         except FileNotFoundError:
-            # Thumbnails and texts are optional, and a file that was deleted meanwhile has no row any more.
+            # Its other files are optional, and a file that was deleted meanwhile has no row any more.
             if not part and Attachment.objects.filter(stored=stored).exists():
                 report.warnings.append(f"{path} is missing, although the database knows it.")
             continue

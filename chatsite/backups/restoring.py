@@ -18,7 +18,7 @@ from chatsite.figures import size
 from chatsite.installation.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.secret import created_secrets, read_secret
 from chatsite.installation.version import describe_newer, find_unknown
-from conversations.models.attachment import TEXT, THUMBNAIL
+from conversations.models.attachment import OTHER_FILES
 
 REPLACED: Final = ".replaced"
 MAY_EXIST: Final = {LOCK, UNFINISHED_RESTORE, "static", "lost+found", *SECRETS, *(name + REPLACED for name in SECRETS)}
@@ -112,7 +112,7 @@ def check_content(manifest: Manifest, staging: Path) -> Report:
         if (staging / name).exists() and not read_secret(staging / name):
             raise Damaged(f"its {name} is empty or is not a text")
     uploads = staging / UPLOADS
-    report.files = sum(path.is_file() and not path.name.endswith((THUMBNAIL, TEXT)) for path in uploads.rglob("*"))
+    report.files = sum(path.is_file() and not path.name.endswith(OTHER_FILES) for path in uploads.rglob("*"))
     if connection.vendor == "sqlite":
         snapshot = databases.examine_sqlite(staging / DATABASE)
         missing = [stored for stored in snapshot.uploads if not (uploads / stored).exists()]

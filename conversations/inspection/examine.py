@@ -1,4 +1,4 @@
-"""Inspects a file on disk: text in this process, everything else in a confined process of its own."""
+"""Inspects a file on disk: UTF-8 in this process, everything else in a confined process of its own."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from chatsite.figures import size
-from conversations.inspection.findings import FileLimits, Finding, Kind, Refused
+from conversations.inspection.findings import PATHS, FileLimits, Finding, Kind, Refused
 from conversations.inspection.sniff import kind_of
-from conversations.inspection.text import NOT_TAKEN, decode
+from conversations.inspection.text import NOT_TAKEN, find_certain_encoding, has_mark, store
 
 PATIENCE: Final = 40.0
 """Seconds for an inspection. The limits of its process are lower."""
@@ -46,13 +46,15 @@ def inspect_file(source: Path, limits: FileLimits) -> Iterator[Finding]:
 def _text(source: Path, folder: Path, limits: FileLimits) -> Finding:
     with source.open("rb") as file:
         start = file.read(limits.text_size + 1)
-    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Refused(NOT_TAKEN)
     if len(start) > limits.text_size:
+        if b"\0" in start and not has_mark(start):
+            raise Refused(NOT_TAKEN)
         length = source.stat().st_size
         raise Refused(f"is too large for a text file ({size(length)}; limit {size(limits.text_size)}).")
-    (folder / "content").write_text(decode(start), encoding="utf-8", newline="")
-    return Finding(Kind.TEXT, "text/plain", folder / "content")
+    encoding = find_certain_encoding(start)
+    if encoding is None:
+        return _inspect(Kind.TEXT, source, folder, limits)
+    return store(start, encoding, folder, is_certain=True)
 
 
 def _inspect(kind: Kind, source: Path, folder: Path, limits: FileLimits) -> Finding:
@@ -87,5 +89,5 @@ def _read_answer(ended: "subprocess.CompletedProcess[bytes]", kind: Kind) -> Fin
     if "refused" in answer:
         raise Refused(answer["refused"])
     found = answer["found"]
-    paths = {name: Path(found[name]) for name in ("content", "thumbnail", "text") if found[name] is not None}
+    paths = {name: Path(found[name]) for name in PATHS if found[name] is not None}
     return Finding(**{**found, **paths, "kind": kind})

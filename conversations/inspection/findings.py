@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -31,10 +32,18 @@ class Finding:
     thumbnail: Path | None = None
     text: Path | None = None
     """The text of a PDF, for models that do not read PDF files."""
+    original: Path | None = None
+    """The uploaded bytes of a text whose encoding was guessed."""
+    encoding: str = ""
+    """The guessed encoding of a text, one of ENCODINGS; "" if it is certain."""
     is_text_whole: bool = True
     width: int | None = None
     height: int | None = None
     pages: int | None = None
+
+
+PATHS: Final = ("content", "thumbnail", "text", "original")
+"""The fields of a finding that are paths."""
 
 
 class Refused(Exception):

@@ -1,7 +1,7 @@
 """Inspects one uploaded file in a process of its own: `python -m conversations.inspection.worker`, JSON in and out.
 
-Parsers of images and PDF files are large, and the files may be hostile. A separate process has limits, can be
-ended, returns its memory when it ends, and has no secrets in its environment.
+Parsers of images and PDF files and the tables of encodings are large, and the files may be hostile. A separate
+process has limits, can be ended, returns its memory when it ends, and has no secrets in its environment.
 """
 
 import json
@@ -43,6 +43,10 @@ def finding(kind: Kind, source: Path, folder: Path, limits: FileLimits) -> Findi
         from conversations.inspection import image
 
         return image.draw_anew(source, folder, limits)
+    if kind is Kind.TEXT:
+        from conversations.inspection import guessing
+
+        return guessing.read(source, folder)
     from conversations.inspection import pdf
 
     return pdf.read(source, folder, limits)

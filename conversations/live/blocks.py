@@ -60,6 +60,7 @@ class AttachedFile:
     name: str
     size: int
     pages: int | None = None
+    encoding: str = ""
     width: int | None = None
     height: int | None = None
 
@@ -73,6 +74,7 @@ def attached_files(blocks: list[dict[str, Any]]) -> list[AttachedFile]:
 def attached_file(block: Mapping[str, Any], key: UUID) -> AttachedFile:
     width, height = thumbnail_size(block.get("width"), block.get("height"))
     facts = {"kind": block.get("kind", "text"), "name": block.get("name", ""), "size": block.get("size", 0)}
+    facts["encoding"] = block.get("encoding", "")
     return AttachedFile(key=str(key), pages=block.get("pages"), width=width, height=height, **facts)
 
 

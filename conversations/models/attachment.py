@@ -11,11 +11,15 @@ from django.db.models import Max, Q, Sum
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.inspection import Kind
+from conversations.inspection import ENCODINGS, Kind
 from conversations.models.conversation import Conversation
 
-THUMBNAIL, TEXT = "-thumbnail", "-text"
+THUMBNAIL, TEXT, ORIGINAL = "-thumbnail", "-text", "-original"
 """Suffixes that the stored name gets for an attachment's other files."""
+OTHER_FILES = (THUMBNAIL, TEXT, ORIGINAL)
+
+PREVIEWED = 20_000
+"""Bytes of a text in which `first_words` looks."""
 
 THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 320, 240
 """The maximum size of a thumbnail on a page, in CSS pixels."""
@@ -72,6 +76,8 @@ class Attachment(models.Model):
     height = models.PositiveIntegerField(null=True)
     pages = models.PositiveIntegerField(null=True)
     is_text_whole = models.BooleanField(default=True)
+    encoding = models.CharField(max_length=20, default="", blank=True, editable=False)
+    """The guessed encoding of the original file; "" if there was nothing to guess."""
     stored = models.CharField("stored as", max_length=100)
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -91,6 +97,21 @@ class Attachment(models.Model):
     def is_image(self) -> bool:
         return self.kind == Kind.IMAGE
 
+    encodings = ENCODINGS
+
+    @property
+    def encoding_name(self) -> str:
+        return ENCODINGS.get(self.encoding, self.encoding)
+
+    @property
+    def first_words(self) -> str:
+        """The line that shows best whether the encoding is right: the first one that is not ASCII, if there is one."""
+        try:
+            lines = self.read_content()[:PREVIEWED].decode(errors="ignore").strip().splitlines()
+        except FileNotFoundError:
+            return ""
+        return next((line.strip() for line in lines if not line.isascii()), lines[0] if lines else "")[:80]
+
     @property
     def reference(self) -> dict[str, Any]:
         """The block that refers to it in a message: everything that rendering needs, without the content."""
@@ -102,12 +123,25 @@ class Attachment(models.Model):
             "size": self.size,
         }
         figures = {"width": self.width, "height": self.height, "pages": self.pages}
+        if self.encoding:
+            block["encoding"] = self.encoding_name
         return block | {name: figure for name, figure in figures.items() if figure is not None}
 
     def copy(self) -> "Attachment":
         """An unsaved attachment with the same stored file, for another message."""
-        fields = ("owner_id", "kind", "name", "media_type", "size", "width", "height", "pages", "is_text_whole")
-        return Attachment(stored=self.stored, **{name: getattr(self, name) for name in fields})
+        facts = (
+            "owner_id",
+            "kind",
+            "name",
+            "media_type",
+            "size",
+            "width",
+            "height",
+            "pages",
+            "is_text_whole",
+            "encoding",
+        )
+        return Attachment(stored=self.stored, **{name: getattr(self, name) for name in facts})
 
     def read_content(self, part: str = "") -> bytes:
         """Raises FileNotFoundError if the file is missing."""
@@ -117,7 +151,7 @@ class Attachment(models.Model):
 
     @property
     def files(self) -> Iterator[str]:
-        return (self.stored + part for part in ("", THUMBNAIL, TEXT))
+        return (self.stored + part for part in ("", *OTHER_FILES))
 
 
 def flatten_results(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """Attaching files, removing drafts, and serving files to people who can see their conversation."""
 
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import AuthenticatedRequest
 from conversations import uploads
 from conversations.access import conversation_or_404
+from conversations.inspection import ENCODINGS
 from conversations.models import Attachment, Conversation
 from conversations.models.attachment import THUMBNAIL
 from conversations.upload_handlers import list_dropped_files
@@ -59,11 +61,41 @@ def remove(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
     unsent = Attachment.objects.visible_to(request.user).filter(message=None)
     attachment = get_object_or_404(unsent, uuid=key)
     uploads.remove([attachment])
-    if "text" not in request.POST:
-        return HttpResponse(status=204)
-    # Without scripts, the button sends the whole form. The text in it must not be lost.
+    return return_to_composer(request, attachment) if "text" in request.POST else HttpResponse(status=204)
+
+
+@require_POST
+def read_again(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
+    """Reads a draft in the encoding that the person chose."""
+    guessed = Attachment.objects.visible_to(request.user).filter(message=None).exclude(encoding="")
+    attachment = get_object_or_404(guessed, uuid=key)
+    encoding = request.POST.get(f"encoding-{key}", "")
+    if encoding not in ENCODINGS:
+        return HttpResponse("Choose one of the encodings in the list.", status=422)
+    try:
+        uploads.read_again(attachment, encoding)
+    except (uploads.NotAttached, FileNotFoundError):
+        raise Http404 from None
+    if request.htmx:
+        return render(request, "conversations/_draft.html", {"attachment": attachment})
+    return return_to_composer(request, attachment)
+
+
+def apply_encodings(request: AuthenticatedRequest, conversation: Conversation | None) -> None:
+    """Reads drafts again whose encoding was chosen with the turn: just before sending, or without scripts."""
+    if not any(name.startswith("encoding-") for name in request.POST):
+        return
+    for draft in Attachment.objects.drafts_of(request.user, conversation).exclude(encoding=""):
+        encoding = request.POST.get(f"encoding-{draft.uuid}", draft.encoding)
+        if encoding in ENCODINGS and encoding != draft.encoding:
+            with suppress(uploads.NotAttached, FileNotFoundError):
+                uploads.read_again(draft, encoding)
+
+
+def return_to_composer(request: AuthenticatedRequest, attachment: Attachment) -> HttpResponse:
+    """Without scripts, the buttons of a draft send the whole form. The text in it must not be lost."""
     if not is_posted(request, request.POST.get("key", "")):
-        save_text(request.user, attachment.conversation, request.POST["text"])
+        save_text(request.user, attachment.conversation, request.POST.get("text", ""))
     pk = attachment.conversation_id
     return redirect(reverse("conversation", args=[pk]) if pk else reverse("home"))
 
@@ -84,8 +116,8 @@ def thumbnail(request: AuthenticatedRequest, key: UUID) -> HttpResponse:
 
 
 def send_file(request: AuthenticatedRequest, attachment: Attachment, part: str, media_type: str) -> HttpResponse:
-    """Sends the file, unless the browser has it already. Stored files never change."""
-    etag = f'"{attachment.uuid.hex}"'
+    """Sends the file, unless the browser has it already. A stored file never changes."""
+    etag = f'"{attachment.stored.rpartition("/")[2]}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)
     else:

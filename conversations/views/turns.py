@@ -14,7 +14,7 @@ from conversations.forms.turn import TurnForm
 from conversations.models import Branch, Conversation, Path
 from conversations.verbs import turns
 from conversations.views import pages
-from conversations.views.attachments import accept_files
+from conversations.views.attachments import accept_files, apply_encodings
 from ledger.booking import entries
 from ledger.booking.entries import CallRefused
 from upstreams.models import ModelOff
@@ -51,6 +51,7 @@ def begin(request: AuthenticatedRequest) -> HttpResponse:
 
 def bind_form(request: AuthenticatedRequest, conversation: Conversation | None) -> TurnForm:
     """Returns the form with the posted turn. Without scripts, its files come in the same request."""
+    apply_encodings(request, conversation)
     attached, refusals = accept_files(request, conversation)
     posted = request.POST.copy()
     for each in attached:

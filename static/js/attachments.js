@@ -138,7 +138,7 @@ function finish(row, request) {
   if (draft) {
     row.replaceWith(draft);
     htmx.process(draft);
-    if (hadFocus) draft.querySelector("button").focus();
+    if (hadFocus) draft.querySelector(".draft-remove").focus();
   } else removeRow(row);
 }
 
@@ -176,11 +176,11 @@ function removeRow(row) {
   const after = row.nextElementSibling ?? row.previousElementSibling;
   const hadFocus = row.contains(document.activeElement) || document.activeElement === document.body;
   row.remove();
-  if (hadFocus) (after?.querySelector("button:last-child") ?? document.getElementById("message")).focus();
+  if (hadFocus) (after?.querySelector(".draft-remove") ?? document.getElementById("message")).focus();
 }
 
 function waitForUploads(event) {
-  if (event.target !== composer || event.submitter?.hasAttribute("data-remove") || !list.querySelector("[data-uploading]")) return;
+  if (event.target !== composer || event.submitter?.hasAttribute("formaction") || !list.querySelector("[data-uploading]")) return;
   event.preventDefault();
   event.stopPropagation();
   sendWhenDone = isBusy();

@@ -233,3 +233,27 @@ async def test_without_scripts_files_are_sent_with_the_form(
     await tab.composer.fill("And this")
     await tab.send.click()
     await expect(tab.own.last).to_contain_text("other.txt")
+
+
+async def test_the_encoding_of_a_text_is_named_and_changed_by_keyboard(tab: Tab, model: ModelServer) -> None:
+    words = "氏名,部署,都市\n山田太郎,開発部,東京\n佐藤花子,来週出張の予定です,大阪\n"
+    model.say("Read.")
+    await tab.open()
+    await choose(tab, a_file("staff.csv", words.encode("cp932")), a_file("notes.md", b"Notes"))
+    select = tab.page.get_by_role("combobox", name="Read as (staff.csv)")
+    await expect(select).to_have_accessible_description("氏名,部署,都市")
+    await expect(select.locator("option:checked")).to_have_text("Japanese (Shift_JIS)")
+    await expect(tab.page.get_by_role("button", name="Apply")).to_have_count(0)
+    await select.focus()
+    await select.press("Home")
+    await expect(tab.page.locator(".draft-sample")).to_contain_text("\ufffd")
+    await expect(select).to_be_focused()
+    await select.select_option(label="Japanese (Shift_JIS)")
+    await expect(tab.page.locator(".draft-sample")).to_have_text("氏名,部署,都市")
+    await tab.page.reload()
+    await expect(select.locator("option:checked")).to_have_text("Japanese (Shift_JIS)")
+    await tab.composer.press("Enter")
+    await expect(tab.answer_text).to_have_text("Read.")
+    said = model.requests[-1].json["messages"][-1]["content"]
+    assert words in [block["source"]["data"] for block in said]
+    await expect(tab.own).to_contain_text("read as Japanese (Shift_JIS)")
