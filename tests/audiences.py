@@ -6,8 +6,9 @@ from tests.routes import routes
 
 PUBLIC_ROUTES = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
 PERSONAL_ROUTES = {
+    *("new/settings/", "deleted/"),
     *("", "turns/", "unsent/", "conversations/", "attachments/"),
-    *("accounts/", "accounts/again/", "accounts/logout/", "accounts/password/"),
+    *("accounts/", "accounts/theme/", "accounts/again/", "accounts/logout/", "accounts/password/"),
     *("account/keys/", "account/usage/", "account/usage/table.csv", "account/usage/calls.csv"),
 }
 
