@@ -35,7 +35,7 @@ async def test_an_edit_is_answered_on_a_branch_of_its_own(
     said = tab.page.messages[2]
     new = await follow(tab.browser, await act(tab.browser, conversation, said, "edits", text="Two, *please*?"))
     await until_it_says(new, (await last_reply(conversation)).message_id, "Another second.")
-    assert texts(new.page) == ["One?", "First.", "Two, please?", "Another second."]
+    assert texts(new.page) == ["One?", "First.", "Two, *please*?", "Another second."]
     assert prompt_texts(server) == ["One?", "First.", "Two, *please*?"]
     edited = new.page.messages[2]
     assert (place_of(new.page, edited), place_of(new.page, new.page.messages[3])) == ("2/2", "")
