@@ -6,14 +6,15 @@ from typing import Any, Final
 type Application = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 _DENIED: Final = (
-    *("accelerometer", "autoplay", "camera", "clipboard-read", "cross-origin-isolated", "display-capture"),
+    *("accelerometer", "autoplay", "camera", "cross-origin-isolated", "display-capture"),
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection"),
     *("keyboard-map", "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture"),
     *("publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "sync-xhr", "usb"),
     *("window-management", "xr-spatial-tracking"),
 )
-# The buttons that copy need the clipboard.
-PERMISSIONS: Final = ", ".join([*(f"{name}=()" for name in _DENIED), "clipboard-write=(self)"])
+# The site's own pages may use the clipboard; the browser still asks the person before a page reads it.
+_OWN: Final = ("clipboard-read", "clipboard-write")
+PERMISSIONS: Final = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=(self)" for name in _OWN)])
 # Without a word from the view, a page belongs to one person: the back button must not show it after they sign out.
 DEFAULTS: Final = {b"permissions-policy": PERMISSIONS.encode(), b"cache-control": b"private, no-store"}
 
