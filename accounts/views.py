@@ -6,7 +6,7 @@ from allauth.account.views import LoginView, PasswordChangeView
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -81,7 +81,7 @@ def choose_theme(request: AuthenticatedRequest) -> HttpResponse:
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, None):
         back = "/"
-    answer = HttpResponse(status=204) if request.htmx else redirect(back)
+    answer = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(back)
     theme.keep_theme(answer, request.POST.get("theme", ""))
     return answer
 

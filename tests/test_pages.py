@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -53,6 +54,14 @@ def about_to_wait(request: HttpRequest) -> HttpResponse:
     return crowd.view(request)
 
 
+note: ContextVar[str] = ContextVar("note")
+
+
+def noting(request: HttpRequest) -> HttpResponse:
+    note.set("in the thread")
+    return HttpResponse("noted")
+
+
 def quick(request: HttpRequest) -> HttpResponse:
     return HttpResponse(threading.current_thread().name)
 
@@ -62,6 +71,7 @@ urlpatterns = [
     path("waiting/", waiting),
     path("about-to-wait/", about_to_wait),
     path("quick/", quick),
+    path("noting/", noting),
 ]
 
 
@@ -146,3 +156,8 @@ async def test_who_waits_long_for_the_lock_of_writers_says_so() -> None:
     assert await asyncio.to_thread(delayed.wait, PATIENCE)
     lock.release()
     assert await waiter
+
+
+async def test_nothing_of_a_view_remains_in_the_task_of_its_request(application: ReusedThreads) -> None:
+    assert await get(application, "/noting/") == b"noted"
+    assert note.get("") == ""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -34,8 +35,11 @@ class PageHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         await self._slots.acquire()
         slot = threads.Slot(self._slots)
+        # A context of its own. Otherwise asgiref would copy the thread's back even while the view still runs, because
+        # the person has left, and the rest of the request would wait for an executor that is about to end.
+        context = copy_context()
         try:
-            return await sync_to_async(slot.run)(self.get_response, request)
+            return await sync_to_async(slot.run, context=context)(self.get_response, request)
         finally:
             slot.give_up()
 

@@ -11,7 +11,8 @@ from tests.browser.tab import Tab
 async def choose(tab: Tab, name: str) -> None:
     await tab.page.locator("button.person").click()
     switch = tab.page.get_by_role("group", name="Theme")
-    await switch.get_by_role("button", name=name).click()
+    async with tab.page.expect_response("**/accounts/theme/"):
+        await switch.get_by_role("button", name=name).click()
     await tab.page.keyboard.press("Escape")
 
 
