@@ -19,11 +19,11 @@ from tests.viewers import Viewer
 from tests.wires import is_text, messages_event, reply_wire
 from upstreams.client import LIMITS, stream_reply
 from upstreams.endpoint import ProtocolName
-from upstreams.models import ChatModel
+from upstreams.models import ChatModel, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = replace(LIMITS, backoff=0.001, longest_wait=0.01, retries=1, idle=0.4, stall=0.8)
+QUICK = replace(LIMITS, backoff=0.001, longest_wait=0.01, retries=1)
 HALF = "Half\n\nan 日本"
 WHOLE = "Half\n\nan answer. 日本語🙂"
 
@@ -86,10 +86,13 @@ BEFORE_TEXT: dict[str, Script] = {
 
 
 @pytest.fixture
-async def tab(browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch) -> Viewer:
+async def tab(
+    browser: Opening, ada: User, conversation: Conversation, either_model: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> Viewer:
     """Ada's, on a site with short timeouts."""
     assert stream_reply.__kwdefaults__ is not None
     monkeypatch.setitem(stream_reply.__kwdefaults__, "limits", QUICK)
+    await Provider.objects.aupdate(silence_timeout=1, content_timeout=1)
     return await (await browser(ada)).open(conversation)
 
 

@@ -1,7 +1,6 @@
 """A stream is passed on as it arrives. However it ends, the program, the upstream and the ledger learn of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -9,13 +8,14 @@ import openai
 import orjson
 import pytest
 
-from gateway.serving import calls, outgoing
+from gateway.serving import outgoing
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, ChatProgram, MessagesProgram, raw
 from tests.gateway.serving.programs import Programs, asks
 from tests.steps import Abort, Gate, Hang
 from tests.wires import chat_chunk, messages_event, reply_wire
 from upstreams.endpoint import ProtocolName
+from upstreams.models import Provider
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)
 type Program = type[MessagesProgram] | type[ChatProgram]
@@ -145,10 +145,8 @@ def test_an_sdk_ignores_pings(
 
 
 @each_program
-def test_an_upstream_that_falls_silent_is_given_up(
-    programs: Programs, upstream: ModelServer, program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "PROGRAM_LIMITS", replace(calls.PROGRAM_LIMITS, idle=0.2))
+def test_an_upstream_that_falls_silent_is_given_up(programs: Programs, upstream: ModelServer, program: Program) -> None:
+    Provider.objects.update(silence_timeout=1)
     upstream.stream(*begun(upstream.protocol), Hang())
     heard = []
     with pytest.raises((anthropic.APIStatusError, openai.APIError)):
