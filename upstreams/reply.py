@@ -16,6 +16,8 @@ from upstreams.events import (
     UsageReported,
 )
 
+CUT_REASONS: Final = ("max_tokens", "model_context_window_exceeded")
+"""The stop reasons of a reply that may end in the middle of a block."""
 WRITTEN: Final = ("text", "thinking")
 """The types of blocks that grow, each in the field of the same name. Other blocks arrive whole."""
 

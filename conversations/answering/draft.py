@@ -5,7 +5,7 @@ from itertools import chain, count
 from typing import Any
 
 from upstreams.events import BlockOpened, ReplyEvent, Usage
-from upstreams.reply import FoldedReply
+from upstreams.reply import CUT_REASONS, FoldedReply
 
 
 class Draft(FoldedReply):
@@ -19,6 +19,11 @@ class Draft(FoldedReply):
     def total_usage(self) -> Usage:
         """The usage of all upstream calls for this reply."""
         return self._earlier_usage + self.usage
+
+    @property
+    def is_cut_in_call(self) -> bool:
+        """Whether the upstream ended the reply for its length, in the middle of a tool call."""
+        return self.stop_reason in CUT_REASONS and "raw_input" in (self._blocks[-1] if self._blocks else {})
 
     def begin_call(self) -> None:
         """Prepares for the events of another upstream call, which continues after the tool results."""

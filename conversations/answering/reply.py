@@ -105,6 +105,8 @@ class RunningReply:
         if not (generation.rounds and unanswered_calls(relay.draft.blocks)):
             await self._begin(claimed)
         while calls := unanswered_calls(relay.draft.blocks):
+            if relay.draft.is_cut_in_call:
+                return
             if needs_approval := [call["id"] for call in calls if toolbox.must_ask(call)]:
                 raise ApprovalNeeded(needs_approval)
             generation.rounds = max(generation.rounds, 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from conversations.models import Generation, State
 from conversations.prompt.toolbox import is_refusal
+from upstreams.reply import CUT_REASONS
 from upstreams.tolerant_json import dump_indented
 
 LONGEST_SHOWN = 20_000
@@ -20,6 +21,8 @@ class Progress(StrEnum):
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"
+    CUT = "cut"
+    """The answer reached its length limit in the middle of the call."""
     DROPPED = "dropped"
     """The answer ended before the tool ran."""
 
@@ -82,7 +85,8 @@ def progress_of(use: Mapping[str, Any], result: Mapping[str, Any] | None, genera
     if result is not None:
         return outcome_of(result)
     if generation is None or not generation.is_unfinished:
-        return Progress.DROPPED
+        is_cut = generation is not None and generation.stop_reason in CUT_REASONS and "raw_input" in use
+        return Progress.CUT if is_cut else Progress.DROPPED
     if generation.state != State.WAITING:
         return Progress.RUNNING
     asked = {each.use_id for each in generation.tool_approvals.all() if not each.decision}

@@ -21,6 +21,7 @@ from upstreams.events import (
 from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.protocols.token_counts import read_count
+from upstreams.reply import CUT_REASONS
 from upstreams.sse import ServerSentEvent
 from upstreams.tolerant_json import dump, load, load_piece, restore_long_numbers
 
@@ -57,12 +58,14 @@ def read_events(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     match message:
         case {"content": list(blocks)} if message.get("type") != "error":
             decoder = MessagesDecoder(endpoint)
-            decoder.stop = message
             yield from decoder.start(message)
             for index, block in enumerate(blocks):
                 if isinstance(block, dict):
-                    yield from decoder.open(index, block)
                     yield from decoder.close()
+                    yield from decoder.open(index, block)
+            # Only the last block may be cut.
+            decoder.stop = message
+            yield from decoder.close()
             yield from decoder.finish()
             return
     detail = redact(body[:4096].decode("utf-8", "replace"), endpoint)
@@ -82,7 +85,7 @@ class MessagesDecoder:
         self._type = ""
         self._closing: dict[str, Any] = {}
         self._json: list[str] = []
-        self._has_content = False
+        self._has_content = self._has_no_input = False
 
     def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
         if self.done:
@@ -140,6 +143,9 @@ class MessagesDecoder:
             case "content_block_start" if isinstance(block := event.get("content_block"), dict):
                 return [*self.close(), *self.open(event.get("index", self._index + 1), block)]
             case "content_block_stop":
+                if self._type == "tool_use" and self._has_no_input:
+                    # Whether the reply was cut before its input decides what the call is.
+                    return ()
                 return self.close()
             case "message_start" if isinstance(message := event.get("message"), dict):
                 return self.start(message)
@@ -147,7 +153,7 @@ class MessagesDecoder:
                 delta = event.get("delta")
                 if isinstance(delta, dict):
                     self.stop = {**self.stop, **{name: value for name, value in delta.items() if value is not None}}
-                return self._report(event.get("usage"))
+                return [*self.close(), *self._report(event.get("usage"))]
             case "message_stop":
                 return [*self.close(), *self.finish()]
             case "error":
@@ -163,6 +169,7 @@ class MessagesDecoder:
     def open(self, index: int, block: Mapping[str, Any]) -> list[ReplyEvent]:
         self._index, self._type, self._json = index, _text(block.get("type")), []
         self._closing = {}
+        self._has_no_input = self._type == "tool_use" and not block.get("input")
         content = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
         if self._type not in ("text", "thinking"):
             self._has_content = True
@@ -189,6 +196,7 @@ class MessagesDecoder:
         match delta:
             case {"type": "input_json_delta", "partial_json": str(piece)}:
                 self._json.append(piece)
+                self._has_no_input = self._has_no_input and not piece.strip()
                 self.size += len(piece)
                 if piece:
                     return [*events, InputGrew(piece)]
@@ -208,6 +216,8 @@ class MessagesDecoder:
         if self._index == _NO_BLOCK:
             return []
         closing, pieces = self._closing, "".join(self._json)
+        if self._type == "tool_use" and self._has_no_input and self.stop.get("stop_reason") in CUT_REASONS:
+            closing["raw_input"] = ""
         self._index, self._closing, self._json = _NO_BLOCK, {}, []
         if pieces.strip():
             closing |= parse_input(pieces)

@@ -49,12 +49,12 @@ class BlockQueue:
                 self._queue.append(call)
             yield from self._emit()
 
-    def end(self) -> Iterator[ReplyEvent]:
-        """Emits and closes all remaining blocks."""
+    def end(self, *, is_cut: bool) -> Iterator[ReplyEvent]:
+        """Emits and closes all remaining blocks. If the reply `is_cut`, the last one may be incomplete."""
         if self._calls.legacy and self._calls.has_only_legacy:
             self._queue.append(self._calls.legacy)
         while self._queue:
-            yield from self._emit_first(closes=True)
+            yield from self._emit_first(closes=True, is_cut=is_cut and len(self._queue) == 1)
 
     @property
     def has_calls(self) -> bool:
@@ -70,7 +70,7 @@ class BlockQueue:
         first = self._queue[0] if len(self._queue) == 1 else None
         self.open_kind = first.kind if isinstance(first, _ProseBlock) else None
 
-    def _emit_first(self, *, closes: bool) -> Iterator[ReplyEvent]:
+    def _emit_first(self, *, closes: bool, is_cut: bool = False) -> Iterator[ReplyEvent]:
         first = self._queue[0]
         if not self._is_open:
             self._is_open = True
@@ -79,7 +79,7 @@ class BlockQueue:
         if closes:
             self._is_open = False
             self._queue.popleft()
-            yield BlockClosed(first.closing_fields())
+            yield BlockClosed(first.closing_fields(is_cut=is_cut))
 
 
 _EMPTY: Final[dict[Prose, dict[str, Any]]] = {
@@ -105,5 +105,5 @@ class _ProseBlock:
             self.pending.clear()
             yield BlockGrew(text)
 
-    def closing_fields(self) -> dict[str, Any]:
+    def closing_fields(self, *, is_cut: bool = False) -> dict[str, Any]:
         return {}

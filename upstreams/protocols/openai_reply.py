@@ -23,6 +23,7 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     "eos": "end_turn",
     "length": "max_tokens",
     "model_length": "max_tokens",
+    "max_tokens": "max_tokens",
     "tool_calls": "tool_use",
     "function_call": "tool_use",
     "content_filter": "refusal",
@@ -163,9 +164,13 @@ class ChatDecoder:
     def finish(self) -> Iterator[ReplyEvent]:
         """The proper end. A reply without content is a failure, unless the upstream gave a reason for it."""
         self.done = True
-        yield from self._blocks.end()
-        # Some servers report "stop" although they call tools, so the calls decide.
-        reason = "tool_use" if self._blocks.has_calls else _STOP_REASONS.get(self._reason or "", self._reason)
+        reason = _STOP_REASONS.get(self._reason or "", self._reason)
+        is_cut = reason == "max_tokens"
+        yield from self._blocks.end(is_cut=is_cut)
+        # Some servers report "stop" although they call tools, so the calls decide. Only a cut reply is no request to
+        # run them.
+        if self._blocks.has_calls and not is_cut:
+            reason = "tool_use"
         if not self.size and reason in (None, "end_turn"):
             raise EmptyReply.at(self._endpoint.name)
         yield ReplyEnded(stop_reason=reason)

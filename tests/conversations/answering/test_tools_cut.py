@@ -7,7 +7,9 @@ from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import last_reply
 from tests.conversations.verbs.desk import Desk, block_kinds
 from tests.steps import Hang
+from tests.wires import chat_chunk, messages_event
 from tools.models import Tool
+from upstreams.endpoint import ProtocolName
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +101,25 @@ async def test_a_call_with_incomplete_input_is_not_made(desk: Desk) -> None:
     call, result = desk.messages_sent()[-2]["content"][-1], desk.messages_sent()[-1]["content"][0]
     assert (call["input"], "raw_input" in call, result["is_error"]) == ({}, False, True)
     assert ["began", "never"] not in desk.drawer.seen() and desk.progress == ["failed"]
+
+
+@pytest.mark.parametrize("arguments", ["", '{"text": "hel'])
+async def test_a_call_that_the_length_limit_cuts_is_not_made(desk: Desk, arguments: str) -> None:
+    await desk.use("echo")
+    head = {"index": 0, "id": "call_a", "function": {"name": "drawer__echo", "arguments": arguments}}
+    chat = [chat_chunk({"content": "Let me see."}), chat_chunk({"tool_calls": [head]}), chat_chunk({}, "length")]
+    use = {"type": "tool_use", "id": "toolu_1", "name": "drawer__echo", "input": {}}
+    grown = {"type": "input_json_delta", "partial_json": arguments}
+    messages = [
+        {"type": "message_start", "message": {"id": "m", "model": "m", "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": use},
+        {"type": "content_block_delta", "index": 0, "delta": grown},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]
+    is_chat = desk.server.protocol is ProtocolName.OPENAI
+    desk.server.stream(*(chat if is_chat else map(messages_event, messages)), *([b"data: [DONE]\n\n"] * is_chat))
+    reply = await desk.ask_and_wait()
+    assert (reply.state, reply.stop_reason, desk.progress) == (State.COMPLETE, "max_tokens", ["cut"])
+    assert len(desk.server.requests) == 1

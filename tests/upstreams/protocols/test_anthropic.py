@@ -286,3 +286,28 @@ def test_an_empty_whole_reply_still_reports_its_usage() -> None:
         TO, b'{"content": [], "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 1}}'
     )
     assert (read.kind, read.usage) == ("empty_reply", Usage(3, 1))
+
+
+# Calls that are cut by the length of the reply
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
+@pytest.mark.parametrize("pieces", [[], [""], ['{"city": "Pa']])
+def test_a_call_that_is_cut_is_never_complete(reason: str, pieces: list[str]) -> None:
+    deltas = [delta("input_json_delta", partial_json=piece) for piece in pieces]
+    read = replay(start(), opened(TOOL), *deltas, closed(), ending(reason), STOP)
+    assert (read.reason, read.blocks) == (reason, [{**TOOL, "raw_input": "".join(pieces)}])
+
+
+def test_a_call_without_input_is_complete_if_another_block_follows_or_the_reply_ends_with_it() -> None:
+    second = {**TOOL, "id": "toolu_2"}
+    read = replay(start(), opened(TOOL), closed(), opened(second, 1), closed(1), ending("tool_use"), STOP)
+    assert read.blocks == [TOOL, second]
+    read = replay(start(), opened(TOOL), closed(), opened(second, 1), closed(1), ending("max_tokens"), STOP)
+    assert read.blocks == [TOOL, {**second, "raw_input": ""}]
+
+
+def test_a_call_that_is_cut_in_a_reply_in_one_piece_is_not_complete() -> None:
+    body = {"content": [{**TOOL, "input": {"a": 1}}, TOOL], "stop_reason": "max_tokens"}
+    read = read_body(TO, json.dumps(body).encode())
+    assert read.blocks == [{**TOOL, "input": {"a": 1}}, {**TOOL, "raw_input": ""}]

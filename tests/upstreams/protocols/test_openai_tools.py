@@ -68,7 +68,7 @@ def test_arguments_that_are_not_json_are_kept_as_they_came() -> None:
 
 def test_the_older_function_call_counts_only_alone() -> None:
     older = {"function_call": {"name": "f", "arguments": "{}"}}
-    assert tools(chunk(older)) == [("call_0", "f", {})]
+    assert tools(chunk(older)) == [("made", "f", {})]
     assert tools(chunk({**older, "tool_calls": [call("{}", index=0, id="a", name="f")]})) == [("a", "f", {})]
 
 
@@ -172,7 +172,8 @@ def test_arguments_in_an_object_are_emitted_as_they_are() -> None:
 
 def test_the_older_function_call_is_emitted_at_the_end() -> None:
     older = chunk({"function_call": {"name": "f", "arguments": "{}"}})
-    assert list(told(older)) == [[], ["f call_0", "{}", "closed {}"]]
+    [first, [opening, *rest]] = told(older)
+    assert (first, opening.startswith("f call_"), rest) == ([], True, ["{}", "closed {}"])
 
 
 arguments = st.dictionaries(
@@ -194,3 +195,76 @@ def test_calls_are_assembled_from_pieces_in_any_order(inputs: list[dict[str, Any
             pieces.append(call(written[index][: cuts[index]], index=index, id=f"call-{index}", name="f"))
     read = read_stream(endpoint(ProtocolName.OPENAI), [wire(ROLE, *map(calls, pieces), STOP, DONE)])
     assert [(block["id"], block["input"]) for block in read.blocks] == [(f"call-{i}", inputs[i]) for i in begun]
+
+
+# Calls of servers that name them badly
+
+
+def test_a_new_id_in_each_piece_is_the_same_call() -> None:
+    pieces = [
+        call('{"x"', index=0, id="t-0", name="f"),
+        {"index": 0, "id": "t-1", "function": {"name": None, "arguments": ":"}},
+        call("1}", index=0, id="t-2"),
+    ]
+    assert [(name, value) for _, name, value in tools(*map(calls, pieces))] == [("f", {"x": 1})]
+    repeated = [call(part, index=0, id=f"t-{n}", name="f") for n, part in enumerate(['{"x"', ":", "1}"])]
+    assert [(name, value) for _, name, value in tools(*map(calls, repeated))] == [("f", {"x": 1})]
+    without_index = [call('{"x"', id="t-0", name="f"), call(":", id="t-1"), call("1}", id="t-2")]
+    assert [(name, value) for _, name, value in tools(*map(calls, without_index))] == [("f", {"x": 1})]
+
+
+def test_whole_calls_without_index_and_id_are_several() -> None:
+    pieces = [calls(call({"x": 1}, name="f")), calls(call('{"x":2}', name="f"), call("{}", name="g"))]
+    assert tools(*pieces) == [("made", "f", {"x": 1}), ("made", "f", {"x": 2}), ("made", "g", {})]
+
+
+def test_whole_calls_under_one_index_without_ids_are_several() -> None:
+    pieces = [calls(call('{"x":1}', index=0, name="f")), calls(call('{"x":2}', index=0, name="g"))]
+    assert [value for _, _, value in tools(*pieces)] == [{"x": 1}, {"x": 2}]
+
+
+def test_an_id_finds_its_call_without_index() -> None:
+    pieces = [call('{"x"', id="a", name="f"), call('{"y"', id="b", name="g"), call(":1}", id="a"), call(":2}", id="b")]
+    assert tools(*map(calls, pieces)) == [("a", "f", {"x": 1}), ("b", "g", {"y": 2})]
+
+
+def test_an_id_may_be_a_number_and_an_index_a_string() -> None:
+    pieces = [call('{"x"', index="0", id=7, name="f"), call(":1}", index="0", id=7)]
+    assert tools(*map(calls, pieces)) == [("7", "f", {"x": 1})]
+
+
+@given(st.integers(1, 4), st.data())
+def test_calls_are_found_however_their_server_names_them(count: int, data: st.DataObject) -> None:
+    """Whole calls, each in pieces, one after the other."""
+    has_index, has_ids = data.draw(st.booleans()), data.draw(st.sampled_from(["none", "stable", "new"]))
+    pieces = []
+    for place in range(count):
+        text = json.dumps({"x": [place, '"}']})
+        cuts = sorted(data.draw(st.lists(st.integers(1, len(text) - 1), max_size=3)))
+        for n, (begin, end) in enumerate(zip([0, *cuts], [*cuts, len(text)], strict=True)):
+            fields: dict[str, Any] = {"index": place} if has_index else {}
+            if has_ids == "stable" or (has_ids == "new" and n == 0):
+                fields["id"] = f"c{place}"
+            elif has_ids == "new":
+                fields["id"] = f"c{place}-{n}"
+            pieces.append(calls(call(text[begin:end], name=f"f{place}" if n == 0 else None, **fields)))
+    assert [(name, value) for _, name, value in tools(*pieces)] == [
+        (f"f{place}", {"x": [place, '"}']}) for place in range(count)
+    ]
+
+
+# Calls that are cut by the length of the reply
+
+
+@pytest.mark.parametrize("reason", ["length", "model_length", "max_tokens"])
+@pytest.mark.parametrize("arguments", ["", " ", "{", '{"x": "a'])
+def test_a_call_that_is_cut_is_never_complete(reason: str, arguments: str) -> None:
+    read = replay(calls(call(arguments, index=0, id="a", name="f")), chunk({}, reason), DONE)
+    [block] = read.blocks
+    assert (read.reason, block["input"], block["raw_input"].strip()) == ("max_tokens", {}, arguments.strip())
+
+
+def test_a_complete_call_before_the_cut_is_complete() -> None:
+    both = calls(call("{}", index=0, id="a", name="f"), call("", index=1, id="b", name="g"))
+    read = replay(both, chunk({}, "length"), DONE)
+    assert [("raw_input" in block, block["id"]) for block in read.blocks] == [(False, "a"), (True, "b")]
