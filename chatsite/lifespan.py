@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from chatsite import lease
+from chatsite.failure_log import SHORTAGES
 from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
@@ -18,9 +21,8 @@ from chatsite.installation.version import describe_newer_schema
 from chatsite.memory import trim_when_idle
 from chatsite.serving import open_files, shutdown
 from conversations.answering import replies
-from conversations.upkeep import recovery, watch
+from conversations.upkeep import watch
 from gateway.serving import running
-from ledger.booking import entries
 from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_transport
 
@@ -35,27 +37,31 @@ async def start() -> None:
     global _trimming
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
-    waiting = await sync_to_async(end_lost_work)()
+    await sync_to_async(lease.local.take)(is_alone=is_alone())
     await replies.local.saver.connect()
+    await watch.take_over()
     watch.local.start()
+    if not is_alone():
+        lease.local.start(on_death=watch.take_over)
     _trimming = asyncio.create_task(trim_when_idle())
     await refresh_unlisted.aenqueue()
-    for pk in waiting:
-        await replies.generate.aenqueue(pk)
 
 
-def end_lost_work() -> list[int]:
-    """Ends what a lost process was writing. Returns the generations that are still queued."""
-    waiting = recovery.recover()
-    entries.recover()
-    return waiting
+def is_alone() -> bool:
+    """Whether no other process can use the database: on SQLite, the data's lock keeps others away."""
+    return connection.vendor == "sqlite"
 
 
 async def wind_down() -> None:
     watch.local.stop()
     if _trimming:
         _trimming.cancel()
-    await asyncio.gather(replies.local.close(), running.local.close())
+    try:
+        await asyncio.gather(replies.local.close(), running.local.close())
+    finally:
+        lease.local.stop()
+        with suppress(*SHORTAGES):
+            await sync_to_async(lease.local.release)()
     await close_transport()
 
 

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
-from conversations.models import Message, State, ToolApproval
+from conversations.models import Generation, Message, State, ToolApproval
 from ledger.booking.entries import CallRefused
 from upstreams.errors import UpstreamError
 from upstreams.models import USAGE_FIELDS
@@ -16,7 +16,7 @@ from upstreams.models import USAGE_FIELDS
 SAVED_FIELDS = (
     *USAGE_FIELDS,
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
-    *("thinking_seconds", "first_token_at", "cost", "finished_at", "heartbeat_at", "rounds"),
+    *("thinking_seconds", "first_token_at", "cost", "finished_at", "rounds"),
 )
 
 
@@ -47,7 +47,10 @@ STOPPED: Final = Ending(State.STOPPED)
 
 @transaction.atomic
 def save_ending(relay: Relay, ending: Ending) -> Message:
-    """Saves the reply and its figures. Raises Generation.NotUpdated if its conversation was deleted for good."""
+    """Saves the reply and its figures.
+
+    Raises Generation.NotUpdated if its conversation was deleted for good or another process has taken the reply.
+    """
     generation, draft = relay.generation, relay.draft
     generation.state = ending.state
     generation.error_kind, generation.error_message = ending.error_kind, ending.error_message
@@ -56,9 +59,10 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
     generation.usage = draft.total_usage
     generation.cost = generation.calculate_cost()
-    generation.heartbeat_at = now()
-    generation.finished_at = None if ending.needs_approval else generation.heartbeat_at
-    generation.save(update_fields=SAVED_FIELDS)
+    generation.finished_at = None if ending.needs_approval else now()
+    mine = Generation.objects.running().filter(pk=generation.pk, claims=generation.claims)
+    if not mine.update(**{name: getattr(generation, name) for name in SAVED_FIELDS}):
+        raise Generation.NotUpdated
     ToolApproval.objects.bulk_create(
         ToolApproval(generation=generation, use_id=use_id) for use_id in ending.needs_approval
     )

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class Replies:
     """Starts, finds, saves and stops replies, and lets them end before the process does.
 
-    One event loop owns it. `find`, `running`, `stop`, `stop_without_asker` and
+    One event loop owns it. `find`, `running`, `is_writing`, `stop`, `stop_without_asker` and
     `apply_deletion` may be called from any thread.
     """
 
@@ -39,7 +39,8 @@ class Replies:
         self.saver = saving.Saver()
         self._replies: dict[int, RunningReply] = {}
         """By conversation: in each, one reply is written at a time."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        """With the keys of their generations, from before the claim until the end is saved."""
         self._starting = ThreadPoolExecutor(1, thread_name_prefix="starting")
         self._saving: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -50,8 +51,8 @@ class Replies:
         if self._is_closing:
             return
         task = asyncio.create_task(self._claim_and_run(generation_pk))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = generation_pk
+        task.add_done_callback(self._tasks.pop)
         await task
 
     def find(self, conversation_pk: int) -> Relay | None:
@@ -61,6 +62,10 @@ class Replies:
 
     def running(self) -> list[RunningReply]:
         return list(self._replies.values())
+
+    def is_writing(self, generation_pk: int) -> bool:
+        """Whether this process writes the generation, or is about to."""
+        return generation_pk in list(self._tasks.values())
 
     def stop(self, generation_pk: int, ending: Ending = STOPPED) -> None:
         """Stops a reply that this process writes. Other processes learn of a stop from the database."""
@@ -155,13 +160,16 @@ class Replies:
         while replies := self.running():
             if growing := [reply.relay for reply in replies if reply.is_growing]:
                 try:
-                    to_stop = await self.saver.save(growing)
+                    found = await self.saver.save(growing)
                 except Exception as bug:
                     # The next round saves again. Without one, a crash would lose everything that follows.
                     failures.note_failure(bug)
-                    to_stop = set()
-                for generation_pk in to_stop:
+                    found = saving.NOTHING
+                for generation_pk in found.stopped:
                     self.stop(generation_pk)
+                for reply in replies:
+                    if reply.generation.pk in found.lost:
+                        reply.interrupt()
             await asyncio.sleep(saving.INTERVAL)
 
 

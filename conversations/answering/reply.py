@@ -80,7 +80,7 @@ class RunningReply:
         try:
             message = await self._saver.write(conversation.pk, partial(save_ending, self.relay, ending))
         except Generation.NotUpdated:
-            logger.warning("Generation %s ended after its conversation was deleted", self.generation.pk)
+            logger.warning("Generation %s was deleted, or taken over by another process", self.generation.pk)
             return
         self.relay.end(message)
         self._saver.report(conversation.pk, is_behind=False)

@@ -1,14 +1,13 @@
 """Saves running replies in a thread of their own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.db import database_sync_to_async
 from django.db import connection, transaction
-from django.utils.timezone import now
 
 from chatsite.failure_log import SHORTAGES
 from chatsite.retrying import failures, retry_until_saved
@@ -27,6 +26,27 @@ SAVE_BLOCKS = Statement(
     f"UPDATE {Message._meta.db_table} SET blocks = %s WHERE id = %s",  # noqa: S608
     [Message._meta.get_field("blocks"), None],
 )
+
+
+class Unsaved(NamedTuple):
+    """What a save needs to know of a reply."""
+
+    generation: int
+    claims: int
+    message: int
+    blocks: list[dict[str, Any]]
+
+
+class Found(NamedTuple):
+    """Keys of generations that a save has found changed by others."""
+
+    stopped: frozenset[int] = frozenset()
+    """A person has asked to stop them."""
+    lost: frozenset[int] = frozenset()
+    """Another process has taken or ended them, so they were not saved."""
+
+
+NOTHING = Found()
 
 
 class Saver:
@@ -49,23 +69,26 @@ class Saver:
         on_failure = partial(self.report, conversation_pk, is_behind=True)
         return await retry_until_saved(partial(self._in_thread, write), on_failure=on_failure)
 
-    async def save(self, relays: Collection[Relay]) -> set[int]:
-        """Saves all replies in one transaction. Returns the generations that should stop."""
-        drafts = {relay.generation.pk: (relay.message.pk, relay.draft.blocks) for relay in relays}
+    async def save(self, relays: Collection[Relay]) -> "Found":
+        """Saves all replies in one transaction."""
+        drafts = [
+            Unsaved(relay.generation.pk, relay.generation.claims, relay.message.pk, relay.draft.blocks)
+            for relay in relays
+        ]
         conversations = [relay.generation.conversation_id for relay in relays]
         saving = asyncio.ensure_future(self._in_thread(partial(save, drafts)))
         await asyncio.wait([saving], timeout=PATIENCE)
         if not saving.done():
             self.report(*conversations, is_behind=True)
         try:
-            to_stop = await saving
+            found = await saving
         except SHORTAGES as error:
             failures.note_failure(error)
             self.report(*conversations, is_behind=True)
-            return set()
+            return NOTHING
         failures.note_success()
         self.report(*conversations, is_behind=False)
-        return to_stop
+        return found
 
     def report(self, *conversations: int, is_behind: bool) -> None:
         """Tells the viewers of each conversation once that saving is behind, and once that it has caught up."""
@@ -84,9 +107,20 @@ class Saver:
 
 
 @transaction.atomic
-def save(drafts: Mapping[int, tuple[int, list[dict[str, Any]]]]) -> set[int]:
-    """Saves (message key, blocks) by generation key. Returns the generations that should stop."""
-    SAVE_BLOCKS.execute_many((blocks, pk) for pk, blocks in drafts.values())
-    running = Generation.objects.filter(pk__in=drafts)
-    running.update(heartbeat_at=now())
-    return set(running.exclude(stop_asked_at=None).values_list("pk", flat=True))
+def save(drafts: Sequence[Unsaved]) -> Found:
+    """Saves the blocks of the replies that are still this process's own."""
+    running = Generation.objects.running().filter(pk__in=[draft.generation for draft in drafts])
+    # Locked, so that no other process takes one between this look and the write.
+    held = {
+        pk: (claims, stop_asked_at is not None)
+        for pk, claims, stop_asked_at in running.select_for_update()
+        .order_by("pk")
+        .values_list("pk", "claims", "stop_asked_at")
+    }
+    own = [draft for draft in drafts if held.get(draft.generation, (None,))[0] == draft.claims]
+    SAVE_BLOCKS.execute_many((draft.blocks, draft.message) for draft in own)
+    kept = {draft.generation for draft in own}
+    return Found(
+        stopped=frozenset(pk for pk in kept if held[pk][1]),
+        lost=frozenset(draft.generation for draft in drafts) - kept,
+    )

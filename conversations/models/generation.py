@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
 from accounts.models import User
+from chatsite import lease
 from upstreams.models import ChatModel, UsageColumns
 from upstreams.redaction import strip_addresses
 
@@ -40,6 +41,9 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Returns the keys of the models in the person's latest answers, the last one first."""
         latest = self.filter(asked_by=person).order_by("-pk").values_list("chat_model", flat=True)
         return [key for key in dict.fromkeys(latest[:RECENT]) if key is not None]
+
+    def running(self) -> Self:
+        return self.filter(state=State.RUNNING)
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
@@ -84,10 +88,14 @@ class Generation(UsageColumns):
     rounds = models.PositiveSmallIntegerField(default=0)
     """How often the model has received the results of tools."""
 
+    claims = models.PositiveIntegerField(default=0)
+    """How often it has been claimed. Only the process that made the latest claim writes its message."""
+    process = models.BigIntegerField(null=True, blank=True)
+    """The process that made the latest claim."""
+
     queued_at = models.DateTimeField(default=now)
     started_at = models.DateTimeField(null=True, blank=True)
     first_token_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = GenerationQuerySet.as_manager()
@@ -113,14 +121,15 @@ class Generation(UsageColumns):
 
     def claim(self) -> bool:
         """Marks a queued generation as running. Returns False if it was claimed or stopped, or must wait its turn."""
-        mine = Generation.objects.filter(pk=self.pk).next_in_line()
-        self.heartbeat_at = now()
         # A generation that waited for approval started earlier.
-        self.started_at = self.started_at or self.heartbeat_at
-        claimed = mine.update(state=State.RUNNING, started_at=self.started_at, heartbeat_at=self.heartbeat_at) == 1
-        if claimed:
-            self.state = State.RUNNING
-        return claimed
+        claim = {"state": State.RUNNING, "started_at": self.started_at or now(), "process": lease.local.key}
+        mine = Generation.objects.filter(pk=self.pk, claims=self.claims).next_in_line()
+        if not mine.update(**claim, claims=self.claims + 1):
+            return False
+        self.claims += 1
+        for name, value in claim.items():
+            setattr(self, name, value)
+        return True
 
     @property
     def shown_detail(self) -> str:

@@ -17,8 +17,6 @@ from upstreams.client import LIMITS
 
 INTERVAL = 15.0
 """Seconds between two rounds."""
-QUIET = timedelta(seconds=30)
-"""A running reply is saved about once a second. After this long without a save, its process is gone."""
 LONGEST_CALL = timedelta(seconds=2 * LIMITS.whole)
 """If an upstream call has been open for longer, its process is gone."""
 SWEEP_INTERVAL = 3600.0
@@ -52,8 +50,7 @@ class UpkeepLoop:
                 failures.note_failure(error)
 
     async def _clean_up(self, moment: float) -> None:
-        for pk in await sync_to_async(recovery.recover)(now() - QUIET):
-            await replies.generate.aenqueue(pk)
+        await take_over()
         await sync_to_async(turns.end_answers_without_asker)()
         if moment >= self._sweep_at:
             self._sweep_at = moment + SWEEP_INTERVAL
@@ -63,6 +60,14 @@ class UpkeepLoop:
             # Nobody waits for a purge, so it must not block the shared thread.
             has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
             self._purge_at = moment + (0 if has_more else SWEEP_INTERVAL)
+
+
+async def take_over() -> None:
+    """Ends what lost processes were writing and calling, and starts queued answers."""
+    waiting = await sync_to_async(recovery.recover)()
+    await sync_to_async(entries.recover)()
+    for pk in waiting:
+        await replies.generate.aenqueue(pk)
 
 
 local = UpkeepLoop()

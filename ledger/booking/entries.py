@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
+from chatsite import lease
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
 from ledger.models import CallSource, Entry, Outcome
@@ -142,16 +143,18 @@ def list_warnings(person: User | None, key: ApiKey | None = None) -> list[str]:
 
 
 def recover(written: Mapping[int, int] | None = None, before: datetime | None = None) -> None:
-    """Settles open entries of dead processes, as estimates. By default, these are all open entries, as after a start.
+    """Settles open entries whose process is lost, as estimates.
 
-    `before` limits them to those that began earlier. `written` limits them to its keys, which are entry keys; its
-    values are the output tokens known to be written.
+    With `before`, these are instead the entries that began earlier. With `written`, they are its keys, which are entry
+    keys; its values are the output tokens known to be written.
     """
     lost = Entry.objects.open()
     if written is not None:
         lost = lost.filter(pk__in=written)
-    if before is not None:
+    elif before is not None:
         lost = lost.filter(started_at__lt=before)
+    else:
+        lost = lost.filter(lease.is_abandoned())
     for entry in lost.select_related("chat_model").order_by("pk"):
         meter = Meter(max(1, entry.prompt_estimate))
         meter.assume((written or {}).get(entry.pk, 0))
@@ -170,6 +173,7 @@ def build_entry(caller: Caller, chat_model: ChatModel) -> tuple[Payer, Entry]:
         source=caller.source,
         request_id=caller.request_id[:80],
         started_at=now(),
+        process=lease.local.key,
     )
     return Payer(entry.person_id, entry.group_id, entry.key_id), entry
 

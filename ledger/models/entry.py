@@ -75,6 +75,9 @@ class Entry(UsageColumns):
     seconds_to_first = models.FloatField("seconds to the first token", null=True)
     seconds = models.FloatField(null=True)
 
+    process = models.BigIntegerField(null=True)
+    """The process that makes the call and settles it."""
+
     prompt_estimate = models.BigIntegerField(default=0)
     reserved_tokens = models.BigIntegerField(default=0)
     reserved_cost = MoneyField(default=0)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -26,13 +27,11 @@ async def test_a_growing_reply_is_saved_and_another_process_can_stop_it(
     monkeypatch.setattr(saving, "INTERVAL", 0.01)
     begin_and_hang(server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
-    started = (await last_reply(conversation)).started_at
     async with asyncio.timeout(5):
         while (await Message.objects.aget(pk=message)).text != "I could go on":
             pass
     reply = await last_reply(conversation)
     assert reply.state == State.RUNNING
-    assert reply.heartbeat_at is not None and started is not None and reply.heartbeat_at > started
     # Another process would ask in this way, through the database alone.
     await Generation.objects.filter(pk=reply.pk).aupdate(stop_asked_at=now())
     await tab.until_over(message)
@@ -56,3 +55,25 @@ async def test_an_earlier_save_does_not_overwrite_the_last_words(
     await tab.until_over((await last_reply(conversation)).message_id)
     await replies.local.close()
     assert (await last_reply(conversation)).message.text == "".join(pieces)
+
+
+async def test_a_reply_that_another_process_has_taken_is_neither_saved_nor_ended(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "INTERVAL", 0.01)
+    begin_and_hang(server, "I could ", "go on")
+    _, message = await open_half_way(browser, ada, conversation)
+    reply = await last_reply(conversation)
+    # Another process claims it between two saves, and writes.
+    await Generation.objects.filter(pk=reply.pk).aupdate(claims=F("claims") + 1)
+    await Message.objects.filter(pk=message).aupdate(blocks=[{"type": "text", "text": "Theirs"}])
+    assert await server.until_disconnected()
+    await replies.local.close()
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message.text) == (State.RUNNING, "Theirs")
+    assert [call.entry.outcome async for call in reply.calls.select_related("entry")] == ["broken"]

@@ -91,7 +91,9 @@ async def test_a_call_with_incomplete_input_is_not_made(desk: Desk) -> None:
     desk.server.stream(*wire[:half], Hang())
     desk.server.say("Then not.")
     reply = await desk.ask()
-    await desk.tab.until(lambda page: page.find(".tool-call"))
+    await desk.tab.until(
+        lambda page: any('{"name' in written.text_content() for written in page.find(".tool-call pre"))
+    )
     await desk.stop()
     await desk.until(reply, State.STOPPED)
     assert desk.progress == ["dropped"]

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.utils.timezone import now
 
 from accounts.models import User
+from chatsite.models import Process
 from conversations.answering import replies
 from conversations.models import Conversation, Generation, Message, State
 from conversations.upkeep import recovery, watch
@@ -80,18 +80,15 @@ async def test_recovery_labels_lost_replies_and_names_the_queued_ones(
 async def test_viewers_see_the_end_of_a_reply_whose_process_is_lost(
     browser: Opening, ada: User, conversation: Conversation, model: ChatModel
 ) -> None:
-    def left_behind() -> Generation:
-        lost = queue_turn(conversation, ada, "Still there?", model)
-        assert lost.claim()
-        return lost
-
-    lost = await sync_to_async(left_behind)()
+    process = await Process.objects.acreate()
+    lost = await sync_to_async(queue_turn)(conversation, ada, "Still there?", model)
+    assert await sync_to_async(lost.claim)()
+    await Generation.objects.filter(pk=lost.pk).aupdate(process=process.pk)
     tab = await (await browser(ada)).open(conversation)
-    recover = sync_to_async(recovery.recover)
-    await recover(now() - watch.QUIET)
-    assert (await last_reply(conversation)).state == State.RUNNING, "it has just been heard of"
-    await Generation.objects.filter(pk=lost.pk).aupdate(heartbeat_at=now() - 2 * watch.QUIET)
-    await recover(now() - watch.QUIET)
+    await watch.take_over()
+    assert (await last_reply(conversation)).state == State.RUNNING, "its process is alive"
+    await process.adelete()
+    await watch.take_over()
     await tab.until_over(lost.message_id)
     assert "Interrupted." in tab.page.article(lost.message_id)
 
