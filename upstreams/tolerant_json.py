@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 _LONG_NUMBER: Final = re.compile(r"\d{19}")
+_LONG_NUMBER_IN_BYTES: Final = re.compile(rb"[0-9]{19}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -27,6 +28,12 @@ def load(text: bytes | str) -> Any:
         except orjson.JSONDecodeError:
             pass
     return _load_tolerantly(text, mends=True)
+
+
+def load_strictly(wire: bytes) -> Any:
+    """Parses strict JSON with integers of any size. Raises orjson.JSONDecodeError."""
+    value = orjson.loads(wire)
+    return load_piece(wire.decode()) if _LONG_NUMBER_IN_BYTES.search(wire) else value
 
 
 def load_piece(text: str) -> Any:

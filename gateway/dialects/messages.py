@@ -1,7 +1,7 @@
 """The Messages API as a server speaks it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -27,6 +27,12 @@ __all__ = [
 ]
 
 
+CUT_OFF: Final = ("max_tokens", "model_context_window_exceeded")
+"""Reasons for which a reply ends within a tool call."""
+INVALID_INPUT: Final = "INVALID_JSON"
+"""The field in which the Messages API's documentation wraps such input."""
+
+
 def render_error(problem: Problem, request_id: str) -> bytes:
     """The body of an error response."""
     return orjson.dumps(error_event(problem, request_id))
@@ -35,19 +41,22 @@ def render_error(problem: Problem, request_id: str) -> bytes:
 def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     """The body of a reply in one piece."""
     reply = FoldedReply.of(events)
-    blocks = reply.blocks
+    blocks = [block for block in reply.blocks if not (reply.stop_reason in CUT_OFF and "raw_input" in block)]
     end = reply.end or ReplyEnded(stop_reason=None)
     return {
         "id": make_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [_with_own_id(block) for block in blocks],
+        "content": [_build_call(block) if block.get("type") == "tool_use" else block for block in blocks],
         "stop_details": None,
         **stop_fields(end, has_calls=bool(tool_calls(blocks))),
         "usage": usage_object(reply.usage),
     }
 
 
-def _with_own_id(block: dict[str, Any]) -> dict[str, Any]:
-    return {**block, "id": make_tool_id(block.get("id", ""))} if block.get("type") == "tool_use" else block
+def _build_call(block: dict[str, Any]) -> dict[str, Any]:
+    """A tool call that is complete. Input that is not a JSON object must not look like none."""
+    call = {**block, "id": make_tool_id(block.get("id", ""))}
+    raw = call.pop("raw_input", None)
+    return call if raw is None else {**call, "input": {INVALID_INPUT: raw}}

@@ -8,7 +8,7 @@ import orjson
 
 from upstreams.endpoint import ProtocolName
 from upstreams.sse import ServerSentEvent
-from upstreams.tolerant_json import dump
+from upstreams.tolerant_json import dump, load
 
 _STOP: Final = '{"type":"message_stop"}'
 _DONE: Final = b"data: [DONE]\n\n"
@@ -101,7 +101,7 @@ def make_copier(protocol: ProtocolName, model: str, *, wants_usage: bool) -> Cop
 
 def copy_whole(protocol: ProtocolName, body: bytes, model: str) -> bytes:
     """A reply in one piece, with the client's name for the model and all the figures that the SDK needs."""
-    reply = orjson.loads(body)
+    reply = load(body)
     usage = _figures(reply.get("usage"))
     if protocol is ProtocolName.ANTHROPIC:
         usage = {**_NO_USAGE, **usage}

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from gateway.problems import Problem
 from upstreams.nesting import MAX_DEPTH, is_too_deep
+from upstreams.tolerant_json import load_strictly
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -52,7 +53,7 @@ class Incoming:
             raise Problem(400, "invalid_request_error", f"content-type: must be {_JSON}.")
         try:
             wire = await self._read_body()
-            body = orjson.loads(wire)
+            body = load_strictly(wire)
         except orjson.JSONDecodeError:
             raise Problem(400, "invalid_request_error", "The body is not valid JSON.") from None
         if not isinstance(body, dict):

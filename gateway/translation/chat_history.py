@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from gateway.ids import restore_tool_id, shorten_name
 from gateway.problems import Problem
+from gateway.translation.unsigned import find_tool_loop
 from upstreams.chat import Block
 from upstreams.protocols.openai_contents import Message, Unsendable, as_blocks, to_assistant_messages, to_user_messages
 
@@ -41,9 +42,11 @@ def chat_messages(system: str | Sequence[Block] | None, messages: Sequence[Mappi
 
 def _join_turns(system: Sequence[Block], messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Turn]]:
     """The system prompt, and the turns with consecutive messages of the user joined."""
-    instructions, turns = [_join_text(system)], list[Turn]()
-    for message in messages:
+    instructions, turns, loop = [_join_text(system)], list[Turn](), find_tool_loop(messages)
+    for place, message in enumerate(messages):
         role, blocks = message["role"], [block for block in as_blocks(message["content"]) if block.get("text") != ""]
+        if place < loop:
+            blocks = [block for block in blocks if block.get("type") != "thinking"]
         if role == "system" and not turns:
             instructions.append(_join_text(blocks))
             continue
@@ -63,7 +66,7 @@ def _join_text(blocks: Sequence[Block]) -> str:
 def _is_sendable(block: Block) -> bool:
     """Whether a block of the assistant is for this server. Raises Unsendable if the answer depends on it."""
     kind = block.get("type", "")
-    if kind in ("text", "tool_use"):
+    if kind in ("text", "tool_use") or (kind == "thinking" and not block.get("signature")):
         return True
     if kind in _OF_OTHER_PROVIDERS or kind.endswith("_tool_result"):
         return False

@@ -11,6 +11,7 @@ from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
 from upstreams.nesting import MAX_DEPTH, is_too_deep
+from upstreams.tolerant_json import load
 
 type Block = dict[str, Any]
 
@@ -101,7 +102,7 @@ def _tool_uses(calls: Sequence[Mapping[str, Any]], path: str) -> Iterator[Block]
 
 def _parse_arguments(arguments: str, path: str) -> dict[str, Any]:
     try:
-        value = orjson.loads(arguments) if arguments.strip() else {}
+        value = load(arguments) if arguments.strip() else {}
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):

@@ -39,11 +39,19 @@ def read_events(body: bytes, endpoint: Endpoint) -> Iterator[ReplyEvent]:
     match completion:
         case {"choices": [{"message": dict(message), **choice}, *_]}:
             decoder = ChatDecoder(endpoint)
+            message = {**message, "tool_calls": _number(message.get("tool_calls"))}
             yield from decoder.read({**completion, "choices": [{**choice, "index": 0, "delta": message}]})
             yield from decoder.finish()
         case _:
             detail = redact(body[:4096].decode("utf-8", "replace"), endpoint)
             raise find_failure(endpoint, completion) or NotAModelServer.at(endpoint.name, detail=detail)
+
+
+def _number(calls: object) -> object:
+    """Each call of a whole reply is one of its own, even if it has the id of another."""
+    if not isinstance(calls, list):
+        return calls
+    return [{**call, "index": place} for place, call in enumerate(calls) if isinstance(call, dict)]
 
 
 class ChatDecoder:
