@@ -22,6 +22,8 @@ class User(AbstractUser):
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
     name = models.CharField("name", max_length=150, blank=True)
+    uses_single_keys = models.BooleanField("single-key shortcuts", default=True)
+    """Whether single keys, such as "?", are shortcuts outside fields. Speech input types them by mistake."""
 
     class Meta(AbstractUser.Meta):
         verbose_name = "person"

@@ -12,5 +12,6 @@ urlpatterns = [
     path("again/", views.signed_in_again, name="signed_in_again"),
     path("logout/", logout, name="account_logout"),
     path("password/", views.PasswordChange.as_view(), name="account_change_password"),
+    path("shortcuts/", views.save_shortcuts, name="shortcuts"),
     path("set-up/<str:token>/", views.first_administrator, name="account_set_up"),
 ]

@@ -91,6 +91,14 @@ def account(request: AuthenticatedRequest) -> HttpResponse:
     return render(request, "accounts/account.html")
 
 
+@require_POST
+def save_shortcuts(request: AuthenticatedRequest) -> HttpResponse:
+    """Saves whether the person uses single-key shortcuts."""
+    request.user.uses_single_keys = request.POST.get("single_keys") == "on"
+    request.user.save(update_fields=["uses_single_keys"])
+    return HttpResponse(status=204)
+
+
 @login_not_required
 @never_cache
 @sensitive_post_parameters("password1", "password2")

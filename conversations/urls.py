@@ -22,6 +22,7 @@ urlpatterns = [
     path("deleted/", deleted.index, name="deleted"),
     path("new/settings/", conversation.first_settings, name="first_settings"),
     path("conversations/", pages.conversations, name="conversations"),
+    path("conversations/found/", pages.find, name="find_conversations"),
     path("conversations/<int:pk>/", pages.show, name="conversation"),
     path("conversations/<int:pk>/messages/", pages.messages, name="messages"),
     path("conversations/<int:pk>/messages/<int:message_pk>/source/", pages.source, name="message_source"),

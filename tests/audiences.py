@@ -7,8 +7,9 @@ from tests.routes import routes
 PUBLIC_ROUTES = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
 PERSONAL_ROUTES = {
     *("new/settings/", "deleted/"),
-    *("", "turns/", "unsent/", "conversations/", "attachments/"),
-    *("accounts/", "accounts/theme/", "accounts/again/", "accounts/logout/", "accounts/password/"),
+    *("", "turns/", "unsent/", "conversations/", "conversations/found/", "attachments/"),
+    *("accounts/", "accounts/theme/", "accounts/shortcuts/"),
+    *("accounts/again/", "accounts/logout/", "accounts/password/"),
     *("account/keys/", "account/usage/", "account/usage/table.csv", "account/usage/calls.csv"),
 }
 

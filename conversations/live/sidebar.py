@@ -12,6 +12,9 @@ from chatsite.numbers import whole_number
 from conversations.models import Conversation, Generation, Participant
 
 PAGE_SIZE = 40
+FOUND_LIMIT = 20
+WORDS = 8
+"""The maximum number of words that a search looks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ def load_page(person: User, after: str = "") -> SidebarPage:
     last = page[PAGE_SIZE - 1] if len(page) > PAGE_SIZE else None
     rows = [SidebarRow(each.conversation, each.is_running) for each in page[:PAGE_SIZE]]
     return SidebarPage(rows, f"{last.active_at.isoformat()}/{last.pk}" if last else "")
+
+
+def find(person: User, words: str) -> list[Conversation]:
+    """Returns the person's latest conversations whose titles contain all of the words."""
+    found = Participant.objects.filter(user=person, conversation__deleted_at=None)
+    for word in words.split()[:WORDS]:
+        found = found.filter(conversation__title__icontains=word)
+    latest = found.select_related("conversation").order_by("-active_at", "-pk")[:FOUND_LIMIT]
+    return [each.conversation for each in latest]
 
 
 def parse_cursor(after: str) -> tuple[datetime, int] | None:

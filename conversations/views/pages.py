@@ -50,6 +50,14 @@ def conversations(request: AuthenticatedRequest) -> HttpResponse:
 
 
 @require_GET
+def find(request: AuthenticatedRequest) -> HttpResponse:
+    """The conversations with the words `?q=` in their titles."""
+    words = request.GET.get("q", "").replace("\0", "")
+    context = {"found": sidebar.find(request.user, words), "words": words}
+    return render(request, "conversations/_found.html", context)
+
+
+@require_GET
 def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     conversation = conversation_or_404(request, pk)
     path = path_or_404(request, conversation)

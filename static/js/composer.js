@@ -1,7 +1,11 @@
 // The message field: Enter sends, and no text is lost.
 
+// The keyboard of a touch screen has no Shift+Enter, so there, Enter starts a line. With Ctrl or Command it sends.
+const isTouch = matchMedia("(pointer: coarse)");
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.target.id !== "message") return;
+  if (isTouch.matches && !event.ctrlKey && !event.metaKey) return;
   // Enter also ends the composition of an input method; Safari reports that by key code only.
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
@@ -123,6 +127,13 @@ function note(words) {
   const place = document.getElementById("composer-note");
   if (place.textContent !== words) place.textContent = words;
 }
+
+function labelEnter() {
+  field()?.setAttribute("enterkeyhint", isTouch.matches ? "enter" : "send");
+}
+
+labelEnter();
+isTouch.addEventListener("change", labelEnter);
 
 // For browsers without field-sizing.
 function grow(textarea) {

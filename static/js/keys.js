@@ -1,31 +1,94 @@
-// Keyboard shortcuts. "?" lists them.
+// Keyboard shortcuts. Ctrl+/ lists them.
+import { isChanged } from "./changes.js";
+import { showFinder } from "./finder.js";
+import { isField, returnFocus, typeInComposer } from "./focus.js";
 
 const shortcuts = document.getElementById("shortcuts");
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+const singleKeys = document.getElementById("single-keys");
 
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") return escape(event);
-  if (event.key === " " && event.target.matches('a[role="button"]')) return press(event);
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
-  const act = ACTIONS[event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
-
-const ACTIONS = {
-  "?": () => shortcuts.showModal(),
-  n: () => document.querySelector("[data-new]")?.click(),
-  c: () => document.getElementById("message")?.focus(),
-  b: () => document.querySelector("[data-sidebar-toggle]")?.click(),
-  End: () => document.dispatchEvent(new CustomEvent("view:end")),
+const WITH_CTRL = {
+  "/": showHelp,
+  b: toggleSidebar,
+  k: showFinder,
+  "shift o": beginConversation,
 };
 
+const SINGLE = {
+  "?": showHelp,
+  b: toggleSidebar,
+  n: beginConversation,
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.defaultPrevented) return;
+  if (event.key === "Escape") return escape(event);
+  if (event.key === " " && event.target.matches('a[role="button"]')) return press(event);
+  if (document.querySelector("dialog[open], :popover-open")) return;
+  if (event.key === "End" && !isField(event.target)) return act(event, showEnd);
+  const shortcut = isWithCtrl(event) ? WITH_CTRL[nameOf(event)] : findSingle(event);
+  if (shortcut) act(event, shortcut);
+  else typeInComposer(event);
+});
+
+function act(event, shortcut) {
+  event.preventDefault();
+  shortcut();
+}
+
+// On a Mac, Ctrl with a letter edits text.
+function isWithCtrl({ ctrlKey, metaKey, altKey }) {
+  return (isMac ? metaKey : ctrlKey) && ctrlKey !== metaKey && !altKey;
+}
+
+// Letters of another script are named by their place on the keyboard.
+function nameOf({ key, code, shiftKey }) {
+  if (key === "/") return key;
+  const letter = /^[a-z]$/i.test(key) ? key : code.replace("Key", "");
+  return (shiftKey ? "shift " : "") + letter.toLowerCase();
+}
+
+// On pages with a composer, letters are text: one that begins a sentence must not leave the page.
+function findSingle(event) {
+  const isText = event.ctrlKey || event.metaKey || event.altKey || isField(event.target) || hasUnsentWords();
+  if (isText || singleKeys?.checked === false) return null;
+  return event.key === "?" || !document.getElementById("message") ? SINGLE[event.key] : null;
+}
+
+function hasUnsentWords() {
+  const forms = [...document.querySelectorAll("form:not(#composer, .single-keys)")];
+  return document.getElementById("message")?.value || document.querySelector(".draft, .edit") || forms.some(isChanged);
+}
+
+function showHelp() {
+  shortcuts.showModal();
+}
+
+function beginConversation() {
+  document.querySelector("[data-new]")?.click();
+}
+
+function toggleSidebar() {
+  document.querySelector("[data-sidebar-toggle]")?.click();
+}
+
+function showEnd() {
+  document.dispatchEvent(new CustomEvent("view:end"));
+}
+
 function escape(event) {
+  if (event.target.matches(".title-field")) return restoreTitle(event.target);
   const cancel = event.target.closest(".edit")?.querySelector("[data-cancel-edit]");
-  if (cancel && !event.isComposing) return cancel.click();
-  if (document.querySelector("dialog[open], :popover-open") || event.isComposing) return;
-  if (document.documentElement.dataset.drawer === "open") document.querySelector("[data-sidebar-toggle]").click();
+  if (cancel) return cancel.click();
+  if (document.querySelector("dialog[open], :popover-open")) return;
+  if (document.documentElement.dataset.drawer === "open") toggleSidebar();
   else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"], [data-state="waiting"])')) document.getElementById("stop")?.requestSubmit();
+}
+
+function restoreTitle(title) {
+  title.value = title.defaultValue;
+  title.blur();
+  returnFocus();
 }
 
 // Links with the role of a button react to the space bar.
@@ -34,10 +97,10 @@ function press(event) {
   event.target.click();
 }
 
-function isTyping(element) {
-  return element.closest("input, textarea, select, [contenteditable]") !== null;
-}
-
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-help]")) shortcuts.showModal();
+  if (event.target.closest("[data-help]")) showHelp();
 });
+
+if (isMac) {
+  for (const key of document.querySelectorAll("[data-command]")) key.textContent = "⌘";
+}

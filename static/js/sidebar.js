@@ -19,10 +19,21 @@ document.addEventListener("click", (event) => {
 
 function toggleDrawer() {
   const isOpen = root.dataset.drawer !== "open";
-  root.dataset.drawer = isOpen ? "open" : "closed";
-  document.querySelector(".sidebar-scrim").hidden = !isOpen;
+  setDrawer(isOpen);
   focusToggle(!isOpen);
 }
+
+// While the drawer is open, the page behind it cannot be used.
+function setDrawer(isOpen) {
+  root.dataset.drawer = isOpen ? "open" : "closed";
+  document.querySelector(".sidebar-scrim").hidden = !isOpen;
+  for (const behind of document.querySelectorAll(".frame-page, .skip-link")) behind.inert = isOpen;
+}
+
+// A wide page has no drawer, and a page that the back button shows again has a closed one.
+const closeDrawer = () => root.dataset.drawer === "open" && setDrawer(false);
+narrow.addEventListener("change", closeDrawer);
+addEventListener("pagehide", closeDrawer);
 
 // The pressed button may be hidden now, so focus its counterpart.
 function focusToggle(isClosed) {

@@ -4,6 +4,8 @@ import re
 
 from playwright.async_api import Locator, Page, expect
 
+SENDS = "Control+Enter"
+"""Sends on a touch screen too, where Enter starts a line."""
 CONVERSATION = re.compile(r"/conversations/\d+/$")
 
 
@@ -38,7 +40,7 @@ class Tab:
         """Begins a conversation and waits for its page."""
         await self.open()
         await self.composer.fill(text)
-        await self.composer.press("Enter")
+        await self.composer.press(SENDS)
         await expect(self.page).to_have_url(CONVERSATION)
         await self.await_connection()
 
@@ -46,7 +48,7 @@ class Tab:
         """Posts a turn and waits until it appears."""
         count = await self.own.count()
         await self.composer.fill(text)
-        await self.composer.press("Enter")
+        await self.composer.press(SENDS)
         await expect(self.own).to_have_count(count + 1)
         await expect(self.composer).to_have_value("")
 

@@ -138,6 +138,7 @@ async def test_the_tab_key_reaches_every_control_with_a_visible_focus(
 ) -> None:
     tab = await open_tab(ada, color_scheme=scheme)
     await tab.open(conversation)
+    await tab.page.get_by_role("link", name="Skip to content").focus()
     reached = []
     for _ in range(40):
         await tab.page.keyboard.press("Tab")
