@@ -12,7 +12,7 @@ register = template.Library()
 def sidebar(context: RequestContext) -> dict[str, object]:
     request = context["request"]
     return {
-        "page": load_page(request.user),
+        "page": load_page(request.user, request.GET.get("after", "")),
         "current": context.get("conversation"),
         "user": request.user,
         "perms": context.get("perms"),

@@ -66,9 +66,10 @@ def bind_form(request: AuthenticatedRequest, conversation: Conversation | None) 
 def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Stops the running reply, and those that are queued after it."""
     conversation = conversation_or_404(request, pk)
+    path = path_or_404(request, conversation)
     for generation in conversation.generations.unfinished().select_related("message__conversation").order_by("-pk"):
         turns.stop(generation)
-    return HttpResponse(status=204) if request.htmx else redirect_to(conversation)
+    return HttpResponse(status=204) if request.htmx else redirect_to(conversation, path.branch)
 
 
 def render_errors(request: AuthenticatedRequest, form: TurnForm) -> HttpResponse:

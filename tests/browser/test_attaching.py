@@ -229,6 +229,8 @@ async def test_without_scripts_files_are_sent_with_the_form(
     await tab.send.click()
     await expect(tab.own.last.get_by_role("img", name="good.png")).to_be_visible()
     await expect(tab.own.last).to_contain_text("Look at this")
+    # While an answer is written, the page loads again by itself.
+    await expect(tab.composer).to_be_visible()
     await choose(tab, a_file("other.txt", b"Other"))
     await tab.composer.fill("And this")
     await tab.send.click()
