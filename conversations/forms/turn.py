@@ -121,6 +121,10 @@ class TurnForm(forms.Form):
         return entries.list_warnings(self.person)
 
     @property
+    def longest_text(self) -> int:
+        return MAX_TURN_LENGTH
+
+    @property
     def limits(self) -> dict[str, int]:
         """The limits that the page checks before it uploads a file."""
         return {"size": settings.ATTACHMENT_SIZE, "count": settings.ATTACHMENTS_PER_MESSAGE}

@@ -9,6 +9,9 @@ const list = document.getElementById("drafts");
 const chooser = composer?.querySelector("[data-attach]");
 const warning = document.getElementById("drafts-warning");
 
+const text = document.getElementById("message");
+const longText = document.getElementById("long-text");
+
 const waiting = [];
 let running = 0;
 let sendWhenDone = false;
@@ -38,6 +41,30 @@ if (chooser) {
   new MutationObserver(warnOfImages).observe(list, { childList: true });
   addEventListener("beforeunload", (event) => { if (isBusy()) event.preventDefault(); });
   warnOfImages();
+  longText.querySelector("button").addEventListener("click", attachText);
+  text.addEventListener("input", offerFile);
+  offerFile();
+}
+
+// A text as long as the longest message is better read as a file.
+function offerFile() {
+  const longest = Number(longText.dataset.longest);
+  // Characters are counted only if there can be enough of them.
+  const count = text.value.length < longest ? 0 : [...text.value].length;
+  longText.hidden = count < longest;
+  if (count >= longest) longText.querySelector("span").textContent = `This text has ${count.toLocaleString("en")} characters.`;
+}
+
+function attachText() {
+  add([new File([text.value], "pasted-text.txt", { type: "text/plain" })]);
+}
+
+// The text leaves the field once it is stored as a file, unless the person has changed it meanwhile.
+async function clearText(file) {
+  if (file.name !== "pasted-text.txt" || (await file.text()) !== text.value) return;
+  text.value = "";
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+  text.focus();
 }
 
 function add(files) {
@@ -101,7 +128,7 @@ function upload({ file, row }) {
   request.addEventListener("loadend", () => {
     running -= 1;
     if (renewToken(request, row)) waiting.push({ file, row });
-    else finish(row, request);
+    else finish(row, request, file);
     next();
   });
   request.open("POST", chooser.dataset.attach);
@@ -119,7 +146,7 @@ function renewToken(request, row) {
   return renew((name) => request.getResponseHeader(name));
 }
 
-function finish(row, request) {
+function finish(row, request, file) {
   if (!row.isConnected) return;
   const { status } = request;
   if (status !== 201 && status !== 422) {
@@ -139,6 +166,7 @@ function finish(row, request) {
     row.replaceWith(draft);
     htmx.process(draft);
     if (hadFocus) draft.querySelector(".draft-remove").focus();
+    clearText(file);
   } else removeRow(row);
 }
 

@@ -21,6 +21,7 @@ const BUSY = "The site is busy. Your message will be sent again in a moment.";
 const GONE = "This conversation was deleted, or you are no longer a member. Your text is still here: copy it if you need it.";
 const OUT_OF_DATE = "This page is out of date. Your text is still here: copy it, then reload the page.";
 const OTHER_ACCOUNT = "A different account is now signed in in this browser. Your text is still here: copy it, then reload the page.";
+const UNREACHABLE = "The server could not be reached. Your text is still here. Try again in a moment.";
 const NOT_SAVED = "You are signed out. Your text stays here. Sign in again to send it.";
 
 document.addEventListener("keydown", (event) => {
@@ -81,7 +82,13 @@ export function secondsToWait(headers) {
 
 document.addEventListener("htmx:error", (event) => {
   if (event.target.id !== "composer") return;
-  say("The server could not be reached. Your text is still here. Try again in a moment.");
+  say(UNREACHABLE);
+});
+
+// The server answers again, to this request or another, or to the socket.
+document.addEventListener("server:reached", () => isSaying(UNREACHABLE) && say(""));
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.detail.ctx.response && isSaying(UNREACHABLE)) say("");
 });
 
 // The text is saved after a pause in typing, and when the page is left before that.
@@ -158,6 +165,10 @@ document.addEventListener("input", (event) => {
 
 function field() {
   return document.getElementById("message");
+}
+
+function isSaying(words) {
+  return document.getElementById("composer-errors").textContent === words;
 }
 
 export function say(words) {

@@ -46,6 +46,7 @@ function open() {
   quieten();
   show("");
   root.dataset.connection = "open";
+  document.dispatchEvent(new CustomEvent("server:reached"));
 }
 
 function message(text) {

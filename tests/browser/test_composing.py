@@ -47,6 +47,52 @@ async def test_an_unreachable_server_is_reported_and_the_text_stays(
     await expect(tab.answer_text).to_have_text("Here I am.")
 
 
+async def test_an_unreachable_server_that_is_back_is_not_called_unreachable(
+    tab: Tab, ada: Person, backstage: Backstage, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.await_connection()
+    await tab.lose_connection()
+    await tab.composer.fill("Are you there?")
+    await tab.composer.press("Enter")
+    await expect(tab.errors).to_contain_text("could not be reached")
+    await tab.page.context.set_offline(False)
+    await expect(tab.errors).to_be_hidden()
+    await expect(tab.composer).to_have_value("Are you there?")
+
+
+async def test_a_very_long_text_can_be_attached_instead(tab: Tab, model: ModelServer) -> None:
+    model.say("I have read it.")
+    await tab.open()
+    offer = tab.page.get_by_role("button", name="Attach it as a file")
+    await tab.composer.fill("w" * 199_999)
+    await expect(offer).to_be_hidden()
+    long = "\N{WINKING FACE}" + "wordy " * 35_000
+    await tab.composer.fill(long)
+    await expect(tab.page.locator("#long-text")).to_contain_text("210,001 characters")
+    await offer.click()
+    await expect(tab.page.locator(".draft:not([data-uploading])")).to_have_count(1)
+    await expect(tab.composer).to_have_value("")
+    await expect(offer).to_be_hidden()
+    await expect(tab.composer).to_be_focused()
+    await tab.composer.fill("What is this?")
+    await tab.composer.press("Enter")
+    await tab.await_answer()
+    assert str(model.requests[-1].json["messages"]).count("wordy ") >= 35_000
+
+
+async def test_a_text_too_long_for_a_file_stays_in_the_field(tab: Tab, watch: Watch) -> None:
+    watch.expect("status of 422")
+    await tab.open()
+    too_long = "w" * 600_000
+    await tab.composer.fill(too_long)
+    await tab.page.get_by_role("button", name="Attach it as a file").click()
+    await expect(tab.errors).to_contain_text("pasted-text.txt")
+    await expect(tab.composer).to_have_value(too_long)
+    await expect(tab.page.locator(".draft")).to_have_count(0)
+
+
 async def test_pressing_enter_twice_posts_one_turn(tab: Tab, model: ModelServer) -> None:
     twice = """field => {
         for (const press of [1, 2]) {

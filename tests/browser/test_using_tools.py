@@ -123,6 +123,9 @@ async def test_answering_one_question_leads_to_the_next(
     await tab.await_answer()
     for place, progress in enumerate(["done", "refused", "done"]):
         await expect(cards(tab).nth(place)).to_have_attribute("data-progress", progress)
+    await expect(cards(tab).nth(1).locator("summary")).to_contain_text("not allowed")
+    await tab.page.reload()
+    await expect(cards(tab).nth(1).locator("summary")).to_contain_text("not allowed")
     await expect(cards(tab).nth(2).get_by_role("img")).to_be_visible()
 
 
