@@ -168,7 +168,7 @@ function field() {
 }
 
 function isSaying(words) {
-  return document.getElementById("composer-errors").textContent === words;
+  return document.getElementById("composer-errors")?.textContent === words;
 }
 
 export function say(words) {
