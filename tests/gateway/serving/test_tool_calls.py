@@ -168,3 +168,37 @@ def test_input_that_is_not_json_does_not_look_like_none(http: httpx.Client, chat
     chat.body(chat_whole(("call_1", "f", '{"city": Paris}')))
     reason, [(_, _, raw)] = read_calls(MESSAGES, http.post(MESSAGES, json=body(MESSAGES, chat)))
     assert (reason, json.loads(raw)) == ("tool_use", {"INVALID_JSON": '{"city": Paris}'})
+
+
+# Calls that were cut off
+
+
+CUTS = ['{"city": "Par', "", "{", " "]
+
+
+@each_path
+@each_way
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_call_that_was_cut_off_does_not_look_complete(
+    http: httpx.Client, chat: ModelServer, path: str, is_streamed: bool, cut: str, before: int
+) -> None:
+    calls = [("call_1", "f", '{"city":"Rome"}')] * before + [("call_2", "f", cut)]
+    if is_streamed:
+        pieces = [
+            {"index": place, "id": id, "function": {"name": name, "arguments": raw}}
+            for place, (id, name, raw) in enumerate(calls)
+        ]
+        chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]} for piece in pieces]
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+        chat.stream(*[f"data: {json.dumps(chunk)}\n\n" for chunk in [*chunks, end]], "data: [DONE]\n\n")
+    else:
+        chat.body(chat_whole(*calls, reason="length"))
+    reason, made = read_calls(path, http.post(path, json=body(path, chat, stream=is_streamed)))
+    assert reason == ("max_tokens" if path == MESSAGES else "length")
+    assert [json.loads(raw) for _, _, raw in made[:before]] == [{"city": "Rome"}] * before
+    # A whole message of the Messages API has no way to say that an input is incomplete, so it leaves the call out.
+    assert len(made) == before + (path == CHAT or is_streamed)
+    for _, _, raw in made[before:]:
+        with pytest.raises(ValueError):
+            json.loads(raw)
