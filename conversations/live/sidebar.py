@@ -1,10 +1,11 @@
 """A person's list of conversations, newest first, a page at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
+from django.utils.timezone import now
 
 from accounts.models import User
 from chatsite.moments import parse_moment
@@ -23,13 +24,15 @@ class SidebarRow:
 
     conversation: Conversation
     is_running: bool
+    active_at: datetime = field(default_factory=now)
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
         """Reads the conversation again, because the given one may be minutes old."""
         running = Generation.objects.unfinished().filter(conversation=OuterRef("pk"))
-        fresh: Any = Conversation.objects.annotate(is_running=Exists(running)).get(pk=conversation.pk)
-        return cls(fresh, fresh.is_running)
+        latest = Conversation.objects.annotate(is_running=Exists(running), active_at=Max("participants__active_at"))
+        fresh: Any = latest.get(pk=conversation.pk)
+        return cls(fresh, fresh.is_running, fresh.active_at or now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def load_page(person: User, after: str = "") -> SidebarPage:
         found = found.filter(active_at__lte=key[0]).exclude(active_at=key[0], pk__gte=key[1])
     page = list(found[: PAGE_SIZE + 1])
     last = page[PAGE_SIZE - 1] if len(page) > PAGE_SIZE else None
-    rows = [SidebarRow(each.conversation, each.is_running) for each in page[:PAGE_SIZE]]
+    rows = [SidebarRow(each.conversation, each.is_running, each.active_at) for each in page[:PAGE_SIZE]]
     return SidebarPage(rows, f"{last.active_at.isoformat()}/{last.pk}" if last else "")
 
 

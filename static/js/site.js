@@ -5,6 +5,7 @@ import "./composer.js";
 import "./connection.js";
 import "./context.js";
 import "./copy.js";
+import "./days.js";
 import "./dialogs.js";
 import "./finder.js";
 import "./focus.js";

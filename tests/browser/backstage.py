@@ -51,10 +51,12 @@ class Backstage:
         made = self._do("administrator")
         return Person(made["pk"], "", "", made["session"])
 
-    def conversation(self, owner: Person, title: str, said: list[str], answered: list[str] | None = None) -> str:
+    def conversation(
+        self, owner: Person, title: str, said: list[str], answered: list[str] | None = None, minutes_ago: int = 0
+    ) -> str:
         """Creates a conversation with these turns and answers. Returns its address."""
-        pk = self._do("conversation", owner=owner.pk, title=title, said=said, answered=answered or [])
-        return f"/conversations/{pk}/"
+        facts = {"owner": owner.pk, "title": title, "said": said, "minutes_ago": minutes_ago}
+        return f"/conversations/{self._do('conversation', answered=answered or [], **facts)}/"
 
     def conversations(self, owner: Person, titles: list[str]) -> list[str]:
         """Creates conversations, the last one the newest. Returns their addresses."""

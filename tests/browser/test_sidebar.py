@@ -1,6 +1,7 @@
 """The sidebar: order, renaming, deleting, undo, older conversations, and the drawer on a phone."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import Locator, expect
 
@@ -103,6 +104,40 @@ async def test_older_conversations_load_on_scrolling(tab: Tab, ada: Person, back
     await expect(tab.rows).to_have_count(95)
     assert await titles(tab) == [f"Number {number}" for number in range(95, 0, -1)]
     await expect(tab.sidebar.get_by_text("Show older")).to_have_count(0)
+
+
+DAYS = "rows => rows.map(row => row.dataset.day ?? '')"
+
+
+async def test_conversations_are_under_the_days_of_the_reader(
+    open_tab: OpenTab, ada: Person, backstage: Backstage, model: ModelServer
+) -> None:
+    day = 24 * 60
+    ages = {"Now": 0, "Soon": 1, "Last night": 14 * 60, "Week": 5 * day, "Month": 20 * day, "Year": 400 * day}
+    addresses = [backstage.conversation(ada, title, [title], minutes_ago=age) for title, age in ages.items()]
+    # The clock of the page is at noon, so that a test at midnight sees the same.
+    tab = await open_tab(ada, timezone_id=zone_where_it_is_noon())
+    await tab.open(addresses[-2])
+    await tab.await_connection()
+    long_ago = (datetime.now(UTC) - timedelta(days=400)).strftime("%B %Y")
+    names = ["Today", "", "Yesterday", "Previous 7 days", "Previous 30 days", long_ago]
+    assert await tab.rows.evaluate_all(DAYS) == names
+    label = "row => getComputedStyle(row, '::before').content"
+    assert await tab.row("Last night").evaluate(label) == '"Yesterday"'
+
+    model.say("Again.")
+    await tab.say("Once more")
+    await tab.await_answer()
+    await tab.page.wait_for_function(
+        f"({DAYS})([...document.querySelectorAll('.conversation-row')]).join() ==="
+        f" {','.join(['Today', '', '', 'Yesterday', 'Previous 7 days', long_ago])!r}"
+    )
+
+
+def zone_where_it_is_noon() -> str:
+    # "Etc/GMT+5" is five hours behind.
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}"
 
 
 async def test_on_a_phone_the_conversations_are_a_drawer(open_tab: OpenTab, ada: Person, backstage: Backstage) -> None:
