@@ -152,3 +152,22 @@ def test_one_who_stops_waiting_is_passed_over() -> None:
     assert not lock.acquire(0.01)
     lock.release()
     assert lock.acquire(0)
+
+
+@pytest.mark.parametrize("parameters", [["a%s?"], {"word": "a%s?"}])
+def test_a_statement_gets_its_parameters_however_often_it_runs(parameters: object) -> None:
+    placeholder = "%s" if isinstance(parameters, list) else "%(word)s"
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(f"SELECT {placeholder}, '100 %%', '?'", parameters)
+            assert cursor.fetchone() == ("a%s?", "100 %", "?")
+
+
+def test_the_same_statement_is_converted_once() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s, 'converted once'", [1])
+        before = base._convert.cache_info()
+        cursor.execute("SELECT %s, 'converted once'", [2])
+        assert cursor.fetchone() == (2, "converted once")
+    after = base._convert.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)

@@ -8,6 +8,8 @@ all threads that came before it have finished, and only the first one waits for 
 import math
 import time
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from django.db.backends.sqlite3 import base
@@ -22,6 +24,9 @@ LONG_WAIT: Final = 0.25
 LEAST_PATIENCE: Final = 1
 """Seconds that a writer waits for another process, even if it has spent all its time in the queue."""
 _READING: Final = ("SELECT", "PRAGMA", "EXPLAI")
+
+CONVERTED: Final = 256
+"""Statements whose SQL for SQLite is remembered. To convert a long one takes about as long as to run it."""
 
 _queues: defaultdict[str, FairLock] = defaultdict(FairLock)
 """By database."""
@@ -85,6 +90,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._queue.release()
 
 
+_wrapper: Any = base.SQLiteCursorWrapper
+_convert: Final = lru_cache(CONVERTED)(partial(_wrapper.convert_query, None))
+
+
 class Cursor(base.SQLiteCursorWrapper):
     def __init__(self, connection: Any, database: DatabaseWrapper) -> None:
         super().__init__(connection)
@@ -107,3 +116,7 @@ class Cursor(base.SQLiteCursorWrapper):
             return super().executemany(query, param_list)
         finally:
             self._database.end_writing()
+
+    def convert_query(self, query: str, *, param_names: Iterable[str] | None = None) -> str:
+        converted: str = _convert(query, param_names=None if param_names is None else tuple(param_names))
+        return converted
