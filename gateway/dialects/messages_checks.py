@@ -147,9 +147,6 @@ def check(body: Mapping[str, Any]) -> None:
     """Checks a request for a reply. Raises the Problem of the first wrong field."""
     _REQUEST(body, "")
     _check_tools(body)
-    thinking = body.get("thinking") or {}
-    if thinking.get("type") == "enabled" and thinking["budget_tokens"] >= body["max_tokens"]:
-        raise Problem.at("thinking.budget_tokens", "must be less than max_tokens.")
 
 
 def check_count(body: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 from gateway.problems import Problem
@@ -23,7 +24,9 @@ _FOREIGN_FIELDS: Final = {
     ProtocolName.OPENAI: OVERRULING_FIELDS,
 }
 _CONTAINERS: Final = ("extra_body", "options")
-"""Objects whose fields some servers treat as fields of the request."""
+"""Objects whose fields some servers treat as fields of the request. One may contain another."""
+_TEMPLATE: Final = "chat_template_kwargs"
+"""An object whose fields the template of the prompt gets, such as a budget for thinking."""
 _OVERRULING_WITHIN: Final = OVERRULING_FIELDS | {"max_tokens", "max_completion_tokens", "n"}
 
 
@@ -89,12 +92,12 @@ def _find_overruling(body: Mapping[str, Any], foreign: frozenset[str]) -> Iterat
     yield from (name for name in body if name in foreign)
     for container in _CONTAINERS:
         if isinstance(inner := body.get(container), Mapping):
-            yield from (f"{container}.{name}" for name in inner if name in _OVERRULING_WITHIN)
+            yield from (f"{container}.{path}" for path in _find_overruling(inner, _OVERRULING_WITHIN))
 
 
 def _clean(name: str, value: Any) -> Any:
     if name in _CONTAINERS and isinstance(value, Mapping):
-        return {inner: each for inner, each in value.items() if inner not in _OVERRULING_WITHIN}
+        return {inner: _clean(inner, each) for inner, each in value.items() if inner not in _OVERRULING_WITHIN}
     return value
 
 
@@ -112,8 +115,21 @@ def _read_budget(fields: Mapping[str, Any]) -> int:
 
 def _read_thinking(payload: Mapping[str, Any]) -> int:
     """The largest budget for thinking in fields that some servers add to Chat Completions; 0 without one."""
-    budgets = [payload.get("thinking_budget")]
+    budgets = [_round_up(payload.get("thinking_budget"))]
     for container, name in (("thinking", "budget_tokens"), ("reasoning", "max_tokens")):
         if isinstance(inner := payload.get(container), Mapping):
-            budgets.append(inner.get(name))
-    return max((budget for budget in budgets if type(budget) is int and budget > 0), default=0)
+            budgets.append(_round_up(inner.get(name)))
+    containers = (payload.get(container) for container in (*_CONTAINERS, _TEMPLATE))
+    return max([*budgets, *(_read_thinking(inner) for inner in containers if isinstance(inner, Mapping))])
+
+
+def _round_up(budget: object) -> int:
+    """The budget as a whole number; 0 if it is none. Some servers also take a number in quotes."""
+    if isinstance(budget, bool) or not isinstance(budget, int | float | str):
+        return 0
+    try:
+        return max(0, ceil(float(budget)))
+    except OverflowError:
+        return UNKNOWN_MAXIMUM
+    except ValueError:
+        return 0

@@ -79,7 +79,6 @@ WRONG: list[tuple[str, Any]] = [
     ("thinking.type", "always"),
     ("thinking.budget_tokens", MISSING),
     ("thinking.budget_tokens", 1023),
-    ("thinking.budget_tokens", 2048),
     ("metadata", "u"),
     ("metadata.user_id", 7),
     ("output_config", "low"),

@@ -101,6 +101,17 @@ def test_beta_features_are_passed_on(programs: Programs, messages: ModelServer) 
     assert messages.requests[-1].headers["anthropic-beta"] == "holograms-2026-01-01"
 
 
+def test_a_budget_for_thinking_between_calls_may_exceed_the_limit(programs: Programs, upstream: ModelServer) -> None:
+    tell(upstream)
+    MessagesProgram(programs).ask(
+        asks(upstream.protocol),
+        max_tokens=2000,
+        thinking={"type": "enabled", "budget_tokens": 8000},
+        extra_headers={"anthropic-beta": "interleaved-thinking-2025-05-14"},
+    )
+    assert len(upstream.requests) == 1
+
+
 @pytest.mark.parametrize("wants", [True, False])
 def test_a_stream_reports_usage_only_when_asked(programs: Programs, chat: ModelServer, wants: bool) -> None:
     tell(chat, is_streamed=True)

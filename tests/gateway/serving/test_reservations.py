@@ -78,6 +78,7 @@ CHEATS: list[dict[str, Any]] = [
     {"max_tokens": 1, "best_of": 100},
     {"max_tokens": 1, "extra_body": {"max_tokens": 5_000_000, "n": 100}},
     {"max_tokens": 1, "options": {"num_predict": -1}},
+    {"max_tokens": 1, "extra_body": {"extra_body": {"options": {"max_tokens": 5_000_000}}}},
     {"max_tokens": 1, **dict.fromkeys(sorted(OVERRULING_FIELDS), 5_000_000)},
     {"max_tokens": 100_000_000},
     {"max_tokens": 10**15},
@@ -110,8 +111,14 @@ def test_a_cheat_is_refused_or_reserved_in_full(
         allowed = DEFAULT_MAX_TOKENS
     assert entry.reserved_tokens == entry.prompt_estimate + allowed
     assert 0 < allowed <= UNKNOWN_MAXIMUM * (sent.get("n") or 1)
-    assert not OVERRULING_FIELDS & {*sent, *sent.get("extra_body", {}), *sent.get("options", {})}
+    assert not OVERRULING_FIELDS & list_fields(sent)
     assert upstream.protocol is ProtocolName.OPENAI or not {"n", "max_completion_tokens"} & set(sent)
+
+
+def list_fields(sent: dict[str, Any]) -> set[str]:
+    """The names of all fields that a server may take for fields of the request."""
+    inner = [sent[name] for name in ("extra_body", "options") if isinstance(sent.get(name), dict)]
+    return {*sent}.union(*map(list_fields, inner))
 
 
 odd_numbers = st.sampled_from([None, 0, 1, -1, 2, 128, 129, 4096, 10**6, 10**8, 10**9, 2**63, -(2**63), 2**64, 10**30])
@@ -161,7 +168,33 @@ def test_the_reservation_covers_what_the_upstream_is_allowed(
     allowed = count_allowed(sent, field if protocol is ProtocolName.OPENAI else "max_tokens")
     assert (allowed or 0) <= reserved <= (known or UNKNOWN_MAXIMUM) * answers
     other = {"max_tokens", "max_completion_tokens"} - {field if protocol is ProtocolName.OPENAI else "max_tokens"}
-    assert not (OVERRULING_FIELDS | other) & {*sent, *sent.get("extra_body", {}), *sent.get("options", {})}
+    assert not (OVERRULING_FIELDS | other) & list_fields(sent)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking_budget": 5000},
+        {"reasoning": {"max_tokens": 5000.0}},
+        {"reasoning": {"max_tokens": "5e3"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 4999.5}},
+        {"chat_template_kwargs": {"thinking_budget": 5000}},
+        {"extra_body": {"chat_template_kwargs": {"thinking_budget": 5000}}},
+        {"extra_body": {"extra_body": {"thinking_budget": 5000}}},
+        {"thinking_budget": OUTPUT_LIMIT},
+        {"thinking_budget": 10**15},
+    ],
+    ids=lambda fields: str(fields)[:80],
+)
+def test_a_budget_for_thinking_is_reserved_beside_the_limit(
+    books: None, http: httpx.Client, programs: Programs, chat: ModelServer, fields: dict[str, Any]
+) -> None:
+    ChatModel.objects.update(max_output_tokens=OUTPUT_LIMIT)
+    tell(chat)
+    assert ask(http, CHAT, chat, max_tokens=100, **fields).status_code == 200
+    entry = programs.settled()
+    is_large = fields.get("thinking_budget", 0) > 5000
+    assert entry.reserved_tokens - entry.prompt_estimate == (OUTPUT_LIMIT if is_large else 5100)
 
 
 @pytest.mark.parametrize("n", [1, 5])
