@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib import admin
 from django.core.cache import cache
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,3 +144,26 @@ def test_text_that_no_database_stores_is_refused(sessions: dict[str, str]) -> No
         kind = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
         body = b'--b\r\ncontent-disposition: form-data; name="text"\r\n\r\n\\ud800\r\n--b--\r\n'
         assert send(Ask("POST", "/unsent/", (), kind, body), sessions["a member"]).status == 415
+
+
+LOOKUPS = ("", "__gte", "__lt", "__exact", "__in", "__range", "__date", "__year", "__isnull", "__contains", "__regex")
+FAR = ["0001-01-01 00:00:00+14:00", "9999-12-31 23:59:59-12:00", "-9999", "1e400", str(2**64), "(" * 200]
+
+
+def test_no_filter_or_search_of_the_admin_makes_it_fail(place: SimpleNamespace, sessions: dict[str, str]) -> None:
+    for model, model_admin in admin.site._registry.items():
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        filters = [name if isinstance(name, str) else "" for name in model_admin.get_list_filter(None)]
+        asked = [(name + lookup, value) for name in {*filters, "id"} if name for lookup in LOOKUPS for value in FAR]
+        asked += [("q", " ".join(f"word{number}" for number in range(3000))), ("q", "a" * 60_000), ("q", '"' * 3000)]
+        asked += [(name, value) for name in ("o", "p", "e", "all", "_facets", "_popup", "_to_field") for value in FAR]
+        for pair in asked:
+            answer = send(Ask("GET", address, [pair]), sessions["an administrator"])
+            assert answer.status in (200, 302, 400, 403), (address, pair, answer.status)
+
+
+def test_a_value_that_cannot_be_looked_up_is_explained(sessions: dict[str, str]) -> None:
+    query = [("last_login__gte", "0001-01-01 00:00:00+14:00")]
+    answer = send(Ask("GET", "/admin/accounts/user/", query), sessions["an administrator"])
+    assert answer.status == 400
+    assert b"out of range or too long" in answer.body

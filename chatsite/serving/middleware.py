@@ -2,6 +2,7 @@
 
 import codecs
 
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
@@ -19,6 +20,25 @@ class StorableTextMiddleware(MiddlewareMixin):
         if request.encoding and codecs.lookup(request.encoding).name != "utf-8":
             return refuse("Send forms as UTF-8.", 415)
         return None
+
+
+class AdminLookupMiddleware(MiddlewareMixin):
+    """Refuses filters and searches of the admin with values that no database can look up.
+
+    The admin takes any lookup from the address, and Django checks the values of some only.
+    """
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        match = request.resolver_match
+        if not (match and match.app_name == "admin" and request.GET and is_about_values(exception)):
+            return None
+        return refuse("A value in this address is out of range or too long to look up. Change the filter.", 400)
+
+
+def is_about_values(error: Exception) -> bool:
+    """Whether a query failed because of its values. SQLite also refuses a condition of too many parts."""
+    is_too_long = isinstance(error, OperationalError) and "too large" in str(error)
+    return is_too_long or isinstance(error, OverflowError | ValueError | DataError)
 
 
 def refuse(words: str, status: int) -> HttpResponse:
