@@ -1,10 +1,14 @@
 """Refuses requests that no browser and no program of the site sends."""
 
 import codecs
+from typing import Final
 
 from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
+
+_REFUSALS: Final = ("Expression tree is too large", "user-defined function raised exception")
+"""How SQLite refuses a condition of too many parts, and a pattern that is not a regular expression."""
 
 
 class StorableTextMiddleware(MiddlewareMixin):
@@ -36,9 +40,9 @@ class AdminLookupMiddleware(MiddlewareMixin):
 
 
 def is_about_values(error: Exception) -> bool:
-    """Whether a query failed because of its values. SQLite also refuses a condition of too many parts."""
-    is_too_long = isinstance(error, OperationalError) and "too large" in str(error)
-    return is_too_long or isinstance(error, OverflowError | ValueError | DataError)
+    """Whether a query failed because of its values. SQLite has no error of its own for these cases."""
+    is_refused = isinstance(error, OperationalError) and any(words in str(error) for words in _REFUSALS)
+    return is_refused or isinstance(error, OverflowError | ValueError | DataError)
 
 
 def refuse(words: str, status: int) -> HttpResponse:
