@@ -1,14 +1,12 @@
 """Refuses requests that no browser and no program of the site sends."""
 
 import codecs
-from typing import Final
 
-from django.db import DataError, OperationalError
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
-_REFUSALS: Final = ("Expression tree is too large", "user-defined function raised exception")
-"""How SQLite refuses a condition of too many parts, and a pattern that is not a regular expression."""
+from chatsite.faults import is_passing
 
 
 class StorableTextMiddleware(MiddlewareMixin):
@@ -40,9 +38,9 @@ class AdminLookupMiddleware(MiddlewareMixin):
 
 
 def is_about_values(error: Exception) -> bool:
-    """Whether a query failed because of its values. SQLite has no error of its own for these cases."""
-    is_refused = isinstance(error, OperationalError) and any(words in str(error) for words in _REFUSALS)
-    return is_refused or isinstance(error, OverflowError | ValueError | DataError)
+    """Whether a query failed because of its values. The database may refuse these with any of its errors."""
+    is_refused = isinstance(error, DatabaseError) and not is_passing(error)
+    return is_refused or isinstance(error, OverflowError | ValueError)
 
 
 def refuse(words: str, status: int) -> HttpResponse:
