@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.browser.site import manage
+from tests.browser.site import free_port, manage
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ("manage.py", "serve")
@@ -38,12 +38,15 @@ call_command("serve")
 @pytest.fixture
 def installation(tmp_path):
     """The environment of a new installation: an empty data directory and a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true", "DATABASE_URL": ""}
+    own = {
+        "DATA_DIR": str(tmp_path),
+        "PORT": str(free_port()),
+        "HOST": "127.0.0.1",
+        "DEBUG": "true",
+        "DATABASE_URL": "",
+    }
     unset = ("DJANGO_SUPERUSER_USERNAME", "DJANGO_SUPERUSER_PASSWORD", "DATABASE_URL", "REDIS_URL", "HTTPS")
     rest = {name: value for name, value in os.environ.items() if name not in unset}
-    own.pop("DATABASE_URL")
     return rest | own | {"DJANGO_SETTINGS_MODULE": "chatsite.settings"}
 
 
@@ -155,9 +158,7 @@ def test_registered_tasks_finish_before_the_server_stops(installation):
 def test_a_second_site_on_the_same_data_gives_up_and_changes_no_static_files(installation, tmp_path):
     with start_site(installation | {"DEBUG": "false"}) as site:
         collected = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "static").rglob("*"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        second = manage(tmp_path, "serve", PORT=port, SHUTDOWN_GRACE="0")
+        second = manage(tmp_path, "serve", PORT=str(free_port()), SHUTDOWN_GRACE="0")
         assert second.returncode == 1
         assert f"Another chatsite is running on {tmp_path}" in second.stderr
         assert f"Port {installation['PORT']} is in use" in fail_to_start(installation)

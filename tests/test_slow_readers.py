@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.site import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS, SIZE = 1000, 64_000
 # The site's server with an application that sends faster than its reader reads.
@@ -52,8 +54,7 @@ chatsite.serving.server.Server(ready_callable=lambda: print("ready", flush=True)
 def fast_sender(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     own = {"DATA_DIR": str(tmp_path), "PORT": str(port), "HOST": "127.0.0.1", "DEBUG": "true"}
     own["STUCK_AFTER"] = getattr(request, "param", "60")
     environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}

@@ -84,6 +84,15 @@ def limited(pid: int, kind: int, amount: int) -> Iterator[None]:
         resource.prlimit(pid, kind, before)
 
 
+def connect(installation: Installation) -> socket.socket:
+    """Begins a connection without waiting for it: a site that accepts none leaves it in the system's queue."""
+    assert installation.site
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.connect_ex(("127.0.0.1", installation.site.port))
+    return connection
+
+
 @contextmanager
 def no_descriptors(installation: Installation) -> Iterator[None]:
     """Lets clients take every descriptor that the site can still open."""
@@ -94,10 +103,10 @@ def no_descriptors(installation: Installation) -> Iterator[None]:
         for _ in range(2 * limit):
             if len(os.listdir(f"/proc/{pid}/fd")) >= limit - 1:
                 break
-            connections.enter_context(socket.create_connection(("127.0.0.1", installation.site.port), 5))
+            connections.enter_context(connect(installation))
         # These find none left.
         for _ in range(FEW):
-            connections.enter_context(socket.create_connection(("127.0.0.1", installation.site.port), 5))
+            connections.enter_context(connect(installation))
         until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= limit - 1)
         yield
 

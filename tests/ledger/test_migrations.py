@@ -2,39 +2,55 @@
 
 from collections.abc import Iterator
 from datetime import date
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db.models import CheckConstraint
 from django.utils.timezone import now
 
 from accounts.models import User
-from ledger.models import Budget, Entry, Spending, UsageSum
+from ledger.models import Entry, Spending, UsageSum
 from ledger.models.money import from_units
 from tests.ledger.calling import begin_call, make_budget, make_call, read_spendings
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEFORE, AFTER = ("ledger", "0003_limit_text"), ("ledger", "0005_not_negative")
+CORRECTION = import_module("ledger.migrations.0004_corrected_figures")
+NOT_NEGATIVE = [
+    (model, constraint)
+    for model in (Entry, Spending, UsageSum)
+    for constraint in model._meta.constraints
+    if isinstance(constraint, CheckConstraint)
+]
 
 
-def migrate(target: tuple[str, str]) -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([target])
+def migrate() -> None:
+    with transaction.atomic():
+        CORRECTION.correct(apps, None)
 
 
 @pytest.fixture
 def before(db: None) -> Iterator[None]:
     """The tables as they were before the constraints."""
-    migrate(BEFORE)
-    try:
-        yield
-    finally:
-        for model in (Spending, Budget, UsageSum, Entry):
-            model.objects.all().delete()
-        migrate(AFTER)
+    change_constraints("remove_constraint", "ON")
+    yield
+    for model in (Spending, UsageSum, Entry):
+        model.objects.all().delete()
+    change_constraints("add_constraint", "OFF")
+
+
+def change_constraints(change: str, ignore: str) -> None:
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA ignore_check_constraints = {ignore}")
+        return
+    with connection.schema_editor() as editor:
+        for model, constraint in NOT_NEGATIVE:
+            getattr(editor, change)(model, constraint)
 
 
 def test_figures_below_zero_are_corrected(ada: User, ben: User, model: ChatModel, before: None) -> None:
@@ -49,7 +65,7 @@ def test_figures_below_zero_are_corrected(ada: User, ben: User, model: ChatModel
     Spending.objects.filter(budget=money).update(spent=-(10**9), reserved=-1)
     Spending.objects.filter(budget=changed, subject=ada.pk).update(reserved=10**12)
     Spending.objects.filter(budget=gone).update(revision=7, spent=-1, reserved=-1)
-    migrate(AFTER)
+    migrate()
     wrong.refresh_from_db()
     assert (wrong.input_tokens, wrong.output_tokens, wrong.cost) == (0, 20, 0)
     for each in UsageSum.objects.filter(person_pk=ada.pk):
@@ -67,7 +83,7 @@ def test_reservations_below_zero_are_corrected(ada: User, model: ChatModel, befo
     entry = begin_call(ada, model, prompt=30, answer=40)
     Entry.objects.filter(pk=entry.pk).update(reserved_tokens=-2 * 10**12, reserved_cost=-5, prompt_estimate=-1)
     Spending.objects.update(reserved=-2 * 10**12)
-    migrate(AFTER)
+    migrate()
     entry.refresh_from_db()
     assert (entry.reserved_tokens, entry.reserved_cost, entry.prompt_estimate) == (0, 0, 0)
     assert read_spendings(site) == [(0, 0)]
@@ -76,7 +92,7 @@ def test_reservations_below_zero_are_corrected(ada: User, model: ChatModel, befo
 def test_a_sum_whose_calls_are_no_longer_known_keeps_its_other_figures(before: None) -> None:
     row: dict[str, Any] = {"span": "day", "start": date(2026, 11, 1), "person_pk": 7, "source": "gateway"}
     UsageSum.objects.create(**row, calls=5, input_tokens=-3, output_tokens=9, cost=from_units(8))
-    migrate(AFTER)
+    migrate()
     kept = UsageSum.objects.get(person_pk=7)
     assert (kept.calls, kept.input_tokens, kept.output_tokens, kept.cost) == (5, 0, 9, from_units(8))
 
