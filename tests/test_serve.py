@@ -38,13 +38,7 @@ call_command("serve")
 @pytest.fixture
 def installation(tmp_path):
     """The environment of a new installation: an empty data directory and a free port."""
-    own = {
-        "DATA_DIR": str(tmp_path),
-        "PORT": str(free_port()),
-        "HOST": "127.0.0.1",
-        "DEBUG": "true",
-        "DATABASE_URL": "",
-    }
+    own = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), "HOST": "127.0.0.1", "DEBUG": "true"}
     unset = ("DJANGO_SUPERUSER_USERNAME", "DJANGO_SUPERUSER_PASSWORD", "DATABASE_URL", "REDIS_URL", "HTTPS")
     rest = {name: value for name, value in os.environ.items() if name not in unset}
     return rest | own | {"DJANGO_SETTINGS_MODULE": "chatsite.settings"}
