@@ -1,6 +1,7 @@
 """Makes ids in the forms that clients expect."""
 
 import re
+from collections.abc import Set
 from hashlib import sha256
 from secrets import token_hex
 from typing import Final
@@ -27,6 +28,15 @@ def restore_tool_id(made: str) -> str:
     except ValueError:
         return made
     return original if original and make_tool_id(original) == made else made
+
+
+def make_unique(id: str, taken: Set[str]) -> str:
+    """The id, or if it is taken already, one like it."""
+    unique, count = id, 1
+    while unique in taken:
+        count += 1
+        unique = f"{id}_{count}"
+    return unique
 
 
 def shorten_name(name: str) -> str:

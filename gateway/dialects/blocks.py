@@ -1,9 +1,12 @@
 """Content blocks, in the shapes of the Messages API, as both protocols write them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from upstreams.tolerant_json import dump
+
+CUT_INPUT: Final = "{"
+"""What is written for an input that was cut before it began. Clients take no text at all for an empty object."""
 
 
 def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -18,4 +21,6 @@ def join_text(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinki
 def input_text(block: Mapping[str, Any]) -> str:
     """The input of a closed tool call as JSON text, or as it arrived if it was not JSON."""
     raw = block.get("raw_input")
-    return raw if isinstance(raw, str) else dump(block.get("input") or {}).decode()
+    if isinstance(raw, str):
+        return raw if raw.strip() else CUT_INPUT
+    return dump(block.get("input") or {}).decode()

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.dialects import DIALECTS
 from gateway.passing import verbatim
+from gateway.passing.chat_calls import find_call_ids
 from upstreams.client.call import Call
 from upstreams.client.transport import Limits
 from upstreams.endpoint import Endpoint
@@ -45,7 +46,8 @@ class PassThrough:
     ) -> None:
         self._protocol, self._model, self._wants_usage = endpoint.protocol, model, wants_usage
         self._is_streamed = payload.get("stream") is True
-        self._copier = verbatim.make_copier(endpoint.protocol, model, wants_usage=wants_usage)
+        self._call_ids = find_call_ids(payload["messages"])
+        self._copier = verbatim.make_copier(endpoint.protocol, model, wants_usage=wants_usage, call_ids=self._call_ids)
         # Tags in the text stay in it: the client gets it as it is.
         endpoint = replace(endpoint, splits_think_tags=False, beta=",".join(filter(None, (endpoint.beta, beta))))
         copy = self._copier.copy if self._is_streamed else None
@@ -81,4 +83,4 @@ class PassThrough:
         """A reply that arrived in one piece."""
         if self._is_streamed:
             return DIALECTS[self._protocol].Encoder(self._model, self._wants_usage).feed(events)
-        return verbatim.copy_whole(self._protocol, body, self._model)
+        return verbatim.copy_whole(self._protocol, body, self._model, self._call_ids)

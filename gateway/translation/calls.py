@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.ids import make_id, make_tool_id, shorten_name
+from gateway.ids import make_id, make_tool_id, make_unique, shorten_name
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockOpened, ReplyEvent
 
@@ -47,10 +47,7 @@ class ReplyCalls:
         if not id:
             return make_id("toolu_" if self._is_messages else "call_")
         id = make_tool_id(id) if self._is_messages else id
-        unique, count = id, 1
-        while unique in self._taken:
-            count += 1
-            unique = f"{id}_{count}"
+        unique = make_unique(id, self._taken)
         self._taken.add(unique)
         return unique
 

@@ -172,7 +172,7 @@ class ChatDecoder:
     def finish(self) -> Iterator[ReplyEvent]:
         """The proper end. A reply without content is a failure, unless the upstream gave a reason for it."""
         self.done = True
-        reason = _STOP_REASONS.get(self._reason or "", self._reason)
+        reason = read_stop_reason(self._reason)
         is_cut = reason == "max_tokens"
         yield from self._blocks.end(is_cut=is_cut)
         # Some servers report "stop" although they call tools, so the calls decide. Only a cut reply is no request to
@@ -182,6 +182,11 @@ class ChatDecoder:
         if not self.size and reason in (None, "end_turn"):
             raise EmptyReply.at(self._endpoint.name)
         yield ReplyEnded(stop_reason=reason)
+
+
+def read_stop_reason(finish_reason: str | None) -> str | None:
+    """The stop reason in the words of the Messages API. An unknown one stays as it is."""
+    return _STOP_REASONS.get(finish_reason or "", finish_reason)
 
 
 def _only_text(chunk: dict[str, Any]) -> str:

@@ -202,3 +202,132 @@ def test_a_call_that_was_cut_off_does_not_look_complete(
     for _, _, raw in made[before:]:
         with pytest.raises(ValueError):
             json.loads(raw)
+
+
+def messages_cut(cut: str, *, before: int, is_streamed: bool) -> list[str] | dict[str, Any]:
+    """A reply of the Messages API whose last call has only the beginning of its input."""
+    calls = [("call_1", '{"city":"Rome"}')] * before + [("call_2", cut)]
+    if not is_streamed:
+        inputs = [(id, "f", json.loads(raw) if place < before else {}) for place, (id, raw) in enumerate(calls)]
+        return messages_whole(*inputs, reason="max_tokens")
+    start = messages_whole() | {"stop_reason": None}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
+    for place, (id, raw) in enumerate(calls):
+        block = {"type": "tool_use", "id": id, "name": "f", "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": raw}
+        events += [{"type": "content_block_start", "index": place, "content_block": block}]
+        events += [{"type": "content_block_delta", "index": place, "delta": delta}]
+        events += [{"type": "content_block_stop", "index": place}]
+    end = {"stop_reason": "max_tokens", "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": end, "usage": {"output_tokens": 9}}, {"type": "message_stop"}]
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+
+
+@each_path
+@each_way
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_call_that_a_messages_server_cut_off_does_not_look_complete(
+    http: httpx.Client, messages: ModelServer, path: str, is_streamed: bool, cut: str, before: int
+) -> None:
+    reply = messages_cut(cut, before=before, is_streamed=is_streamed)
+    messages.stream(*reply) if isinstance(reply, list) else messages.body(reply)
+    reason, made = read_calls(path, http.post(path, json=body(path, messages, stream=is_streamed)))
+    assert reason == ("max_tokens" if path == MESSAGES else "length")
+    assert [json.loads(raw) for _, _, raw in made[:before]] == [{"city": "Rome"}] * before
+    assert len(made) == before + (path == CHAT or is_streamed)
+    for _, _, raw in made[before:]:
+        # Programs take no text at all for an empty input.
+        with pytest.raises(ValueError):
+            json.loads(raw or "{}")
+
+
+@each_way
+def test_a_call_without_input_stays_as_it_is(http: httpx.Client, messages: ModelServer, is_streamed: bool) -> None:
+    reply = messages_cut("", before=0, is_streamed=is_streamed)
+    if isinstance(reply, list):
+        reply = [event.replace("max_tokens", "tool_use") for event in reply]
+        messages.stream(*reply)
+        assert http.post(MESSAGES, json=body(MESSAGES, messages, stream=True)).text.count("partial_json") == 1
+    else:
+        messages.body(reply | {"stop_reason": "tool_use"})
+    answer = http.post(MESSAGES, json=body(MESSAGES, messages, stream=is_streamed))
+    reason, [(_, name, raw)] = read_calls(MESSAGES, answer)
+    assert (reason, name, json.loads(raw or "{}")) == ("tool_use", "f", {})
+
+
+# Calls that pass through
+
+
+def chat_pieces(*pieces: dict[str, Any], reason: str = "tool_calls") -> list[str]:
+    deltas = [{"index": 0, "delta": {"tool_calls": [piece]}} for piece in pieces]
+    end = {"index": 0, "delta": {}, "finish_reason": reason}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    chunks = [{**head, "choices": [choice]} for choice in [*deltas, end]]
+    return [*[f"data: {json.dumps(chunk)}\n\n" for chunk in chunks], "data: [DONE]\n\n"]
+
+
+def piece(arguments: str, **fields: Any) -> dict[str, Any]:
+    name = {"name": fields.pop("name")} if "name" in fields else {}
+    return {**fields, "type": "function", "function": {**name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [piece('{"x"', id="a", name="f"), piece(":1}", id="a"), piece('{"x":2}', id="b", name="f")],
+        [piece('{"x"', index=0, id="a", name="f"), piece(":1}", index=0, id="b"), piece('{"x":2}', index=1, name="f")],
+        [piece('{"x":1}', index=0, id="a", name="f"), piece('{"x":2}', index=0, id="b", name="f")],
+        [piece('{"x":1}', index=0, name="f"), piece('{"x":2}', index=0, name="f")],
+        [piece('{"x":1}', index=3, id="a", name="f"), piece('{"x":2}', index=7, id="a", name="f")],
+        [piece('{"x"', index=0, id="a", name="f"), piece(":1}", index=0, id="a", name="f"), piece('{"x":2}', name="f")],
+        [{"function": {"name": "f", "arguments": {"x": 1}}}, {"function": {"name": "f", "arguments": {"x": 2}}}],
+    ],
+)
+def test_an_sdk_reads_calls_of_servers_that_name_them_badly(
+    programs: Programs, chat: ModelServer, pieces: list[dict[str, Any]]
+) -> None:
+    chat.stream(*chat_pieces(*pieces))
+    program = programs.openai()
+    asked = body(CHAT, chat)
+    del asked["model"]
+    with program.chat.completions.stream(model=asks(chat.protocol), **asked) as stream:
+        for _ in stream:
+            pass
+        calls = stream.get_final_completion().choices[0].message.tool_calls or []
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == [
+        ("f", {"x": 1}),
+        ("f", {"x": 2}),
+    ]
+    ids = [call.id for call in calls]
+    assert all(ids) and len(set(ids)) == 2
+
+
+@each_way
+@pytest.mark.parametrize("given", ["call_0", "", None])
+def test_ids_that_a_server_repeats_are_unique_where_they_pass_through(
+    http: httpx.Client, chat: ModelServer, is_streamed: bool, given: str | None
+) -> None:
+    history: list[Any] = [QUESTION]
+    ids: list[str] = []
+    if is_streamed:
+        chat.stream(*chat_pieces(piece("{}", index=0, id=given, name="f"), piece("{}", index=1, id=given, name="g")))
+    else:
+        chat.body(chat_whole((given, "f", "{}"), (given, "g", "{}")))
+    for _ in range(3):
+        _, made = read_calls(CHAT, http.post(CHAT, json=body(CHAT, chat, messages=history, stream=is_streamed)))
+        assert [name for _, name, _ in made] == ["f", "g"]
+        uses = [{"id": id, "type": "function", "function": {"name": name, "arguments": raw}} for id, name, raw in made]
+        results = [{"role": "tool", "tool_call_id": id, "content": "ok"} for id, _, _ in made]
+        history += [{"role": "assistant", "tool_calls": uses}, *results]
+        ids += [id for id, _, _ in made]
+    assert len(set(ids)) == 6 and all(ids) and (not given or ids[0] == given)
+    sent = chat.requests[-1].json["messages"]
+    assert [m["tool_call_id"] for m in sent if m["role"] == "tool"] == ids[:4]
+
+
+def test_calls_that_are_in_order_pass_as_they_are(http: httpx.Client, chat: ModelServer) -> None:
+    chunks = chat_pieces(piece('{"x"', index=0, id="a", name="f"), {"index": 0, "function": {"arguments": ": 1}"}})
+    chat.stream(*chunks)
+    answer = http.post(CHAT, json=body(CHAT, chat, stream=True)).text
+    assert answer == "".join(chunks).replace('"model": "m"', '"model":"test-openai"')
