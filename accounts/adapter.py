@@ -1,16 +1,19 @@
 """Adapts django-allauth: people sign in by username, nobody signs up, errors have our wording."""
 
+from ipaddress import ip_address
 from math import ceil
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import sessions, throttling
 
+NO_ADDRESS: Final = "::"
+"""Stands for all clients of a server that knows no addresses, such as one behind a Unix socket."""
 THROTTLED: Final = "throttled"
 """The code of the error after too many wrong passwords."""
 
@@ -31,6 +34,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_safe_url(self, url: str | None) -> bool:
         """Accepts addresses of this host only: another name in ALLOWED_HOSTS may be another site."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Takes the address of the proxy itself if the proxy does not say whose request it passes on."""
+        try:
+            return str(super().get_client_ip(request))
+        except PermissionDenied:
+            pass
+        try:
+            return str(ip_address(request.META.get("REMOTE_ADDR", "")))
+        except ValueError:
+            return NO_ADDRESS
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -37,8 +37,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         self.fields["password" if self.is_bound else "login"].widget.attrs["autofocus"] = True
 
     def clean_login(self) -> str:
-        login: str = User.normalize_username(super().clean_login())
-        return login
+        return User.find_username(super().clean_login())
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
@@ -48,6 +48,20 @@ class User(AbstractUser):
         others = User.objects.exclude(pk=self.pk).values_list("username", flat=True)
         if self.username.casefold() in map(str.casefold, others):
             raise ValidationError(USERNAME_TAKEN)
+
+    @classmethod
+    def find_username(cls, typed: str) -> str:
+        """Returns the username as it is stored, whatever the case of what was typed, or else what was typed.
+
+        SQLite ignores only the case of ASCII letters.
+        """
+        name = str(cls.normalize_username(typed))
+        if name.isascii() or connection.vendor != "sqlite":
+            return name
+        folded = name.casefold()
+        names = cls.objects.values_list("username", flat=True)
+        alike = [other for other in names.iterator() if other.casefold() == folded]
+        return name if name in alike else next(iter(alike), name)
 
     def __str__(self) -> str:
         return self.name or self.username

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from accounts.models import User
+from accounts.throttling import forget_failures
 from chatsite import settings as production
 from tests.accounts.pages import PASSWORD, alert, buttons, labels, offences_against_csp, page
 from tests.accounts.visits import LOGIN, is_signed_in, sign_in
@@ -33,6 +34,24 @@ def test_ada_signs_in_and_reaches_the_home_page(client, ada):
 def test_a_username_is_found_whatever_its_case(client, ada):
     sign_in(client, username=" ADA ")
     assert is_signed_in(client)
+
+
+@pytest.mark.parametrize("typed", ["Ädá Straße", "ädá straße", "ÄDÁ STRASSE", " A\u0308dá Straße ", "ädá Stra\u1e9ee"])
+def test_letters_beyond_ascii_have_no_case_either(client, ada, typed):
+    User.objects.filter(pk=ada.pk).update(username="Ädá Straße")
+    for _ in range(5):
+        sign_in(client, username="ÄDÁ Straße", password="wrong")
+    assert "Too many failed attempts" in alert(sign_in(client, username=typed))
+    forget_failures("Ädá Straße")
+    sign_in(client, username=typed)
+    assert is_signed_in(client)
+
+
+def test_of_two_old_usernames_that_differ_by_case_the_exact_one_is_meant(client, ada, ben):
+    User.objects.filter(pk=ada.pk).update(username="Äda")
+    User.objects.filter(pk=ben.pk).update(username="äda")
+    sign_in(client, username="äda")
+    assert client.get("/").wsgi_request.user == ben
 
 
 def test_a_wrong_password_shows_an_alert_and_keeps_the_username(client, ada):

@@ -207,6 +207,14 @@ def test_behind_a_proxy_only_what_the_proxy_added_counts(client, ada, settings):
     assert (spoofed.status_code, with_port.status_code, neighbour.status_code) == (429, 429, 422)
 
 
+@pytest.mark.parametrize("forwarded", ["unknown", "", ",", "_hidden", "1.2.3.4, unknown", "[", "a" * 5000, "é"])
+def test_a_proxy_that_does_not_know_the_client_counts_itself(client, ada, settings, forwarded):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    for _ in range(5):
+        assert guess(client, HTTP_X_FORWARDED_FOR=forwarded).status_code == 422
+    assert guess(client, HTTP_X_FORWARDED_FOR="unknown").status_code == 429
+
+
 @pytest.mark.parametrize(
     ("one", "other", "is_same"),
     [
