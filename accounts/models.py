@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 
@@ -53,15 +53,15 @@ class User(AbstractUser):
     def find_username(cls, typed: str) -> str:
         """Returns the username as it is stored, whatever the case of what was typed, or else what was typed.
 
-        SQLite ignores only the case of ASCII letters.
+        SQLite ignores only the case of ASCII letters, and PostgreSQL not that of ß.
         """
         name = str(cls.normalize_username(typed))
-        if name.isascii() or connection.vendor != "sqlite":
+        if name.isascii():
             return name
-        folded = name.casefold()
         names = cls.objects.values_list("username", flat=True)
-        alike = [other for other in names.iterator() if other.casefold() == folded]
-        return name if name in alike else next(iter(alike), name)
+        alike = (other for other in names.iterator() if other.casefold() == name.casefold())
+        # Older versions allowed two that differ only by their case.
+        return min(alike, key=lambda other: (other != name, other.lower() != name.lower()), default=name)
 
     def __str__(self) -> str:
         return self.name or self.username
