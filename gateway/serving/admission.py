@@ -13,7 +13,7 @@ from gateway.models import allowed_models, find_models_for
 from gateway.problems import MAX_RETRY_AFTER, Problem, shorten
 from gateway.serving.output_limits import limit_output, read_limit
 from gateway.serving.payloads import pass_through_payload, wants_usage
-from gateway.translation import ReplyCalls, translate
+from gateway.translation import TranslateReply, translate
 from ledger.booking import entries
 from ledger.booking.meter import Meter
 from ledger.models import Entry
@@ -58,8 +58,8 @@ class AdmittedCall:
     payload: Mapping[str, Any]
     dropped: Sequence[str]
     """Fields of the request that the upstream does not get."""
-    calls: ReplyCalls | None
-    """Translates the tool calls of the reply; None if the reply passes through."""
+    translate_reply: TranslateReply | None
+    """None if the reply passes through."""
     entry: Entry
     meter: Meter
 
@@ -74,12 +74,12 @@ def admit(request: ProgramRequest) -> AdmittedCall:
         dialect.check(request.body)
     body = limit_output(request.body, request.protocol, endpoint, chat_model.limits)
     dropped: Sequence[str] = body.dropped
-    calls = None
+    translate_reply = None
     if endpoint.protocol is request.protocol:
         payload = pass_through_payload(request.protocol, body.fields, chat_model.model_id)
     else:
         translation = translate(body.fields, request.protocol, endpoint, chat_model.model_id, chat_model.limits)
-        payload, calls = translation.body, translation.calls
+        payload, translate_reply = translation.body, translation.translate_reply
         dropped = [*body.dropped, *translation.dropped]
     limit = read_limit(payload, endpoint, chat_model.limits)
     prompt_tokens = estimate_prompt(request.body)
@@ -90,7 +90,9 @@ def admit(request: ProgramRequest) -> AdmittedCall:
         )
     except entries.CallRefused as refusal:
         raise _describe_refusal(refusal) from None
-    return AdmittedCall(request, key, chat_model, endpoint, payload, dropped, calls, entry, Meter(prompt_tokens))
+    return AdmittedCall(
+        request, key, chat_model, endpoint, payload, dropped, translate_reply, entry, Meter(prompt_tokens)
+    )
 
 
 def admit_count(request: ProgramRequest) -> tuple[ChatModel, Endpoint]:

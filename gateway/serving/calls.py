@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -15,6 +15,7 @@ from gateway.problems import Problem
 from gateway.serving.admission import AdmittedCall
 from gateway.serving.outgoing import Outgoing
 from gateway.serving.threads import in_thread
+from gateway.translation import TranslateReply
 from ledger.booking import entries
 from upstreams.client import LIMITS, stream_payload
 from upstreams.client.attempts import repeat_until_content
@@ -30,8 +31,6 @@ MAX_DROPPED_NAMES: Final = 100
 """Dropped fields that are named: many clients refuse headers of more than a few thousand characters."""
 SETTLE_WAIT: Final = 2.0
 """Seconds that the end of a reply waits for the ledger."""
-
-type Translate = Callable[[Sequence[ReplyEvent]], Sequence[ReplyEvent]]
 
 
 class ProgramCall:
@@ -132,8 +131,8 @@ class ProgramCall:
 
     def _batches(self) -> AsyncGenerator[ClientBatch]:
         admitted = self._admitted
-        if admitted.calls:
-            return self._translated_batches(admitted.calls.translate)
+        if admitted.translate_reply:
+            return self._translated_batches(admitted.translate_reply)
 
         def attempt() -> PassThrough:
             return PassThrough(
@@ -147,15 +146,21 @@ class ProgramCall:
 
         return repeat_until_content(attempt, PROGRAM_LIMITS, lambda batch: self._meter.abandon(batch.events))
 
-    async def _translated_batches(self, translate: Translate) -> AsyncGenerator[ClientBatch]:
+    async def _translated_batches(self, translate: TranslateReply) -> AsyncGenerator[ClientBatch]:
+        """Their events are the upstream's, because translation may leave text out."""
         admitted, is_streamed, encode = self._admitted, self._request.is_streamed, self._encoder.feed
         reply = stream_payload(
             admitted.endpoint, admitted.payload, limits=PROGRAM_LIMITS, abandoned=self._meter.abandon
         )
+        whole: list[ReplyEvent] = []
         async with aclosing(reply) as batches:
             async for arrived in batches:
                 events = translate(arrived)
-                yield ClientBatch(encode(events) if is_streamed else b"", events)
+                if not is_streamed:
+                    whole += events
+                yield ClientBatch(encode(events) if is_streamed else b"", arrived)
+        if not is_streamed:
+            yield ClientBatch(dump(self._dialect.render_reply(whole, self._request.model)), ())
 
 
 _settle_in_thread = in_thread(entries.settle)

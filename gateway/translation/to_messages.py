@@ -1,5 +1,6 @@
 """Translates a request of the Chat Completions API into one of the Messages API."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.ids import shorten_user
@@ -45,6 +46,12 @@ def messages_body(request: RequestFields, limits: ModelLimits) -> dict[str, Any]
     if (schema := _schema(request)) is not None:
         sent["output_config"] = {**sent.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
     return sent | _extras(request)
+
+
+def is_json_object_wanted(body: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Whether the whole answer should be a JSON object. A prefilled answer has begun in the request."""
+    is_prefilled = sent["messages"][-1]["role"] == "assistant"
+    return (body.get("response_format") or {}).get("type") == "json_object" and not is_prefilled
 
 
 def _refuse_unsupported(request: RequestFields) -> None:

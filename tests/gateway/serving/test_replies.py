@@ -8,6 +8,7 @@ import pytest
 from tests.fakes import ModelServer
 from tests.gateway.serving.asking import CALL, PIXEL, PROGRAMS, ChatProgram, MessagesProgram, tell, whole
 from tests.gateway.serving.programs import UPSTREAM_KEY, Programs, asks
+from tests.wires import reply_wire
 from upstreams.endpoint import ProtocolName
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)
@@ -188,3 +189,19 @@ def test_an_unwanted_stream_is_joined_to_one_piece(programs: Programs, upstream:
     tell(upstream, is_streamed=True)
     heard = program(programs).ask(asks(upstream.protocol))
     assert (heard.text, heard.reason, heard.written) == ("Hello", program.reasons["end"], 20)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_any_json_object_arrives_alone_and_is_booked_in_full(
+    programs: Programs, messages: ModelServer, is_streamed: bool
+) -> None:
+    pieces = ["Here you", " are:\n```js", 'on\n{"a": "`}', '"', "}\n`", "``\nAnything else?"]
+    usage = {"input_tokens": 10, "output_tokens": 20}
+    messages.stream(*reply_wire(messages.protocol, pieces, usage=usage))
+    asked: Any = {"messages": [{"role": "user", "content": "JSON?"}], "response_format": {"type": "json_object"}}
+    answer: Any = programs.openai().chat.completions.create(model="test-anthropic", stream=is_streamed, **asked)
+    choices = [choice for chunk in answer for choice in chunk.choices] if is_streamed else answer.choices
+    heard = [(choice.delta if is_streamed else choice.message).content for choice in choices]
+    assert "".join(filter(None, heard)) == '{"a": "`}"}' and choices[-1].finish_reason == "stop"
+    entry = programs.settled()
+    assert (entry.usage.input_tokens, entry.usage.output_tokens) == (10, 20)

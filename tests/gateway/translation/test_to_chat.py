@@ -138,7 +138,7 @@ def test_a_long_name_is_short_for_the_server_alone(name: str) -> None:
     assert told.body["tool_choice"]["function"]["name"] == short
     assert told.body["messages"][1]["tool_calls"][0]["function"]["name"] == short
     opened = BlockOpened({"type": "tool_use", "id": "b", "name": short, "input": {}})
-    assert told.calls.translate([opened]) == [BlockOpened({**opened.block, "name": name})]
+    assert told.translate_reply([opened]) == [BlockOpened({**opened.block, "name": name})]
 
 
 @pytest.mark.parametrize("user", ["u" * 65, "ada@example.org"])
