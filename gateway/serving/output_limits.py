@@ -39,7 +39,10 @@ class LimitedBody:
 
 @dataclass(frozen=True, slots=True)
 class OutputLimit:
-    """What an upstream may write: the tokens of each answer, None without a limit, and the number of answers."""
+    """What an upstream may write: the tokens of each answer, and the number of answers.
+
+    Its `tokens` are None if neither the request nor the model has a known limit.
+    """
 
     tokens: int | None
     answers: int
@@ -78,7 +81,8 @@ def read_limit(payload: Mapping[str, Any], endpoint: Endpoint, limits: ModelLimi
         return OutputLimit(_add_thinking(limit, budget if budget >= limit else 0, limits) if limit >= 0 else None, 1)
     limit, answers = payload.get(endpoint.max_tokens_field), payload.get("n") or 1
     if limit is None or limit < 1:
-        return OutputLimit(None, answers)
+        is_known = limits.max_output_tokens or limits.context_window
+        return OutputLimit(find_maximum(limits) if is_known else None, answers)
     # Some servers do not count thinking towards the limit.
     return OutputLimit(_add_thinking(limit, _read_thinking(payload), limits), answers)
 

@@ -208,6 +208,24 @@ def test_each_answer_without_a_limit_is_reserved(
     assert entry.reserved_tokens == entry.prompt_estimate + n * OUTPUT_LIMIT
 
 
+@pytest.mark.parametrize(("window", "most"), [(20_000, 20_000), (10_000_000, UNKNOWN_MAXIMUM)])
+@pytest.mark.parametrize("fields", [{}, {"max_tokens": -1}, {"n": 2}], ids=str)
+def test_an_answer_without_a_limit_reserves_the_context_window_if_only_that_is_known(
+    books: None,
+    http: httpx.Client,
+    programs: Programs,
+    chat: ModelServer,
+    window: int,
+    most: int,
+    fields: dict[str, Any],
+) -> None:
+    ChatModel.objects.update(context_window=window)
+    tell(chat)
+    assert ask(http, CHAT, chat, **fields).status_code == 200
+    entry = programs.settled()
+    assert entry.reserved_tokens == entry.prompt_estimate + most * fields.get("n", 1)
+
+
 def test_no_output_reserves_the_prompt_alone(
     books: None, http: httpx.Client, programs: Programs, messages: ModelServer
 ) -> None:

@@ -169,3 +169,10 @@ def test_a_field_that_changes_the_answer_is_refused_by_its_path(role: str, block
     with pytest.raises(Problem) as raised:
         sent(("user", "hi"), (role, blocks))
     assert refused(raised) == f"messages.1.content.{path}"
+
+
+def test_content_beside_calls_is_never_null() -> None:
+    [_, said, _] = sent(
+        ("user", "hi"), ("assistant", [USE]), ("user", [{"type": "tool_result", "tool_use_id": "toolu_1"}])
+    )
+    assert said == {"role": "assistant", "content": "", "tool_calls": [CALL]}
