@@ -24,7 +24,8 @@ class Unsendable(ValueError):
 def to_assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
     """Yields at most one message, with the text and the tool calls. Other blocks are dropped."""
     text = "".join(block["text"] for block in blocks if block.get("type") == "text")
-    message: Message = {"role": "assistant", "content": text or None}
+    # Some servers fail on a null beside calls.
+    message: Message = {"role": "assistant", "content": text}
     if calls := [_build_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
         message["tool_calls"] = calls
     if text or calls:

@@ -59,7 +59,7 @@ async def test_chat_upstreams_get_calls_and_results_in_their_own_format(either_d
     function = {"name": "drawer__echo", "arguments": '{"text":"hello"}'}
     calls = [{"id": "call_1", "type": "function", "function": function}]
     assert desk.messages_sent()[1:] == [
-        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "assistant", "content": "", "tool_calls": calls},
         {"role": "tool", "tool_call_id": "call_1", "content": "hello"},
     ]
     [tool] = desk.server.requests[0].json["tools"]

@@ -187,5 +187,5 @@ def test_a_tool_call_goes_back_with_the_extra_fields_of_its_server() -> None:
     signed = {**TOOL, "extra_content": {"google": {"thought_signature": "s"}}}
     result = {"type": "tool_result", "tool_use_id": "a", "content": "yes"}
     answer = sent(user("hi"), assistant(signed), user(result))[1]
-    assert answer["content"] is None
+    assert answer["content"] == ""
     assert answer["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}
