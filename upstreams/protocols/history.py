@@ -25,6 +25,11 @@ def has_text(block: Block) -> bool:
     return isinstance(text, str) and not text.isspace() and text != ""
 
 
+def is_reasoning(block: Block) -> bool:
+    """Whether a block is unsigned thinking of a Chat Completions server, which accepts it only beside other content."""
+    return bool(block.get("reasoning_field"))
+
+
 def _merge(messages: Iterable[Turn]) -> list[Turn]:
     merged: list[Turn] = []
     for role, blocks in messages:
@@ -42,7 +47,8 @@ def _pair_tools(sent: list[Turn]) -> Iterable[Turn]:
         if role == "assistant":
             following = sent[position + 1][1] if position + 1 < len(sent) else []
             answered = _collect_ids(following, "tool_result", "tool_use_id")
-            yield role, [b for b in blocks if b.get("type") != "tool_use" or b.get("id") in answered]
+            kept = [b for b in blocks if b.get("type") != "tool_use" or b.get("id") in answered]
+            yield role, kept if any(not is_reasoning(b) for b in kept) else []
         else:
             called = _collect_ids(sent[position - 1][1], "tool_use", "id") if position else set()
             results = [b for b in blocks if b.get("type") == "tool_result" and b.get("tool_use_id") in called]

@@ -22,8 +22,8 @@ class BlockQueue:
         self._is_open = False
         self._blank = ""
 
-    def grow(self, kind: Prose, text: str) -> Iterator[ReplyEvent]:
-        """Adds text or thinking."""
+    def grow(self, kind: Prose, text: str, field: str = "") -> Iterator[ReplyEvent]:
+        """Adds text or thinking. `field` is the server's own field for thinking, if it came in one."""
         self.size += len(text)
         last = self._queue[-1] if self._queue else None
         if isinstance(last, PartialToolCall):
@@ -33,7 +33,7 @@ class BlockQueue:
                 return
             text, self._blank = self._blank, ""
         if not (isinstance(last, _ProseBlock) and last.kind == kind):
-            last = _ProseBlock(kind)
+            last = _ProseBlock(kind, field)
             self._queue.append(last)
         last.pending.append(text)
         yield from self._emit()
@@ -93,12 +93,13 @@ class _ProseBlock:
 
     can_open = is_whole = True
 
-    def __init__(self, kind: Prose) -> None:
+    def __init__(self, kind: Prose, field: str) -> None:
         self.kind = kind
+        self._field = field
         self.pending: list[str] = []
 
     def opening_block(self) -> dict[str, Any]:
-        return dict(_EMPTY[self.kind])
+        return {**_EMPTY[self.kind], **({"reasoning_field": self._field} if self._field else {})}
 
     def new_events(self) -> Iterator[ReplyEvent]:
         if text := "".join(self.pending):

@@ -10,6 +10,8 @@ type Message = dict[str, Any]
 type Part = dict[str, Any]
 
 _OWN_TOOL_FIELDS: Final = ("type", "id", "name", "input", "raw_input", "caller", "cache_control")
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+"""The fields in which servers send thinking. Each expects it back in its own."""
 _WORDS: Final = ("text", "search_result")
 
 
@@ -22,12 +24,15 @@ class Unsendable(ValueError):
 
 
 def to_assistant_messages(blocks: Sequence[Block]) -> Iterator[Message]:
-    """Yields at most one message, with the text and the tool calls. Other blocks are dropped."""
+    """Yields at most one message, with the text and the tool calls. Other blocks are dropped.
+
+    Thinking goes with the calls that it led to, since servers refuse those calls without it.
+    """
     text = "".join(block["text"] for block in blocks if block.get("type") == "text")
     # Some servers fail on a null beside calls.
     message: Message = {"role": "assistant", "content": text}
     if calls := [_build_tool_call(block) for block in blocks if block.get("type") == "tool_use"]:
-        message["tool_calls"] = calls
+        message |= {**_build_reasoning(blocks), "tool_calls": calls}
     if text or calls:
         yield message
 
@@ -51,6 +56,14 @@ def to_user_messages(blocks: Sequence[Block]) -> Iterator[Message]:
 def as_blocks(content: str | Sequence[Block] | None) -> Sequence[Block]:
     """Turns a string into one block of text."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+
+
+def _build_reasoning(blocks: Sequence[Block]) -> dict[str, Any]:
+    thoughts = [block for block in blocks if block.get("reasoning_field") in REASONING_FIELDS]
+    if not thoughts:
+        return {}
+    field, text = thoughts[-1]["reasoning_field"], "".join(block["thinking"] for block in thoughts)
+    return {field: [{"type": "reasoning.text", "text": text}] if field == "reasoning_details" else text}
 
 
 def _build_tool_call(block: Block) -> dict[str, Any]:

@@ -12,7 +12,10 @@ _SENT_BLOCKS: Final = ("image", "document", "tool_use", "tool_result")
 
 
 def to_chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Leaves out thinking and server tools silently. Raises InvalidRequest for an attachment that cannot be sent."""
+    """Leaves out server tools, and thinking without tool calls, silently.
+
+    Raises InvalidRequest for an attachment that cannot be sent.
+    """
     sent: list[dict[str, Any]] = []
     if request.system.strip():
         sent.append({"role": "system", "content": request.system})
@@ -31,4 +34,6 @@ def to_chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str,
 def _keep(block: Block) -> Block | None:
     if block.get("type") == "text":
         return block if has_text(block) else None
+    if block.get("reasoning_field"):
+        return block
     return block if block.get("type") in _SENT_BLOCKS else None

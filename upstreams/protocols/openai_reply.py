@@ -13,6 +13,7 @@ from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFa
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
 from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.openai_blocks import BlockQueue
+from upstreams.protocols.openai_contents import REASONING_FIELDS
 from upstreams.protocols.openai_usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.sse import ServerSentEvent
@@ -149,14 +150,13 @@ class ChatDecoder:
     def _delta(self, delta: dict[str, Any]) -> Iterator[ReplyEvent]:
         text, inline_thinking = _content(delta.get("content"))
         # Only one of these: some servers send the same thinking under several names.
-        thinking = (
-            _text(delta.get("reasoning_content"))
-            or _text(delta.get("reasoning"))
-            or _details(delta.get("reasoning_details"))
-            or inline_thinking
-        )
-        if thinking:
-            yield from self._blocks.grow("thinking", thinking)
+        for field in REASONING_FIELDS:
+            if thinking := _text(delta.get(field)) or _details(delta.get(field)):
+                yield from self._blocks.grow("thinking", thinking, field)
+                break
+        else:
+            if inline_thinking:
+                yield from self._blocks.grow("thinking", inline_thinking)
         if text:
             yield from self._blocks.grow("text", text)
         if refusal := _text(delta.get("refusal")):

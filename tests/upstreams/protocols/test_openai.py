@@ -153,6 +153,8 @@ def test_text_is_read(pieces: list[Piece]) -> None:
 def test_thinking_under_several_names_is_read_once(thinking: dict[str, Any]) -> None:
     read = replay(ROLE, chunk(thinking), says("ok"), STOP, DONE)
     thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    if field := next((name for name, value in thinking.items() if name != "content" and value), None):
+        thought["reasoning_field"] = field
     assert read.blocks == [thought, {"type": "text", "text": "ok"}]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.upstreams.protocols.chunks import DONE, call, calls, chunk, replay
 from tests.upstreams.protocols.reading import endpoint
 from upstreams.chat import ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import AuthHeader, ProtocolName
@@ -189,3 +190,45 @@ def test_a_tool_call_goes_back_with_the_extra_fields_of_its_server() -> None:
     answer = sent(user("hi"), assistant(signed), user(result))[1]
     assert answer["content"] == ""
     assert answer["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}
+
+
+# Thinking beside tool calls
+
+RESULT = {"type": "tool_result", "tool_use_id": "a", "content": "1"}
+
+
+@pytest.mark.parametrize(
+    "sent_by_server",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    ],
+)
+def test_thinking_goes_back_beside_its_calls_in_the_field_of_the_server(sent_by_server: dict[str, Any]) -> None:
+    called = calls(call("{}", index=0, id="a", name="f"))
+    read = replay(chunk(sent_by_server), called, chunk({}, "tool_calls"), DONE)
+    [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
+    function = {"name": "f", "arguments": "{}"}
+    tool_calls = [{"id": "a", "type": "function", "function": function}]
+    assert answer == {"role": "assistant", "content": "", **sent_by_server, "tool_calls": tool_calls}
+
+
+@pytest.mark.parametrize("written", ["<think>hm</think>", [{"type": "thinking", "thinking": "hm"}]])
+def test_thinking_that_had_no_field_of_its_own_is_not_sent_back(written: Any) -> None:
+    called = calls(call("{}", index=0, id="a", name="f"))
+    read = replay(chunk({"content": written}), called, chunk({}, "tool_calls"), DONE)
+    assert read.thinking == "hm"
+    [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
+    assert sorted(answer) == ["content", "role", "tool_calls"]
+
+
+def test_thinking_without_calls_stays_here() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "", "reasoning_field": "reasoning_content"}
+    assert sent(user("hi"), assistant(thought, "ok"), user("so?"))[1] == {"role": "assistant", "content": "ok"}
+
+
+@pytest.mark.parametrize("left", [(), (TOOL,)])
+def test_an_answer_of_nothing_but_thinking_is_left_out(left: tuple[dict[str, Any], ...]) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "", "reasoning_field": "reasoning_content"}
+    assert sent(user("a"), assistant(thought, *left), user("b")) == [{"role": "user", "content": "a\n\nb"}]
