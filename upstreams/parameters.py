@@ -8,7 +8,7 @@ from upstreams.endpoint import ProtocolName
 
 MIN_THINKING_BUDGET: Final = 1024
 MAX_STOP_SEQUENCES: Final = 4
-_MAX_TEMPERATURE: Final = {ProtocolName.ANTHROPIC: 1, ProtocolName.OPENAI: 2}
+MAX_TEMPERATURE: Final = {ProtocolName.ANTHROPIC: 1, ProtocolName.OPENAI: 2}
 _MIN_TOP_P_WHEN_THINKING: Final = 0.95
 
 
@@ -70,7 +70,7 @@ def check(parameters: Parameters, protocol: ProtocolName, limits: ModelLimits) -
 
 
 def _check_sampling(given: Parameters, protocol: ProtocolName) -> Iterator[Violation]:
-    yield from _check_range("temperature", "Temperature", given.temperature, 0, _MAX_TEMPERATURE[protocol])
+    yield from _check_range("temperature", "Temperature", given.temperature, 0, MAX_TEMPERATURE[protocol])
     yield from _check_range("top_p", "Top-p", given.top_p, 0, 1)
     if protocol is ProtocolName.ANTHROPIC and given.temperature is not None and given.top_p is not None:
         yield Violation("top_p", "Set either temperature or top-p for this model, not both.")

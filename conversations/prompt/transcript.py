@@ -9,6 +9,7 @@ from conversations.models.message import is_text, text_block
 from conversations.prompt.files import AttachedFiles
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
+from upstreams.fitting import fit
 from upstreams.models import ChatModel
 from upstreams.parameters import check
 
@@ -52,7 +53,7 @@ def build_request(
     if by_asking:
         messages.append(ChatMessage("user", [text_block(CONTINUE_REQUEST)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
-    return ChatRequest(
+    request = ChatRequest(
         model=chat_model.model_id,
         messages=messages,
         system=system,
@@ -62,6 +63,7 @@ def build_request(
         remarks=(*attached.remarks, *describe_trimming(path, earlier), *describe_lost_thinking(earlier, chat_model)),
         **parameters_of(conversation),
     )
+    return fit(request, ProtocolName(chat_model.provider.protocol), chat_model.limits)
 
 
 def decide_tool_choice(generation: Generation, tools: Sequence[Block]) -> str:

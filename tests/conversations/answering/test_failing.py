@@ -139,14 +139,15 @@ async def test_an_unreadable_key_is_explained(
     assert server.requests == []
 
 
-async def test_settings_that_the_model_does_not_allow_are_not_sent(
+async def test_settings_that_the_model_does_not_allow_are_fitted_and_noted(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
 ) -> None:
     await Conversation.objects.filter(pk=conversation.pk).aupdate(temperature=1.5)
-    tab, reply = await asked(browser, ada, conversation)
-    assert (reply.state, reply.error_kind) == (State.FAILED, "invalid_request")
-    assert "Temperature must be between 0 and 1" in tab.page.article(reply.message_id)
-    assert server.requests == []
+    server.say("Hello.")
+    _, reply = await asked(browser, ada, conversation)
+    assert reply.state == State.COMPLETE
+    assert server.requests[0].json["temperature"] == 1
+    assert reply.notes == ["Temperature was sent as 1, the highest value for this model."]
 
 
 async def test_a_model_that_was_deleted_while_the_turn_was_queued_is_explained(
