@@ -19,6 +19,13 @@ from upstreams.protocols.refusals import find_failure, redact
 from upstreams.sse import ServerSentEvent
 from upstreams.tolerant_json import load, load_piece, restore_long_numbers
 
+_OTHER_KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("image", "image_url", "output_image"), "An image"),
+    **dict.fromkeys(("audio", "input_audio", "output_audio"), "A recording"),
+    **dict.fromkeys(("file", "document"), "A file"),
+    **dict.fromkeys(("video", "video_url"), "A video"),
+}
+"""What people call content of these types, which an answer may have beside its text."""
 _STOP_REASONS: Final[Mapping[str, str]] = {
     "stop": "end_turn",
     "eos": "end_turn",
@@ -63,6 +70,7 @@ class ChatDecoder:
         self._blocks = BlockQueue()
         self._endpoint = endpoint
         self._started = False
+        self._has_audio = False
         self._usage: object = None
         self._reason: str | None = None
         self.has_surrogates = False
@@ -159,10 +167,24 @@ class ChatDecoder:
                 yield from self._blocks.grow("thinking", inline_thinking)
         if text:
             yield from self._blocks.grow("text", text)
+        if unshown := self._name_unshown(delta):
+            yield from self._blocks.grow("text", unshown)
         if refusal := _text(delta.get("refusal")):
             yield from self._blocks.grow("text", refusal)
         if delta.get("tool_calls") or delta.get("function_call"):
             yield from self._blocks.take(delta)
+
+    def _name_unshown(self, delta: dict[str, Any]) -> str:
+        """Text that names the content of other kinds in this delta: each image, and a recording once."""
+        content, images = delta.get("content"), delta.get("images")
+        parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+        kinds = [str(part.get("type")) for part in parts if "text" not in part and "thinking" not in part]
+        found = [_OTHER_KINDS[kind] for kind in kinds if kind in _OTHER_KINDS]
+        found += [_OTHER_KINDS["image_url"]] * (len(images) if isinstance(images, list) else 0)
+        if delta.get("audio") and not self._has_audio:
+            self._has_audio = True
+            found.append(_OTHER_KINDS["audio"])
+        return "".join(f"\n\n*{kind} came with this answer. It cannot be shown here.*\n\n" for kind in found)
 
     def _report(self, reported: object) -> Iterator[ReplyEvent]:
         if isinstance(reported, dict) and reported and reported != self._usage:

@@ -255,3 +255,29 @@ def test_an_error_with_status_200_is_an_error(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"hello": "world"}', b"", b'{"choices": []}'])
 def test_other_answers_are_not_replies(body: bytes) -> None:
     assert read_body(TO, body).kind == "not_a_model_server"
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "named"),
+    [
+        ([{"content": "", "images": [PICTURE]}], ["An image"]),
+        ([{"images": [PICTURE, PICTURE]}], ["An image", "An image"]),
+        ([{"content": "Here:"}, {"images": [PICTURE]}, {"content": "Nice?"}], ["An image"]),
+        ([{"content": [{"type": "text", "text": "Here:"}, PICTURE]}], ["An image"]),
+        ([{"content": [{"type": "file", "file": {}}]}], ["A file"]),
+        ([{"audio": {"id": "a", "data": "aa"}}, {"audio": {"data": "bb"}}], ["A recording"]),
+        ([{"content": "Just words.", "images": None, "audio": None}], []),
+        ([{"content": "Just words.", "images": [], "annotations": [{"type": "url_citation"}]}], []),
+        ([{"content": "Just words.", "images": {"odd": 1}}], []),
+    ],
+)
+def test_content_that_is_not_text_is_named(deltas: list[dict[str, Any]], named: list[str]) -> None:
+    read = replay(ROLE, *map(chunk, deltas), STOP, DONE)
+    text = "".join(block["text"] for block in read.blocks)
+    assert text.count("came with this answer") == len(named)
+    assert all(kind in text for kind in named)
+    for delta in deltas:
+        assert not isinstance(delta.get("content"), str) or delta["content"] in text
