@@ -2,6 +2,7 @@
 
 from functools import cache, lru_cache
 from importlib.resources import files
+from threading import Lock
 from zipfile import ZipFile
 
 from django import template
@@ -14,12 +15,16 @@ ATTRIBUTES = (
     'stroke-linejoin="round" class="icon" aria-hidden="true"'
 )
 
+_reading = Lock()
+"""The file has one position. A thread that moves it meanwhile would make another's icon look damaged."""
+
 
 @register.simple_tag
 @lru_cache(maxsize=256)
 def icon(name: str, size: int = 18) -> SafeString:
     """Returns an icon hidden from screen readers, so its control needs a name."""
-    _, _, svg = open_icons().read(f"{name}.svg").decode().partition("<svg")
+    with _reading:
+        _, _, svg = open_icons().read(f"{name}.svg").decode().partition("<svg")
     _, _, shapes = svg.partition(">")
     drawn = "".join(map(str.strip, shapes.split("\n")))
     return SafeString(f'<svg width="{size}" height="{size}" {ATTRIBUTES}>{drawn}')
