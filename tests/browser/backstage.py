@@ -83,6 +83,9 @@ class Backstage:
     def choose_tools(self, address: str, *names: str) -> None:
         self._do("choose_tools", conversation=int(address.split("/")[2]), names=list(names))
 
+    def delete_conversation(self, address: str) -> None:
+        self._do("delete_conversation", conversation=int(address.split("/")[2]))
+
     def delete_tools(self) -> None:
         """Deletes all tool servers with their tools."""
         self._do("delete_tools")

@@ -126,6 +126,10 @@ def choose_tools(conversation: int, names: list[str]) -> None:
     Conversation.objects.get(pk=conversation).tools.set(Tool.objects.filter(name__in=names))
 
 
+def delete_conversation(conversation: int) -> None:
+    Conversation.objects.filter(pk=conversation).update(deleted_at=now())
+
+
 def delete_tools() -> None:
     ToolServer.objects.all().delete()
 
@@ -192,6 +196,7 @@ CREATING = (
     join,
     book_calls,
     delete_budgets,
+    delete_conversation,
     add_models,
     delete_added_models,
 )

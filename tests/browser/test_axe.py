@@ -23,6 +23,7 @@ APPEARANCES = {
     "wide, forced colours": {"forced_colors": "active"},
     "phone, light": PHONE,
     "phone, dark": {**PHONE, "color_scheme": "dark"},
+    "phone, forced colours": {**PHONE, "forced_colors": "active"},
 }
 KINDS = WIDE * 2 + (
     "\n\n> A quotation\n\n1. One\n2. Two\n\n- [ ] To do\n- [x] Done\n\n### Deeper\n\nA note[^1], <kbd>Esc</kbd>, "
@@ -88,6 +89,8 @@ async def test_pages_of_people(
     accounts = ("/accounts/", "/accounts/password/", "/account/keys/")
     usage = ("/account/usage/", "/account/usage/?by=call", "/account/usage/?as=table")
     await examiner.open("/", talk, *forms, *accounts, *usage, "/nowhere/", "/accounts/logout/")
+    backstage.delete_conversation(backstage.conversation(ada, "Gone", ["Hello"], ["Hello."]))
+    await examiner.open("/deleted/", "/conversations/new/settings/")
     assert not nobody.findings + examiner.findings, "\n".join(nobody.findings + examiner.findings)
 
 
@@ -182,6 +185,28 @@ async def examine_conversation(examiner: Examiner, address: str, backstage: Back
         await expect(tab.dialog).to_be_visible()
         await examiner.examine(f"dialog {opener}")
         await page.keyboard.press("Escape")
+    await tab.model.click()
+    await expect(page.get_by_role("listbox", name="Models")).to_be_visible()
+    await examiner.examine("menu of models")
+    await tab.model.fill("nothing like it")
+    await expect(page.get_by_text("No model matches.")).to_be_visible()
+    await examiner.examine("no model found")
+    await page.keyboard.press("Escape")
+    await tab.composer.fill("w" * 200_000)
+    await expect(page.get_by_role("button", name="Attach it as a file")).to_be_visible()
+    await examiner.examine("a long text")
+    await tab.composer.fill("")
+    for keys, name in (("Control+k", "Find a conversation"), ("Control+/", "Keyboard shortcuts")):
+        await page.keyboard.press(keys)
+        await expect(page.get_by_role("dialog", name=name)).to_be_visible()
+        await examiner.examine(name)
+        await page.keyboard.press("Escape")
+    await page.locator("[aria-label='Conversation settings']").click()
+    await tab.dialog.get_by_role("textbox").first.fill("Be brief")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("alertdialog")).to_be_visible()
+    await examiner.examine("changes to discard")
+    await page.get_by_role("button", name="Discard", exact=True).click()
     await page.locator(".page-head [popovertarget=jump]").click()
     await examiner.examine("menu of dates")
     await page.keyboard.press("Escape")
