@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts import rights, sessions, throttling
 from accounts.models import AuthenticatedRequest, User
+from chatsite.admin_lists import ListedInAdmin
 
 PERMISSION_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 _NOT_INCLUDED = "Your own account and accounts with more rights than yours are never included."
@@ -46,7 +47,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(ListedInAdmin, UserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("username", "name", "email", "password")}),
         ("Status and permissions", {"fields": ("is_active", *PERMISSION_FIELDS)}),
@@ -112,7 +113,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class LimitedGroupAdmin(GroupAdmin):
+class LimitedGroupAdmin(ListedInAdmin, GroupAdmin):
     """Groups, which only people who hold all of a group's permissions can change or delete."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:

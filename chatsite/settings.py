@@ -112,7 +112,6 @@ MIDDLEWARE = [
     "chatsite.serving.pages.StaticFiles",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "chatsite.serving.middleware.StorableTextMiddleware",
-    "chatsite.serving.middleware.AdminLookupMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from chatsite.admin_lists import ListedInAdmin
 from conversations.models import Conversation, Generation, Message, Participant
 
 TRANSCRIPT_LENGTH = 200
@@ -22,7 +23,7 @@ PARAMETERS = (
 )
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(ListedInAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Nobody adds, changes or deletes these records by hand."""
 
     show_full_result_count = False

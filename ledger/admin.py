@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from chatsite.admin_lists import ListedInAdmin
 from ledger.models import Entry
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class EntryAdmin(ListedInAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         *("started_at", "person_name", "key_name", "model_name", "provider_name", "source"),
         *("input_tokens", "output_tokens", "is_estimate", "cost", "outcome"),

@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 
+from chatsite.admin_lists import ListedInAdmin
 from upstreams.models import ChatModel, Provider
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProviderAdmin(ListedInAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "protocol", "base_url", "has_key", "is_enabled", "source", "listed_at"]
     list_filter = ["protocol", "source", "is_enabled"]
     search_fields = ["name", "base_url"]
@@ -22,7 +23,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ChatModel)
-class ChatModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ChatModelAdmin(ListedInAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = [
         "name",
         "model_id",

@@ -2,11 +2,8 @@
 
 import codecs
 
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
-
-from chatsite.faults import is_passing
 
 
 class StorableTextMiddleware(MiddlewareMixin):
@@ -22,25 +19,6 @@ class StorableTextMiddleware(MiddlewareMixin):
         if request.encoding and codecs.lookup(request.encoding).name != "utf-8":
             return refuse("Send forms as UTF-8.", 415)
         return None
-
-
-class AdminLookupMiddleware(MiddlewareMixin):
-    """Refuses filters and searches of the admin with values that no database can look up.
-
-    The admin takes any lookup from the address, and Django checks the values of some only.
-    """
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        match = request.resolver_match
-        if not (match and match.app_name == "admin" and request.GET and is_about_values(exception)):
-            return None
-        return refuse("A value in this address is out of range or too long to look up. Change the filter.", 400)
-
-
-def is_about_values(error: Exception) -> bool:
-    """Whether a query failed because of its values. The database may refuse these with any of its errors."""
-    is_refused = isinstance(error, DatabaseError) and not is_passing(error)
-    return is_refused or isinstance(error, OverflowError | ValueError)
 
 
 def refuse(words: str, status: int) -> HttpResponse:
