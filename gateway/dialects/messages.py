@@ -14,7 +14,7 @@ from gateway.dialects.messages_stream import error_event, stop_fields, usage_obj
 from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
-from upstreams.reply import FoldedReply
+from upstreams.reply import CUT_REASONS, FoldedReply
 
 __all__ = [
     "Encoder",
@@ -27,8 +27,6 @@ __all__ = [
 ]
 
 
-CUT_OFF: Final = ("max_tokens", "model_context_window_exceeded")
-"""Reasons for which a reply ends within a tool call."""
 INVALID_INPUT: Final = "INVALID_JSON"
 """The field in which the Messages API's documentation wraps such input."""
 
@@ -41,7 +39,7 @@ def render_error(problem: Problem, request_id: str) -> bytes:
 def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
     """The body of a reply in one piece."""
     reply = FoldedReply.of(events)
-    blocks = [block for block in reply.blocks if not (reply.stop_reason in CUT_OFF and "raw_input" in block)]
+    blocks = [block for block in reply.blocks if not (reply.stop_reason in CUT_REASONS and "raw_input" in block)]
     end = reply.end or ReplyEnded(stop_reason=None)
     return {
         "id": make_id("msg_"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEnded, ReplyEvent, TextWasThinking
+from upstreams.nesting import PartialValue
 
 _BEGINNING: Final = re.compile(r'(?:\[\s*)*\{\s*["}]')
 """An object, or an array of objects, which is not what was asked for but must not lose its others."""
@@ -19,8 +20,8 @@ class JsonObjectText:
     def __init__(self) -> None:
         self._is_in_text = True
         self._held = ""
-        self._depth = 0
-        self._has_begun = self._is_in_string = self._is_escaped = False
+        self._value: PartialValue | None = None
+        """None until the object begins."""
 
     def translate(self, events: Sequence[ReplyEvent]) -> Sequence[ReplyEvent]:
         return [translated for event in events for translated in self._event(event)]
@@ -40,44 +41,23 @@ class JsonObjectText:
                 self._is_in_text = True
                 yield event
             case TextWasThinking():
-                self._held, self._depth, self._has_begun = "", 0, False
-                self._is_in_string = self._is_escaped = False
+                self._held, self._value = "", None
                 yield event
             case _:
                 yield event
 
     def _grow(self, text: str) -> Iterator[ReplyEvent]:
-        if not self._has_begun:
+        if self._value is None:
             self._held += text
             if not (found := _BEGINNING.search(self._held)):
                 return
-            text, self._held, self._has_begun = self._held[found.start() :], "", True
-        elif not self._depth:
+            text, self._held, self._value = self._held[found.start() :], "", PartialValue()
+        elif self._value.is_complete:
             return
-        if inner := text[: self._find_end(text)]:
+        if inner := text[: self._value.find_end(text)]:
             yield BlockGrew(inner)
 
     def _release(self) -> Iterator[ReplyEvent]:
         held, self._held = self._held, ""
         if held and self._is_in_text:
             yield BlockGrew(held)
-
-    def _find_end(self, text: str) -> int:
-        """The length of the part of the text that belongs to the object."""
-        for place, character in enumerate(text):
-            self._take(character)
-            if not self._depth:
-                return place + 1
-        return len(text)
-
-    def _take(self, character: str) -> None:
-        if self._is_escaped:
-            self._is_escaped = False
-        elif character == "\\":
-            self._is_escaped = self._is_in_string
-        elif character == '"':
-            self._is_in_string = not self._is_in_string
-        elif not self._is_in_string and character in "{[":
-            self._depth += 1
-        elif not self._is_in_string and character in "}]":
-            self._depth -= 1

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from upstreams.events import InputGrew, ReplyEvent
+from upstreams.nesting import PartialValue
 from upstreams.protocols.anthropic_reply import parse_input
 from upstreams.tolerant_json import dump
 
@@ -20,7 +21,7 @@ class PartialToolCall:
         """Whether it is among the blocks of its reply."""
         self._pieces: list[str] = []
         self._emitted = 0
-        self._nesting = _Nesting()
+        self._value, self._read = PartialValue(), 0
         self._arguments: dict[str, Any] | None = None
         self._extras: dict[str, Any] = {}
         self._opened: dict[str, Any] = {}
@@ -58,7 +59,10 @@ class PartialToolCall:
     @property
     def is_closed(self) -> bool:
         """Whether its input is a complete JSON value."""
-        return self._arguments is not None or self._nesting.is_closed_by(self._pieces)
+        for piece in self._pieces[self._read :]:
+            self._value.read(piece)
+        self._read = len(self._pieces)
+        return self._arguments is not None or self._value.is_complete
 
     def opening_block(self) -> dict[str, Any]:
         self._opened = self._block()
@@ -172,31 +176,3 @@ def _begins_another(piece: dict[str, Any], current: PartialToolCall, *, has_inde
     return (current.is_closed and (is_other_name or bool(function.get("arguments")))) or (
         is_other_name and not has_index and not current.is_open_ended
     )
-
-
-class _Nesting:
-    """Whether JSON that arrives in pieces has closed everything that it opened. Reads each piece once."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-        self._depth = 0
-        self._has_begun = self._is_in_string = self._is_escaped = False
-
-    def is_closed_by(self, pieces: list[str]) -> bool:
-        for piece in pieces[self._seen :]:
-            for character in piece:
-                self._take(character)
-        self._seen = len(pieces)
-        return self._has_begun and not self._depth
-
-    def _take(self, character: str) -> None:
-        if self._is_escaped:
-            self._is_escaped = False
-        elif character == "\\":
-            self._is_escaped = self._is_in_string
-        elif character == '"':
-            self._is_in_string = not self._is_in_string
-        elif not self._is_in_string and character in "{[":
-            self._depth, self._has_begun = self._depth + 1, True
-        elif not self._is_in_string and character in "}]":
-            self._depth -= 1
