@@ -57,7 +57,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """Raises a ValidationError, with the seconds to wait, after too many wrong passwords."""
-        attempt = throttling.Attempt(request, credentials["username"])
+        attempt = throttling.SignInAttempt(request, credentials["username"])
         if wait := attempt.begin():
             raise ValidationError(
                 f"Too many failed attempts. Try again in {throttling.describe_wait(wait)}, "

@@ -81,7 +81,7 @@ class KnownNetwork(models.Model):
         return f"of {self.person}"
 
 
-class Attempt:
+class SignInAttempt:
     """One attempt to prove, from the place of a request, that an account is one's own."""
 
     def __init__(self, request: HttpRequest, username: str) -> None:

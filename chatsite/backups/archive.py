@@ -38,7 +38,7 @@ class Member:
     """The content. Read it before the next member. It is verified only when all members have been read."""
 
 
-class Writer:
+class ArchiveWriter:
     def __init__(self, file: BinaryIO, moment: int) -> None:
         """`moment` is the time of all members, in seconds since the epoch."""
         self._file, self._moment = file, moment

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from chatsite.backups import archive, databases
-from chatsite.backups.archive import CHUNK, BackupFault, Writer
+from chatsite.backups.archive import CHUNK, ArchiveWriter, BackupFault
 from chatsite.backups.manifest import Manifest, fingerprint
 from chatsite.installation.data_lock import try_lock
 from chatsite.installation.version import read_version
@@ -93,7 +93,7 @@ def write_backup(file: BinaryIO, scratch: Path) -> Report:
         migrations=snapshot.migrations,
         sealing_key=fingerprint(settings.SEALING_KEY),
     ).encode()
-    writer = Writer(file, int(moment))
+    writer = ArchiveWriter(file, int(moment))
     writer.add(archive.MANIFEST, len(manifest), [manifest])
     add_file(writer, DATABASE, copy)
     copy.unlink()
@@ -105,7 +105,7 @@ def write_backup(file: BinaryIO, scratch: Path) -> Report:
     return report
 
 
-def add_secrets(writer: Writer, report: Report) -> None:
+def add_secrets(writer: ArchiveWriter, report: Report) -> None:
     for name in SECRETS:
         path = settings.DATA_DIR / name
         if path.exists() and path.read_text().strip() == getattr(settings, name.upper()):
@@ -114,7 +114,7 @@ def add_secrets(writer: Writer, report: Report) -> None:
             report.warnings.append(f"{name.upper()} comes from the environment and is not in the backup: keep it, too.")
 
 
-def add_upload(writer: Writer, report: Report, stored: str, size: int) -> None:
+def add_upload(writer: ArchiveWriter, report: Report, stored: str, size: int) -> None:
     """Adds an attached file and what belongs to it. Warns if it is missing or incomplete."""
     for part in ("", *OTHER_FILES):
         path = Path(settings.MEDIA_ROOT, stored + part)
@@ -130,7 +130,7 @@ def add_upload(writer: Writer, report: Report, stored: str, size: int) -> None:
             report.warnings.append(f"{path} has {found} bytes instead of {size}.")
 
 
-def add_file(writer: Writer, name: str, path: Path) -> int:
+def add_file(writer: ArchiveWriter, name: str, path: Path) -> int:
     """Returns the size."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -8,18 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final
 
 from django.conf import settings
-from twisted.web import http
 
 from chatsite import figures
+from chatsite.serving.refusing import ConnectionState, RefusingChannel
 from chatsite.serving.visitors import Strangers, UploadSpace, read_network
-
-# Its types are incomplete.
-HTTPChannel: Any = http.HTTPChannel
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +31,6 @@ MOST_DISCARDED: Final = 16_000_000
 """Bytes of such a request that are read and discarded. A connection that closes at once would lose the answer."""
 CHUNK_COST: Final = 50
 """Bytes that a chunk of a stranger counts for, beside its own: reading one of a single byte takes as long."""
-RETRY_AFTER: Final = 5
 
 
 async def identify_nobody(headers: Mapping[str, str]) -> int | None:
@@ -56,27 +51,10 @@ class Door:
             channel.check_pace(now)
 
 
-class State(Enum):
-    IDLE = auto()
-    HEADERS = auto()
-    CHECK = auto()
-    """The server finds out who sends the request, and reads nothing meanwhile."""
-    BODY = auto()
-    WORK = auto()
-    """The site has the whole request and has not answered it yet."""
-    LEAVING = auto()
-    """The server discards what the client still sends."""
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]
+class Channel(RefusingChannel):
     door: Door
     length: int | None = 0
     """The size of the body. A body in chunks has none."""
-    state = State.IDLE
-    since = 0.0
-    """When the state began, or, in BODY, the latest check of its pace."""
-    received = 0
-    """Bytes since then."""
     network = ""
     limit: int | None = None
     """Bytes that the body may have, if its sender is a stranger."""
@@ -111,55 +89,52 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.door.space.free(self.person, self.space)
         self.space = 0
 
-    def enter(self, state: State) -> None:
-        self.state, self.since, self.received = state, time.monotonic(), 0
-
     @property
     def can_make_way(self) -> bool:
-        return self.state not in (State.CHECK, State.WORK)
+        return self.state not in (ConnectionState.CHECK, ConnectionState.WORK)
 
     def make_way(self) -> None:
         """Closes the connection for a more active one."""
         match self.state:
-            case State.LEAVING:
+            case ConnectionState.LEAVING:
                 self.transport.abortConnection()
-            case State.HEADERS | State.BODY:
+            case ConnectionState.HEADERS | ConnectionState.BODY:
                 self.refuse_crowd()
                 super().loseConnection()
             case _:
-                self.enter(State.LEAVING)
+                self.enter(ConnectionState.LEAVING)
                 super().loseConnection()
 
     def check_pace(self, now: float) -> None:
         """Gives up a request that arrives too slowly."""
-        if now - self.since < (LINGER if self.state is State.LEAVING else settings.REQUEST_TIMEOUT):
+        if now - self.since < (LINGER if self.state is ConnectionState.LEAVING else settings.REQUEST_TIMEOUT):
             return
         match self.state:
-            case State.HEADERS:
+            case ConnectionState.HEADERS:
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT, "The headers of the request took too long to arrive.")
-            case State.BODY if self.received < SLOWEST * settings.REQUEST_TIMEOUT:
+            case ConnectionState.BODY if self.received < SLOWEST * settings.REQUEST_TIMEOUT:
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT, "The body of the request arrived too slowly.")
-            case State.BODY:
-                self.enter(State.BODY)
-            case State.LEAVING if not self.requests or not self._handlingRequest:
+            case ConnectionState.BODY:
+                self.enter(ConnectionState.BODY)
+            case ConnectionState.LEAVING if not self.requests or not self._handlingRequest:
                 self.transport.abortConnection()
 
     # ------------------------------------------------------------ a request
 
     def dataReceived(self, data: bytes) -> None:
         self.received += len(data)
-        if self.state is State.LEAVING:
+        if self.state is ConnectionState.LEAVING:
             if self.received > MOST_DISCARDED:
                 self.transport.abortConnection()
             return
-        if self.state is State.IDLE:
-            self.enter(State.HEADERS)
+        if self.state is ConnectionState.IDLE:
+            self.enter(ConnectionState.HEADERS)
         self.door.strangers.touch(self)
         super().dataReceived(data)
 
     def allHeadersReceived(self) -> None:
         """Lets the request in if any stranger may send it. Otherwise finds out first who its sender is."""
-        if self.state is State.LEAVING:
+        if self.state is ConnectionState.LEAVING:
             return
         headers = self.requests[-1].requestHeaders
         if settings.BEHIND_PROXY:
@@ -172,7 +147,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         # Nobody can vouch for chunks without credentials: they are counted as they arrive.
         is_counted = self.length is None and not has_credentials
         if self.person is None and not (has_room and (is_small or is_counted)):
-            self.enter(State.CHECK)
+            self.enter(ConnectionState.CHECK)
             self.paused = True
             self._networkProducer.pauseProducing()
             self._check = asyncio.ensure_future(self.check_sender(has_credentials, is_small))
@@ -215,7 +190,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def let_in(self) -> bool:
         """Begins with the body, unless there is no space for it. Returns whether it did."""
         self.limit = settings.STRANGER_BODY_SIZE if self.person is None else None
-        self.enter(State.BODY)
+        self.enter(ConnectionState.BODY)
         if self.length is not None and self.length > settings.STRANGER_BODY_SIZE and not self.take_space(self.length):
             return False
         super().allHeadersReceived()
@@ -261,7 +236,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def take_piece(self, size: int) -> bool:
         """Whether the request may take in this much more of its body. Refuses the request otherwise."""
-        if self.state is State.LEAVING:
+        if self.state is ConnectionState.LEAVING:
             return False
         request = self.requests[-1]
         received = request.received + (CHUNK_COST * request.pieces if self.length is None else 0)
@@ -271,59 +246,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return self.length is not None or self.take_space(size)
 
     def allContentReceived(self) -> None:
-        if self.state in (State.CHECK, State.LEAVING):
+        if self.state in (ConnectionState.CHECK, ConnectionState.LEAVING):
             return
-        self.enter(State.WORK)
+        self.enter(ConnectionState.WORK)
         super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
         self.free_space()
-        if self.state is not State.LEAVING:
+        if self.state is not ConnectionState.LEAVING:
             # The session may have ended before the next request, and a proxy's may be somebody else's.
             self.person = None
             if settings.BEHIND_PROXY:
                 self.door.strangers.add(self, "")
-            self.enter(State.HEADERS if self._dataBuffer else State.IDLE)
+            self.enter(ConnectionState.HEADERS if self._dataBuffer else ConnectionState.IDLE)
         super().requestDone(request)
-
-    # ------------------------------------------------------------ refusals
-
-    def refuse(self, status: HTTPStatus, words: str) -> None:
-        """Answers the request and closes the connection. Discards the rest of the request meanwhile."""
-        if self.state is State.LEAVING:
-            return
-        body = f"{words}\n".encode()
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
-            "cache-control: no-store\r\nconnection: close\r\n"
-        )
-        if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            head += f"retry-after: {RETRY_AFTER}\r\n"
-        has_body = getattr(self, "_command", b"") != b"HEAD"
-        self.transport.write(head.encode() + b"\r\n" + (body if has_body else b""))
-        self.discard()
-        self.loseConnection()
-
-    def discard(self) -> None:
-        """Ignores everything that the client sends from here on."""
-        self.enter(State.LEAVING)
-        self.setTimeout(None)
-        self.paused = True
-        self._buffer = b""
-        self._networkProducer.resumeProducing()
-
-    def loseConnection(self) -> None:
-        """Closes the connection, so that a client that still sends can read the answer first."""
-        if self.state is not State.LEAVING:
-            super().loseConnection()
-            return
-        self.since = time.monotonic()
-        self._networkProducer.unregisterProducer()
-        self.transport.loseWriteConnection()
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "A line of the request’s headers is too long.")
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(HTTPStatus.BAD_REQUEST, "The request is not valid HTTP.")

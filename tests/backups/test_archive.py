@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatsite.backups.archive import MANIFEST, SUMS, BackupFault, Damaged, Writer, make_header, read_members
+from chatsite.backups.archive import MANIFEST, SUMS, ArchiveWriter, BackupFault, Damaged, make_header, read_members
 
 CONTENT = {
     MANIFEST: b"{}",
@@ -18,7 +18,7 @@ CONTENT = {
 
 def pack(content: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
-    writer = Writer(file, 1_700_000_000)
+    writer = ArchiveWriter(file, 1_700_000_000)
     for name, part in content.items():
         writer.add(name, len(part), [part])
     writer.finish()
@@ -69,7 +69,7 @@ def test_a_cut_anywhere_is_noticed() -> None:
 def test_a_source_that_changes_while_it_is_read_is_noticed() -> None:
     for promised in (3, 5):
         with pytest.raises(BackupFault, match="changed while it was read"):
-            Writer(io.BytesIO(), 0).add("database", promised, [b"four"])
+            ArchiveWriter(io.BytesIO(), 0).add("database", promised, [b"four"])
 
 
 def test_a_database_of_many_gigabytes_has_a_header() -> None:

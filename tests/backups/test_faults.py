@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chatsite.backups.archive import Writer, read_members
+from chatsite.backups.archive import ArchiveWriter, read_members
 from tests.backups.installations import fill, query, read_manifest, read_uploads
 from tests.browser.site import ROOT, environment, manage
 
@@ -51,7 +51,7 @@ def start(data: Path, *command: str) -> "subprocess.Popen[bytes]":
 def rewrite(archive: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
     """The same backup with other content and right sums, as somebody with a text editor could make it."""
     file = io.BytesIO()
-    writer = Writer(file, 0)
+    writer = ArchiveWriter(file, 0)
     for member in read_members(io.BytesIO(archive)):
         content = change(member.name, b"".join(member.chunks))
         writer.add(member.name, len(content), [content])
