@@ -14,6 +14,15 @@ SHORTAGES: Final = (Error, OSError, MemoryError)
 """The errors of a database, a disk, memory or file descriptors that are busy, full or used up. They may pass."""
 
 
+class WithoutTraceback(logging.Filter):
+    """For refusals, whose traceback says nothing: anybody could fill the log with them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class FailureLog:
     """Logs one line a minute while something fails, and one when it works again. Belongs to one event loop."""
 

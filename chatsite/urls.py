@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("conversations.urls")),
 ]
 
+handler400 = "chatsite.views.bad_request"
 handler500 = "chatsite.views.server_error"

@@ -4,7 +4,9 @@ import logging
 import sys
 from typing import Final
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.views import defaults
@@ -21,6 +23,20 @@ logger = logging.getLogger(__name__)
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers; for load balancers and supervisors, without signing in."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Names the limit that the request exceeds, if it does."""
+    match exception:
+        case TooManyFilesSent():
+            words = f"A request can have at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files. Send fewer at a time."
+        case TooManyFieldsSent():
+            words = f"A form can have at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} fields."
+        case RequestDataTooBig():
+            words = "The form is too large."
+        case _:
+            words = ""
+    return HttpResponse(render_to_string("400.html", {"words": words}), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

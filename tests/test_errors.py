@@ -1,5 +1,11 @@
 """The error pages explain what went wrong and what to do next."""
 
+import logging
+from io import StringIO
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 
 from tests.accounts.pages import offences_against_csp, page
@@ -24,6 +30,21 @@ def test_an_unknown_host_gets_advice(client, db, settings):
     answer = client.get("/healthz", HTTP_HOST="other.example")
     assert answer.status_code == 400
     assert "ALLOWED_HOSTS" in answer.text
+
+
+@pytest.mark.parametrize(("count", "kind"), [(300, "files"), (3000, "fields")])
+def test_a_request_with_too_many_parts_is_refused_with_the_limit_and_one_line(
+    browser_of, ada, monkeypatch, count, kind
+):
+    handler = logging.getHandlerByName("refusals")
+    monkeypatch.setattr(handler, "stream", log := StringIO())
+    file = SimpleUploadedFile("a.txt", b"a")
+    parts = {f"name{number}": file if kind == "files" else "a" for number in range(count)}
+    answer = browser_of(ada).post("/accounts/theme/", parts)
+    assert answer.status_code == 400
+    limit = getattr(settings, f"DATA_UPLOAD_MAX_NUMBER_{kind.upper()}")
+    assert f"at most {limit} {kind}" in answer.text
+    assert log.getvalue().count("\n") == 1 and " WARNING django.security.TooMany" in log.getvalue()
 
 
 def test_the_page_for_an_internal_error_needs_no_context():
