@@ -138,12 +138,17 @@ async def test_states_of_a_conversation(
 
 
 async def examine_conversation(examiner: Examiner, address: str, backstage: Backstage, model: ModelServer) -> list[str]:
-    tab = examiner.tab
-    page = tab.page
     backstage.choose_tools(address, "echo")
-    await tab.open(address)
-    await tab.await_connection()
+    await examiner.tab.open(address)
+    await examiner.tab.await_connection()
+    await examine_answers(examiner, model)
+    await examine_dialogs(examiner)
+    await examine_menus(examiner)
+    return examiner.findings
 
+
+async def examine_answers(examiner: Examiner, model: ModelServer) -> None:
+    tab, page = examiner.tab, examiner.tab.page
     model.stream(*calling(model.protocol, ("toolu_1", "drawer__echo", {"text": "a kettle"}), thinking="Hm."))
     await page.get_by_label("Attach files").set_input_files(
         [
@@ -180,22 +185,14 @@ async def examine_conversation(examiner: Examiner, address: str, backstage: Back
     await examiner.examine("editing")
     await page.get_by_role("link", name="Cancel").click()
 
+
+async def examine_dialogs(examiner: Examiner) -> None:
+    tab, page = examiner.tab, examiner.tab.page
     for opener in ("Conversation settings", "Members"):
         await page.locator(f"[aria-label='{opener}']").click()
         await expect(tab.dialog).to_be_visible()
         await examiner.examine(f"dialog {opener}")
         await page.keyboard.press("Escape")
-    await tab.model.click()
-    await expect(page.get_by_role("listbox", name="Models")).to_be_visible()
-    await examiner.examine("menu of models")
-    await tab.model.fill("nothing like it")
-    await expect(page.get_by_text("No model matches.")).to_be_visible()
-    await examiner.examine("no model found")
-    await page.keyboard.press("Escape")
-    await tab.composer.fill("w" * 200_000)
-    await expect(page.get_by_role("button", name="Attach it as a file")).to_be_visible()
-    await examiner.examine("a long text")
-    await tab.composer.fill("")
     for keys, name in (("Control+k", "Find a conversation"), ("Control+/", "Keyboard shortcuts")):
         await page.keyboard.press(keys)
         await expect(page.get_by_role("dialog", name=name)).to_be_visible()
@@ -207,6 +204,21 @@ async def examine_conversation(examiner: Examiner, address: str, backstage: Back
     await expect(page.get_by_role("alertdialog")).to_be_visible()
     await examiner.examine("changes to discard")
     await page.get_by_role("button", name="Discard", exact=True).click()
+
+
+async def examine_menus(examiner: Examiner) -> None:
+    tab, page = examiner.tab, examiner.tab.page
+    await tab.model.click()
+    await expect(page.get_by_role("listbox", name="Models")).to_be_visible()
+    await examiner.examine("menu of models")
+    await tab.model.fill("nothing like it")
+    await expect(page.get_by_text("No model matches.")).to_be_visible()
+    await examiner.examine("no model found")
+    await page.keyboard.press("Escape")
+    await tab.composer.fill("w" * 200_000)
+    await expect(page.get_by_role("button", name="Attach it as a file")).to_be_visible()
+    await examiner.examine("a long text")
+    await tab.composer.fill("")
     await page.locator(".page-head [popovertarget=jump]").click()
     await examiner.examine("menu of dates")
     await page.keyboard.press("Escape")
@@ -215,4 +227,3 @@ async def examine_conversation(examiner: Examiner, address: str, backstage: Back
     await page.keyboard.press("Escape")
     await page.locator("[data-sidebar-toggle]:visible").first.click()
     await examiner.examine("sidebar toggled")
-    return examiner.findings
