@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chatsite.faults import is_passing
+from chatsite.failures.faults import is_passing
 
 WORDS: Final = 20
 """The words of a search that count. SQLite refuses conditions of about a thousand parts."""

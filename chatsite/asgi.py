@@ -16,14 +16,14 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from chatsite import lifespan  # noqa: E402
 from chatsite.demo import or_demo_upstream  # noqa: E402
-from chatsite.preloading import preload  # noqa: E402
+from chatsite.process import lifespan  # noqa: E402
+from chatsite.process.preloading import preload  # noqa: E402
+from chatsite.process.threads import ReusedThreads  # noqa: E402
 from chatsite.serving.bodies import limit_size  # noqa: E402
 from chatsite.serving.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
 from chatsite.serving.headers import add_default_headers  # noqa: E402
 from chatsite.serving.pages import PageHandler  # noqa: E402
-from chatsite.threads import ReusedThreads  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
 from gateway.serving.application import is_for_programs  # noqa: E402

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.views import defaults
 
-from chatsite.faults import is_passing
+from chatsite.failures.faults import is_passing
 
 RETRY_AFTER: Final = 2
 """Seconds after which to repeat a request that met a passing fault."""

@@ -4,7 +4,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from accounts.models import AuthenticatedRequest
-from chatsite.numbers import whole_number
+from chatsite.values.numbers import whole_number
 from conversations.models import Branch, Conversation, Message, Path
 from upstreams.models import ChatModel
 

@@ -18,9 +18,9 @@ from django.db import Error as DatabaseFailure
 
 from accounts.models import User
 from accounts.sessions import find_person, is_session_alive
-from chatsite.numbers import whole_number
 from chatsite.serving.handshakes import refuse
 from chatsite.serving.token_bucket import TokenBucket
+from chatsite.values.numbers import whole_number
 from conversations.answering import replies
 from conversations.live import broadcasts
 from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic

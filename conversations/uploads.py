@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from chatsite.figures import size
+from chatsite.values.figures import size
 from conversations.inspection import FileLimits, Finding, Kind, Refused, decode_as, inspect_file, tidy_name
 from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import ORIGINAL, OTHER_FILES, TEXT, THUMBNAIL

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.template import engines
 
-from chatsite import figures
+from chatsite.values import figures
 
 
 @pytest.mark.parametrize(

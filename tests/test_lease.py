@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from chatsite.lease import LATE, QUIET, Lease, is_abandoned
 from chatsite.models import Process
+from chatsite.process.lease import LATE, QUIET, Lease, is_abandoned
 from ledger.models import CallSource, Entry
 
 pytestmark = pytest.mark.django_db(transaction=True)

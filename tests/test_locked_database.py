@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from accounts.models import User
-from chatsite.faults import is_passing
+from chatsite.failures.faults import is_passing
 from chatsite.sqlite import base
 from conversations.models import Message
 from tests.conftest import PASSWORD

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from chatsite import memory
+from chatsite.process import memory
 
 
 class Node:

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from chatsite import threads
+from chatsite.process import threads
+from chatsite.process.threads import ReusedThreads
 from chatsite.serving import pages
 from chatsite.serving.pages import PageHandler
 from chatsite.sqlite.fair_lock import FairLock
-from chatsite.threads import ReusedThreads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

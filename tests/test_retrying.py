@@ -4,9 +4,9 @@ import pytest
 from django.core.exceptions import ObjectNotUpdated
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from chatsite import retrying
-from chatsite.failure_log import FailureLog
-from chatsite.retrying import retry_until_saved
+from chatsite.failures import retrying
+from chatsite.failures.failure_log import FailureLog
+from chatsite.failures.retrying import retry_until_saved
 
 
 class Database:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from chatsite.threads import SPARE, ReusedThreads
+from chatsite.process.threads import SPARE, ReusedThreads
 
 
 class Counted:

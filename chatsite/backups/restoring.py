@@ -14,10 +14,10 @@ from chatsite.backups import archive, databases
 from chatsite.backups.archive import BackupFault, Damaged, Member
 from chatsite.backups.making import DATABASE, SECRETS, UPLOADS, Report
 from chatsite.backups.manifest import SIZE_LIMIT, Manifest, fingerprint
-from chatsite.figures import size
 from chatsite.installation.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.secret import created_secrets, read_secret
 from chatsite.installation.version import describe_newer, find_unknown
+from chatsite.values.figures import size
 from conversations.models.attachment import OTHER_FILES
 
 REPLACED: Final = ".replaced"

@@ -6,7 +6,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
-from chatsite.failure_log import SHORTAGES
+from chatsite.failures.failure_log import SHORTAGES
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN: Final = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -4,7 +4,7 @@ import asyncio
 import os
 from typing import Any, Final
 
-from chatsite.failure_log import FailureLog
+from chatsite.failures.failure_log import FailureLog
 
 PAUSE: Final = 1.0
 """Seconds until the next attempt. New connections wait in the system's queue meanwhile."""

@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 from daphne.http_protocol import WebRequest
 
-from chatsite import figures
+from chatsite.values import figures
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from chatsite import figures
 from chatsite.serving.refusing import ConnectionState, RefusingChannel
 from chatsite.serving.visitors import Strangers, UploadSpace, read_network
+from chatsite.values import figures
 
 logger = logging.getLogger(__name__)
 

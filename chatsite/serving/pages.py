@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponseBase
 from servestatic.middleware import ServeStaticMiddleware
 
-from chatsite import threads
+from chatsite.process import threads
 
 AT_A_TIME: Final = 8
 """Requests that run at the same time. With more, each takes longer, and so do all running answers."""

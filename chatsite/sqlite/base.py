@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from django.db.backends.sqlite3 import base
 
+from chatsite.process.threads import give_up_slot
 from chatsite.sqlite.fair_lock import FairLock
-from chatsite.threads import give_up_slot
 
 LONGEST_QUEUE: Final = 30.0
 """Seconds that a writer waits for the writers before it."""

@@ -3,8 +3,8 @@
 from django import template
 from django.conf import settings
 
-from chatsite import figures
-from chatsite.money import money
+from chatsite.values import figures
+from chatsite.values.money import money
 
 register = template.Library()
 

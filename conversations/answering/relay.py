@@ -11,8 +11,8 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.timezone import now
 
-from chatsite.failure_log import FailureLog
-from chatsite.figures import thought
+from chatsite.failures.failure_log import FailureLog
+from chatsite.values.figures import thought
 from conversations.answering.draft import Draft
 from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
 from conversations.live.broadcasts import (

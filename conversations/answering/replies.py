@@ -11,7 +11,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 from django.tasks import task
 
-from chatsite.retrying import failures, retry_until_saved
+from chatsite.failures.retrying import failures, retry_until_saved
 from conversations.answering import saving
 from conversations.answering.claim import claim
 from conversations.answering.ending import STOPPED, Ending

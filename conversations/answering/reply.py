@@ -10,8 +10,8 @@ from functools import partial
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chatsite.failure_log import SHORTAGES
-from chatsite.retrying import retry_until_saved
+from chatsite.failures.failure_log import SHORTAGES
+from chatsite.failures.retrying import retry_until_saved
 from conversations.answering.claim import Answerable, Claimed
 from conversations.answering.ending import STOPPED, Ending, save_ending
 from conversations.answering.permission import AskerGone, ModelOff

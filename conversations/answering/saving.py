@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from channels.db import database_sync_to_async
 from django.db import connection, transaction
 
-from chatsite.failure_log import SHORTAGES
-from chatsite.retrying import failures, retry_until_saved
+from chatsite.failures.failure_log import SHORTAGES
+from chatsite.failures.retrying import failures, retry_until_saved
 from chatsite.sql import Statement
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts

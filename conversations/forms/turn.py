@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.functional import cached_property
 
 from accounts.models import User
-from chatsite.numbers import whole_number
+from chatsite.values.numbers import whole_number
 from conversations.models import Attachment, Conversation, Generation, Message
 from ledger.booking import entries
 from upstreams.models import ChatModel, ModelOff

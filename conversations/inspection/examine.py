@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from chatsite.figures import size
+from chatsite.values.figures import size
 from conversations.inspection.findings import PATHS, FileLimits, Finding, Kind, Refused
 from conversations.inspection.sniff import kind_of
 from conversations.inspection.text import NOT_TAKEN, find_certain_encoding, has_mark, store

@@ -8,8 +8,8 @@ from django.db.models import Exists, Max, OuterRef
 from django.utils.timezone import now
 
 from accounts.models import User
-from chatsite.moments import parse_moment
-from chatsite.numbers import whole_number
+from chatsite.values.moments import parse_moment
+from chatsite.values.numbers import whole_number
 from conversations.models import Conversation, Generation, Participant
 
 PAGE_SIZE = 40

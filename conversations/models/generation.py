@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
 from accounts.models import User
-from chatsite import lease
+from chatsite.process import lease
 from upstreams.models import ChatModel, UsageColumns
 from upstreams.redaction import strip_addresses
 

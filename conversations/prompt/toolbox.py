@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
-from chatsite.retrying import retry_until_saved
+from chatsite.failures.retrying import retry_until_saved
 from conversations.models import Conversation, Decision, Generation, Message, ToolApproval, ToolGrant
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, save_image

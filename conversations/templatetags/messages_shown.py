@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from chatsite import figures
+from chatsite.values import figures
 from conversations.live.blocks import AttachedFile, ShownBlock, attached_file, attached_files, shown_blocks
 from conversations.models import Generation, Message, Role
 from conversations.models.attachment import reference_in

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from chatsite import lease
+from chatsite.process import lease
 from conversations.answering import replies
 from conversations.answering.upstream_call import settle_lost_call
 from conversations.live import broadcasts

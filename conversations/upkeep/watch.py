@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.utils.timezone import now
 
-from chatsite.failure_log import FailureLog
+from chatsite.failures.failure_log import FailureLog
 from conversations import uploads
 from conversations.answering import replies
 from conversations.upkeep import recovery, retention

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuthenticatedRequest
-from chatsite.numbers import whole_number
+from chatsite.values.numbers import whole_number
 from conversations.access import conversation_or_404, find_chosen_model, path_or_404
 from conversations.models import Path, Role
 from conversations.prompt.toolbox import load_definitions

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import AuthenticatedRequest, User
-from chatsite.moments import parse_day
-from chatsite.numbers import whole_number
+from chatsite.values.moments import parse_day
+from chatsite.values.numbers import whole_number
 from conversations.access import conversation_or_404, message_or_404, path_or_404
 from conversations.forms.turn import TurnForm
 from conversations.live import sidebar

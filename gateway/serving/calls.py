@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Final
 
-from chatsite.retrying import retry_until_saved
+from chatsite.failures.retrying import retry_until_saved
 from gateway.dialects import DIALECTS, ReplyEncoder
 from gateway.passing.pass_through import ClientBatch, PassThrough
 from gateway.problems import Problem

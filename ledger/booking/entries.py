@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
-from chatsite import lease
+from chatsite.process import lease
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
 from ledger.models import CallSource, Entry, Outcome

@@ -6,7 +6,7 @@ from typing import Final
 
 from django.utils.timezone import get_default_timezone
 
-from chatsite.money import money
+from chatsite.values.money import money
 from ledger.booking.budgets import BudgetStatus
 from ledger.booking.rates import LimitHit
 from ledger.models import Budget, Period, Scope, Unit

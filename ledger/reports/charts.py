@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from chatsite.figures import thousands
-from chatsite.money import money
+from chatsite.values.figures import thousands
+from chatsite.values.money import money
 from ledger.models import Period
 from ledger.reports.url_parameters import Measure, UsageQuery
 from ledger.reports.usage import Bucket, Figures

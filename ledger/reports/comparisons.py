@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from chatsite.money import money
+from chatsite.values.money import money
 from ledger.models import Period, UsageSum
 from ledger.reports.usage import DateRange, Figures
 

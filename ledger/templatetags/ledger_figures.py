@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from django import template
 
-from chatsite import figures
-from chatsite.money import money
+from chatsite.values import figures
+from chatsite.values.money import money
 
 register = template.Library()
 

@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from chatsite import tasks
+from chatsite.process import tasks
 from conversations.answering import replies
 from conversations.models import Conversation, Participant
 from conversations.upkeep import watch

@@ -8,8 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Exists, Q
 
-from chatsite.figures import thousands
 from chatsite.sql import PreparedQuery
+from chatsite.values.figures import thousands
 from upstreams import abilities
 from upstreams.chat import MESSAGES_EFFORTS, Effort
 from upstreams.endpoint import ProtocolName

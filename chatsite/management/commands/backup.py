@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chatsite.backups.archive import BackupFault
 from chatsite.backups.making import make_backup, stream_backup
-from chatsite.figures import size
+from chatsite.values.figures import size
 
 
 class Command(BaseCommand):

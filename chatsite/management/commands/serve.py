@@ -10,13 +10,13 @@ from django.core.management.base import CommandError
 from django.db import connection
 from twisted.internet import reactor
 
-from chatsite import lifespan
 from chatsite.addresses import EVERYWHERE, build_site_url
 from chatsite.identity import identify
 from chatsite.installation.data_lock import acquire_data_lock
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import collect_if_changed
 from chatsite.management.preparing import PreparingCommand
+from chatsite.process import lifespan
 from chatsite.serving import open_files
 from chatsite.serving.server import Server
 

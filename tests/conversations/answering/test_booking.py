@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
-from chatsite import tasks
+from chatsite.process import tasks
 from conversations.answering import replies, upstream_call
 from conversations.models import Conversation, Generation, Message, State
 from conversations.upkeep import recovery

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 
 from accounts.models import User
-from chatsite import retrying
+from chatsite.failures import retrying
 from chatsite.sqlite import base
 from conversations.answering import claim, replies, reply
 from conversations.models import Conversation, State

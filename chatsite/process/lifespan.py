@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from chatsite import lease
-from chatsite.failure_log import SHORTAGES
+from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.version import describe_newer_schema
-from chatsite.memory import trim_when_idle
+from chatsite.process import lease
+from chatsite.process.memory import trim_when_idle
 from chatsite.serving import open_files, shutdown
 from conversations.answering import replies
 from conversations.upkeep import watch

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from chatsite import figures
+from chatsite.values import figures
 
 
 def money(amount: Decimal) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 from channels.db import database_sync_to_async
 from django.db.models import Exists, F, OuterRef, Q
 
-from chatsite.failure_log import FailureLog
+from chatsite.failures.failure_log import FailureLog
 from chatsite.models import Process
 
 INTERVAL: Final = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from django.core.exceptions import ObjectNotUpdated
 from django.db import IntegrityError
 
-from chatsite.failure_log import SHORTAGES, FailureLog
+from chatsite.failures.failure_log import SHORTAGES, FailureLog
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 2.0

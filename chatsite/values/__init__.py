@@ -1,0 +1,1 @@
+"""How figures, amounts of money, moments and whole numbers are read and written."""
