@@ -20,7 +20,9 @@ _PAIRS: Final = {
     "<|channel>thought": "<channel|>",
 }
 """The opening and closing tags, in lower case."""
-_UNOPENED: Final = ("</think>", "</thinking>", "</seed:think>", "[/think]", "◁/think▷")
+_UNOPENED: Final = (
+    *("</think>", "</thinking>", "</thought>", "</thoughts>", "</reasoning>", "</seed:think>", "[/think]", "◁/think▷"),
+)
 """Closing tags that count without an opening one: some templates write the opening tag into the prompt."""
 _HEADERS: Final = ("<|channel|>", "<|start|>")
 """Tags that begin a message in the harmony format, which names the channel of each message."""
@@ -28,6 +30,8 @@ _MESSAGE: Final = "<|message|>"
 _ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", *_HEADERS)
 _LONGEST_HEADER: Final = 300
 _MARKS: Final = re.compile(r"[<\[◁]")
+_OPENING: Final = re.compile("|".join(map(re.escape, _PAIRS)), re.IGNORECASE)
+_LONGEST_OPENING: Final = max(map(len, _PAIRS))
 _WRAPPERS: Final = ("<|begin_of_solution|>",)
 
 
@@ -57,9 +61,10 @@ class ThinkTagSplitter:
         self._has_thought = False
         self._close = ""
         self._kind: Kind = "text"
-        self._is_in_code = False
+        self._is_in_code = self._has_opening = False
+        """`_has_opening` says that the text itself has had an opening tag: it is about tags, or shows them in code."""
         self._last = "\n"
-        """The last character of the text so far."""
+        """The end of the text so far."""
 
     @property
     def passes_all(self) -> bool:
@@ -79,7 +84,7 @@ class ThinkTagSplitter:
         """Stops looking for tags. Returns the text that was held back."""
         held, self._held = self._held, ""
         position, self._position = self._position, _Position.TEXT
-        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(""):
+        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(after=None):
             return [("thinking", "")]
         is_thinking = position is _Position.THINKING or (position is _Position.MESSAGE and self._kind == "thinking")
         if not held or (is_thinking and held.isspace()) or (position is _Position.HEADER and self._has_thought):
@@ -141,9 +146,11 @@ class ThinkTagSplitter:
         text = text.lstrip()
         if not text:
             return []
-        if any(wrapper.startswith(text) for wrapper in _WRAPPERS):
+        if any(tag.startswith(text.lower()) for tag in (*_WRAPPERS, *_PAIRS)):
             self._held = text
             return []
+        if any(text.lower().startswith(opening) for opening in _PAIRS):
+            return self._start(text)
         for wrapper in _WRAPPERS:
             text = text.removeprefix(wrapper).lstrip()
         self._position = _Position.TEXT
@@ -170,14 +177,21 @@ class ThinkTagSplitter:
         self._held = text[kept:]
         return [("text", text[:kept])] if kept else []
 
-    def _can_close(self, after: str) -> bool:
-        """Whether a closing tag before the character `after` ends thinking. Text about tags has them within a line."""
-        return not self._is_in_code and (self._last in "\n.!?…。！？" or after in ("", "\n", "\r"))
+    def _can_close(self, after: str | None) -> bool:
+        """Whether a closing tag before the character `after` ends thinking. Text about tags has them within a line.
+
+        `after` is None at the end of a reply, which nothing tells from the end of a sentence about the tag.
+        """
+        if self._is_in_code or self._has_opening:
+            return False
+        return self._last[-1:] in "\n.!?…。！？" or after in ("\n", "\r")
 
     def _note(self, text: str) -> None:
         # Code spans and fences begin and end with the same number of these, so an odd number means an open one.
         self._is_in_code ^= bool(text.count("`") % 2)
-        self._last = text[-1:] or self._last
+        seen = self._last + text
+        self._has_opening = self._has_opening or bool(_OPENING.search(seen))
+        self._last = seen[-_LONGEST_OPENING:]
 
     def _header(self, text: str) -> list[Piece]:
         header, tag, content = text.partition(_MESSAGE)

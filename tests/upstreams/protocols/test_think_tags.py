@@ -31,7 +31,16 @@ SPELLINGS = {
         "<|channel|>final <|constrain|>JSON<|message|>",
     ),
 }
-UNOPENED = ["\n</think>\n\n", ".</think>", "\n</thinking>", "</seed:think>\n", "\n[/THINK]", ".◁/think▷"]
+UNOPENED = [
+    "\n</think>\n\n",
+    ".</think>",
+    "\n</thought>\n",
+    ".</reasoning>",
+    "\n</thinking>",
+    "</seed:think>\n",
+    "\n[/THINK]",
+    ".◁/think▷",
+]
 
 
 def say(protocol: ProtocolName, *texts: str) -> Read:
@@ -63,6 +72,15 @@ def test_a_closing_tag_needs_no_opening_one(protocol: ProtocolName, closing: str
         assert [block["type"] for block in read.blocks] == ["thinking", "text"]
 
 
+@pytest.mark.parametrize("spelling", [name for name in SPELLINGS if not name.startswith(("harmony", "Sky"))])
+@pytest.mark.parametrize("protocol", ProtocolName)
+def test_a_model_may_think_again_before_it_answers(protocol: ProtocolName, spelling: str) -> None:
+    opening, closing = SPELLINGS[spelling]
+    for pieces in cut_everywhere(f"{opening}One.{closing}{opening}Two.{closing}Hello"):
+        read = say(protocol, *pieces)
+        assert ("".join(read.thinking.split()), read.text) == ("One.Two.", "Hello")
+
+
 @pytest.mark.parametrize("closing", UNOPENED)
 def test_a_reply_may_end_with_its_thinking(closing: str) -> None:
     for pieces in cut_everywhere(f"Hm{closing}"):
@@ -73,6 +91,11 @@ def test_a_reply_may_end_with_its_thinking(closing: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Example:\n\n    <think>\n    hm\n    </think>\n\nDone.",
+        "~~~\n<think>\nhm.\n</think>\n~~~\nDone.",
+        "Write\n<thinking>\nx\n</thinking>\nthen.",
+        "Servers use [THINK] for it.\n[/THINK]\nends it.",
+        "Finish with </think>",
         "Write `</think>` at the end.",
         "The model ends with </think> and goes on.",
         "```xml\n<think>\nx\n</think>\n```\nDone",
