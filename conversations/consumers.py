@@ -21,7 +21,7 @@ from accounts.sessions import find_person, is_session_alive
 from chatsite.serving.handshakes import refuse
 from chatsite.serving.token_bucket import TokenBucket
 from chatsite.values.numbers import whole_number
-from conversations.answering import replies
+from conversations.answering import elsewhere, replies
 from conversations.live import broadcasts
 from conversations.live.hub import CHECK_AGAIN, Frame, conversation_topic, hub, person_topic
 from conversations.live.open_tabs import OpenTabs
@@ -38,6 +38,8 @@ CHECK_INTERVAL = 30.0
 """Seconds between two checks of access, give or take a quarter, to spread those of tabs that reconnected together."""
 CHECK_PAUSE = 20.0
 """A tab that sends something has its access checked, but only if the last check is at least this many seconds old."""
+BEHIND = '{"type":"behind"}'
+"""Says that updates were lost. The socket brings the conversation up to date, and the page loads its list again."""
 LONGEST_EVENT = 1024
 EVENT_RATE = (20, 2)
 """Events that a tab may send at once, and in each second. Pages send one every few seconds."""
@@ -181,6 +183,8 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
             if (CHECK_AGAIN in frames or fell_behind) and not await self.has_access():
                 await self.end(NO_ACCESS)
                 return
+            if fell_behind:
+                await self.send(BEHIND)
             updates = None if fell_behind else self.updates_in(frames)
             if updates is None:
                 await self.catch_up()
@@ -269,16 +273,21 @@ class ConversationTab(Tab):
         since = self.revision
         changes, self.revision = await render_updates_together(self.path, since)
         self.later_revisions = {revision for revision in self.later_revisions if revision > self.revision}
+        remote = None if replies.local.find(self.pk) else await elsewhere.local.find_snapshot(self.pk, since)
         growing = replies.local.find(self.pk)
         saved = ""
         for message_pk, html in changes:
             if growing and message_pk == growing.message.pk and not growing.message.deleted_at:
                 # The snapshot is newer than the saved message, and keeps open what a person has opened on the page.
                 saved = html
-            else:
+            elif not (remote and remote.html and message_pk == remote.message):
                 await self.send(html)
         if saved and replies.local.find(self.pk) is not growing:
             await self.send(saved)
+        if remote and self.path.includes(remote.branch, remote.message):
+            self.last_seq[remote.relay] = remote.seq
+            if remote.html:
+                await self.send(remote.html)
         # No await from here to the last line: the snapshot and its `seq` belong to one moment.
         growing = replies.local.find(self.pk)
         if growing and self.path.includes(growing.message.branch_id, growing.message.pk):

@@ -21,8 +21,8 @@ from twisted.internet.abstract import FileDescriptor
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ["accounts", "chatsite", "conversations", "gateway", "ledger", "tools", "upstreams"]
-# Imported only if installed: a driver for another database, and a faster event loop for benchmarks.
-OPTIONAL = {"psycopg", "uvloop"}
+# Imported only if they are used: a driver for another database, Redis, and a faster event loop for benchmarks.
+OPTIONAL = {"psycopg", "redis", "uvloop"}
 
 
 def imported_by(packages: list[str]) -> set[str]:

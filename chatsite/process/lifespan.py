@@ -21,6 +21,7 @@ from chatsite.process import lease
 from chatsite.process.memory import trim_when_idle
 from chatsite.serving import open_files, shutdown
 from conversations.answering import replies
+from conversations.live.hub import hub
 from conversations.upkeep import watch
 from gateway.serving import running
 from upstreams.catalogue.listing import refresh_unlisted
@@ -38,6 +39,8 @@ async def start() -> None:
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
     await sync_to_async(lease.local.take)(is_alone=is_alone())
+    if hub.bus:
+        await hub.bus.start()
     await replies.local.saver.connect()
     await watch.take_over()
     watch.local.start()
@@ -62,6 +65,8 @@ async def wind_down() -> None:
         lease.local.stop()
         with suppress(*SHORTAGES):
             await sync_to_async(lease.local.release)()
+        if hub.bus:
+            await hub.bus.stop()
     await close_transport()
 
 

@@ -66,3 +66,11 @@ def give_up_slot() -> None:
     """Lets another request run, because the one of this thread, if any, is going to wait for others."""
     if slot := getattr(_current, "slot", None):
         slot.give_up()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Returns the event loop that runs in this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

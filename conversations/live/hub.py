@@ -1,9 +1,19 @@
-"""Hands each frame to all viewers of this process, through bounded queues."""
+"""Hands each frame to all viewers: to those of this process through bounded queues, to others over the bus."""
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from chatsite.process.threads import running_loop
+
+if TYPE_CHECKING:
+    from chatsite.process.bus import Bus
+
+logger = logging.getLogger(__name__)
 
 QUEUE_LENGTH = 256
 """Frames that can wait for a viewer, about ten seconds of a reply. A viewer that is further behind catches up."""
@@ -51,6 +61,10 @@ class Viewer:
         self._frames.append(frame)
         self._news.set()
 
+    def mark_behind(self) -> None:
+        self.fell_behind = True
+        self._news.set()
+
     async def take(self) -> list[Frame]:
         """Waits for frames, then returns all that are queued."""
         await self._news.wait()
@@ -64,7 +78,10 @@ class Hub:
     """Topics and their viewers. One event loop owns it; `publish` may be called from any thread."""
 
     def __init__(self) -> None:
+        self.bus: Bus | None = None
+        """The way to the other processes, if there can be any. The hub is its audience."""
         self._viewers: dict[str, set[Viewer]] = {}
+        self._listeners: dict[str, Callable[..., None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def join(self, *topics: str) -> Viewer:
@@ -83,23 +100,47 @@ class Hub:
 
     def publish(self, topic: str, frame: Frame) -> None:
         """Delivers the frames of one thread in the order in which they were published."""
-        if self._loop is None or self._loop.is_closed() or topic not in self._viewers:
-            return
-        if running_loop() is self._loop:
-            self._deliver(topic, frame)
-        else:
-            self._loop.call_soon_threadsafe(self._deliver, topic, frame)
+        if self._loop is not None and topic in self._viewers and not self._loop.is_closed():
+            if running_loop() is self._loop:
+                self._deliver(topic, frame)
+            else:
+                self._loop.call_soon_threadsafe(self._deliver, topic, frame)
+        if self.bus is not None:
+            self.bus.send(topic, orjson.dumps([*frame]))
+
+    def tell(self, topic: str, *values: Any) -> None:
+        """Calls the other processes' listeners to this topic. The values are of JSON's types."""
+        if self.bus is not None:
+            self.bus.send(topic, orjson.dumps(values))
+
+    def listen(self, topic: str, listener: Callable[..., None]) -> None:
+        """Calls `listener` on the event loop whenever another process tells something on this topic."""
+        self._listeners[topic] = listener
+
+    def wants(self, topic: str) -> bool:
+        return topic in self._viewers or topic in self._listeners
+
+    def receive(self, topic: str, payload: bytes) -> None:
+        """Takes in a message from another process."""
+        try:
+            values = orjson.loads(payload)
+            if listener := self._listeners.get(topic):
+                listener(*values)
+            else:
+                self._deliver(topic, Frame(*values))
+        except Exception:
+            # For example, another release has other fields.
+            logger.exception("A message of another process could not be used")
+            self.mark_behind()
+
+    def mark_behind(self) -> None:
+        for viewers in self._viewers.values():
+            for viewer in viewers:
+                viewer.mark_behind()
 
     def _deliver(self, topic: str, frame: Frame) -> None:
         for viewer in self._viewers.get(topic, ()):
             viewer.offer(frame)
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 hub = Hub()

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils.timezone import now
 
-from conversations.answering import replies
+from conversations.answering import elsewhere
 from conversations.live import broadcasts
 from conversations.models import Conversation, Message
 
@@ -39,5 +39,5 @@ def set_deleted(message: Message, *, is_deleted: bool) -> None:
         if not is_deleted:
             # While all versions were deleted, pages showed nothing in their place.
             versions.exclude(deleted_at=None).update(shown_since=conversation.revision)
-    replies.local.apply_deletion(message)
+    elsewhere.local.apply_deletion(message)
     broadcasts.announce_revision(conversation)

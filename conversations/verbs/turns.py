@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.models import User
-from conversations.answering import replies
+from conversations.answering import elsewhere, replies
 from conversations.answering.ending import STOPPED, Ending
 from conversations.answering.permission import AskerGone
 from conversations.live import broadcasts
@@ -207,7 +207,7 @@ def stop(generation: Generation) -> None:
     """Stops a reply and keeps its text. Does nothing if it has ended."""
     Generation.objects.unfinished().filter(pk=generation.pk).update(stop_asked_at=now())
     end_idle(generation, STOPPED)
-    replies.local.stop(generation.pk)
+    elsewhere.local.stop(generation.pk)
 
 
 def end_answers_without_asker() -> None:

@@ -4,7 +4,7 @@ import { Socket } from "./socket.js";
 const NO_ACCESS = 4403;
 const TOO_MANY_TABS = 4429;
 const QUIET_FOR = 1_500; // Milliseconds before a lost connection is shown.
-const SPREAD = 3_000; // Milliseconds over which the pages that reconnect at the same time load their lists again.
+const SPREAD = 3_000; // Milliseconds over which pages that lose updates at the same time load their lists again.
 const ASK_AT_REFUSAL = 3; // Loading the page to learn the reason is expensive for a server that is just starting.
 
 const root = document.documentElement;
@@ -13,6 +13,7 @@ const main = document.querySelector("main[data-socket]");
 let socket = null;
 let wasConnected = false;
 let notice = 0;
+let refresh = 0;
 
 // htmx, which swaps the updates, is loaded by then.
 if (main) document.addEventListener("DOMContentLoaded", connect);
@@ -41,7 +42,7 @@ function wake() {
 
 function open() {
   // The socket brings this conversation up to date, but not the list.
-  if (wasConnected) setTimeout(reloadList, SPREAD * Math.random());
+  if (wasConnected) refreshList();
   wasConnected = true;
   quieten();
   show("");
@@ -50,8 +51,10 @@ function open() {
 }
 
 function message(text) {
-  // JSON is an answer to a heartbeat.
-  if (!text.startsWith("{")) htmx.swap({ sourceElement: main, target: main, swap: "none", text, transition: false });
+  // JSON is about the connection: an answer to a heartbeat, or word that updates were lost.
+  if (text.startsWith("{")) {
+    if (text.includes("behind")) refreshList();
+  } else htmx.swap({ sourceElement: main, target: main, swap: "none", text, transition: false });
 }
 
 function lose({ code, wasOpen, isSilent, refusals }) {
@@ -82,8 +85,10 @@ function quieten() {
   notice = 0;
 }
 
-function reloadList() {
-  htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
+function refreshList() {
+  const reload = () => htmx.ajax("GET", "/conversations/", { target: "#conversations", swap: "innerMorph" });
+  clearTimeout(refresh);
+  refresh = setTimeout(reload, SPREAD * Math.random());
 }
 
 // Finds out why the socket closed. Returns whether the server gave a reason.

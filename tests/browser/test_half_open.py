@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
+from conversations.consumers import BEHIND
 from tests.browser.backstage import Backstage, Person
 from tests.browser.conftest import OpenTab
 from tests.browser.site import Site
@@ -157,3 +158,19 @@ async def test_the_back_button_brings_a_live_page_back(tab: Tab, ada: Person, ba
     await expect(tab.title).to_have_value("Here")
     await tab.await_connection()
     await expect(tab.connection).to_be_hidden()
+
+
+async def test_a_page_that_lost_updates_loads_its_list_again(open_tab: OpenTab, ada: Person) -> None:
+    tab = await open_tab(ada)
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    await tab.page.route_web_socket("**/ws/**", pass_on)
+    await tab.open()
+    await tab.await_connection()
+    async with tab.page.expect_response(lambda answer: answer.url.endswith("/conversations/")):
+        for _ in range(3):
+            sockets[0].send(BEHIND)
