@@ -63,8 +63,9 @@ application = ProtocolTypeRouter(
 
 preload()
 
-# A full garbage collection stops every relay for 100 ms when many run, so it has to be rare (memory.py runs one when
-# the server is idle). Imported objects stay for good and are left out. Collecting young objects costs next to nothing.
+# A full garbage collection stops every relay for 100 ms when many run, so it has to be rare. It cannot wait until the
+# server is idle (memory.py), because some servers never are: with these thresholds, one runs about every 700 answers.
+# Imported objects stay for good and are left out. Collecting young objects costs next to nothing.
 gc.collect()
 gc.freeze()
-gc.set_threshold(5_000, 20, 100)
+gc.set_threshold(5_000, 10, 10)
