@@ -14,7 +14,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
 from chatsite.failures.retrying import retry_until_saved
-from conversations.models import Conversation, Decision, Generation, Message, ToolApproval, ToolGrant
+from conversations.models import Conversation, Decision, Generation, Message, ToolGrant
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, save_image
 from tools.builtin import CallContext
@@ -48,10 +48,10 @@ class Toolbox:
             return cls({}, frozenset(), {}, None, message)
         conversation = generation.conversation
         granted = ToolGrant.objects.filter(conversation=conversation, person=person).values_list("tool", flat=True)
-        decided = ToolApproval.objects.filter(generation=generation).values_list("use_id", "decision")
+        decided = {approval.use_id: approval.decision for approval in generation.tool_approvals.all()}
         context = CallContext(person, conversation.pk)
         tools = {tool.wire_name: tool for tool in chosen_tools(conversation).usable_by(person)}
-        return cls(tools, frozenset(granted), dict(decided), context, message)
+        return cls(tools, frozenset(granted), decided, context, message)
 
     @property
     def definitions(self) -> list[Block]:
