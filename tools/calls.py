@@ -12,6 +12,7 @@ from tools.arguments import find_argument_faults
 from tools.builtin import BuiltinTool, CallContext
 from tools.errors import ToolServerError
 from tools.mcp import client
+from tools.mcp.progress import OnProgress, ignore_progress
 from tools.models import Tool
 from tools.results import ToolResult
 from upstreams.redaction import strip_addresses
@@ -19,11 +20,13 @@ from upstreams.redaction import strip_addresses
 logger = logging.getLogger(__name__)
 
 
-async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResult:
+async def run_call(
+    tool: Tool, arguments: Any, context: CallContext, on_progress: OnProgress = ignore_progress
+) -> ToolResult:
     """Runs a tool that `Tool.objects.usable_by` returned. Raises nothing but `CancelledError`.
 
     `arguments` may be anything a model sends. If the tool cannot run, the result is an error with words for
-    the model, and its `failure` names the kind for the interface.
+    the model, and its `failure` names the kind for the interface. `on_progress` gets the server's progress in words.
     """
     if faults := await asyncio.to_thread(find_argument_faults, tool.input_schema, arguments):
         return _error(f"The arguments do not match the tool's input schema:\n{faults}", "invalid_arguments")
@@ -34,7 +37,7 @@ async def run_call(tool: Tool, arguments: Any, context: CallContext) -> ToolResu
         return await _run_builtin(builtin_tool, tool.timeout, context, arguments)
     try:
         endpoint = await sync_to_async(tool.server.build_endpoint)()
-        return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments)
+        return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments, on_progress)
     except ToolServerError as failure:
         # People read the result too, and only administrators may see addresses.
         return _error(f"{failure.summary} {strip_addresses(failure.detail)}".strip(), failure.kind)

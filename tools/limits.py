@@ -9,8 +9,11 @@ class ToolLimits:
     connect: float = 10.0
     """DNS look-up, TCP and TLS."""
     listing: float = 30.0
+    longest_call: int = 3600
+    """The longest time limit of a call. A call whose server reports progress may also take this long, so that a server
+    cannot keep an answer open for good."""
     farewell: float = 5.0
-    """For the request that ends a session, after the work is done."""
+    """For the requests that cancel a call and end a session, after the work is done."""
     answer_size: int = 16 * 1024 * 1024
     """Of one HTTP answer. A longer one is a failure."""
     text_size: int = 256 * 1024

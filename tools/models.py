@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from accounts.models import User
 from tools import builtin
 from tools.errors import HeadersUnreadable
+from tools.limits import LIMITS
 from tools.mcp.endpoint import ToolEndpoint
 from tools.names import unique_slug
 from upstreams import addresses
@@ -24,7 +25,7 @@ _INVALID_AT_ROOT: Final = ("oneOf", "anyOf", "allOf", "not", "$schema", "$id")
 
 
 def _call_timeout_field() -> "models.PositiveIntegerField[int | None, int | None]":
-    limits = [MinValueValidator(1), MaxValueValidator(3600)]
+    limits = [MinValueValidator(1), MaxValueValidator(LIMITS.longest_call)]
     return models.PositiveIntegerField("time limit for a call (seconds)", null=True, blank=True, validators=limits)
 
 

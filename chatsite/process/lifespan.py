@@ -24,6 +24,7 @@ from conversations.answering import replies
 from conversations.live.hub import hub
 from conversations.upkeep import watch
 from gateway.serving import running
+from tools.mcp import farewells
 from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_transport
 
@@ -67,6 +68,7 @@ async def wind_down() -> None:
             await sync_to_async(lease.local.release)()
         if hub.bus:
             await hub.bus.stop()
+        await farewells.wait()
     await close_transport()
 
 

@@ -7,15 +7,15 @@ import pytest
 
 from tests.tools.drawer import Drawer, running
 from tools import builtin
-from tools.mcp import transport
+from tools.mcp import farewells
 from tools.models import Tool, ToolServer
 
 
 @pytest.fixture(autouse=True)
-async def farewells() -> AsyncIterator[None]:
+async def every_farewell() -> AsyncIterator[None]:
     """Every test waits until the sessions that it opened have ended."""
     yield
-    await transport.wait_for_farewells()
+    await farewells.wait()
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from typing import Any
 from tools.limits import LIMITS, ToolLimits
 from tools.mcp.endpoint import ToolEndpoint
 from tools.mcp.listed import ToolListing
+from tools.mcp.progress import OnProgress, ignore_progress
 from tools.results import ToolResult
 
 
@@ -17,10 +18,22 @@ async def list_tools(endpoint: ToolEndpoint, *, limits: ToolLimits = LIMITS) -> 
     return listing
 
 
-async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]) -> ToolResult:
-    """The tool's result. Raises ToolServerError. Cancelling the task closes the connection at once."""
+async def call_tool(
+    endpoint: ToolEndpoint,
+    name: str,
+    arguments: dict[str, Any],
+    on_progress: OnProgress = ignore_progress,
+    *,
+    limits: ToolLimits = LIMITS,
+) -> ToolResult:
+    """The tool's result. Raises ToolServerError.
+
+    Each progress that the server reports grants the call its time again, up to the limit for the longest call, and is
+    passed to `on_progress` in words. Cancelling the task closes the connection at once and cancels the call on the
+    server in the background.
+    """
     session = await _import_session()
-    result: ToolResult = await session.call_tool(endpoint, name, arguments)
+    result: ToolResult = await session.call_tool(endpoint, name, arguments, limits, on_progress)
     return result
 
 

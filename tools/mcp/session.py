@@ -6,12 +6,13 @@ Importing the SDK takes most of a second and 35 MB, so `tools.mcp.client` import
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp import MCPError
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     HEADER_MISMATCH,
@@ -26,11 +27,12 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from tools.errors import CallRejected, NotAToolServer, TimedOut, ToolServerError
-from tools.limits import LIMITS, ToolLimits
+from tools.limits import ToolLimits
 from tools.mcp.endpoint import ToolEndpoint
 from tools.mcp.filtering import FilteredStream
 from tools.mcp.listed import ListedTool, ToolListing
-from tools.mcp.transport import ToolTransport
+from tools.mcp.progress import OnProgress, describe_progress
+from tools.mcp.transport import CANCELLED, ToolTransport
 from tools.results import ToolResult, result_from_mcp
 
 if TYPE_CHECKING:
@@ -40,11 +42,33 @@ _CLIENT_INFO: Final = Implementation(name="chatsite", version="1")
 _DETAIL_LENGTH: Final = 500
 
 
+class _Dispatcher(JSONRPCDispatcher):
+    """Leaves cancellations to the transport, because the session ends before the SDK has sent its own."""
+
+    def __init__(
+        self, read: FilteredStream, write: WriteStream[SessionMessage], cancel: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        super().__init__(read, write)
+        self._cancel = cancel
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, *args: Any, **kwargs: Any) -> None:
+        if method == CANCELLED:
+            self._cancel(params or {})
+        else:
+            await super().notify(method, params, *args, **kwargs)
+
+
 class _Session(ClientSession):
-    def __init__(self, read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage]) -> None:
+    def __init__(
+        self,
+        read: ReadStream[SessionMessage | Exception],
+        write: WriteStream[SessionMessage],
+        transport: ToolTransport,
+    ) -> None:
         filtered = FilteredStream(read, lambda: self.protocol_version)
-        self.listed = filtered.listed
-        super().__init__(filtered, write, client_info=_CLIENT_INFO)
+        self.listed, self.transport = filtered.listed, transport
+        dispatcher = _Dispatcher(filtered, write, transport.cancel_call)
+        super().__init__(dispatcher=dispatcher, client_info=_CLIENT_INFO)
 
     async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
         """Accepts every result: to check the output schema, the SDK would list all tools at each call."""
@@ -66,20 +90,28 @@ async def list_tools(endpoint: ToolEndpoint, limits: ToolLimits) -> ToolListing:
     return await _with_session(endpoint, limits, limits.listing, ask)
 
 
-async def call_tool(endpoint: ToolEndpoint, name: str, arguments: dict[str, Any]) -> ToolResult:
+async def call_tool(
+    endpoint: ToolEndpoint, name: str, arguments: dict[str, Any], limits: ToolLimits, on_progress: OnProgress
+) -> ToolResult:
+    latest = asyncio.get_running_loop().time() + max(limits.longest_call, endpoint.timeout)
+
     async def ask(session: _Session) -> ToolResult:
+        async def take_progress(progress: float, total: float | None, message: str | None) -> None:
+            session.transport.extend_deadline(latest)
+            on_progress(describe_progress(progress, total, message))
+
         try:
-            result = await session.call_tool(name, arguments)
+            result = await session.call_tool(name, arguments, progress_callback=take_progress)
         except MCPError as failure:
             if failure.code != HEADER_MISMATCH:
                 raise
             # The server also requires some arguments as headers. The SDK learns which from a listing.
-            await _read_all_tools(session, LIMITS)
-            result = await session.call_tool(name, arguments)
+            await _read_all_tools(session, limits)
+            result = await session.call_tool(name, arguments, progress_callback=take_progress)
         content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
         return result_from_mcp(content, result.structured_content, result.is_error)
 
-    return await _with_session(endpoint, LIMITS, endpoint.timeout, ask)
+    return await _with_session(endpoint, limits, endpoint.timeout, ask)
 
 
 async def _with_session[Answer](
@@ -99,7 +131,7 @@ async def _with_session[Answer](
                     terminate_on_close=False,
                     max_sse_event_size=limits.answer_size,
                 ) as (read, write),
-                _Session(read, write) as session,
+                _Session(read, write, transport) as session,
             ):
                 await _negotiate(session, endpoint.protocol_version)
                 is_connected = True

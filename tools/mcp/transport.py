@@ -6,11 +6,13 @@ Imported with the SDK, on first use.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import httpx2
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from tools.errors import (
     AccessDenied,
@@ -21,12 +23,14 @@ from tools.errors import (
     ToolServerUnreachable,
 )
 from tools.limits import ToolLimits
+from tools.mcp import farewells
 from tools.mcp.endpoint import ToolEndpoint
 from upstreams.client.transport import get_tls_context
 
+CANCELLED: Final = "notifications/cancelled"
 SESSION_HEADER: Final = "mcp-session-id"
 _CONTENT_TYPES: Final = ("application/json", "text/event-stream")
-_farewells: set[asyncio.Task[None]] = set()
+_REJECTIONS: Final = (AccessDenied, NotAToolServer, ToolServerFailed)
 
 
 class ToolTransport(httpx2.AsyncBaseTransport):
@@ -42,7 +46,8 @@ class ToolTransport(httpx2.AsyncBaseTransport):
         """The status of the last HTTP answer."""
         self._endpoint, self._limits, self._deadline = endpoint, limits, deadline
         self._network = httpx2.AsyncHTTPTransport(verify=get_tls_context(), trust_env=False)
-        self._session_id = ""
+        self._session_id = self._protocol_version = ""
+        self._cancellation: Mapping[str, Any] | None = None
 
     def client(self) -> httpx2.AsyncClient:
         """A client that connects directly, without proxies from the environment, redirects or compression."""
@@ -59,9 +64,21 @@ class ToolTransport(httpx2.AsyncBaseTransport):
                 self._deadline.reschedule(asyncio.get_running_loop().time())
         return httpx2.TransportError(failure.kind)
 
+    def extend_deadline(self, latest: float) -> None:
+        """Grants the running call its whole time again, but not beyond `latest` on the event loop's clock."""
+        if self.failure is None and not self._deadline.expired():
+            now = asyncio.get_running_loop().time()
+            self._deadline.reschedule(min(now + self._endpoint.timeout, latest))
+
+    def cancel_call(self, params: Mapping[str, Any]) -> None:
+        """Cancels the running call once its connection is closed. `params` are those of the notification."""
+        if not isinstance(self.failure, _REJECTIONS):
+            self._cancellation = params
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET" and "last-event-id" not in request.headers:
             return httpx2.Response(405, request=request)
+        self._protocol_version = request.headers.get(MCP_PROTOCOL_VERSION_HEADER, self._protocol_version)
         try:
             response = await self._network.handle_async_request(request)
         except (httpx2.HTTPError, OSError) as error:
@@ -78,14 +95,11 @@ class ToolTransport(httpx2.AsyncBaseTransport):
         raise self.fail(failure)
 
     async def aclose(self) -> None:
-        """Closes the connections. If the server keeps a session, a background task ends it first."""
-        if not self._session_id:
+        """Closes the connections. If the server has to know about the end, a background task informs it first."""
+        if requests := self._last_requests():
+            farewells.start(self._say_farewell(requests))
+        else:
             await self._network.aclose()
-            return
-        # The stream of a running call is closed by now, so a cancelled call does not continue behind this task.
-        farewell = asyncio.create_task(self._end_session())
-        _farewells.add(farewell)
-        farewell.add_done_callback(_farewells.discard)
 
     def check_size(self, size: int) -> None:
         if size > self._limits.answer_size:
@@ -112,14 +126,29 @@ class ToolTransport(httpx2.AsyncBaseTransport):
             return NotAToolServer.at(name, detail=f"It responded with {content_type or 'no content type'}.")
         return None
 
-    async def _end_session(self) -> None:
-        headers = self._headers({SESSION_HEADER: self._session_id})
-        request = httpx2.Request("DELETE", self._endpoint.url, headers=headers)
+    def _last_requests(self) -> list[httpx2.Request]:
+        """Cancels the call that is still running, and ends the session, in versions that know these messages.
+
+        In newer versions, closing the connection of a call cancels it.
+        """
+        ours = {MCP_PROTOCOL_VERSION_HEADER: self._protocol_version, SESSION_HEADER: self._session_id}
+        headers = self._headers({name: value for name, value in ours.items() if value})
+        requests = []
+        if self._cancellation is not None and self._protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            message = {"jsonrpc": "2.0", "method": CANCELLED, "params": dict(self._cancellation)}
+            posted = httpx2.Headers({**headers, "accept": ", ".join(_CONTENT_TYPES)})
+            requests.append(httpx2.Request("POST", self._endpoint.url, headers=posted, json=message))
+        if self._session_id:
+            requests.append(httpx2.Request("DELETE", self._endpoint.url, headers=headers))
+        return requests
+
+    async def _say_farewell(self, requests: list[httpx2.Request]) -> None:
         try:
             with suppress(TimeoutError, httpx2.HTTPError, OSError):
                 async with asyncio.timeout(self._limits.farewell):
-                    answer = await self._network.handle_async_request(request)
-                    await answer.aclose()
+                    for request in requests:
+                        answer = await self._network.handle_async_request(request)
+                        await answer.aclose()
         finally:
             await self._network.aclose()
 
@@ -127,12 +156,6 @@ class ToolTransport(httpx2.AsyncBaseTransport):
         headers = httpx2.Headers(dict(self._endpoint.headers))
         headers.update({"user-agent": "chatsite", **ours})
         return headers
-
-
-async def wait_for_farewells() -> None:
-    """Waits until the background tasks of this event loop have ended their sessions."""
-    loop = asyncio.get_running_loop()
-    await asyncio.gather(*[farewell for farewell in _farewells if farewell.get_loop() is loop])
 
 
 class _LimitedStream(httpx2.AsyncByteStream):

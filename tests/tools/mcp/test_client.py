@@ -22,7 +22,7 @@ from tools.errors import (
     ToolServerUnreachable,
 )
 from tools.limits import ToolLimits
-from tools.mcp import client, transport
+from tools.mcp import client, farewells
 
 AGES = ["2026-07-28", "2025-11-25"]
 
@@ -213,7 +213,7 @@ async def test_a_call_in_a_timeout_and_a_group_ends_like_any_task(drawer, endpoi
 async def test_a_server_with_sessions_is_asked_to_end_them(drawer):
     before = drawer.seen().count(["farewell", ""])
     await client.call_tool(drawer.build_endpoint(protocol_version=AGES[1]), "echo", {"text": "x"})
-    await transport.wait_for_farewells()
+    await farewells.wait()
     assert drawer.seen().count(["farewell", ""]) == before + 1
 
 
