@@ -1,5 +1,6 @@
 """Carries a growing reply to its viewers, batch by batch."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,9 @@ from conversations.models import Generation, Message
 from conversations.prompt.transcript import blocks_to_continue
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, TextWasThinking
 
+NOTES_PAUSE = 0.25
+"""Seconds between two updates of what running tools report."""
+
 showing_failures = FailureLog("Showing an answer")
 
 
@@ -49,6 +53,8 @@ class LiveBlock:
     written: str = ""
     progress: Progress = Progress.WRITING
     result: Mapping[str, Any] | None = None
+    note: str = ""
+    """The progress that the tool has reported, in words."""
 
 
 class Relay:
@@ -73,6 +79,8 @@ class Relay:
             blocks = message.blocks
         elif generation.continues:
             blocks = blocks_to_continue(message.blocks)
+        self._new_notes: dict[str, LiveBlock] = {}
+        """The tool calls whose notes will be sent shortly, by the ids of their elements."""
         self._is_continuation = self._continues_text = bool(blocks) and not generation.rounds
         self.draft = Draft(blocks, generation.usage if generation.rounds else None)
         self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
@@ -104,6 +112,23 @@ class Relay:
             else:
                 self._blocks.append(None)
                 self._send("".join(self._render_replacement(block) for block in self._apply_results([result])))
+
+    def take_progress(self, use_id: str, note: str) -> None:
+        """Shows how far a tool has come. The notes of all tools are sent together, a few times a second."""
+        for block in self._live_blocks:
+            if block.use and block.use.get("id") == use_id and block.note != note:
+                block.note = note
+                if not self._new_notes:
+                    asyncio.get_running_loop().call_later(NOTES_PAUSE, self._send_notes)
+                self._new_notes[block.id] = block
+
+    def _send_notes(self) -> None:
+        blocks, self._new_notes = self._new_notes.values(), {}
+        running = [block for block in blocks if block.is_on_page and block.progress == Progress.RUNNING]
+        if running and not (self.has_ended or self._is_behind):
+            with self._showing():
+                notes = (render_partial(f"#{block.id}-note", "innerHTML", escape(block.note)) for block in running)
+                self._send("".join(notes))
 
     def end(self, saved: Message) -> None:
         """Replaces the whole message, so that even a tab that missed everything ends up right."""
@@ -279,7 +304,8 @@ class Relay:
     def _as_shown(self, block: LiveBlock) -> ShownBlock:
         shown = None
         if block.use:
-            shown = build_card(block.use, block.progress, block.result, block.written if block.is_open else "")
+            written = block.written if block.is_open else ""
+            shown = build_card(block.use, block.progress, block.result, written, block.note)
         return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown)
 
 

@@ -115,7 +115,7 @@ class RunningReply:
                 for call in calls:
                     relay.take_result(error_result(call, TOO_MANY))
             else:
-                await toolbox.run(calls, relay.take_result)
+                await toolbox.run(calls, relay.take_result, relay.take_progress)
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
             build = partial(build_request, generation, relay.message, toolbox.definitions)

@@ -39,10 +39,16 @@ class ToolCard:
     texts: list[str] = field(default_factory=list)
     images: list[Mapping[str, Any]] = field(default_factory=list)
     is_cut: bool = False
+    note: str = ""
+    """The progress that the tool has reported, in words."""
 
 
 def build_card(
-    use: Mapping[str, Any], progress: Progress, result: Mapping[str, Any] | None = None, input: str = ""
+    use: Mapping[str, Any],
+    progress: Progress,
+    result: Mapping[str, Any] | None = None,
+    input: str = "",
+    note: str = "",
 ) -> ToolCard:
     """Returns the card of a `tool_use` block and its `tool_result`. Pass `input` while it is being written."""
     origin, _, name = str(use.get("name", "")).rpartition("__")
@@ -58,6 +64,7 @@ def build_card(
         texts=[text[:LONGEST_SHOWN] for text in texts],
         images=[block for block in blocks if block.get("type") == "image"],
         is_cut=any(len(text) > LONGEST_SHOWN for text in texts),
+        note=note,
     )
 
 

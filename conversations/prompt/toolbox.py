@@ -63,17 +63,22 @@ class Toolbox:
             return False
         return tool.ask_first and tool.pk not in self.granted
 
-    async def run(self, uses: Sequence[Block], tell: Callable[[Block], None]) -> None:
-        """Runs the calls concurrently. Passes each result to `tell` as it arrives."""
+    async def run(
+        self, uses: Sequence[Block], tell: Callable[[Block], None], on_progress: Callable[[str, str], None]
+    ) -> None:
+        """Runs the calls concurrently. Passes each result to `tell` as it arrives.
+
+        `on_progress` gets the id of a call, and its progress in words.
+        """
 
         async def run_and_tell(use: Block) -> None:
-            tell(await self.run_one(use))
+            tell(await self.run_one(use, partial(on_progress, use["id"])))
 
         async with asyncio.TaskGroup() as calls:
             for use in uses:
                 calls.create_task(run_and_tell(use))
 
-    async def run_one(self, use: Block) -> Block:
+    async def run_one(self, use: Block, on_progress: Callable[[str], None]) -> Block:
         """Returns the `tool_result` block for a `tool_use` block. Failures become error results for the model."""
         tool = self.tools.get(use.get("name", ""))
         if self.decisions.get(use["id"]) == Decision.REFUSED:
@@ -82,7 +87,7 @@ class Toolbox:
             return error_result(use, NO_SUCH_TOOL)
         if "raw_input" in use:
             return error_result(use, UNREADABLE)
-        answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context)
+        answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context, on_progress)
         save = sync_to_async(partial(self._save_images, answer.content, str(tool)))
         content = await retry_until_saved(save)
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}

@@ -36,6 +36,7 @@ TOOLS: list[dict[str, Any]] = [
         "annotations": {"readOnlyHint": True},
     },
     {"name": "slow", "description": "Waits until it is told to end.", "inputSchema": schema(name=TEXT)},
+    {"name": "gradual", "description": "Reports progress until it is told to end.", "inputSchema": schema(name=TEXT)},
     {"name": "failing", "description": "Fails, and says so.", "inputSchema": schema()},
     {"name": "raising", "description": "Answers with a protocol error.", "inputSchema": schema()},
     {"name": "picture", "description": "Draws a pixel.", "inputSchema": schema()},
@@ -98,6 +99,9 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> Any:
         case "echo":
             return text(arguments["text"])
         case "slow":
+            return await slow(arguments["name"])
+        case "gradual":
+            await context.session.report_progress(1, 4, "Reading <pages>")
             return await slow(arguments["name"])
         case "failing":
             return text("The disk is full.", is_error=True)
