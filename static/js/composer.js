@@ -80,15 +80,21 @@ export function secondsToWait(headers) {
   return Number(headers.get("Retry-After")) || 2;
 }
 
+// The requests that began since the server was unreachable.
+let later = new WeakSet();
+
 document.addEventListener("htmx:error", (event) => {
   if (event.target.id !== "composer") return;
+  later = new WeakSet();
   say(UNREACHABLE);
 });
 
-// The server answers again, to this request or another, or to the socket.
+// The server answers again, to one of these requests or to the socket.
 document.addEventListener("server:reached", () => isSaying(UNREACHABLE) && say(""));
+document.addEventListener("htmx:before:request", (event) => later.add(event.detail.ctx));
 document.addEventListener("htmx:after:request", (event) => {
-  if (event.detail.ctx.response && isSaying(UNREACHABLE)) say("");
+  const { ctx } = event.detail;
+  if (ctx.response && later.has(ctx) && isSaying(UNREACHABLE)) say("");
 });
 
 // The text is saved after a pause in typing, and when the page is left before that.

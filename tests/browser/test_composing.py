@@ -1,6 +1,8 @@
 """The message field loses no text and sends nothing twice."""
 
-from playwright.async_api import expect
+import asyncio
+
+from playwright.async_api import Route, expect
 
 from tests.browser.backstage import Backstage, Person
 from tests.browser.tab import Tab
@@ -60,6 +62,35 @@ async def test_an_unreachable_server_that_is_back_is_not_called_unreachable(
     await tab.page.context.set_offline(False)
     await expect(tab.errors).to_be_hidden()
     await expect(tab.composer).to_have_value("Are you there?")
+
+
+async def test_the_answer_to_an_earlier_request_does_not_mean_that_the_server_is_back(
+    tab: Tab, ada: Person, backstage: Backstage, watch: Watch
+) -> None:
+    watch.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch", "htmx:ws:error")
+    asked, lost = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        asked.set()
+        await lost.wait()
+        await route.fulfill(status=204)
+
+    await tab.page.route("**/context/**", answer_late)
+    await tab.open(backstage.conversation(ada, "Words", ["Hello"], ["Hello."]))
+    await tab.await_connection()
+    await tab.composer.fill("Are you there?")
+    await asked.wait()
+    await tab.lose_connection()
+    await tab.composer.press("Enter")
+    await expect(tab.errors).to_contain_text("could not be reached")
+    await tab.page.evaluate(
+        """() => {
+            window.answered = new Promise((resolve) => context.addEventListener("htmx:after:request", resolve));
+        }"""
+    )
+    lost.set()
+    await tab.page.evaluate("answered.then(() => true)")
+    await expect(tab.errors).to_contain_text("could not be reached")
 
 
 async def test_a_very_long_text_can_be_attached_instead(tab: Tab, model: ModelServer) -> None:
