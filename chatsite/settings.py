@@ -165,6 +165,11 @@ if REDIS_URL:
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
+# Whether `serve` writes answers. Without, processes of `work` do, and the bus brings them to the pages.
+SERVE_ANSWERS = env.bool("SERVE_ANSWERS", default=True)
+if not SERVE_ANSWERS and not (REDIS_URL and DATABASES["default"]["ENGINE"].endswith("postgresql")):
+    raise ImproperlyConfigured("SERVE_ANSWERS=false needs processes of `work`, on PostgreSQL and with REDIS_URL.")
+
 TASKS = {"default": {"BACKEND": "chatsite.process.tasks.EventLoopBackend"}}
 
 STATIC_URL = "static/"

@@ -1,4 +1,4 @@
-"""Lets only one process at a time serve or restore the data in DATA_DIR."""
+"""Keeps others away from the data in DATA_DIR while a site is restored, and on SQLite also while it runs."""
 
 import os
 import time
@@ -21,31 +21,34 @@ _held: int | None = None
 """The open file. The system releases its lock when the process ends, however it ends."""
 
 
-def acquire_data_lock(patience: float = 0) -> bool:
-    """Locks the data for the rest of this process. Returns False if others still have it after `patience` seconds."""
+def acquire_data_lock(patience: float = 0, *, is_shared: bool = False) -> bool:
+    """Locks the data for the rest of this process. Returns False if others still have it after `patience` seconds.
+
+    With `is_shared`, others may lock it in the same way.
+    """
     global _held
     if _held is None:
         file = os.open(settings.DATA_DIR / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        if not wait_for_lock(file, time.monotonic() + patience):
+        if not wait_for_lock(file, time.monotonic() + patience, is_shared=is_shared):
             os.close(file)
             return False
         _held = file
     return True
 
 
-def wait_for_lock(file: int, end: float) -> bool:
-    while not try_lock(file):
+def wait_for_lock(file: int, end: float, *, is_shared: bool) -> bool:
+    while not try_lock(file, is_shared=is_shared):
         if time.monotonic() >= end:
             return False
         time.sleep(PAUSE)
     return True
 
 
-def try_lock(file: int) -> bool:
+def try_lock(file: int, *, is_shared: bool = False) -> bool:
     """Locks an open file or directory until it is closed. Returns False if another process has locked it."""
     if fcntl:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:

@@ -52,6 +52,14 @@ class Lease:
         Process.objects.filter(pk=self.key).delete()
         self.key = 0
 
+    def has_company(self) -> bool:
+        """Whether other processes use the database, or have left their rows."""
+        return Process.objects.exclude(pk=self.key).exists()
+
+    def is_first(self) -> bool:
+        """Whether this process is the one that does what only one has to do."""
+        return not Process.objects.filter(pk__lt=self.key).exists()
+
     def beat(self) -> bool:
         """Returns False if another process has taken this one for dead."""
         return Process.objects.filter(pk=self.key).update(beat=F("beat") + 1) == 1

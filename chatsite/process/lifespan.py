@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +21,8 @@ from chatsite.installation.version import describe_newer_schema
 from chatsite.process import lease
 from chatsite.process.memory import trim_when_idle
 from chatsite.serving import open_files, shutdown
-from conversations.answering import replies
+from conversations.answering import queue, replies
+from conversations.answering.ending import HANDED_OVER, INTERRUPTED
 from conversations.live.hub import hub
 from conversations.upkeep import watch
 from gateway.serving import running
@@ -29,17 +31,28 @@ from upstreams.catalogue.listing import refresh_unlisted
 from upstreams.client import close_transport
 
 NOT_PREPARED = "The site is not prepared for this version. Run `python manage.py prepare`, and start again."
+NO_BUS = (
+    "Another process uses this database, and REDIS_URL is not set. People whose tabs are at one process do not see "
+    "live what the other does."
+)
 SERVED_ALREADY = "Another chatsite is running on {}. Stop it, or set DATA_DIR to another directory."
+
+logger = logging.getLogger(__name__)
 
 _trimming: asyncio.Task[None] | None = None
 
 
-async def start() -> None:
-    """Resumes what a crash or stop left unfinished, and starts the regular work."""
+async def start(*, takes_work: bool | None = None) -> None:
+    """Resumes what a crash or stop left unfinished, and starts the regular work.
+
+    `takes_work` says whether this process writes answers; without it, the settings do.
+    """
     global _trimming
+    replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
     await sync_to_async(lease.local.take)(is_alone=is_alone())
+    await sync_to_async(warn_without_bus)()
     if hub.bus:
         await hub.bus.start()
     await replies.local.saver.connect()
@@ -47,6 +60,8 @@ async def start() -> None:
     watch.local.start()
     if not is_alone():
         lease.local.start(on_death=watch.take_over)
+        if replies.local.takes_work:
+            queue.local.start()
     _trimming = asyncio.create_task(trim_when_idle())
     await refresh_unlisted.aenqueue()
 
@@ -56,12 +71,24 @@ def is_alone() -> bool:
     return connection.vendor == "sqlite"
 
 
+def lock_data(patience: float = 0) -> bool:
+    """Returns False if another process still keeps this one away from the data after `patience` seconds."""
+    return acquire_data_lock(patience, is_shared=not is_alone())
+
+
+def warn_without_bus() -> None:
+    if not is_alone() and hub.bus is None and lease.local.has_company():
+        logger.warning(NO_BUS)
+
+
 async def wind_down() -> None:
     watch.local.stop()
+    queue.local.stop()
     if _trimming:
         _trimming.cancel()
+    ending = INTERRUPTED if is_alone() else HANDED_OVER
     try:
-        await asyncio.gather(replies.local.close(), running.local.close())
+        await asyncio.gather(replies.local.close(ending), running.local.close())
     finally:
         lease.local.stop()
         with suppress(*SHORTAGES):
@@ -84,16 +111,16 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def try_to_start() -> str:
+async def try_to_start(*, takes_work: bool | None = None) -> str:
     """Returns why the site cannot start, or ""."""
     try:
-        if not await asyncio.to_thread(acquire_data_lock, settings.SHUTDOWN_GRACE):
+        if not await asyncio.to_thread(lock_data, settings.SHUTDOWN_GRACE):
             return SERVED_ALREADY.format(settings.DATA_DIR)
         if fault := describe_unfinished_restore() or await sync_to_async(describe_newer_schema)():
             return fault
         if not await sync_to_async(is_prepared)():
             return NOT_PREPARED
-        await start()
+        await start(takes_work=takes_work)
     except FAULTS as fault:
         return describe_start_fault(fault)
     return ""

@@ -79,7 +79,9 @@ def prepare(generation: Generation, message: Message) -> Claimed:
         return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", SEALED_KEY))
     toolbox = Toolbox.of(generation, message)
     request, fallback = build_requests(generation, message, chat_model, toolbox)
-    generation.notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
+    # Those of an earlier claim remain true.
+    notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
+    generation.notes = list(dict.fromkeys([*generation.notes, *notes]))
     if problems := find_problems(request, chat_model):
         return Unanswerable(generation, message, Ending(State.FAILED, "invalid_request", " ".join(problems)))
     return Answerable(generation, message, endpoint, request, toolbox, fallback)

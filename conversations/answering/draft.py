@@ -29,6 +29,12 @@ class Draft(FoldedReply):
         """Prepares for the events of another upstream call, which continues after the tool results."""
         self._earlier_usage, self.usage, self.end = self.total_usage, Usage(), None
 
+    def drop_unfinished_call(self) -> None:
+        """Removes the tool call whose input was still being written, if there is one."""
+        self._join_pieces()
+        if self._blocks and "raw_input" in self._blocks[-1]:
+            self._blocks.pop()
+
     def add_result(self, result: Mapping[str, Any]) -> None:
         """Adds a tool result, which no event brings. Results come last, in the order of their calls."""
         self._join_pieces()

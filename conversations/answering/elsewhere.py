@@ -22,8 +22,6 @@ PATIENCE: Final = 1.0
 """Seconds to wait for a snapshot. A viewer without one shows what was saved, and asks again at the next gap."""
 GATHERING: Final = 0.02
 """Seconds in which viewers that need the same snapshot join one request."""
-WORK: Final = "work"
-"""The topic on which processes hear that there are queued generations."""
 
 Wanted = tuple[int, int | None]
 """A conversation, and the revision of the page that the snapshot is for."""

@@ -9,6 +9,8 @@ from django.utils.timezone import now
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
 from conversations.models import Generation, Message, State, ToolApproval
+from conversations.models.message import blocks_to_continue, ends_in_tools
+from conversations.prompt.toolbox import error_result, unanswered_calls
 from ledger.booking.entries import CallRefused
 from upstreams.errors import UpstreamError
 from upstreams.models import USAGE_FIELDS
@@ -16,7 +18,7 @@ from upstreams.models import USAGE_FIELDS
 SAVED_FIELDS = (
     *USAGE_FIELDS,
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
-    *("thinking_seconds", "first_token_at", "cost", "finished_at", "rounds"),
+    *("thinking_seconds", "first_token_at", "cost", "finished_at", "rounds", "continues"),
 )
 
 
@@ -43,6 +45,19 @@ class Ending:
 
 STOPPED: Final = Ending(State.STOPPED)
 """A person stopped the reply."""
+INTERRUPTED: Final = Ending(State.INTERRUPTED)
+"""Its process lost the reply, or had to end."""
+HANDED_OVER: Final = Ending(State.QUEUED)
+"""Its process had to end. The next one that claims the reply continues it."""
+
+CONTINUED: Final = (
+    "The server restarted while the model was writing this answer. The model continued its text, and the place where "
+    "it did may show."
+)
+CUT_OFF: Final = (
+    "The server restarted during this call, so its result is lost. The call may have taken effect: check before you "
+    "repeat it."
+)
 
 
 @transaction.atomic
@@ -59,7 +74,7 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     generation.thinking_seconds, generation.first_token_at = relay.thinking_seconds, relay.first_token_at
     generation.usage = draft.total_usage
     generation.cost = generation.calculate_cost()
-    generation.finished_at = None if ending.needs_approval else now()
+    generation.finished_at = None if generation.is_unfinished else now()
     mine = Generation.objects.running().filter(pk=generation.pk, claims=generation.claims)
     if not mine.update(**{name: getattr(generation, name) for name in SAVED_FIELDS}):
         raise Generation.NotUpdated
@@ -70,3 +85,19 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)
     return Message.objects.for_reading().get(pk=relay.message.pk)
+
+
+def prepare_handover(relay: Relay) -> None:
+    """Leaves the reply in a state from which another process can continue it without running a tool twice."""
+    generation, draft = relay.generation, relay.draft
+    if draft.end is None:
+        draft.drop_unfinished_call()
+    else:
+        # The tools may have begun.
+        for call in unanswered_calls(draft.blocks):
+            draft.add_result(error_result(call, CUT_OFF))
+    left = blocks_to_continue(draft.blocks)
+    generation.continues = bool(left)
+    generation.rounds = max(generation.rounds, 1) if ends_in_tools(left) else 0
+    if left and CONTINUED not in generation.notes:
+        generation.notes = [*generation.notes, CONTINUED]

@@ -29,7 +29,7 @@ from conversations.live.hub import Frame
 from conversations.live.tool_cards import Progress, build_card, outcome_of
 from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
-from conversations.prompt.transcript import blocks_to_continue
+from conversations.models.message import blocks_to_continue
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, TextWasThinking
 
 NOTES_PAUSE = 0.25
@@ -75,16 +75,19 @@ class Relay:
         self._is_behind = False
         """Whether the blocks on the page lack something that the draft has."""
         blocks: list[dict[str, Any]] = []
-        if generation.rounds:
-            blocks = message.blocks
-        elif generation.continues:
+        if generation.continues:
             blocks = blocks_to_continue(message.blocks)
+        elif generation.rounds:
+            blocks = message.blocks
         self._new_notes: dict[str, LiveBlock] = {}
         """The tool calls whose notes will be sent shortly, by the ids of their elements."""
         self._is_continuation = self._continues_text = bool(blocks) and not generation.rounds
-        self.draft = Draft(blocks, generation.usage if generation.rounds else None)
-        self.thinking_seconds = generation.thinking_seconds if generation.rounds else None
-        self.first_token_at: datetime | None = generation.first_token_at if generation.rounds else None
+        # An earlier claim may have begun it.
+        self.draft = Draft(blocks, generation.usage)
+        self.thinking_seconds = generation.thinking_seconds
+        self.first_token_at: datetime | None = generation.first_token_at
+        self.has_grown = False
+        """Whether the model has written something since this claim."""
         self._renderer = Renderer()
         self._blocks: list[LiveBlock | None] = []
         """By index in the draft; None for blocks that are not shown."""
@@ -187,8 +190,9 @@ class Relay:
         """Adds an event to the draft, and returns it as the draft has it."""
         event = self.draft.with_unique_id(event)
         self.draft.apply(event)
-        if self.first_token_at is None and isinstance(event, BlockGrew | BlockOpened):
-            self.first_token_at = now()
+        if not self.has_grown and isinstance(event, BlockGrew | BlockOpened):
+            self.has_grown = True
+            self.first_token_at = self.first_token_at or now()
         return event
 
     @property

@@ -14,14 +14,17 @@ from django.tasks import task
 from chatsite.failures.retrying import failures, retry_until_saved
 from conversations.answering import saving
 from conversations.answering.claim import claim
-from conversations.answering.ending import STOPPED, Ending
+from conversations.answering.ending import INTERRUPTED, STOPPED, Ending
 from conversations.answering.permission import AskerGone
 from conversations.answering.relay import Relay
 from conversations.answering.reply import RunningReply
+from conversations.live.hub import hub
 from conversations.models import Generation, Message
 
 CHECK_INTERVAL = 0.5
 """Seconds between two checks of whether the people who asked for the running replies still have accounts."""
+WORK = "work"
+"""The topic on which processes hear of queued generations."""
 LAST_SAVE = 5.0
 """Seconds that replies get to save their text when the process has to end now."""
 
@@ -44,11 +47,19 @@ class Replies:
         self._starting = ThreadPoolExecutor(1, thread_name_prefix="starting")
         self._saving: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
-        self._is_closing = self._is_interrupted = False
+        self._is_closing = False
+        self._cut: Ending | None = None
+        """How all replies have to end now."""
+        self.takes_work = True
+        """Whether this process writes replies."""
 
     async def write(self, generation_pk: int) -> None:
-        """Writes a queued generation to its end. Does nothing if it has been claimed already."""
-        if self._is_closing:
+        """Writes a queued generation to its end. Does nothing if it has been claimed already.
+
+        If this process writes no replies, or no more, it leaves the generation to others.
+        """
+        if self._is_closing or not self.takes_work:
+            hub.tell(WORK, generation_pk)
             return
         task = asyncio.create_task(self._claim_and_run(generation_pk))
         self._tasks[task] = generation_pk
@@ -85,21 +96,21 @@ class Replies:
         if relay and relay.message.pk == message.pk:
             relay.message.deleted_at, relay.message.shown_since = message.deleted_at, message.shown_since
 
-    async def close(self) -> None:
-        """Starts no more replies and waits for the running ones. If cancelled, it interrupts them."""
+    async def close(self, ending: Ending = INTERRUPTED) -> None:
+        """Starts no more replies and waits for the running ones. If cancelled, it ends them in this way."""
         self._is_closing = True
         if not self._tasks:
             return
         try:
             await asyncio.wait(self._tasks)
         except asyncio.CancelledError:
-            await self.interrupt()
+            await self.cut(ending)
 
-    async def interrupt(self) -> None:
+    async def cut(self, ending: Ending = INTERRUPTED) -> None:
         """Starts no more replies and ends the running ones now; their text is kept."""
-        self._is_closing = self._is_interrupted = True
+        self._is_closing, self._cut = True, ending
         for reply in self.running():
-            reply.interrupt()
+            reply.cut(ending)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_SAVE)
         for loop in (self._saving, self._checking):
@@ -122,8 +133,8 @@ class Replies:
             return
         reply = RunningReply(claimed, self.saver)
         conversation_pk = claimed.generation.conversation_id
-        if self._is_interrupted:
-            reply.interrupt()
+        if self._cut:
+            reply.cut(self._cut)
         try:
             self.show(reply)
             self._ensure_attended()
@@ -169,7 +180,7 @@ class Replies:
                     self.stop(generation_pk)
                 for reply in replies:
                     if reply.generation.pk in found.lost:
-                        reply.interrupt()
+                        reply.cut()
             await asyncio.sleep(saving.INTERVAL)
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import retry_until_saved
 from conversations.answering.claim import Answerable, Claimed
-from conversations.answering.ending import STOPPED, Ending, save_ending
+from conversations.answering.ending import HANDED_OVER, INTERRUPTED, STOPPED, Ending, prepare_handover, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay, showing_failures
 from conversations.answering.saving import Saver
@@ -39,15 +39,15 @@ class ApprovalNeeded(Exception):
 
 
 class RunningReply:
-    """One claimed reply. `run` belongs to the event loop; `stop` and `interrupt` are thread-safe."""
+    """One claimed reply. `run` belongs to the event loop; `stop` and `cut` are thread-safe."""
 
     def __init__(self, claimed: Claimed, saver: Saver) -> None:
         self.relay = Relay(claimed.generation, claimed.message)
         self._claimed, self._saver = claimed, saver
         self._calls = UpstreamCalls(self.relay, saver)
         self._answering: asyncio.Task[None] | None = None
-        self._is_interrupted = False
-        self._cut = Ending(State.INTERRUPTED)
+        self._is_cut = False
+        self._cut = INTERRUPTED
         """How the reply ends if it is cut now."""
 
     @property
@@ -67,16 +67,24 @@ class RunningReply:
     def stop(self, ending: Ending = STOPPED) -> None:
         """Ends the reply in this way: a person asked for it, or the reply may not go on."""
         self.relay.is_stopped, self._cut = True, ending
-        self.interrupt()
+        self._end_now()
 
-    def interrupt(self) -> None:
-        self._is_interrupted = True
+    def cut(self, ending: Ending = INTERRUPTED) -> None:
+        """Ends the reply in this way, unless it has been stopped."""
+        if not self.relay.is_stopped:
+            self._cut = ending
+        self._end_now()
+
+    def _end_now(self) -> None:
+        self._is_cut = True
         if answering := self._answering:
             answering.get_loop().call_soon_threadsafe(answering.cancel)
 
     async def finish(self, ending: Ending) -> None:
         """Saves the end, however long that takes. Until then, viewers see the reply as running."""
         conversation = self.generation.conversation
+        if ending == HANDED_OVER:
+            prepare_handover(self.relay)
         try:
             message = await self._saver.write(conversation.pk, partial(save_ending, self.relay, ending))
         except Generation.NotUpdated:
@@ -91,7 +99,7 @@ class RunningReply:
         if not isinstance(self._claimed, Answerable):
             return self._claimed.ending
         self._answering = asyncio.create_task(self._answer(self._claimed))
-        if self._is_interrupted:
+        if self._is_cut:
             self._answering.cancel()
         [answered], _ = await asyncio.wait([self._answering])
         self._answering = None
@@ -129,7 +137,7 @@ class RunningReply:
         try:
             await self._calls.carry(claimed.endpoint, claimed.request)
         except InvalidRequest:
-            if claimed.fallback is None or self.relay.first_token_at:
+            if claimed.fallback is None or self.relay.has_grown:
                 raise
             await self._calls.carry(claimed.endpoint, claimed.fallback)
 

@@ -1,7 +1,7 @@
 """A message: what a person said, or the reply that a generation writes."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -151,7 +151,7 @@ class Message(models.Model):
     @property
     def ends_in_tools(self) -> bool:
         """Whether it was cut off at a tool call, or before the model had used the result."""
-        return bool(self.blocks) and self.blocks[-1].get("type") in ("tool_use", "tool_result")
+        return ends_in_tools(blocks_to_continue(self.blocks))
 
     @property
     def state(self) -> str:
@@ -163,5 +163,26 @@ class Message(models.Model):
         return "\n\n".join(block["text"] for block in self.blocks if is_text(block))
 
 
+TOOL_TYPES: Final = ("tool_use", "tool_result")
+
+
 def is_text(block: Mapping[str, Any]) -> bool:
     return block.get("type") == "text" and isinstance(block.get("text"), str)
+
+
+def blocks_to_continue(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the blocks up to the last text or tool, without white space at the end: upstreams refuse to continue it.
+
+    Unfinished thinking cannot be sent back.
+    """
+    left = [dict(block) for block in blocks]
+    while left and left[-1].get("type") not in TOOL_TYPES:
+        if is_text(left[-1]) and (text := left[-1]["text"].rstrip()):
+            left[-1]["text"] = text
+            break
+        left.pop()
+    return left
+
+
+def ends_in_tools(blocks: list[dict[str, Any]]) -> bool:
+    return bool(blocks) and blocks[-1].get("type") in TOOL_TYPES

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from conversations.models import Conversation, Generation, Message, Path, Role, ThinkingMode
-from conversations.models.message import is_text, text_block
+from conversations.models.message import TOOL_TYPES, blocks_to_continue, is_text, text_block
 from conversations.prompt.files import AttachedFiles
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
@@ -46,10 +46,9 @@ def build_request(
         for each in earlier
         for chat in as_chat_messages(each, chat_model, attached, names=names, tools=bool(tools))
     ]
-    if generation.rounds:
-        messages += split_into_rounds(attached.expand(block) for block in message.blocks)
-    elif generation.continues:
-        messages += split_into_rounds(attached.expand(block) for block in blocks_to_continue(message.blocks))
+    if generation.rounds or generation.continues:
+        written = blocks_to_continue(message.blocks) if generation.continues else message.blocks
+        messages += split_into_rounds(attached.expand(block) for block in written)
     if by_asking:
         messages.append(ChatMessage("user", [text_block(CONTINUE_REQUEST)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
@@ -107,7 +106,7 @@ def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[s
     if not answers or not is_foreign(answers[-1], reader):
         return []
     foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
-    if all(is_text(block) or block.get("type") in TOOLS for block in foreign):
+    if all(is_text(block) or block.get("type") in TOOL_TYPES for block in foreign):
         return []
     return [f"The thinking of earlier models was not sent to {reader}, which cannot read it."]
 
@@ -115,16 +114,6 @@ def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[s
 def takes_prefill(request: ChatRequest, chat_model: ChatModel) -> bool:
     """Whether the model continues the request's last message if it is its own. Other models begin a new one."""
     return chat_model.provider.protocol == ProtocolName.ANTHROPIC and not request.thinks
-
-
-def blocks_to_continue(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the blocks up to the last text, without white space at its end: upstreams refuse to continue that."""
-    left = [dict(block) for block in blocks]
-    while left and not is_text(left[-1]):
-        left.pop()
-    if left:
-        left[-1]["text"] = left[-1]["text"].rstrip()
-    return left
 
 
 def find_problems(request: ChatRequest, chat_model: ChatModel) -> list[str]:
@@ -181,14 +170,11 @@ def is_foreign(message: Message, reader: ChatModel) -> bool:
     return writer is None or writer.provider_id != reader.provider_id
 
 
-TOOLS = ("tool_use", "tool_result")
-
-
 def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
     """Yields text that is not blank, and tool calls. Other blocks go only to the provider that made them."""
     for block in blocks:
         if is_text(block):
             if block["text"].strip():
                 yield block
-        elif tools if block.get("type") in TOOLS else not foreign:
+        elif tools if block.get("type") in TOOL_TYPES else not foreign:
             yield block

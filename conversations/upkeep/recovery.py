@@ -6,6 +6,7 @@ from django.utils.timezone import now
 
 from chatsite.process import lease
 from conversations.answering import replies
+from conversations.answering.queue import list_waiting
 from conversations.answering.upstream_call import settle_lost_call
 from conversations.live import broadcasts
 from conversations.models import Generation, State
@@ -21,7 +22,7 @@ def recover() -> list[int]:
         if not replies.local.is_writing(generation.pk) and interrupt(generation):
             broadcasts.announce_revision(generation.message.conversation)
             broadcasts.refresh_row(generation.message.conversation)
-    return list(Generation.objects.next_in_line().values_list("pk", flat=True))
+    return list_waiting()
 
 
 @transaction.atomic

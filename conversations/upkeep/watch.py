@@ -8,6 +8,7 @@ from channels.db import database_sync_to_async
 from django.utils.timezone import now
 
 from chatsite.failures.failure_log import FailureLog
+from chatsite.process import lease
 from conversations import uploads
 from conversations.answering import replies
 from conversations.upkeep import recovery, retention
@@ -52,6 +53,10 @@ class UpkeepLoop:
     async def _clean_up(self, moment: float) -> None:
         await take_over()
         await sync_to_async(turns.end_answers_without_asker)()
+        if await sync_to_async(lease.local.is_first)():
+            await self._clear_away(moment)
+
+    async def _clear_away(self, moment: float) -> None:
         if moment >= self._sweep_at:
             self._sweep_at = moment + SWEEP_INTERVAL
             await sync_to_async(uploads.sweep)()

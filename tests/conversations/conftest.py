@@ -119,7 +119,7 @@ async def loop_left_clean(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     monkeypatch.setattr(watch, "local", upkeep := watch.UpkeepLoop())
     yield
     upkeep.stop()
-    await own.interrupt()
+    await own.cut()
     left = list(tasks._running)
     for task in left:
         task.cancel()

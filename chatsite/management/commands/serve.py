@@ -12,7 +12,6 @@ from twisted.internet import reactor
 
 from chatsite.addresses import EVERYWHERE, build_site_url
 from chatsite.identity import identify
-from chatsite.installation.data_lock import acquire_data_lock
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import collect_if_changed
 from chatsite.management.preparing import PreparingCommand
@@ -69,13 +68,13 @@ class Command(PreparingCommand):
 
     def lock_data(self) -> None:
         """Waits for a process that is about to stop: it still finishes answers, and this one would interrupt them."""
-        if acquire_data_lock():
+        if lifespan.lock_data():
             return
         if is_port_in_use():
             raise CommandError(self.describe_fault(OSError(errno.EADDRINUSE, "")))
         self.stdout.write("Another chatsite is running on this DATA_DIR. Waiting for it to stop.")
         self.stdout.flush()
-        if not acquire_data_lock(settings.SHUTDOWN_GRACE + STOPPING):
+        if not lifespan.lock_data(settings.SHUTDOWN_GRACE + STOPPING):
             raise CommandError(lifespan.SERVED_ALREADY.format(settings.DATA_DIR))
 
     def describe_fault(self, fault: OSError) -> str:

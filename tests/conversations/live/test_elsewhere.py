@@ -64,7 +64,7 @@ async def owner(redis: RedisServer, loop_left_clean: None, monkeypatch: pytest.M
     monkeypatch.setattr(broadcasts, "hub", there)
     await until(lambda: bus_of(hub)._others and bus_of(there)._others)
     yield Owner(there, own)
-    await own.interrupt()
+    await own.cut()
     await asyncio.to_thread(own.close_threads)
     for each in (hub, there):
         await bus_of(each).stop()
