@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from chatsite.demo import or_demo_upstream  # noqa: E402
+from chatsite.monitoring.probes import or_probe  # noqa: E402
 from chatsite.process import lifespan  # noqa: E402
 from chatsite.process.preloading import preload  # noqa: E402
 from chatsite.process.threads import ReusedThreads  # noqa: E402
@@ -55,7 +56,7 @@ async def requests(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": add_default_headers(requests),
+        "http": add_default_headers(or_probe(requests)),
         "websocket": sockets,
         "lifespan": lifespan.application,
     }

@@ -3,10 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from chatsite.views import healthz
-
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
     path("settings/", include("upstreams.urls")),

@@ -5,7 +5,6 @@ import sys
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
@@ -17,12 +16,6 @@ RETRY_AFTER: Final = 2
 """Seconds after which to repeat a request that met a passing fault."""
 
 logger = logging.getLogger(__name__)
-
-
-@login_not_required
-def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers; for load balancers and supervisors, without signing in."""
-    return HttpResponse("ok\n", content_type="text/plain")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

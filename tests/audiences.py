@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from tests.routes import routes
 
-PUBLIC_ROUTES = {"healthz", "accounts/login/", "accounts/set-up/<str:token>/"}
+PROBES = {"healthz"}
+"""Answered before the URL resolver. `readyz` needs a whole process."""
+PUBLIC_ROUTES = {"accounts/login/", "accounts/set-up/<str:token>/"}
 PERSONAL_ROUTES = {
     *("new/settings/", "deleted/"),
     *("", "turns/", "unsent/", "conversations/", "conversations/found/", "attachments/"),

@@ -27,7 +27,7 @@ def test_a_forbidden_page_names_the_person_signed_in(browser_of, ada):
 
 def test_an_unknown_host_gets_advice(client, db, settings):
     settings.DEBUG = False
-    answer = client.get("/healthz", HTTP_HOST="other.example")
+    answer = client.get("/accounts/login/", HTTP_HOST="other.example")
     assert answer.status_code == 400
     assert "ALLOWED_HOSTS" in answer.text
 

@@ -3,11 +3,11 @@
 import pytest
 
 from accounts.models import User
-from tests.audiences import ALL_ROUTES
+from tests.audiences import ALL_ROUTES, PROBES
 from tests.viewers import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ADDRESSES = ["/" + route for route in sorted(ALL_ROUTES) if "<" not in route and "(" not in route]
+ADDRESSES = ["/" + route for route in sorted(ALL_ROUTES | PROBES) if "<" not in route and "(" not in route]
 
 
 async def test_no_cache_keeps_a_page(root: User) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -36,6 +37,13 @@ def find_recorded_version() -> str:
 def list_applied_migrations() -> list[str]:
     """The database's migrations, as `app.name`."""
     return [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
+
+
+def list_pending_migrations() -> list[str]:
+    """This version's migrations that the database lacks, as `app.name`."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def find_unknown(migrations: list[str]) -> list[str]:

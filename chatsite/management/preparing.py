@@ -3,13 +3,12 @@
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from accounts import set_up
 from chatsite.addresses import build_site_url
 from chatsite.installation.data_lock import describe_unfinished_restore
 from chatsite.installation.private_files import protect_files
-from chatsite.installation.version import require_known_schema
+from chatsite.installation.version import list_pending_migrations, require_known_schema
 from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
 
@@ -36,10 +35,9 @@ class PreparingCommand(BaseCommand):
 
     def migrate(self) -> None:
         require_known_schema()
-        executor = MigrationExecutor(connection)
-        if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if pending := list_pending_migrations():
             call_command("migrate", interactive=False, verbosity=0)
-            self.stdout.write(f"Updated the database ({len(plan)} migration{'' if len(plan) == 1 else 's'}).")
+            self.stdout.write(f"Updated the database ({len(pending)} migration{'' if len(pending) == 1 else 's'}).")
 
     def create_administrator(self) -> None:
         try:

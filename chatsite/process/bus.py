@@ -88,6 +88,11 @@ class Bus:
         self.lag = 0.0
         """Seconds that this process's latest message took to come back."""
 
+    @property
+    def hears_itself(self) -> bool:
+        """Whether its messages pass through Redis in time."""
+        return time.monotonic() - self._heard_self_at < DEAF
+
     async def start(self) -> None:
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self._redis = Redis.from_url(self._url, **connection_options(PatientRetry))

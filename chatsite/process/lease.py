@@ -40,13 +40,20 @@ class Lease:
         self._seen: dict[int, tuple[int, float]] = {}
         """By key: the latest beat, and since when it has been unchanged."""
         self._looked_at = float("-inf")
+        self._beaten_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether this process should have beaten by now, and has not."""
+        return self._task is not None and self._clock() - self._beaten_at > QUIET / 2
 
     def take(self, *, is_alone: bool) -> None:
         """Adds the row. A process that is alone, because it holds the data's lock, deletes the rows of all others."""
         if is_alone:
             Process.objects.all().delete()
         self.key = Process.objects.create().pk
+        self._beaten_at = self._clock()
 
     def release(self) -> None:
         Process.objects.filter(pk=self.key).delete()
@@ -62,7 +69,11 @@ class Lease:
 
     def beat(self) -> bool:
         """Returns False if another process has taken this one for dead."""
-        return Process.objects.filter(pk=self.key).update(beat=F("beat") + 1) == 1
+        begun = self._clock()
+        is_known = Process.objects.filter(pk=self.key).update(beat=F("beat") + 1) == 1
+        if is_known:
+            self._beaten_at = begun
+        return is_known
 
     def find_dead(self) -> list[int]:
         """Returns other processes that have been quiet for too long. Call it after each successful beat."""

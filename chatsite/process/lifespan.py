@@ -11,13 +11,12 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
-from chatsite.installation.version import describe_newer_schema
+from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.process import lease
 from chatsite.process.memory import trim_when_idle
 from chatsite.serving import open_files, shutdown
@@ -127,5 +126,4 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
 
 
 def is_prepared() -> bool:
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes()) and are_collected()
+    return not list_pending_migrations() and are_collected()

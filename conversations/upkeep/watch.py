@@ -33,6 +33,10 @@ class UpkeepLoop:
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = self._purge_at = 0.0
 
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 

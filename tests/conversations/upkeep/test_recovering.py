@@ -43,7 +43,7 @@ async def test_a_server_that_cannot_wait_interrupts_replies_and_keeps_their_text
     begin_and_hang(server, "I could ", "go on")
     tab, message = await open_half_way(browser, ada, conversation)
     winding_down = asyncio.create_task(replies.local.close())
-    await tab.browser.get("/healthz")
+    await tab.browser.get("/accounts/")
     winding_down.cancel()
     await asyncio.gather(winding_down, return_exceptions=True)
     reply = await last_reply(conversation)
