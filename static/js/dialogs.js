@@ -1,12 +1,11 @@
 // Opens #dialog when it gets content. Cancel, Esc, a click outside or an event from the server closes it.
 import { isChanged } from "./changes.js";
+import { askToDiscard } from "./discarding.js";
 
 const dialog = document.getElementById("dialog");
-const question = document.getElementById("discard");
 
 let pressedOutside = null;
 let focused = null; // Before the pointer went down outside.
-let asked = null; // The dialog that would lose changes.
 
 document.addEventListener("htmx:after:swap", () => {
   if (dialog.childElementCount && !dialog.open) dialog.showModal();
@@ -46,17 +45,9 @@ document.addEventListener("cancel", (event) => {
   leave(event.target);
 }, true);
 
-question.addEventListener("click", ({ target }) => {
-  if (target.closest("[data-discard]")) asked.close();
-  if (target.closest("[data-keep], [data-discard]")) question.close();
-});
-
 function leave(open, field = document.activeElement) {
-  if (!hasChanges(open)) return open.close();
-  asked = open;
-  // So that the focus returns there.
-  field.focus();
-  question.showModal();
+  if (hasChanges(open)) askToDiscard(() => open.close(), field);
+  else open.close();
 }
 
 // What the server has refused is in the fields as if it were saved.

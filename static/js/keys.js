@@ -79,7 +79,8 @@ function showEnd() {
 function escape(event) {
   if (event.target.matches(".title-field")) return restoreTitle(event.target);
   const cancel = event.target.closest(".edit")?.querySelector("[data-cancel-edit]");
-  if (cancel) return cancel.click();
+  // The browser would close the question that this may open.
+  if (cancel) return act(event, () => cancel.click());
   if (document.querySelector("dialog[open], :popover-open")) return;
   if (document.documentElement.dataset.drawer === "open") toggleSidebar();
   else if (document.querySelector('.message:is([data-state="running"], [data-state="queued"], [data-state="waiting"])')) document.getElementById("stop")?.requestSubmit();

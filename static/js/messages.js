@@ -66,24 +66,6 @@ function countThinking() {
   }
 }
 
-// Cancelling an edit restores the message.
-document.addEventListener("click", (event) => {
-  const cancel = event.target.closest("[data-cancel-edit]");
-  if (!cancel || !messages) return;
-  event.preventDefault();
-  const body = document.getElementById(`m${cancel.dataset.cancelEdit}-body`);
-  body.replaceChildren(...kept.get(body) ?? []);
-  kept.delete(body);
-  body.closest(".message").querySelector(".for-author")?.focus();
-});
-
-const kept = new WeakMap();
-
-document.addEventListener("htmx:before:request", (event) => {
-  const body = event.target.matches?.(".message-actions .for-author[hx-get]") && event.target.closest(".message").querySelector(".message-body");
-  if (body) kept.set(body, [...body.childNodes]);
-});
-
 // Morph a message that exists already, to keep open details and the focus.
 document.addEventListener("htmx:before:swap", (event) => {
   for (const task of event.detail.tasks ?? []) {

@@ -7,6 +7,7 @@ import "./context.js";
 import "./copy.js";
 import "./days.js";
 import "./dialogs.js";
+import "./editing.js";
 import "./finder.js";
 import "./focus.js";
 import "./follow.js";

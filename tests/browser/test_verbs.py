@@ -108,22 +108,89 @@ async def test_an_edited_turn_gets_a_new_answer_and_the_old_one_stays(
     await expect(tab.answer_text).to_have_text("And so on.")
 
 
-async def test_cancel_and_escape_discard_an_edit(tab: Tab, conversation: str, model: ModelServer) -> None:
+async def leave_edit(tab: Tab, way: str) -> None:
+    if way == "Cancel":
+        await tab.page.get_by_role("link", name="Cancel").click()
+    else:
+        await tab.page.get_by_role("textbox", name="Edit message").press("Escape")
+
+
+@pytest.mark.parametrize("way", ["Cancel", "Escape"])
+async def test_an_edit_asks_before_it_throws_changes_away(
+    way: str, tab: Tab, conversation: str, model: ModelServer
+) -> None:
     await tab.open(conversation)
     await tab.await_connection()
     edit = tab.own.last.get_by_role("button", name="Edit", exact=True)
     field = tab.page.get_by_role("textbox", name="Edit message")
-    for way in ("Cancel", "Escape", "Escape"):
+    question = tab.page.get_by_role("alertdialog", name="Discard your changes?")
+    for _ in range(2):
         await act(tab, tab.own.last, "Edit")
         await field.fill("Changed my mind")
-        if way == "Cancel":
-            await tab.page.get_by_role("link", name="Cancel").click()
-        else:
-            await field.press("Escape")
+        for keep in ("button", "Escape"):
+            await leave_edit(tab, way)
+            await expect(question.get_by_role("button", name="Keep editing")).to_be_focused()
+            if keep == "button":
+                await question.get_by_role("button", name="Keep editing").click()
+            else:
+                await tab.page.keyboard.press("Escape")
+            await expect(question).to_be_hidden()
+            await expect(field).to_be_focused()
+            await expect(field).to_have_value("Changed my mind")
+        await leave_edit(tab, way)
+        await question.get_by_role("button", name="Discard").click()
         await expect(field).to_have_count(0)
         await expect(tab.own.last.locator(".message-body")).to_have_text("And?")
         await expect(edit).to_be_focused()
     assert [request for request in model.requests if request.method == "POST"] == []
+
+
+@pytest.mark.parametrize("way", ["Cancel", "Escape"])
+async def test_an_edit_without_changes_is_left_without_a_question(
+    way: str, tab: Tab, ada: Person, backstage: Backstage
+) -> None:
+    texts = ["  indented\n\n\nlines\n\ttab", "And? & <b>"]
+    await tab.open(backstage.conversation(ada, "Words", texts, ["Hello.", "So."]))
+    await tab.await_connection()
+    field = tab.page.get_by_role("textbox", name="Edit message")
+    for message in (tab.own.first, tab.own.last, tab.own.first):
+        await act(tab, message, "Edit")
+        await expect(field).to_be_focused()
+        text = await field.input_value()
+        await field.fill("Changed")
+        await field.fill(text)
+        await leave_edit(tab, way)
+        await expect(field).to_have_count(0)
+        await expect(tab.page.get_by_role("alertdialog")).to_be_hidden()
+
+
+async def test_a_page_with_nothing_but_an_edit_asks_too(tab: Tab, conversation: str) -> None:
+    await tab.open(conversation)
+    address = await tab.own.last.get_by_role("button", name="Edit", exact=True).get_attribute("href")
+    field = tab.page.get_by_role("textbox", name="Edit message")
+    await tab.open(address or "")
+    await leave_edit(tab, "Cancel")
+    await expect(tab.page).to_have_url(CONVERSATION)
+    await tab.open(address or "")
+    await field.fill("Changed my mind")
+    await leave_edit(tab, "Cancel")
+    await tab.page.get_by_role("alertdialog").get_by_role("button", name="Discard").click()
+    await expect(tab.page).to_have_url(CONVERSATION)
+
+
+async def test_arrow_up_returns_to_an_edit_that_has_begun(tab: Tab, conversation: str) -> None:
+    await tab.open(conversation)
+    await tab.await_connection()
+    field = tab.page.get_by_role("textbox", name="Edit message")
+    await tab.composer.press("ArrowUp")
+    await field.fill("Changed my mind")
+    await tab.composer.focus()
+    await tab.composer.press("ArrowUp")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_value("Changed my mind")
+    await tab.page.keyboard.press("Escape")
+    await tab.page.get_by_role("alertdialog").get_by_role("button", name="Discard").click()
+    await expect(tab.own.last.locator(".message-body")).to_have_text("And?")
 
 
 async def test_an_empty_edit_shows_an_error_at_its_field(tab: Tab, conversation: str, watch: Watch) -> None:
