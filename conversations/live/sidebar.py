@@ -1,6 +1,7 @@
 """A person's list of conversations, newest first, a page at a time."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from django.utils.timezone import now
 from accounts.models import User
 from chatsite.values.moments import parse_moment
 from chatsite.values.numbers import whole_number
+from conversations.live.periods import name_period
 from conversations.models import Conversation, Generation, Participant
 
 PAGE_SIZE = 40
@@ -20,11 +22,13 @@ WORDS = 8
 
 @dataclass(frozen=True, slots=True)
 class SidebarRow:
-    """A conversation in a list. The row is the same for all its participants."""
+    """A conversation in a list. Apart from its heading, the row is the same for all participants."""
 
     conversation: Conversation
     is_running: bool
     active_at: datetime = field(default_factory=now)
+    heading: str = ""
+    """The name of the period that begins with this row of a page. Broadcast rows have none."""
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
@@ -43,17 +47,32 @@ class SidebarPage:
     after: str
 
 
-def load_page(person: User, after: str = "") -> SidebarPage:
-    """Pages by key, so that new turns neither repeat nor hide a conversation. Takes one query."""
+def load_page(person: User, after: str = "", *, continues_list: bool = False) -> SidebarPage:
+    """Pages by key, so that new turns neither repeat nor hide a conversation. Takes one query.
+
+    A page that `continues_list` does not repeat the heading of the page before it.
+    """
     found = Participant.objects.filter(user=person, conversation__deleted_at=None)
     running = Generation.objects.unfinished().filter(conversation=OuterRef("conversation"))
     found = found.select_related("conversation").annotate(is_running=Exists(running)).order_by("-active_at", "-pk")
-    if key := parse_cursor(after):
+    key = parse_cursor(after)
+    if key:
         found = found.filter(active_at__lte=key[0]).exclude(active_at=key[0], pk__gte=key[1])
     page = list(found[: PAGE_SIZE + 1])
     last = page[PAGE_SIZE - 1] if len(page) > PAGE_SIZE else None
     rows = [SidebarRow(each.conversation, each.is_running, each.active_at) for each in page[:PAGE_SIZE]]
+    rows = list(_add_headings(rows, key[0] if key and continues_list else None))
     return SidebarPage(rows, f"{last.active_at.isoformat()}/{last.pk}" if last else "")
+
+
+def _add_headings(rows: Iterable[SidebarRow], previous: datetime | None) -> Iterator[SidebarRow]:
+    """Gives a heading to the first row of each period, unless the `previous` row is in the same one."""
+    present = now()
+    last = name_period(previous, present) if previous else ""
+    for row in rows:
+        period = name_period(row.active_at, present)
+        yield row if period == last else replace(row, heading=period)
+        last = period
 
 
 def find(person: User, words: str) -> list[Conversation]:

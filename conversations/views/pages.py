@@ -45,7 +45,7 @@ def render_home(request: AuthenticatedRequest, form: TurnForm, status: int = 200
 @require_GET
 def conversations(request: AuthenticatedRequest) -> HttpResponse:
     """The next page of the list, after the cursor `?after=`."""
-    page = sidebar.load_page(request.user, after=request.GET.get("after", ""))
+    page = sidebar.load_page(request.user, after=request.GET.get("after", ""), continues_list=True)
     return render(request, "conversations/_conversations.html", {"page": page})
 
 

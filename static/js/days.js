@@ -1,4 +1,5 @@
-// Names the days in the list of conversations. They depend on the reader's clock, and the server sends everybody the same.
+// Keeps the days in the list of conversations right. The server names them in its own time zone (live/periods.py);
+// the reader may be in another one, rows move, and days end.
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

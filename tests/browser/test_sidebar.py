@@ -134,6 +134,45 @@ async def test_conversations_are_under_the_days_of_the_reader(
     )
 
 
+async def test_the_server_names_the_days_and_a_reader_in_its_zone_sees_them_stay(
+    open_tab: OpenTab, ada: Person, backstage: Backstage
+) -> None:
+    day = 24 * 60
+    # More than one page of conversations, whose last one on the first page is of the same period as the next one.
+    ages = [0, 1, 5 * day, *(20 * day + more for more in range(60)), 400 * day, 401 * day]
+    for age in ages:
+        backstage.conversation(ada, f"From {age}", ["Hello"], minutes_ago=age)
+    long_ago = [f"{datetime.now(UTC) - timedelta(days=days):%B %Y}" for days in (400, 401)]
+    names = ["Today", "Previous 7 days", "Previous 30 days", *dict.fromkeys(long_ago)]
+
+    plain = await open_tab(ada, java_script_enabled=False)
+    await plain.open()
+    assert await headings_of(plain) == names[:3]
+    await plain.page.get_by_role("link", name="Show older").click()
+    assert await headings_of(plain) == names[2:], "The second page is a list of its own."
+
+    tab = await open_tab(ada)
+    # Counts changes of headings by scripts.
+    await tab.page.add_init_script(WATCH_HEADINGS)
+    await tab.open()
+    await tab.rows.last.scroll_into_view_if_needed()
+    await expect(tab.rows).to_have_count(len(ages))
+    assert await headings_of(tab) == names
+    assert await tab.page.evaluate("changed") == []
+
+
+WATCH_HEADINGS = """
+    window.changed = [];
+    const watch = (changes) => changed.push(...changes.map((change) => change.target.textContent));
+    new MutationObserver(watch).observe(document, { subtree: true, attributeFilter: ["data-day"] });
+"""
+
+
+async def headings_of(tab: Tab) -> list[str]:
+    """Returns the names of days in the list, from the page's HTML, since a page without scripts runs none."""
+    return re.findall('data-day="([^"]+)"', await tab.page.content())
+
+
 def zone_where_it_is_noon() -> str:
     # "Etc/GMT+5" is five hours behind.
     ahead = 12 - datetime.now(UTC).hour
