@@ -36,15 +36,26 @@ browser: $(VENV)/.installed-dev
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "chatsite needs Python 3.12 or newer, with venv; none was found. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV)
+	@echo "Creating $(VENV) with $(PYTHON)"
+	@"$(PYTHON)" -m venv $(VENV)
+
+# A pipe ends with the status of its last command, so the file tells whether pip succeeded.
+define install
+	@echo "Installing the packages of $<. The first time, they are downloaded, which takes about a minute."
+	@rm -f $@
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< && touch $@; } | \
+		while read -r word name rest; do case "$$word" in \
+			Collecting) echo "  $$name";; \
+			Installing) echo "Unpacking the packages";; \
+		esac; done
+	@[ -e $@ ]
+endef
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@touch $@
+	$(install)
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@touch $@
+	$(install)
 
 clean:
 	rm -rf $(VENV)
