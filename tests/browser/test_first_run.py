@@ -8,6 +8,8 @@ from tests.browser.conftest import OpenTab
 from tests.browser.site import PASSWORD, Site
 from tests.browser.watch import Watch
 
+TEXT_BOX = "it.parentElement.querySelector('span').getBoundingClientRect().toJSON()"
+NOTICE_BOX = "it.parentElement.getBoundingClientRect().toJSON()"
 SET_UP = "Set up the first administrator at "
 
 
@@ -34,7 +36,13 @@ async def test_the_link_on_the_console_creates_one_administrator(
         await first.get_by_label("Password again").fill(PASSWORD)
         await first.get_by_role("button", name="Create account").click()
         await expect(first.get_by_role("heading", name="How can I help, Grace")).to_be_visible()
-        await expect(first.get_by_role("link", name="Connect a model")).to_be_visible()
+        button = first.get_by_role("link", name="Connect a model")
+        await expect(button).to_be_visible()
+        for width in (320, 390):
+            await first.set_viewport_size({"width": width, "height": 844})
+            words, notice = [await button.evaluate(f"it => {box}") for box in (TEXT_BOX, NOTICE_BOX)]
+            assert words["width"] > 0.75 * notice["width"]
+            assert words["bottom"] <= (await button.bounding_box() or {})["y"]
 
         answer = await stranger.goto(link)
         assert answer and answer.status == 404
