@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+from upstreams.protocols.openai_images import build_address
 from upstreams.tolerant_json import dump
 
 CUT_INPUT: Final = "{"
@@ -16,6 +17,11 @@ def tool_calls(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def join_text(blocks: Iterable[Mapping[str, Any]], kind: Literal["text", "thinking"]) -> str:
     return "".join(block.get(kind, "") for block in blocks if block.get("type") == kind)
+
+
+def image_entry(block: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """An image of an answer, as OpenRouter writes it: the Chat Completions API itself has none."""
+    return {"type": "image_url", "index": index, "image_url": {"url": build_address(block.get("source"))}}
 
 
 def input_text(block: Mapping[str, Any]) -> str:

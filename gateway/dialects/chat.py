@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.blocks import input_text, join_text, tool_calls
+from gateway.dialects.blocks import image_entry, input_text, join_text, tool_calls
 from gateway.dialects.chat_checks import check
 from gateway.dialects.chat_stream import ChatEncoder as Encoder
 from gateway.dialects.chat_stream import error_object, finish_reason, usage_object
@@ -51,6 +51,8 @@ def _message(reply: FoldedReply) -> dict[str, Any]:
     }
     if thinking := join_text(blocks, "thinking"):
         message["reasoning_content"] = thinking
+    if images := [block for block in blocks if block.get("type") == "image"]:
+        message["images"] = [image_entry(image, index) for index, image in enumerate(images)]
     if calls := tool_calls(blocks):
         message["tool_calls"] = [_tool_call(block) for block in calls]
     return message

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gateway.dialects.blocks import input_text
+from gateway.dialects.blocks import image_entry, input_text
 from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import (
@@ -63,7 +63,7 @@ class ChatEncoder:
         self._is_started = self._is_ended = self._has_input = False
         self._block: Mapping[str, Any] | None = None
         self._grown: bytes | None = None
-        self._calls = 0
+        self._calls = self._images = 0
 
     def feed(self, events: Sequence[ReplyEvent]) -> bytes:
         # Almost every batch is one piece of text for the open block.
@@ -126,6 +126,9 @@ class ChatEncoder:
 
     def _close(self, fields: Mapping[str, Any]) -> bytes:
         block, self._block, self._grown = self._block, None, None
+        if block and block.get("type") == "image":
+            self._images += 1
+            return self._chunk({"images": [image_entry({**block, **fields}, self._images - 1)]})
         if block is None or block.get("type") != "tool_use" or self._has_input:
             return b""
         return self._tool_delta({"function": {"arguments": input_text({**block, **fields})}})

@@ -106,11 +106,17 @@ class MessagesEncoder:
         self._block, self._has_input = block, False
         kind = block.get("type", "")
         self._has_calls = self._has_calls or kind == "tool_use"
-        begun = {"type": "content_block_start", "index": self._index, "content_block": _strip_content(block)}
+        if kind == "image":
+            # No delta could add what is known only at its end.
+            self._grown = None
+            return b""
         # The beginning of almost every event is made once for each block.
         self._grown = _DELTA % (self._index, kind.encode(), kind.encode()) if kind in ("text", "thinking") else None
         held = block.get(kind) if self._grown else None
-        return _wire(begun) + (self._grow(held) if isinstance(held, str) and held else b"")
+        return self._begin(_strip_content(block)) + (self._grow(held) if isinstance(held, str) and held else b"")
+
+    def _begin(self, block: Mapping[str, Any]) -> bytes:
+        return _wire({"type": "content_block_start", "index": self._index, "content_block": block})
 
     def _grow(self, text: str) -> bytes:
         if self._block is None:
@@ -133,6 +139,8 @@ class MessagesEncoder:
             written = self._last_delta({"type": "input_json_delta", "partial_json": input_text(block)})
         elif block.get("type") == "thinking" and block.get("signature"):
             written = self._last_delta({"type": "signature_delta", "signature": block["signature"]})
+        elif block.get("type") == "image":
+            written = self._begin(block)
         elif block.get("type") == "text":
             citations = block.get("citations") or []
             written = b"".join(self._last_delta({"type": "citations_delta", "citation": each}) for each in citations)

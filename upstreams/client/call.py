@@ -114,7 +114,7 @@ class Call:
             chunk = head
         if chunk:
             self._take(chunk, events)
-            if self._size > self._limits.text_size:
+            if self._size > self._limits.text_size or self._decoder.image_size > self._limits.image_size:
                 raise ReplyTooLarge.at(self._endpoint.name)
         else:
             self._is_over = True

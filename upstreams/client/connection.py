@@ -118,7 +118,7 @@ def _report_failure(failure: UpstreamError) -> ConnectionReport:
 
 
 async def _get(endpoint: Endpoint, path: str, until: float, limits: Limits) -> bytes:
-    status, headers, body = await _fetch(endpoint, "GET", path, until, limits.body_size)
+    status, headers, body = await _fetch(endpoint, "GET", path, until, limits.listing_size)
     if not 200 <= status < 300:
         raise read_refusal(endpoint, status, headers, body)
     return body

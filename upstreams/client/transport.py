@@ -28,11 +28,16 @@ class Limits:
     """Between two pieces of content, although comments or pings keep coming."""
     whole: float = 3600.0
     listing: float = 30.0
-    event_size: int = 4 * 1024 * 1024
+    event_size: int = 32 * 1024 * 1024
+    """An image arrives in one event."""
     text_size: int = 8 * 1024 * 1024
-    """Characters of one reply."""
-    body_size: int = 16 * 1024 * 1024
-    """A reply in one piece, or a list of models."""
+    """Characters of one reply, without those of its images."""
+    image_size: int = 64 * 1024 * 1024
+    """Characters of all images of one reply, which are a third more than their bytes."""
+    body_size: int = 64 * 1024 * 1024
+    """A reply in one piece."""
+    listing_size: int = 16 * 1024 * 1024
+    """A list of models."""
     error_size: int = 64 * 1024
     retries: int = 2
     backoff: float = 0.5

@@ -24,6 +24,11 @@ class ReplyDecoder(Protocol):
         """Characters of content so far. It grows with every piece, even before the piece becomes an event."""
         ...
 
+    @property
+    def image_size(self) -> int:
+        """Characters of images so far, which are not part of `size`."""
+        ...
+
     def passes(self, text: str, /) -> bool:
         """Whether a piece of the open block's text is content as it is. Takes note of it if so."""
         ...

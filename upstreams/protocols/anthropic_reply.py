@@ -77,7 +77,7 @@ class MessagesDecoder:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.done = self.has_surrogates = False
-        self.size = 0
+        self.size = self.image_size = 0
         self.stop: Mapping[str, Any] = {}
         self._endpoint = endpoint
         self._usage = Usage()
@@ -173,7 +173,10 @@ class MessagesDecoder:
         content = _text(block.get("text")) if self._type == "text" else _text(block.get("thinking"))
         if self._type not in ("text", "thinking"):
             self._has_content = True
-            self.size += len(dump(block))
+            size = len(dump(block))
+            is_image = self._type == "image"
+            self.size += 1 if is_image else size
+            self.image_size += size if is_image else 0
         elif content:
             self._count_text(content)
         if self._type == "text" and isinstance(block.get("citations"), list):

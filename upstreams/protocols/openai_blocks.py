@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
+from upstreams.protocols.openai_images import ImageBlock
 from upstreams.protocols.openai_tools import PartialToolCall, PartialToolCalls
 
 type Prose = Literal["text", "thinking"]
@@ -14,11 +15,12 @@ class BlockQueue:
     """Takes pieces in any order. Emits blocks one after the other, each as early as possible."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size = self.image_size = 0
+        """Characters of content. Those of images count separately, so that an image cannot use up a text's limit."""
         self.open_kind: Prose | None = None
         """The kind of the open block if it is the last and text or thinking, of which more can be emitted at once."""
         self._calls = PartialToolCalls()
-        self._queue: deque[_ProseBlock | PartialToolCall] = deque()
+        self._queue: deque[_ProseBlock | PartialToolCall | ImageBlock] = deque()
         self._is_open = False
         self._blank = ""
 
@@ -26,8 +28,8 @@ class BlockQueue:
         """Adds text or thinking. `field` is the server's own field for thinking, if it came in one."""
         self.size += len(text)
         last = self._queue[-1] if self._queue else None
-        if isinstance(last, PartialToolCall):
-            # Servers put white space around calls. It becomes a text block only if words follow.
+        if isinstance(last, PartialToolCall | ImageBlock):
+            # Servers put white space around calls and images. It becomes a text block only if words follow.
             self._blank += text
             if self._blank.isspace():
                 return
@@ -36,6 +38,18 @@ class BlockQueue:
             last = _ProseBlock(kind, field)
             self._queue.append(last)
         last.pending.append(text)
+        yield from self._emit()
+
+    def show(self, address: str, index: object) -> Iterator[ReplyEvent]:
+        """Adds an image, or a further piece of the last one's URL."""
+        self.size += 1
+        self.image_size += len(address)
+        last = self._queue[-1] if self._queue else None
+        if isinstance(last, ImageBlock) and last.continues_with(address, index):
+            last.grow(address)
+            return
+        self._blank = ""
+        self._queue.append(ImageBlock(address, index))
         yield from self._emit()
 
     def take(self, delta: dict[str, Any]) -> Iterator[ReplyEvent]:

@@ -14,18 +14,22 @@ from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, Us
 from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.openai_blocks import BlockQueue
 from upstreams.protocols.openai_contents import REASONING_FIELDS
+from upstreams.protocols.openai_images import find_address
 from upstreams.protocols.openai_usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.sse import ServerSentEvent
 from upstreams.tolerant_json import load, load_piece, restore_long_numbers
 
+_IMAGE: Final = "An image"
 _OTHER_KINDS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("image", "image_url", "output_image"), "An image"),
+    **dict.fromkeys(("image", "image_url", "output_image"), _IMAGE),
     **dict.fromkeys(("audio", "input_audio", "output_audio"), "A recording"),
     **dict.fromkeys(("file", "document"), "A file"),
     **dict.fromkeys(("video", "video_url"), "A video"),
 }
 """What people call content of these types, which an answer may have beside its text."""
+_MOST_NAMED: Final = 10
+"""How much content that cannot be shown a reply names."""
 _STOP_REASONS: Final[Mapping[str, str]] = {
     "stop": "end_turn",
     "eos": "end_turn",
@@ -71,6 +75,7 @@ class ChatDecoder:
         self._endpoint = endpoint
         self._started = False
         self._has_audio = False
+        self._named = 0
         self._usage: object = None
         self._reason: str | None = None
         self.has_surrogates = False
@@ -78,6 +83,10 @@ class ChatDecoder:
     @property
     def size(self) -> int:
         return self._blocks.size
+
+    @property
+    def image_size(self) -> int:
+        return self._blocks.image_size
 
     def feed(self, sse: ServerSentEvent) -> Sequence[ReplyEvent]:
         if self.done:
@@ -156,35 +165,49 @@ class ChatDecoder:
             self._reason = str(reason)
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[ReplyEvent]:
-        text, inline_thinking = _content(delta.get("content"))
+        content = delta.get("content")
+        parts = content if isinstance(content, list) else [content]
         # Only one of these: some servers send the same thinking under several names.
         for field in REASONING_FIELDS:
             if thinking := _text(delta.get(field)) or _details(delta.get(field)):
                 yield from self._blocks.grow("thinking", thinking, field)
                 break
         else:
-            if inline_thinking:
+            if inline_thinking := "".join(_read_part(part)[1] for part in parts):
                 yield from self._blocks.grow("thinking", inline_thinking)
-        if text:
-            yield from self._blocks.grow("text", text)
-        if unshown := self._name_unshown(delta):
-            yield from self._blocks.grow("text", unshown)
+        for part in parts:
+            yield from self._part(part)
+        images = delta.get("images")
+        for image in images if isinstance(images, list) else ():
+            yield from self._image(image)
+        if delta.get("audio") and not self._has_audio:
+            self._has_audio = True
+            yield from self._name("audio")
         if refusal := _text(delta.get("refusal")):
             yield from self._blocks.grow("text", refusal)
         if delta.get("tool_calls") or delta.get("function_call"):
             yield from self._blocks.take(delta)
 
-    def _name_unshown(self, delta: dict[str, Any]) -> str:
-        """Text that names the content of other kinds in this delta: each image, and a recording once."""
-        content, images = delta.get("content"), delta.get("images")
-        parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-        kinds = [str(part.get("type")) for part in parts if "text" not in part and "thinking" not in part]
-        found = [_OTHER_KINDS[kind] for kind in kinds if kind in _OTHER_KINDS]
-        found += [_OTHER_KINDS["image_url"]] * (len(images) if isinstance(images, list) else 0)
-        if delta.get("audio") and not self._has_audio:
-            self._has_audio = True
-            found.append(_OTHER_KINDS["audio"])
-        return "".join(f"\n\n*{kind} came with this answer. It cannot be shown here.*\n\n" for kind in found)
+    def _part(self, part: object) -> Iterator[ReplyEvent]:
+        text, thinking = _read_part(part)
+        if text:
+            yield from self._blocks.grow("text", text)
+        elif not thinking and isinstance(part, dict) and "text" not in part and "thinking" not in part:
+            kind = str(part.get("type"))
+            yield from self._image(part) if _OTHER_KINDS.get(kind) == _IMAGE else self._name(kind)
+
+    def _image(self, entry: object) -> Iterator[ReplyEvent]:
+        if address := find_address(entry):
+            yield from self._blocks.show(address, entry.get("index") if isinstance(entry, dict) else None)
+        elif entry:
+            yield from self._name("image")
+
+    def _name(self, kind: str) -> Iterator[ReplyEvent]:
+        """Writes that content came that cannot be shown."""
+        if kind in _OTHER_KINDS and self._named < _MOST_NAMED:
+            self._named += 1
+            name = _OTHER_KINDS[kind]
+            yield from self._blocks.grow("text", f"\n\n*{name} came with this answer. It cannot be shown here.*\n\n")
 
     def _report(self, reported: object) -> Iterator[ReplyEvent]:
         if isinstance(reported, dict) and reported and reported != self._usage:
@@ -235,20 +258,16 @@ def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _content(content: object) -> tuple[str, str]:
-    """(text, thinking) of a `content` that is a string, null, or an array of parts."""
-    if isinstance(content, str):
-        return content, ""
-    text, thinking = "", ""
-    for part in content if isinstance(content, list) else ():
-        match part:
-            case {"type": "thinking", "thinking": inner} | {"type": "reasoning", "text": inner}:
-                thinking += inner if isinstance(inner, str) else _content(inner)[0]
-            case {"text": str(piece)}:
-                text += piece
-            case str(piece):
-                text += piece
-    return text, thinking
+def _read_part(part: object) -> tuple[str, str]:
+    """(text, thinking) of a `content`, or of one part of it."""
+    match part:
+        case str():
+            return part, ""
+        case {"type": "thinking", "thinking": inner} | {"type": "reasoning", "text": inner}:
+            return "", "".join(_read_part(each)[0] for each in (inner if isinstance(inner, list) else [inner]))
+        case {"text": str(text)}:
+            return text, ""
+    return "", ""
 
 
 def _details(details: object) -> str:

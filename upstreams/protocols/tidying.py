@@ -20,6 +20,9 @@ class RawDecoder(Protocol):
     @property
     def size(self) -> int: ...
 
+    @property
+    def image_size(self) -> int: ...
+
     def feed(self, sse: ServerSentEvent, /) -> Sequence[ReplyEvent]: ...
 
     def end(self) -> Sequence[ReplyEvent]: ...
@@ -40,6 +43,10 @@ class TidyDecoder:
     @property
     def size(self) -> int:
         return self._raw.size
+
+    @property
+    def image_size(self) -> int:
+        return self._raw.image_size
 
     def passes(self, text: str) -> bool:
         """Whether a piece of the open block's text is content as it is. Takes note of it if so."""

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import DIALECTS, ReplyEncoder
-from tests.gateway.dialects.replies import any_events, chat_chunks, in_two, messages_events, replies
+from tests.gateway.dialects.replies import any_events, chat_chunks, in_two, messages_events, replies, reply, text
 from tests.upstreams.protocols.reading import Read, endpoint, read_body, read_stream
 from upstreams.endpoint import ProtocolName
-from upstreams.events import ReplyEnded, ReplyEvent, Usage
+from upstreams.events import BlockClosed, BlockOpened, ReplyEnded, ReplyEvent, Usage
 from upstreams.reply import CUT_REASONS
 
 BOTH = pytest.mark.parametrize("protocol", list(ProtocolName))
@@ -105,3 +105,24 @@ def test_any_events_make_a_valid_chat_stream(events: list[ReplyEvent], place: in
 
 def fed(encoder: ReplyEncoder, events: list[ReplyEvent], place: int) -> bytes:
     return b"".join(encoder.feed(batch) for batch in in_two(events, place))
+
+
+EMBEDDED = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+ELSEWHERE = {"type": "url", "url": "https://images.example/1.png"}
+BEGUN = {"type": "base64", "media_type": "image/png", "data": "iVBO"}
+
+
+@BOTH
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_images_are_read_without_a_change(protocol: ProtocolName, is_streamed: bool) -> None:
+    embedded = [BlockOpened({"type": "image", "source": EMBEDDED}), BlockClosed({})]
+    elsewhere = [BlockOpened({"type": "image", "source": ELSEWHERE}), BlockClosed({})]
+    in_pieces = [BlockOpened({"type": "image", "source": BEGUN}), BlockClosed({"source": EMBEDDED})]
+    events = reply(text("Here:"), embedded, elsewhere, in_pieces)
+    dialect = DIALECTS[protocol]
+    if is_streamed:
+        read = read_stream(at(protocol), [dialect.Encoder("m").feed(events)])
+    else:
+        read = read_body(at(protocol), orjson.dumps(dialect.render_reply(events, "m")))
+    sources = [block["source"] for block in read.blocks if block["type"] == "image"]
+    assert (read.text, sources) == ("Here:", [EMBEDDED, ELSEWHERE, EMBEDDED])

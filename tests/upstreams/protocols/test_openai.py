@@ -257,24 +257,76 @@ def test_other_answers_are_not_replies(body: bytes) -> None:
     assert read_body(TO, body).kind == "not_a_model_server"
 
 
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+DATA = "iVBORw0KGgoAAAANSUhEUg=="
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}
+SHOWN = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}}
+ELSEWHERE = {"type": "image", "source": {"type": "url", "url": "https://images.example/1.png"}}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "blocks"),
+    [
+        ([{"content": "", "images": [PICTURE]}], [SHOWN]),
+        ([{"images": [PICTURE, PICTURE]}], [SHOWN, SHOWN]),
+        ([{"content": "Here:"}, {"images": [PICTURE]}, {"content": "Nice?"}], ["Here:", SHOWN, "Nice?"]),
+        ([{"content": "Here:", "images": [PICTURE]}, {"content": "\n\n"}], ["Here:", SHOWN]),
+        ([{"content": [{"type": "text", "text": "Here:"}, PICTURE]}], ["Here:", SHOWN]),
+        ([{"content": [PICTURE, {"type": "text", "text": "Nice?"}, PICTURE]}], [SHOWN, "Nice?", SHOWN]),
+        ([{"content": [{"type": "output_image", "image_url": PICTURE["image_url"]["url"]}]}], [SHOWN]),
+        ([{"content": [{"type": "output_image", "result": DATA}]}], [SHOWN]),
+        ([{"content": [SHOWN]}], [SHOWN]),
+        ([{"images": [{"b64_json": DATA}]}], [SHOWN]),
+        ([{"images": [PICTURE["image_url"]["url"]]}], [SHOWN]),
+        ([{"images": [{"image_url": {"url": "https://images.example/1.png"}}]}], [ELSEWHERE]),
+        (
+            [{"images": [{"image_url": {"url": "DATA:image/PNG;name=a.png;BASE64," + DATA}}]}],
+            [{"type": "image", "source": {"type": "base64", "media_type": "image/PNG", "data": DATA}}],
+        ),
+    ],
+)
+def test_images_are_blocks_in_their_place(deltas: list[dict[str, Any]], blocks: list[dict[str, Any] | str]) -> None:
+    read = replay(ROLE, *map(chunk, deltas), STOP, DONE)
+    assert [block["text"] if block["type"] == "text" else block for block in read.blocks] == blocks
+    assert read.reason == "end_turn"
+
+
+@pytest.mark.parametrize("index", [{}, {"index": 0}])
+@pytest.mark.parametrize("size", [1, 7, 30])
+def test_an_image_url_may_arrive_in_pieces(size: int, index: dict[str, int]) -> None:
+    url = "data:image/png;base64," + DATA
+    pieces = [url[:5], *(url[at : at + size] for at in range(5, len(url), size))]
+    deltas = [{"images": [{**index, "image_url": {"url": piece}}]} for piece in pieces]
+    other = {"images": [{"index": 1, **PICTURE}]}
+    read = replay(ROLE, *map(chunk, deltas), chunk(other), says("Nice?"), STOP, DONE)
+    assert read.blocks == [SHOWN, SHOWN, {"type": "text", "text": "Nice?"}]
+
+
+def test_an_image_is_in_a_reply_that_breaks_off_after_it() -> None:
+    read = replay(ROLE, says("Here:"), chunk({"images": [PICTURE]}))
+    assert (read.kind, read.blocks) == ("broken_stream", [{"type": "text", "text": "Here:"}, SHOWN])
+
+
+def test_an_image_in_a_reply_in_one_piece() -> None:
+    message = {"role": "assistant", "content": None, "images": [PICTURE]}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert read_body(TO, body.encode()).blocks == [SHOWN]
 
 
 @pytest.mark.parametrize(
     ("deltas", "named"),
     [
-        ([{"content": "", "images": [PICTURE]}], ["An image"]),
-        ([{"images": [PICTURE, PICTURE]}], ["An image", "An image"]),
-        ([{"content": "Here:"}, {"images": [PICTURE]}, {"content": "Nice?"}], ["An image"]),
-        ([{"content": [{"type": "text", "text": "Here:"}, PICTURE]}], ["An image"]),
         ([{"content": [{"type": "file", "file": {}}]}], ["A file"]),
         ([{"audio": {"id": "a", "data": "aa"}}, {"audio": {"data": "bb"}}], ["A recording"]),
         ([{"content": "Just words.", "images": None, "audio": None}], []),
         ([{"content": "Just words.", "images": [], "annotations": [{"type": "url_citation"}]}], []),
         ([{"content": "Just words.", "images": {"odd": 1}}], []),
+        ([{"content": "Words.", "images": [float("nan"), {"image_url": {"url": float("nan")}}]}], ["An image"]),
+        ([{"images": [{"image_url": {"url": "javascript:alert(1)"}}, {"type": "image_url"}]}], ["An image"] * 2),
+        ([{"images": [{"image_url": {"url": "file:///etc/passwd"}}]}], ["An image"]),
+        ([{"content": [{"type": "file"}] * 10_000}], ["A file"] * 10),
     ],
 )
-def test_content_that_is_not_text_is_named(deltas: list[dict[str, Any]], named: list[str]) -> None:
+def test_content_that_cannot_be_shown_is_named(deltas: list[dict[str, Any]], named: list[str]) -> None:
     read = replay(ROLE, *map(chunk, deltas), STOP, DONE)
     text = "".join(block["text"] for block in read.blocks)
     assert text.count("came with this answer") == len(named)
