@@ -18,7 +18,7 @@ from django.utils.timezone import now
 
 from accounts.models import User
 from chatsite.values.figures import size
-from conversations.inspection import FileLimits, Finding, Kind, Refused, decode_as, inspect_file, tidy_name
+from conversations.inspection import FileLimits, Finding, Kind, Refused, decode_as, inspect_file, kind_of, tidy_name
 from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import ORIGINAL, OTHER_FILES, TEXT, THUMBNAIL
 
@@ -61,10 +61,15 @@ def require_room(name: str, owner: User, conversation: Conversation | None, new:
     if Attachment.objects.drafts_of(owner, conversation).count() >= settings.ATTACHMENTS_PER_MESSAGE:
         most = settings.ATTACHMENTS_PER_MESSAGE
         raise NotAttached(f"“{name}” was not attached: at most {most} files per message.")
+    require_space(name, owner, new, "your files")
+
+
+def require_space(name: str, owner: User, new: int, files: str) -> None:
+    """Raises NotAttached if the owner has no space for `new` bytes. `files` names the owner's files to the reader."""
     taken = Attachment.objects.total_size(owner)
     if taken + max(new, 1) > settings.ATTACHMENTS_PER_PERSON:
         raise NotAttached(
-            f"“{name}” was not attached: your files use {size(taken)} of {size(settings.ATTACHMENTS_PER_PERSON)}. "
+            f"“{name}” was not attached: {files} use {size(taken)} of {size(settings.ATTACHMENTS_PER_PERSON)}. "
             "Ask an administrator for more space, or delete messages with files: "
             f"their space is free after {settings.DELETED_DAYS:g} days."
         )
@@ -97,20 +102,30 @@ def save_draft(found: Finding, name: str, owner: User, conversation: Conversatio
     return attachment
 
 
-def save_image(content: bytes, name: str, message: Message) -> Attachment:
-    """Stores an image from an answer. Raises NotAttached if it is not a readable image."""
+def save_image(content: bytes, name: str, message: Message, owner: User | None) -> Attachment:
+    """Stores an image from an answer among the files of the person who asked.
+
+    Raises NotAttached if it is not a readable image or the person has no space left.
+    """
     try:
         with NamedTemporaryFile(prefix="chatsite-") as file:
             file.write(content)
             file.flush()
+            if content and kind_of(Path(file.name)) != Kind.IMAGE:
+                raise NotAttached(f"“{name}” is not a JPEG, PNG, GIF or WebP image.")
             with inspect_file(Path(file.name), limits()) as found:
-                if found.kind != Kind.IMAGE:
-                    raise NotAttached(f"“{name}” is not an image.")
                 attachment = store_files(found, tidy_name(name))
     except Refused as refused:
         raise NotAttached(f"“{name}” {refused}") from None
-    attachment.conversation, attachment.message = message.conversation, message
-    attachment.save()
+    attachment.owner, attachment.conversation, attachment.message = owner, message.conversation, message
+    try:
+        with transaction.atomic():
+            if owner:
+                require_space(name, owner, attachment.size, "the files of the person who asked")
+            attachment.save()
+    except NotAttached:
+        delete_files([attachment])
+        raise
     return attachment
 
 

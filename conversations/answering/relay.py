@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from chatsite.failures.failure_log import FailureLog
 from chatsite.values.figures import thought
 from conversations.answering.draft import Draft
-from conversations.live.blocks import SHOWN, ShownBlock, element_id, shown_text
+from conversations.live.blocks import SHOWN, AttachedFile, ShownBlock, answered_image, element_id, shown_text
 from conversations.live.broadcasts import (
     build_frame,
     close_revision,
@@ -29,7 +29,7 @@ from conversations.live.hub import Frame
 from conversations.live.tool_cards import Progress, build_card, outcome_of
 from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
-from conversations.models.message import blocks_to_continue
+from conversations.models.message import blocks_to_continue, is_text
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, TextWasThinking
 
 NOTES_PAUSE = 0.25
@@ -55,6 +55,7 @@ class LiveBlock:
     result: Mapping[str, Any] | None = None
     note: str = ""
     """The progress that the tool has reported, in words."""
+    image: AttachedFile | None = None
 
 
 class Relay:
@@ -81,7 +82,8 @@ class Relay:
             blocks = message.blocks
         self._new_notes: dict[str, LiveBlock] = {}
         """The tool calls whose notes will be sent shortly, by the ids of their elements."""
-        self._is_continuation = self._continues_text = bool(blocks) and not generation.rounds
+        self._is_continuation = bool(blocks) and not generation.rounds
+        self._continues_text = self._is_continuation and is_text(blocks[-1])
         # An earlier claim may have begun it.
         self.draft = Draft(blocks, generation.usage)
         self.thinking_seconds = generation.thinking_seconds
@@ -220,7 +222,7 @@ class Relay:
             if self._continues_text and isinstance(event, BlockOpened) and kind == "text":
                 self._continues_text = False
                 yield BlockGrew(shown_text(event.block))
-            elif self._continues_text and kind == "tool_use":
+            elif self._continues_text and kind in ("tool_use", "image"):
                 self._continues_text = False
                 yield event
             elif self._is_continuation and isinstance(event, TextWasThinking):
@@ -264,14 +266,14 @@ class Relay:
             self.message.generation.thinking_seconds = self.thinking_seconds
 
     def _open(self, content: Mapping[str, Any], *, is_on_page: bool = False) -> None:
-        kind = content["type"]
-        if kind not in SHOWN and kind != "tool_use":
+        kind, image = content["type"], answered_image(content)
+        if kind not in SHOWN and kind != "tool_use" and not image:
             self._blocks.append(None)
             return
         block = LiveBlock(
             element_id(self.message.pk, len(self._blocks)), kind, StreamingMarkdown(self._renderer), time.monotonic()
         )
-        block.is_on_page = is_on_page
+        block.is_on_page, block.image = is_on_page, image
         if kind == "tool_use":
             block.use = dict(content)
         elif text := shown_text(content):
@@ -310,7 +312,7 @@ class Relay:
         if block.use:
             written = block.written if block.is_open else ""
             shown = build_card(block.use, block.progress, block.result, written, block.note)
-        return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown)
+        return ShownBlock(block.id, block.kind, block.markdown.html, block.is_open, shown, block.image)
 
 
 def merge_growth(events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.timezone import now
 
+from conversations.answering.images import AnswerImages
 from conversations.answering.pacing import paced
 from conversations.answering.permission import require_permission
 from conversations.answering.relay import Relay
@@ -36,6 +37,7 @@ class UpstreamCalls:
 
     def __init__(self, relay: Relay, saver: Saver) -> None:
         self._relay, self._saver = relay, saver
+        self._images = AnswerImages(relay)
         self._settling: asyncio.Task[None] | None = None
         """The booking of the last call. Viewers see the end of the reply before it is done."""
 
@@ -43,10 +45,15 @@ class UpstreamCalls:
         """Calls the upstream and relays its events. Raises AskerGone, ModelOff or CallRefused instead."""
         async with self._booked(endpoint, request) as meter:
             events = stream_reply(endpoint, request, abandoned=meter.abandon, is_gathering=True)
-            async with aclosing(paced(events)) as batches:
-                async for batch in batches:
-                    meter.take(batch)
-                    self._relay.carry(batch)
+            try:
+                async with aclosing(paced(events)) as batches:
+                    async for batch in batches:
+                        meter.take(batch)
+                        async for shown in self._images.take(batch):
+                            self._relay.carry(shown)
+            finally:
+                async for shown in self._images.end():
+                    self._relay.carry(shown)
 
     async def until_settled(self) -> None:
         """Waits until all calls so far are booked."""

@@ -23,6 +23,8 @@ PREVIEWED = 20_000
 
 THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 320, 240
 """The maximum size of a thumbnail on a page, in CSS pixels."""
+ANSWERED_IMAGE = 480
+"""The maximum width and height of an image in a model's answer."""
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):

@@ -171,12 +171,12 @@ def is_text(block: Mapping[str, Any]) -> bool:
 
 
 def blocks_to_continue(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the blocks up to the last text or tool, without white space at the end: upstreams refuse to continue it.
+    """Returns the blocks up to the last text, image or tool, without white space at the end, which upstreams refuse.
 
     Unfinished thinking cannot be sent back.
     """
     left = [dict(block) for block in blocks]
-    while left and left[-1].get("type") not in TOOL_TYPES:
+    while left and left[-1].get("type") not in (*TOOL_TYPES, "image"):
         if is_text(left[-1]) and (text := left[-1]["text"].rstrip()):
             left[-1]["text"] = text
             break

@@ -93,13 +93,15 @@ class Toolbox:
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block
 
-    def _save_images(self, content: Iterable[Block], name: str) -> list[Block]:
+    def _save_images(self, blocks: Iterable[Block], name: str) -> list[Block]:
         """Stores images as files, redrawn like those that people attach."""
         saved = []
-        for block in content:
+        for block in blocks:
             if block["type"] == "image":
                 try:
-                    block = save_image(b64decode(block["source"]["data"]), name, self.message).reference
+                    content = b64decode(block["source"]["data"])
+                    owner = self.context.user if self.context else None
+                    block = save_image(content, name, self.message, owner).reference
                 except NotAttached as fault:
                     block = text_block(f"[An image was left out: {fault}]")
             saved.append(block)

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from conversations.models import Conversation, Generation, Message, Path, Role, ThinkingMode
-from conversations.models.message import TOOL_TYPES, blocks_to_continue, is_text, text_block
+from conversations.models.attachment import reference_in
+from conversations.models.message import TOOL_TYPES, blocks_to_continue, ends_in_tools, is_text, text_block
 from conversations.prompt.files import AttachedFiles
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
@@ -17,6 +18,7 @@ CONTINUE_REQUEST = (
     "Your last answer was cut off. Continue exactly where it stopped, even mid-word. "
     "Repeat nothing, and do not mention continuing."
 )
+IMAGES_ABOVE = "[Images in your answer above:]"
 BEYOND_ALL = 2**62
 """A key greater than that of any message."""
 SEVERAL_PEOPLE = (
@@ -48,7 +50,9 @@ def build_request(
     ]
     if generation.rounds or generation.continues:
         written = blocks_to_continue(message.blocks) if generation.continues else message.blocks
-        messages += split_into_rounds(attached.expand(block) for block in written)
+        # Only text at the end of the request can be continued.
+        ends_in_text = generation.continues and not by_asking and not ends_in_tools(written)
+        messages += split_into_rounds(written, attached, adds_last_images=not ends_in_text)
     if by_asking:
         messages.append(ChatMessage("user", [text_block(CONTINUE_REQUEST)]))
     system = "\n\n".join(filter(None, [conversation.system_prompt.strip(), SEVERAL_PEOPLE if names else ""]))
@@ -74,15 +78,35 @@ def decide_tool_choice(generation: Generation, tools: Sequence[Block]) -> str:
     return choice
 
 
-def split_into_rounds(blocks: Iterable[Block]) -> list[ChatMessage]:
-    """Splits an answer into messages: the results of each round of tool calls are a user message of their own."""
+def split_into_rounds(
+    blocks: Iterable[Block], attached: AttachedFiles, *, adds_last_images: bool = True
+) -> list[ChatMessage]:
+    """Splits an answer into messages: the results of each round of tool calls are a user message of their own.
+
+    The answer's images follow in a user message, since servers accept none in an assistant's message. Without
+    `adds_last_images`, those after the last results are left out.
+    """
     messages: list[ChatMessage] = []
-    for block in blocks:
-        role: Literal["user", "assistant"] = "user" if block.get("type") == "tool_result" else "assistant"
+    images: list[Block] = []
+
+    def add(role: Literal["user", "assistant"], added: list[Block]) -> None:
         if messages and messages[-1].role == role:
-            messages[-1] = ChatMessage(role, [*messages[-1].blocks, block])
+            messages[-1] = ChatMessage(role, [*messages[-1].blocks, *added])
         else:
-            messages.append(ChatMessage(role, [block]))
+            messages.append(ChatMessage(role, added))
+
+    for block in blocks:
+        if block.get("type") == "image":
+            images += [attached.expand(block)]
+        elif block.get("type") == "tool_result":
+            add("user", [attached.expand(block)])
+        else:
+            if images and messages and messages[-1].role == "user":
+                add("user", [text_block(IMAGES_ABOVE), *images])
+                images = []
+            add("assistant", [block])
+    if images and adds_last_images:
+        add("user", [text_block(IMAGES_ABOVE), *images])
     return messages
 
 
@@ -106,7 +130,7 @@ def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[s
     if not answers or not is_foreign(answers[-1], reader):
         return []
     foreign = (block for answer in answers if is_foreign(answer, reader) for block in answer.blocks)
-    if all(is_text(block) or block.get("type") in TOOL_TYPES for block in foreign):
+    if all(is_text(block) or block.get("type") in TOOL_TYPES or reference_in(block) for block in foreign):
         return []
     return [f"The thinking of earlier models was not sent to {reader}, which cannot read it."]
 
@@ -150,7 +174,7 @@ def as_chat_messages(
     if not sent:
         return []
     if message.role == Role.ASSISTANT:
-        return split_into_rounds(attached.expand(block) for block in sent)
+        return split_into_rounds(sent, attached)
     blocks = [attached.expand(block) for block in sent]
     if names:
         # The name comes first, before attachments too. Text that comes first shares a block with it.
@@ -171,10 +195,10 @@ def is_foreign(message: Message, reader: ChatModel) -> bool:
 
 
 def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
-    """Yields text that is not blank, and tool calls. Other blocks go only to the provider that made them."""
+    """Yields text that is not blank, files, and tool calls. Other blocks go only to the provider that made them."""
     for block in blocks:
         if is_text(block):
             if block["text"].strip():
                 yield block
-        elif tools if block.get("type") in TOOL_TYPES else not foreign:
+        elif tools if block.get("type") in TOOL_TYPES else reference_in(block) or not foreign:
             yield block

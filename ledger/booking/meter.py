@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from ledger.token_estimates import estimate_image
 from upstreams.events import (
     BlockClosed,
     BlockGrew,
@@ -31,7 +32,7 @@ class Meter:
         self.prompt_tokens = prompt_tokens
         """The estimate that was reserved."""
         self.facts = ReplyFacts()
-        self.characters = 0
+        self.characters = self._image_tokens = 0
         self.has_begun = False
         """Whether any event of a reply has arrived."""
         self.has_content = False
@@ -70,6 +71,8 @@ class Meter:
                 # A block may arrive whole. Only its texts count, but not its type.
                 self.characters += sum(len(value) for value in block.values() if isinstance(value, str))
                 self.characters -= len(block.get("type", ""))
+                if block.get("type") == "image":
+                    self._image_tokens += estimate_image({})
             case BlockClosed():
                 self.has_content = True
             case _:
@@ -88,7 +91,7 @@ class Meter:
             cached = (reported.cache_read_tokens or 0) + (reported.cache_write_tokens or 0)
             reported = replace(reported, input_tokens=max(0, self.prompt_tokens - cached))
         if not self._is_final:
-            written = -(-self.characters // CHARACTERS_PER_TOKEN)
+            written = -(-self.characters // CHARACTERS_PER_TOKEN) + self._image_tokens
             reported = replace(reported, output_tokens=max(reported.output_tokens or 0, written))
         return reported + self.abandoned
 

@@ -192,5 +192,5 @@ async def test_images_of_tools_are_read_in_the_same_way(
     browser: Opening, ada: User, conversation: Conversation, name: str
 ) -> None:
     message = (await attach_and_send(browser, ada, conversation, "a.md", b"A")).message
-    saved = await sync_to_async(save_image)(SHOWN[name], "Draw", message)
+    saved = await sync_to_async(save_image)(SHOWN[name], "Draw", message, ada)
     assert (saved.width, saved.height) == SIZE and await Attachment.objects.filter(kind="image").acount() == 1

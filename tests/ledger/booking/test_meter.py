@@ -22,6 +22,7 @@ from upstreams.events import (
 STARTED, ENDED = ReplyStarted("msg_1", "clever"), ReplyEnded("end_turn")
 OPENED, CLOSED = BlockOpened({"type": "text", "text": ""}), BlockClosed({})
 TEXT = BlockGrew("x" * 400)
+IMAGE = BlockOpened({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 4000}})
 
 
 def read(*events: ReplyEvent, prompt: int = 50) -> tuple[Usage, bool]:
@@ -51,6 +52,9 @@ def read(*events: ReplyEvent, prompt: int = 50) -> tuple[Usage, bool]:
         # A tool's input is output too, and so is a block that comes whole.
         ([BlockOpened({"type": "tool_use", "input": {}}), InputGrew("y" * 80)], Usage(50, 20), True),
         ([BlockOpened({"type": "text", "text": "z" * 44})], Usage(50, 11), True),
+        # An image counts as one of a thousand pixels on each side, whatever its bytes, unless the upstream reports it.
+        ([IMAGE, CLOSED, BlockOpened({"type": "text", "text": "z" * 44})], Usage(50, 1334 + 11), True),
+        ([IMAGE, CLOSED, UsageReported(Usage(7, 90)), ENDED], Usage(7, 90), False),
         ([], Usage(50, 0), True),
     ],
 )
