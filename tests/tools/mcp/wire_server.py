@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from tools.mcp.endpoint import ToolEndpoint
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
