@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from tests.conversations.answering.drawing import drawing
 from tests.fakes import ModelServer
 from tests.steps import Abort, Answer, Gate, Hang, Pause
 from tests.upstreams.client.asking import ASKED, WHOLE, ask
-from tests.wires import reply_wire
+from tests.wires import chat_chunk, reply_wire
 from upstreams.client import stream_reply
 
 pytestmark = pytest.mark.usefixtures("fresh_client")
@@ -64,6 +65,23 @@ async def test_a_reply_that_grows_too_large_is_cut_off_and_kept(server: ModelSer
     read = await ask(server, text_size=1000)
     assert read.kind == "reply_too_large" and len(read.text) > 1000
     assert await server.until_disconnected()
+
+
+async def test_images_have_a_limit_of_their_own(server: ModelServer) -> None:
+    drawn = drawing(server.protocol, ["Here:", *[b"x" * 300] * 5], has_end=False)
+    server.stream(*drawn, Hang())
+    read = await ask(server, image_size=1000, text_size=100)
+    assert read.kind == "reply_too_large" and (read.text, read.blocks[1]["type"]) == ("Here:", "image")
+    assert await server.until_disconnected()
+
+
+async def test_an_endless_image_url_in_pieces_is_cut_off() -> None:
+    urls = ["data:image/png;base64,", *["A" * 50] * 50]
+    pieces = [{"images": [{"index": 0, "image_url": {"url": url}}]} for url in urls]
+    with ModelServer("openai") as server:
+        server.stream(*map(chat_chunk, pieces), Hang())
+        assert (await ask(server, image_size=1000)).kind == "reply_too_large"
+        assert await server.until_disconnected()
 
 
 async def test_an_endless_line_is_cut_off(server: ModelServer) -> None:
