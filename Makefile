@@ -9,10 +9,12 @@ VENV := .venv
 # Tests wait for servers and browsers: one more at a time than there are cores keeps these busy.
 PYTEST_ARGS ?= -n $$(($$(nproc 2>/dev/null || echo 2) + 1)) --dist worksteal
 BIN := $(VENV)/bin
+# PostgreSQL and Redis need more packages. The environment or .env names them.
+NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DATABASE_URL *= *.?(postgres|psql|pgsql)|REDIS_URL *= *.?[a-z])' && echo yes)
 
 .PHONY: serve test lint browser clean
 
-serve: $(VENV)/.installed
+serve: $(VENV)/.installed $(if $(NEEDS_MORE),$(VENV)/.installed-scale)
 	@$(BIN)/python manage.py serve
 
 test: $(VENV)/.installed-dev browser
@@ -53,6 +55,10 @@ endef
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(install)
+
+$(VENV)/.installed-scale: requirements-scale.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-scale.txt
+	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(install)

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
 from accounts.keys import ApiKey, digest_of, is_secret, read_secret
+from chatsite.process.threads import database_sync_to_async
 from upstreams.catalogue.environment import demo_key
 
 THE_SITE: Final = 0
 """In place of a person's key: this site, which asks its own demo upstream."""
 
 
-@database_sync_to_async  # type: ignore[untyped-decorator]
+@database_sync_to_async
 def identify(headers: Mapping[str, str]) -> int | None:
     """Returns the key of the active person whose API key or session the headers carry, if it is valid."""
     secret = read_secret(headers)

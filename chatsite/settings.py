@@ -9,6 +9,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from chatsite.installation.packages import require
 from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
 
@@ -147,19 +148,31 @@ TEMPLATES = [
 # ---------------------------------------------------------------- where things are kept
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
-# Threads keep their connections (threads.py). A database that has restarted since is noticed before the next request.
-DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DATABASE_CONNECTIONS = env.int("DATABASE_CONNECTIONS", default=20)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["ENGINE"] = "chatsite.sqlite"
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000",
+    DATABASES["default"] |= {
+        "ENGINE": "chatsite.sqlite",
+        # Threads keep their connections (threads.py).
+        "CONN_MAX_AGE": 600,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 10,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000",
+        },
     }
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    require("DATABASE_URL", "psycopg", "psycopg_pool")
+    from chatsite.postgresql import configure_pool
+
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = configure_pool(DATABASE_CONNECTIONS)
+else:
+    raise ImproperlyConfigured("DATABASE_URL must name an SQLite or a PostgreSQL database.")
 
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
+    require("REDIS_URL", "redis")
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -291,7 +304,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"without_traceback": {"()": "chatsite.failures.failure_log.WithoutTraceback"}},
+    "filters": {
+        "without_traceback": {"()": "chatsite.failures.failure_log.WithoutTraceback"},
+        "one_line_a_minute": {"()": "chatsite.failures.failure_log.OneLineAMinute"},
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "refusals": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_traceback"]},
@@ -305,6 +321,8 @@ LOGGING = {
         # Our errors name tool-server failures. The SDK's log would include content.
         "mcp": {"level": "CRITICAL"},
         "client": {"level": "CRITICAL"},
+        # Without PostgreSQL, the pool logs every attempt to connect.
+        "psycopg.pool": {"filters": ["one_line_a_minute"]},
     },
 }
 

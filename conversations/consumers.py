@@ -9,8 +9,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -18,6 +16,7 @@ from django.db import Error as DatabaseFailure
 
 from accounts.models import User
 from accounts.sessions import find_person, is_session_alive
+from chatsite.process.threads import database_sync_to_async
 from chatsite.serving.handshakes import refuse
 from chatsite.serving.token_bucket import TokenBucket
 from chatsite.values.numbers import whole_number
@@ -314,7 +313,7 @@ async def render_updates_together(path: Path, since: int | None) -> tuple[list[t
 
     waiting = _waiting.get(key)
     if waiting is None:
-        waiting = _waiting[key] = asyncio.ensure_future(sync_to_async(render)())
+        waiting = _waiting[key] = asyncio.ensure_future(database_sync_to_async(render)())
         waiting.add_done_callback(lambda _: _waiting.pop(key, None))
     return await asyncio.shield(waiting)
 

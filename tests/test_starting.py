@@ -1,7 +1,9 @@
 """A site that cannot start says why in one sentence, whatever it lacks."""
 
 import ctypes
+import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -116,3 +118,38 @@ def test_the_limit_of_open_files_is_raised_and_named(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize(
+    "setting, package", [("DATABASE_URL=postgres://ada@db/chat", "psycopg_pool"), ("REDIS_URL=redis://x", "redis")]
+)
+def test_a_package_that_a_setting_needs_is_missing(tmp_path: Path, setting: str, package: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules[{package!r}] = None")
+    name, value = setting.split("=")
+    message = fail_to_start(tmp_path / "data", **{name: value}, PYTHONPATH=str(tmp_path))
+    assert f"{name} needs packages that are not installed ({package})" in message
+    assert "requirements-scale.txt" in message
+
+
+def test_a_database_that_is_neither_sqlite_nor_postgresql(tmp_path: Path) -> None:
+    message = fail_to_start(tmp_path, DATABASE_URL="mysql://ada@localhost/chat")
+    assert message == "The settings cannot be used: DATABASE_URL must name an SQLite or a PostgreSQL database."
+
+
+@pytest.mark.parametrize(
+    "line, needs_more",
+    [
+        *(("DATABASE_URL=postgres://ada@db/chat", True), ('export DATABASE_URL="postgresql://db/chat"', True)),
+        *(("REDIS_URL=redis://localhost", True), ("REDIS_URL=", False), ("DATABASE_URL=sqlite:////data/chat", False)),
+        *(("# DATABASE_URL=postgres://ada@db/chat", False), ("", False)),
+    ],
+)
+def test_make_installs_what_the_env_file_needs(tmp_path: Path, line: str, needs_more: bool) -> None:
+    for name in ("Makefile", "requirements.txt", "requirements-scale.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".env").write_text(f"{line}\n")
+    outside = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    command = ["make", "--dry-run", "serve", f"PYTHON={sys.executable}"]
+    plan = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert "manage.py serve" in plan.stdout, plan.stderr
+    assert ("requirements-scale.txt" in plan.stdout) is needs_more

@@ -5,8 +5,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
+from chatsite.process.threads import database_sync_to_async
 from tools import builtin
 from tools.arguments import find_argument_faults
 from tools.builtin import BuiltinTool, CallContext
@@ -36,7 +35,7 @@ async def run_call(
             return _error("This tool no longer exists.", "gone")
         return await _run_builtin(builtin_tool, tool.timeout, context, arguments)
     try:
-        endpoint = await sync_to_async(tool.server.build_endpoint)()
+        endpoint = await database_sync_to_async(tool.server.build_endpoint)()
         return await client.call_tool(replace(endpoint, timeout=tool.timeout), tool.name, arguments, on_progress)
     except ToolServerError as failure:
         # People read the result too, and only administrators may see addresses.

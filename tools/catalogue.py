@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
+from chatsite.process.threads import database_sync_to_async
 from tools import builtin
 from tools.arguments import find_schema_fault
 from tools.errors import AccessDenied, NotAToolServer, ToolServerError, ToolServerUnreachable
@@ -66,7 +66,7 @@ async def check_server(server: ToolServer) -> None:
         server.check_error = ""
         server.protocol_version, server.about = listing.protocol_version[:20], make_storable(listing.about)[:200]
     server.checked_at = timezone.now()
-    await sync_to_async(_store)(server, listing)
+    await database_sync_to_async(_store)(server, listing)
 
 
 def describe_for_administrators(failure: ToolServerError) -> str:

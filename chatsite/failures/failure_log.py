@@ -23,6 +23,21 @@ class WithoutTraceback(logging.Filter):
         return True
 
 
+class OneLineAMinute(logging.Filter):
+    """For a library that logs each of its attempts while a failure lasts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_line = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        moment = time.monotonic()
+        if moment < self._next_line:
+            return False
+        self._next_line = moment + PERIOD
+        return True
+
+
 class FailureLog:
     """Logs one line a minute while something fails, and one when it works again. Belongs to one event loop."""
 

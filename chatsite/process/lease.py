@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from channels.db import database_sync_to_async
 from django.db.models import Exists, F, OuterRef, Q
 
 from chatsite.failures.failure_log import FailureLog
 from chatsite.models import Process
+from chatsite.process.threads import database_sync_to_async
 
 INTERVAL: Final = 1.0
 """Seconds between two beats."""

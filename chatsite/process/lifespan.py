@@ -8,7 +8,6 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection
 
@@ -19,6 +18,7 @@ from chatsite.installation.static_files import are_collected
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.process import lease
 from chatsite.process.memory import trim_when_idle
+from chatsite.process.threads import database_sync_to_async
 from chatsite.serving import open_files, shutdown
 from conversations.answering import queue, replies
 from conversations.answering.ending import HANDED_OVER, INTERRUPTED
@@ -50,8 +50,8 @@ async def start(*, takes_work: bool | None = None) -> None:
     replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
-    await sync_to_async(lease.local.take)(is_alone=is_alone())
-    await sync_to_async(warn_without_bus)()
+    await database_sync_to_async(lease.local.take)(is_alone=is_alone())
+    await database_sync_to_async(warn_without_bus)()
     if hub.bus:
         await hub.bus.start()
     await replies.local.saver.connect()
@@ -91,7 +91,7 @@ async def wind_down() -> None:
     finally:
         lease.local.stop()
         with suppress(*SHORTAGES):
-            await sync_to_async(lease.local.release)()
+            await database_sync_to_async(lease.local.release)()
         if hub.bus:
             await hub.bus.stop()
         await farewells.wait()
@@ -115,9 +115,9 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
     try:
         if not await asyncio.to_thread(lock_data, settings.SHUTDOWN_GRACE):
             return SERVED_ALREADY.format(settings.DATA_DIR)
-        if fault := describe_unfinished_restore() or await sync_to_async(describe_newer_schema)():
+        if fault := describe_unfinished_restore() or await database_sync_to_async(describe_newer_schema)():
             return fault
-        if not await sync_to_async(is_prepared)():
+        if not await database_sync_to_async(is_prepared)():
             return NOT_PREPARED
         await start(takes_work=takes_work)
     except FAULTS as fault:

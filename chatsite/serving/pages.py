@@ -6,7 +6,7 @@ from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import sync_to_async  # noqa: TID251  Django returns the connection after the request.
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponseBase

@@ -11,9 +11,8 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-
 from chatsite.process import lease
+from chatsite.process.threads import database_sync_to_async
 from conversations.answering import replies
 from conversations.live.hub import Frame, Hub, hub
 from conversations.models import Generation, Message
@@ -63,7 +62,7 @@ class OtherProcesses:
         Returns None if there is no such reply, or if that process does not answer in time. The `html` is empty if the
         message is deleted.
         """
-        if self._hub.bus is None or not await sync_to_async(is_written_elsewhere)(conversation_pk):
+        if self._hub.bus is None or not await database_sync_to_async(is_written_elsewhere)(conversation_pk):
             return None
         wanted, loop = (conversation_pk, since), asyncio.get_running_loop()
         if wanted not in self._gathering:
@@ -106,7 +105,7 @@ class OtherProcesses:
         self._own().apply_deletion(changed)
 
     def _check_askers(self) -> None:
-        check = asyncio.create_task(sync_to_async(self._own().stop_without_asker)())
+        check = asyncio.create_task(database_sync_to_async(self._own().stop_without_asker)())
         self._checks.add(check)
         check.add_done_callback(self._checks.discard)
 

@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-
 from chatsite.failures.failure_log import FailureLog
+from chatsite.process.threads import database_sync_to_async
 from conversations.answering import replies
 from conversations.live.hub import Hub, hub
 from conversations.models import Generation
@@ -49,7 +48,7 @@ class Queue:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                for pk in await sync_to_async(list_waiting)():
+                for pk in await database_sync_to_async(list_waiting)():
                     self._hear(pk)
                 failures.note_success()
             except Exception as error:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from django.db import DatabaseError
 from django.tasks import task
 
 from chatsite.failures.retrying import failures, retry_until_saved
+from chatsite.process.threads import database_sync_to_async
 from conversations.answering import saving
 from conversations.answering.claim import claim
 from conversations.answering.ending import INTERRUPTED, STOPPED, Ending
@@ -161,7 +160,7 @@ class Replies:
         while self.running():
             await asyncio.sleep(CHECK_INTERVAL)
             try:
-                await sync_to_async(self.stop_without_asker)()
+                await database_sync_to_async(self.stop_without_asker)()
             except DatabaseError:
                 logger.warning("Could not check who asked for the running replies; trying again", exc_info=True)
 
@@ -196,7 +195,7 @@ async def generate(generation_pk: int) -> None:
 
 async def start_next(conversation_pk: int) -> None:
     """Starts the next queued reply of this conversation, if there is one."""
-    if (pk := await sync_to_async(find_next)(conversation_pk)) is not None:
+    if (pk := await database_sync_to_async(find_next)(conversation_pk)) is not None:
         await generate.aenqueue(pk)
 
 

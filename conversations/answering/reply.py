@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import retry_until_saved
+from chatsite.process.threads import database_sync_to_async
 from conversations.answering.claim import Answerable, Claimed
 from conversations.answering.ending import HANDED_OVER, INTERRUPTED, STOPPED, Ending, prepare_handover, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
@@ -127,7 +127,7 @@ class RunningReply:
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
             build = partial(build_request, generation, relay.message, toolbox.definitions)
-            request = await retry_until_saved(sync_to_async(build))
+            request = await retry_until_saved(database_sync_to_async(build))
             relay.draft.begin_call()
             await self._calls.carry(claimed.endpoint, replace(request, tool_choice="none") if is_last else request)
             if is_last:
@@ -174,6 +174,6 @@ def clear_frames(ended: asyncio.Task[None]) -> None:
 async def show_in_lists(conversation: Conversation) -> None:
     """Updates whether people's lists show a running answer. A shortage here must not end the reply."""
     try:
-        await sync_to_async(broadcasts.refresh_row)(conversation)
+        await database_sync_to_async(broadcasts.refresh_row)(conversation)
     except SHORTAGES as error:
         showing_failures.note_failure(error)

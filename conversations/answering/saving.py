@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
-from channels.db import database_sync_to_async
 from django.db import connection, transaction
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import failures, retry_until_saved
+from chatsite.process.threads import database_sync_to_async
 from chatsite.sql import Statement
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from django.db.models import Q
 from django.urls import reverse
 
+from chatsite.process.threads import database_sync_to_async
 from conversations.inspection import Kind
 from conversations.models import Attachment, Conversation, Message, Role
 from conversations.models.attachment import TEXT
@@ -46,10 +46,11 @@ async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
         return ToolResult.from_text("Enter at least one word to search for.", is_error=True)
     # JSON Schema counts 5.0 as an integer.
     limit = int(arguments.get("limit", 10))
-    keys = await sync_to_async(find_candidates)(context, words)
+    keys = await database_sync_to_async(find_candidates)(context, words)
     hits: list[str] = []
     for start in range(0, len(keys), AT_ONCE):
-        hits += await sync_to_async(find_hits)(context, keys[start : start + AT_ONCE], words, limit - len(hits))
+        some = keys[start : start + AT_ONCE]
+        hits += await database_sync_to_async(find_hits)(context, some, words, limit - len(hits))
         if len(hits) >= limit:
             break
     return ToolResult.from_text("\n\n".join(hits) or "No messages found. Try fewer or other words.")
@@ -147,7 +148,7 @@ SEARCH = BuiltinTool(
 
 
 async def read(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
-    return await sync_to_async(read_part)(context, arguments)
+    return await database_sync_to_async(read_part)(context, arguments)
 
 
 def read_part(context: CallContext, arguments: dict[str, Any]) -> ToolResult:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
 from chatsite.failures.retrying import retry_until_saved
+from chatsite.process.threads import database_sync_to_async
 from conversations.models import Conversation, Decision, Generation, Message, ToolGrant
 from conversations.models.message import text_block
 from conversations.uploads import NotAttached, save_image
@@ -88,7 +88,7 @@ class Toolbox:
         if "raw_input" in use:
             return error_result(use, UNREADABLE)
         answer: ToolResult = await run_call(tool, use.get("input") or {}, self.context, on_progress)
-        save = sync_to_async(partial(self._save_images, answer.content, str(tool)))
+        save = database_sync_to_async(partial(self._save_images, answer.content, str(tool)))
         content = await retry_until_saved(save)
         block: Block = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return {**block, "is_error": True} if answer.is_error else block

@@ -3,12 +3,11 @@
 import asyncio
 from datetime import timedelta
 
-from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from django.utils.timezone import now
 
 from chatsite.failures.failure_log import FailureLog
 from chatsite.process import lease
+from chatsite.process.threads import database_sync_to_async
 from conversations import uploads
 from conversations.answering import replies
 from conversations.upkeep import recovery, retention
@@ -56,15 +55,15 @@ class UpkeepLoop:
 
     async def _clean_up(self, moment: float) -> None:
         await take_over()
-        await sync_to_async(turns.end_answers_without_asker)()
-        if await sync_to_async(lease.local.is_first)():
+        await database_sync_to_async(turns.end_answers_without_asker)()
+        if await database_sync_to_async(lease.local.is_first)():
             await self._clear_away(moment)
 
     async def _clear_away(self, moment: float) -> None:
         if moment >= self._sweep_at:
             self._sweep_at = moment + SWEEP_INTERVAL
-            await sync_to_async(uploads.sweep)()
-            await sync_to_async(entries.recover)(before=now() - LONGEST_CALL)
+            await database_sync_to_async(uploads.sweep)()
+            await database_sync_to_async(entries.recover)(before=now() - LONGEST_CALL)
         if moment >= self._purge_at:
             # Nobody waits for a purge, so it must not block the shared thread.
             has_more = await database_sync_to_async(retention.purge, thread_sensitive=False)()
@@ -73,8 +72,8 @@ class UpkeepLoop:
 
 async def take_over() -> None:
     """Ends what lost processes were writing and calling, and starts queued answers."""
-    waiting = await sync_to_async(recovery.recover)()
-    await sync_to_async(entries.recover)()
+    waiting = await database_sync_to_async(recovery.recover)()
+    await database_sync_to_async(entries.recover)()
     for pk in waiting:
         await replies.generate.aenqueue(pk)
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from hashlib import sha256
 
-from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuthenticatedRequest
+from chatsite.process.threads import database_sync_to_async
 from chatsite.values.numbers import whole_number
 from conversations.access import conversation_or_404, find_chosen_model, path_or_404
 from conversations.models import Path, Role
@@ -39,15 +39,15 @@ _counting: dict[str, asyncio.Task[int]] = {}
 async def show(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """The gauge under the message field, and the offer above it when the next turn would not fit."""
     try:
-        path, model = await sync_to_async(find_path_and_model)(request, pk)
+        path, model = await database_sync_to_async(find_path_and_model)(request, pk)
     except ModelOff:
         # An old page shows a model that is switched off. It keeps its last gauge.
         return HttpResponse(status=204)
     if model is None:
         return HttpResponse(status=204)
-    tools = await sync_to_async(load_definitions)(path.conversation, request.user)
+    tools = await database_sync_to_async(load_definitions)(path.conversation, request.user)
     counted = await count_tokens_of(path, model, tools)
-    return await sync_to_async(render_gauge)(request, path, model, counted, tools)
+    return await database_sync_to_async(render_gauge)(request, path, model, counted, tools)
 
 
 def find_path_and_model(request: AuthenticatedRequest, pk: int) -> tuple[Path, ChatModel | None]:
@@ -64,7 +64,7 @@ async def count_tokens_of(path: Path, model: ChatModel, tools: Sequence[Block]) 
     key = count_key(path, model, tools)
     counted = await cache.aget(key)
     if counted is None:
-        asked = None if key in _counting else await sync_to_async(build_request_to_count)(path, model, tools)
+        asked = None if key in _counting else await database_sync_to_async(build_request_to_count)(path, model, tools)
         if key not in _counting:
             _counting[key] = asyncio.create_task(count_and_cache(key, asked))
             _counting[key].add_done_callback(lambda _: _counting.pop(key))

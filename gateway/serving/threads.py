@@ -44,11 +44,15 @@ def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
 
 
 def _with_connection[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Keeps the connection for as long as it works: opening one takes as long as all work of a request."""
+    """Keeps the connection for as long as it works, or returns it to its pool.
+
+    Without a pool, opening a connection takes as long as all work of a request.
+    """
     try:
         return work(*args, **kwargs)
     finally:
-        connection.close_at = None
+        if connection.settings_dict["CONN_MAX_AGE"]:
+            connection.close_at = None
         connection.close_if_unusable_or_obsolete()
 
 

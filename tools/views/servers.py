@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.db.models.functions import Lower
 from django.http import HttpResponse
-from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import AuthenticatedRequest
+from chatsite.process.threads import database_sync_to_async
 from tools import builtin, catalogue
 from tools.forms import HEADERS, ToolServerForm
 from tools.models import Tool, ToolServer
@@ -89,12 +89,12 @@ def delete(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
 @require_POST
 async def check(request: AuthenticatedRequest, server_pk: int) -> HttpResponse:
     """Updates the server's tools and shows the result. Async, so that a slow server holds no thread."""
-    server = await aget_object_or_404(ToolServer, pk=server_pk)
+    server = await database_sync_to_async(get_object_or_404)(ToolServer, pk=server_pk)
     await catalogue.check_server(server)
     if not request.htmx:
         return redirect("tool_server", server_pk)
-    context = await sync_to_async(server_context)(server)
-    return await sync_to_async(render)(request, "tools/_tools.html", context)
+    context = await database_sync_to_async(server_context)(server)
+    return await database_sync_to_async(render)(request, "tools/_tools.html", context)
 
 
 def server_context(server: ToolServer) -> dict[str, Any]:

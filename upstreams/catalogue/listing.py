@@ -5,12 +5,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import Q
 from django.tasks import task
 from django.utils import timezone
 
+from chatsite.process.threads import database_sync_to_async
 from upstreams.client import ModelListing, list_models
 from upstreams.errors import UpstreamError
 from upstreams.models import ChatModel, Provider, ProviderSource
@@ -43,7 +43,7 @@ async def refresh(provider: Provider) -> None:
     else:
         provider.listing_error = ""
     provider.listed_at = timezone.now()
-    await sync_to_async(_store)(provider, listings)
+    await database_sync_to_async(_store)(provider, listings)
 
 
 @task()

