@@ -12,12 +12,12 @@ BIN := $(VENV)/bin
 # PostgreSQL and Redis need more packages. The environment or .env names them.
 NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DATABASE_URL *= *.?(postgres|psql|pgsql)|REDIS_URL *= *.?[a-z])' && echo yes)
 
-.PHONY: serve test lint browser clean
+.PHONY: serve test lint programs clean
 
 serve: $(VENV)/.installed $(if $(NEEDS_MORE),$(VENV)/.installed-scale)
 	@$(BIN)/python manage.py serve
 
-test: $(VENV)/.installed-dev browser
+test: $(VENV)/.installed-dev programs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -33,8 +33,8 @@ lint: $(VENV)/.installed-dev
 	DEBUG=false SECRET_KEY=checked-not-served-0123456789-abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=chat.example HTTPS=true \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-browser: $(VENV)/.installed-dev
-	@.ci/browser $(BIN)/python
+programs: $(VENV)/.installed-dev
+	@.ci/programs $(BIN)/python
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "chatsite needs Python 3.12 or newer, with venv; none was found. Install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }

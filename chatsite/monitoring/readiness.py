@@ -5,13 +5,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from channels.db import database_sync_to_async
 from django.db import connection
 
 from chatsite.installation.version import list_pending_migrations
 from chatsite.models import Process
 from chatsite.process import lease
 from chatsite.process.draining import is_draining
+from chatsite.process.threads import database_sync_to_async
 from conversations.live.hub import hub
 from conversations.upkeep import watch
 

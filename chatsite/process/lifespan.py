@@ -17,6 +17,7 @@ from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.process import lease
+from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
 from chatsite.process.threads import database_sync_to_async
 from chatsite.serving import open_files, shutdown
@@ -81,6 +82,7 @@ def warn_without_bus() -> None:
 
 
 async def wind_down() -> None:
+    drain()
     watch.local.stop()
     queue.local.stop()
     if _trimming:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from asgiref.sync import ThreadSensitiveContext
-from channels import db
+from asgiref.sync import ThreadSensitiveContext, sync_to_async  # noqa: TID251
 from django.db import connections
 
 SPARE: Final = 4
@@ -22,15 +21,30 @@ SPARE: Final = 4
 def database_sync_to_async[**P, R](
     work: Callable[P, R], *, thread_sensitive: bool = True, executor: ThreadPoolExecutor | None = None
 ) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Channels' function, with types. Unlike `sync_to_async`, it looks after the thread's connection.
+    """Like `sync_to_async`, but looks after the thread's connection, as Django does before and after a request.
 
     On PostgreSQL, the connection returns to the pool after the work. A dead one would otherwise stay in a thread that
     serves no requests, and every later query there would fail.
     """
-    wrapped: Callable[P, Coroutine[Any, Any, R]] = db.database_sync_to_async(  # noqa: TID251
-        work, thread_sensitive=thread_sensitive, executor=executor
-    )
-    return wrapped
+
+    def look_after(*args: P.args, **kwargs: P.kwargs) -> R:
+        close_unusable_connections()
+        try:
+            return work(*args, **kwargs)
+        finally:
+            close_unusable_connections()
+
+    return sync_to_async(look_after, thread_sensitive=thread_sensitive, executor=executor)
+
+
+def close_unusable_connections() -> None:
+    """Like Django's `close_old_connections`, but leaves a connection alone whose transaction is open.
+
+    Under Django's test client, work runs within the transaction of its test.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 class ReusedThreads:

@@ -82,8 +82,9 @@ class Relay:
             blocks = message.blocks
         self._new_notes: dict[str, LiveBlock] = {}
         """The tool calls whose notes will be sent shortly, by the ids of their elements."""
-        self._is_continuation = bool(blocks) and not generation.rounds
-        self._continues_text = self._is_continuation and is_text(blocks[-1])
+        self.is_continuation = bool(blocks) and not generation.rounds
+        """Whether the model continues its own answer."""
+        self._continues_text = self.is_continuation and is_text(blocks[-1])
         # An earlier claim may have begun it.
         self.draft = Draft(blocks, generation.usage)
         self.thinking_seconds = generation.thinking_seconds
@@ -225,7 +226,7 @@ class Relay:
             elif self._continues_text and kind in ("tool_use", "image"):
                 self._continues_text = False
                 yield event
-            elif self._is_continuation and isinstance(event, TextWasThinking):
+            elif self.is_continuation and isinstance(event, TextWasThinking):
                 # The text so far is part of the same block.
                 yield BlockClosed({})
             elif not self._continues_text or not isinstance(event, BlockOpened | BlockGrew | BlockClosed):

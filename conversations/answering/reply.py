@@ -23,7 +23,7 @@ from conversations.models import Conversation, Generation, State
 from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
 from conversations.prompt.transcript import build_request
 from ledger.booking.entries import CallRefused
-from upstreams.errors import InvalidRequest, UpstreamError
+from upstreams.errors import EmptyReply, InvalidRequest, UpstreamError
 
 OUR_FAULT = "Something went wrong on our side. The error has been logged. Try again, or tell an administrator."
 
@@ -151,6 +151,9 @@ class RunningReply:
             case ApprovalNeeded(calls=calls):
                 self.generation.rounds = max(self.generation.rounds, 1)
                 return Ending(State.WAITING, needs_approval=calls)
+            case EmptyReply() if self.relay.is_continuation:
+                # The text was complete already.
+                return Ending(State.COMPLETE)
             case UpstreamError() as failure:
                 return Ending.of(failure, failure.detail, has_content=has_content)
             case CallRefused() | ModelOff() | AskerGone() as refusal:

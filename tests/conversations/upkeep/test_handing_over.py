@@ -107,6 +107,18 @@ async def test_the_usage_of_both_calls_is_added(
     assert reply.output_tokens == (left.output_tokens or 0) + 5
 
 
+async def test_a_text_that_was_complete_ends_complete(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    begin_and_hang(server, "I could ", "go on")
+    await open_half_way(browser, ada, conversation)
+    await hand_over(conversation)
+    await take_over(server, monkeypatch, "")
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message.text, reply.error_message) == (State.COMPLETE, "I could go on", "")
+
+
 async def test_a_reply_without_text_begins_again(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
     monkeypatch: pytest.MonkeyPatch,
