@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 
 from chatsite.failures.retrying import retry_until_saved
+from chatsite.process.threads import database_sync_to_async
 from conversations.answering.relay import Relay
 from conversations.inspection.examine import AT_A_TIME
 from conversations.models.attachment import reference_in
