@@ -1,9 +1,9 @@
 """The client's side of the Messages API: paths, headers and the request body."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatRequest
+from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatMessage, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.events import ReplyEvent
 from upstreams.protocols.anthropic_reply import MessagesDecoder, read_events
@@ -157,7 +157,7 @@ def _build_sampling(request: ChatRequest, *, thinking: bool, remarks: list[str])
 
 
 def _build_messages(request: ChatRequest) -> list[dict[str, Any]]:
-    turns = alternate_turns(request.messages, _keep)
+    turns = alternate_turns(list(_drop_unsigned_thinking(request.messages)), _keep)
     sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns]
     if sent and sent[-1]["role"] == "assistant" and sent[-1]["content"][-1].get("type") in ("text", *_THOUGHTS):
         # A continued reply must not contain thinking and must not end in white space.
@@ -174,13 +174,33 @@ def _is_continued(messages: list[dict[str, Any]]) -> bool:
     return bool(messages) and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1].get("type") == "text"
 
 
+def _drop_unsigned_thinking(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
+    """Keeps thinking without a signature only in a tool loop that is still open.
+
+    A server that signs accepts no other thinking. One that does not may refuse calls without the thinking that led to
+    them, and all thinking in an open loop is its own.
+    """
+    spoken = [position for position, message in enumerate(messages) if message.role == "user" and not _answers(message)]
+    for position, message in enumerate(messages):
+        if position > max(spoken, default=-1):
+            yield message
+        else:
+            yield ChatMessage(message.role, [block for block in message.blocks if not _is_unsigned(block)])
+
+
+def _answers(message: ChatMessage) -> bool:
+    """Whether the message has nothing but the results of tools."""
+    return all(block.get("type") == "tool_result" for block in message.blocks)
+
+
+def _is_unsigned(block: Block) -> bool:
+    return block.get("type") == "thinking" and not block.get("signature")
+
+
 def _keep(block: Block) -> Block | None:
     match block.get("type"):
         case "text":
             return block if has_text(block) else None
-        case "thinking":
-            # Thinking is accepted only with its server's signature. Without one it came from another server.
-            return block if block.get("signature") else None
         case "redacted_thinking":
             return block if block.get("data") else None
         case "tool_use":

@@ -1,10 +1,11 @@
 """Puts the blocks of a Chat Completions reply in order: one is open at a time, and pieces of later ones wait."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
+from upstreams.protocols.openai_details import DETAILS, ReasoningDetails
 from upstreams.protocols.openai_images import ImageBlock
 from upstreams.protocols.openai_tools import PartialToolCall, PartialToolCalls
 
@@ -38,6 +39,18 @@ class BlockQueue:
             last = _ProseBlock(kind, field)
             self._queue.append(last)
         last.pending.append(text)
+        yield from self._emit()
+
+    def keep_details(self, entries: Iterable[dict[str, Any]]) -> Iterator[ReplyEvent]:
+        """Adds entries of `reasoning_details` to the thinking they belong to. They go back to the server unchanged."""
+        last = self._queue[-1] if self._queue else None
+        if last is None:
+            # Encrypted thinking comes without text.
+            last = _ProseBlock("thinking", DETAILS)
+            self._queue.append(last)
+        if isinstance(last, _ProseBlock) and last.kind == "thinking":
+            for entry in entries:
+                self.size += last.details.add(entry)
         yield from self._emit()
 
     def show(self, address: str, index: object) -> Iterator[ReplyEvent]:
@@ -111,6 +124,7 @@ class _ProseBlock:
         self.kind = kind
         self._field = field
         self.pending: list[str] = []
+        self.details = ReasoningDetails()
 
     def opening_block(self) -> dict[str, Any]:
         return {**_EMPTY[self.kind], **({"reasoning_field": self._field} if self._field else {})}
@@ -121,4 +135,4 @@ class _ProseBlock:
             yield BlockGrew(text)
 
     def closing_fields(self, *, is_cut: bool = False) -> dict[str, Any]:
-        return {}
+        return {DETAILS: self.details.entries} if self.details.entries else {}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from upstreams.chat import Block
+from upstreams.protocols.openai_details import DETAILS
 from upstreams.tolerant_json import dump
 
 type Message = dict[str, Any]
@@ -62,6 +63,8 @@ def _build_reasoning(blocks: Sequence[Block]) -> dict[str, Any]:
     thoughts = [block for block in blocks if block.get("reasoning_field") in REASONING_FIELDS]
     if not thoughts:
         return {}
+    if details := [entry for block in thoughts for entry in block.get(DETAILS, ())]:
+        return {DETAILS: details}
     field, text = thoughts[-1]["reasoning_field"], "".join(block["thinking"] for block in thoughts)
     return {field: [{"type": "reasoning.text", "text": text}] if field == "reasoning_details" else text}
 

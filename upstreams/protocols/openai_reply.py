@@ -14,6 +14,7 @@ from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, Us
 from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.openai_blocks import BlockQueue
 from upstreams.protocols.openai_contents import REASONING_FIELDS
+from upstreams.protocols.openai_details import DETAILS
 from upstreams.protocols.openai_images import find_address
 from upstreams.protocols.openai_usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
@@ -175,6 +176,9 @@ class ChatDecoder:
         else:
             if inline_thinking := "".join(_read_part(part)[1] for part in parts):
                 yield from self._blocks.grow("thinking", inline_thinking)
+        details = delta.get(DETAILS)
+        if entries := [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []:
+            yield from self._blocks.keep_details(entries)
         for part in parts:
             yield from self._part(part)
         images = delta.get("images")

@@ -102,6 +102,18 @@ def test_thinking_without_a_signature_does_not_go_back(block: dict[str, Any]) ->
     assert sent["messages"][1]["content"] == [{"type": "text", "text": "ok"}]
 
 
+def test_thinking_without_a_signature_goes_back_in_an_open_tool_loop() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    call, result = TOOL, {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
+    loop = [ChatMessage("assistant", [thought, call]), ChatMessage("user", [result])]
+    assert payload(user("hi"), *loop)["messages"][1]["content"] == [thought, call]
+    later = payload(
+        user("hi"), *loop, ChatMessage("assistant", [thought, {"type": "text", "text": "ok"}]), user("and?")
+    )
+    assert [block["type"] for block in later["messages"][1]["content"]] == ["tool_use"]
+    assert [block["type"] for block in later["messages"][3]["content"]] == ["text"]
+
+
 def test_tool_results_come_first() -> None:
     call, result = TOOL, {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
     text = {"type": "text", "text": "and?"}

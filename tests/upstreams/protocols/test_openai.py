@@ -155,6 +155,8 @@ def test_thinking_under_several_names_is_read_once(thinking: dict[str, Any]) -> 
     thought = {"type": "thinking", "thinking": "hm", "signature": ""}
     if field := next((name for name, value in thinking.items() if name != "content" and value), None):
         thought["reasoning_field"] = field
+    if details := thinking.get("reasoning_details"):
+        thought["reasoning_details"] = details
     assert read.blocks == [thought, {"type": "text", "text": "ok"}]
 
 

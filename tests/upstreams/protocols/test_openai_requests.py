@@ -214,6 +214,31 @@ def test_thinking_goes_back_beside_its_calls_in_the_field_of_the_server(sent_by_
     assert answer == {"role": "assistant", "content": "", **sent_by_server, "tool_calls": tool_calls}
 
 
+def test_details_of_thinking_go_back_whole_with_signatures_and_encrypted_parts() -> None:
+    text = {"type": "reasoning.text", "index": 0, "format": "x"}
+    secret = {"type": "reasoning.encrypted", "index": 1, "id": "rs_1"}
+    pieces = [
+        {"reasoning": "Hm, ", "reasoning_details": [{**text, "text": "Hm, "}]},
+        {"reasoning": "so", "reasoning_details": [{**text, "text": "so"}]},
+        {"reasoning_details": [{**text, "text": "", "signature": "signed"}, {**secret, "data": "ab"}]},
+        {"reasoning_details": [{**secret, "data": "cd"}]},
+    ]
+    called = calls(call("{}", index=0, id="a", name="f"))
+    read = replay(*map(chunk, pieces), called, chunk({}, "tool_calls"), DONE)
+    assert read.thinking == "Hm, so"
+    [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
+    whole = [{**text, "text": "Hm, so", "signature": "signed"}, {**secret, "data": "abcd"}]
+    assert (answer["reasoning_details"], "reasoning" in answer) == (whole, False)
+
+
+@pytest.mark.parametrize("entry", [{"type": "reasoning.encrypted", "data": "ab"}, {"data": 1}, {}])
+def test_details_without_text_go_back_too(entry: dict[str, Any]) -> None:
+    called = calls(call("{}", index=0, id="a", name="f"))
+    read = replay(chunk({"reasoning_details": [entry]}), called, chunk({}, "tool_calls"), DONE)
+    [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
+    assert answer["reasoning_details"] == [entry]
+
+
 @pytest.mark.parametrize("written", ["<think>hm</think>", [{"type": "thinking", "thinking": "hm"}]])
 def test_thinking_that_had_no_field_of_its_own_is_not_sent_back(written: Any) -> None:
     called = calls(call("{}", index=0, id="a", name="f"))
