@@ -27,6 +27,14 @@ _UNOPENED: Final = (
 _HEADERS: Final = ("<|channel|>", "<|start|>")
 """Tags that begin a message in the harmony format, which names the channel of each message."""
 _MESSAGE: Final = "<|message|>"
+_BARE_HEADERS: Final = (
+    *("analysis<|message|>", "commentary<|message|>", "final<|message|>"),
+    *("assistant<|channel|>", "assistant<|message|>"),
+)
+"""How a harmony reply begins if its template has written the first tag into the prompt."""
+_STRIPPED: Final = re.compile(r"analysis[^\W\d_a-z]")
+"""How one begins if the server has removed the tags: the name of the channel, and the first letter of a sentence."""
+_STRIPPED_FINAL: Final = "assistantfinal"
 _ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", *_HEADERS)
 _LONGEST_HEADER: Final = 300
 _MARKS: Final = re.compile(r"[<\[◁]")
@@ -61,6 +69,7 @@ class ThinkTagSplitter:
         self._has_thought = False
         self._close = ""
         self._kind: Kind = "text"
+        self._closings: tuple[str, ...] = _UNOPENED
         self._is_in_code = self._has_opening = False
         """`_has_opening` says that the text itself has had an opening tag: it is about tags, or shows them in code."""
         self._last = "\n"
@@ -75,16 +84,20 @@ class ThinkTagSplitter:
         """Takes note of a piece that is plain text. Returns False if the piece must be fed instead."""
         if self._position is _Position.TEXT:
             return True
-        if self._position is not _Position.WATCHING or self._held or _MARKS.search(text):
+        if self._position is not _Position.WATCHING or self._held or self._is_stripped or _MARKS.search(text):
             return False
         self._note(text)
         return True
+
+    @property
+    def _is_stripped(self) -> bool:
+        return _STRIPPED_FINAL in self._closings
 
     def give_up(self) -> list[Piece]:
         """Stops looking for tags. Returns the text that was held back."""
         held, self._held = self._held, ""
         position, self._position = self._position, _Position.TEXT
-        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(after=None):
+        if position is _Position.WATCHING and held.lower() in self._closings and self._can_close(after=None):
             return [("thinking", "")]
         is_thinking = position is _Position.THINKING or (position is _Position.MESSAGE and self._kind == "thinking")
         if not held or (is_thinking and held.isspace()) or (position is _Position.HEADER and self._has_thought):
@@ -115,15 +128,17 @@ class ThinkTagSplitter:
             if lower.startswith(opening):
                 self._position, self._close = _Position.THINKING, closing
                 return self._thinking(visible[len(opening) :])
-        if any(lower.startswith(header) for header in _HEADERS):
+        if any(lower.startswith(header) for header in (*_HEADERS, *_BARE_HEADERS)):
             self._position = _Position.HEADER
             return self._header(visible)
         if closing := next((closing for closing in _UNOPENED if lower.startswith(closing)), ""):
             self._position = _Position.AFTER
             return self._after(visible[len(closing) :])
-        if any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_UNOPENED)):
+        if any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_BARE_HEADERS, *_UNOPENED)):
             self._held = text
             return []
+        if _STRIPPED.match(visible):
+            self._closings = (_STRIPPED_FINAL,)
         self._position = _Position.WATCHING
         return self._watch(text)
 
@@ -159,7 +174,7 @@ class ThinkTagSplitter:
     def _watch(self, text: str) -> list[Piece]:
         """Looks for a closing tag. It is held until the next character says whether it is one."""
         lower, begin = text.lower(), 0
-        while found := min(((at, tag) for tag in _UNOPENED if (at := lower.find(tag, begin)) >= 0), default=None):
+        while found := min(((at, tag) for tag in self._closings if (at := lower.find(tag, begin)) >= 0), default=None):
             at, tag = found
             after = text[at + len(tag) : at + len(tag) + 1]
             self._note(text[begin:at])
@@ -172,7 +187,7 @@ class ThinkTagSplitter:
                 return [*before, ("thinking", ""), *self._after(text[at + len(tag) :])]
             begin = at + len(tag)
             self._note(tag)
-        kept = len(text) - _partial_tag(text, _UNOPENED)
+        kept = len(text) - _partial_tag(text, self._closings)
         self._note(text[begin:kept])
         self._held = text[kept:]
         return [("text", text[:kept])] if kept else []
@@ -182,9 +197,14 @@ class ThinkTagSplitter:
 
         `after` is None at the end of a reply, which nothing tells from the end of a sentence about the tag.
         """
+        if self._is_stripped:
+            return True
         if self._is_in_code or self._has_opening:
             return False
-        return self._last[-1:] in "\n.!?…。！？" or after in ("\n", "\r")
+        last = self._last[-1:]
+        # Nobody writes about a tag without a space beside it.
+        is_between_words = last.isalnum() and after is not None and after.isalnum()
+        return last in "\n.!?…。！？" or after in ("\n", "\r") or is_between_words
 
     def _note(self, text: str) -> None:
         # Code spans and fences begin and end with the same number of these, so an odd number means an open one.

@@ -106,6 +106,13 @@ def test_a_reply_may_end_with_its_thinking(closing: str) -> None:
         "[TH",
         "<|channel|> is a token",
         "<|start|>",
+        "analysis of the data: assistantfinal is a word",
+        "analysis",
+        "Analysis: the assistantfinal mark",
+        "final<|mess",
+        "assistantfinal",
+        "It ends with</think> as a mark.",
+        "It ends with </think>as a mark.",
         "x <|channel|>analysis<|message|> y",
         "Say <think>hm</think> aloud",
     ],
@@ -128,6 +135,26 @@ def test_the_channels_of_the_harmony_format_are_text_or_thinking() -> None:
         assert said == [("text", "I look."), ("thinking", "Hm"), ("text", "Hello")]
 
 
+@pytest.mark.parametrize(
+    ("text", "thinking", "said"),
+    [
+        ("analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Hello", "Hm", "Hello"),
+        ("final<|message|>Hello<|return|>", "", "Hello"),
+        ("assistant<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>H", "Hm", "H"),
+        ("analysisWe need to greet.assistantfinalHello", "analysisWe need to greet.", "Hello"),
+        ("Hm ok</think>Hello", "Hm ok", "Hello"),
+        ("好的</think>你好", "好的", "你好"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ProtocolName)
+def test_thinking_whose_first_tag_is_missing_is_found(
+    protocol: ProtocolName, text: str, thinking: str, said: str
+) -> None:
+    for pieces in cut_everywhere(text):
+        read = say(protocol, *pieces)
+        assert (read.thinking, read.text) == (thinking, said)
+
+
 def test_a_server_that_begins_with_a_closing_tag_has_not_thought() -> None:
     assert say(ProtocolName.OPENAI, "\n</think>\n\nHello").blocks == [{"type": "text", "text": "Hello"}]
 
@@ -143,7 +170,20 @@ def test_a_reply_in_one_piece_is_split_too(spelling: str) -> None:
         assert (read.thinking, read.text) == ("Hm", "Hello")
 
 
-_PARTS = st.sampled_from(["Hm", " ", "\n", "`", ".", *UNOPENED, *(tag for pair in SPELLINGS.values() for tag in pair)])
+_PARTS = st.sampled_from(
+    [
+        "Hm",
+        "analysis",
+        "assistantfinal",
+        "final<|message|>",
+        " ",
+        "\n",
+        "`",
+        ".",
+        *UNOPENED,
+        *(tag for pair in SPELLINGS.values() for tag in pair),
+    ]
+)
 
 
 @given(st.lists(_PARTS, min_size=1, max_size=6), st.integers(0, 200))
