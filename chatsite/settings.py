@@ -268,6 +268,9 @@ OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 
 DEMO_UPSTREAM_URL = f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::', '') else HOST}:{PORT}/demo-upstream"  # noqa: S104
 
+# Whether requests name the person who asks, by a pseudonym.
+SEND_PSEUDONYMS = env.bool("SEND_PSEUDONYMS", default=True)
+
 # ---------------------------------------------------------------- the interface for programs
 
 # The largest request, in megabytes. Requests include images.

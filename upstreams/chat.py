@@ -60,6 +60,8 @@ class ChatRequest:
     """Definitions in the shape of the Messages API: name, description, input_schema."""
     tool_choice: str = "auto"
     """"auto", "any", "none", or the name of the tool to call. It has no effect without tools."""
+    user: str = ""
+    """A pseudonym of the person who asks, at most 64 characters."""
     stream: bool = True
     remarks: Sequence[str] = field(default_factory=tuple)
     """A sentence, for people, for each part of the conversation that is left out or changed. Never sent."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from accounts.pseudonyms import make_pseudonym
 from conversations.models import Conversation, Generation, Message, Path, Role, ThinkingMode
 from conversations.models.attachment import reference_in
 from conversations.models.message import TOOL_TYPES, blocks_to_continue, ends_in_tools, is_text, text_block
@@ -63,6 +64,7 @@ def build_request(
         tools=tools,
         tool_choice=decide_tool_choice(generation, tools),
         takes_effort=chat_model.takes_effort,
+        user=make_pseudonym(generation.asked_by),
         remarks=(*attached.remarks, *describe_trimming(path, earlier), *describe_lost_thinking(earlier, chat_model)),
         **parameters_of(conversation),
     )

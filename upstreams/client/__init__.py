@@ -46,9 +46,8 @@ def stream_reply(
     """
 
     def attempt() -> Call:
-        return Call(
-            endpoint, PROTOCOLS[endpoint.protocol].payload(request, endpoint), limits, is_gathering=is_gathering
-        )
+        payload = PROTOCOLS[endpoint.protocol].payload(request, endpoint)
+        return Call(endpoint, payload, limits, is_gathering=is_gathering, is_ours=True)
 
     return repeat_until_content(attempt, limits, abandoned)
 

@@ -29,12 +29,17 @@ class Call:
         copy: Callable[[ServerSentEvent], bytes] | None = None,
         may_be_empty: bool = False,
         is_gathering: bool = False,
+        is_ours: bool = False,
     ) -> None:
         self._endpoint, self._payload, self._limits = endpoint, payload, limits
         self._copy, self._may_be_empty = copy, may_be_empty
         self._protocol = PROTOCOLS[endpoint.protocol]
         self._exchange = Exchange(
-            endpoint, limits, is_streamed=payload.get("stream") is True, is_gathering=is_gathering
+            endpoint,
+            limits,
+            is_streamed=payload.get("stream") is True,
+            is_gathering=is_gathering,
+            is_ours=is_ours,
         )
         self._decoder = self._protocol.Decoder(endpoint)
         self._sse = SSEDecoder(limits.event_size)

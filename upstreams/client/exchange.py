@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
 from upstreams.client.body_stream import BodyStream
+from upstreams.client.concessions import Concessions
 from upstreams.client.deadline import Deadline
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
@@ -16,15 +17,24 @@ from upstreams.protocols.refusals import read_refusal
 from upstreams.sse import begins_with_events
 from upstreams.tolerant_json import dump
 
-_refuses_stream_options: Final[set[str]] = set()
-"""Base URLs of servers that refuse `stream_options`. Each process learns them itself."""
-
 
 class Exchange:
-    """Call `ask`, then `read_chunk` until it returns None or `read_whole` once, then `close`, all in one task."""
+    """Call `ask`, then `read_chunk` until it returns None or `read_whole` once, then `close`, all in one task.
 
-    def __init__(self, endpoint: Endpoint, limits: Limits, *, is_streamed: bool, is_gathering: bool = False) -> None:
+    `is_ours` says that the site has made the request itself, so that it may leave out fields (see Concessions).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        is_streamed: bool,
+        is_gathering: bool = False,
+        is_ours: bool = False,
+    ) -> None:
         self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
+        self._is_ours = is_ours
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._now = asyncio.get_running_loop().time
@@ -53,20 +63,20 @@ class Exchange:
         return begins_with_events(head)
 
     async def ask(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
-        """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise."""
-        if self._endpoint.base_url in _refuses_stream_options:
-            body = {name: value for name, value in body.items() if name != "stream_options"}
-        response = await self._send(path, headers, dump(body))
-        if response.is_success:
-            return
-        answer, _ = await self._read_body(self._limits.error_size)
-        is_about_options = b"stream_options" in answer or b"include_usage" in answer
-        if response.status_code in (400, 422) and "stream_options" in body and is_about_options:
-            _refuses_stream_options.add(self._endpoint.base_url)
+        """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise.
+
+        Sends it again without each optional field that the upstream refuses.
+        """
+        concessions = Concessions(self._endpoint.base_url, body, is_ours=self._is_ours)
+        while True:
+            response = await self._send(path, headers, dump(concessions.body))
+            if response.is_success:
+                concessions.remember()
+                return
+            refusal, _ = await self._read_body(self._limits.error_size)
+            if not concessions.concede(response.status_code, refusal):
+                raise read_refusal(self._endpoint, response.status_code, response.headers, refusal)
             await self.close()
-            await self.ask(path, headers, body)
-            return
-        raise read_refusal(self._endpoint, response.status_code, response.headers, answer)
 
     async def read_chunk(self, *, has_grown: bool) -> bytes | None:
         """Returns the next bytes; None at the end of the stream, clean or not.

@@ -78,6 +78,8 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     }
     if request.system.strip():
         body["system"] = request.system
+    if request.user:
+        body["metadata"] = {"user_id": request.user}
     if request.stop_sequences:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:

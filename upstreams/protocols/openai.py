@@ -52,6 +52,8 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     }
     if request.stream:
         body["stream_options"] = {"include_usage": True}
+    if request.user:
+        body["user"] = request.user
     if request.tools:
         body["tools"] = [_build_function(tool) for tool in request.tools]
         body["tool_choice"] = _build_choice(request.tool_choice)
