@@ -53,6 +53,8 @@ class ChatRequest:
     """The maximum of thinking tokens, at least 1024; None for no thinking with a budget."""
     thinks_adaptively: bool = False
     """The model decides how much it thinks."""
+    thinking_is_off: bool = False
+    """The model must not think, even if it does by default."""
     reasoning_effort: Effort | None = None
     takes_effort: bool = False
     """Whether the model accepts an effort. Not all models behind the Messages API do."""

@@ -134,14 +134,19 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         elif isinstance(effort := self.fields["reasoning_effort"], forms.TypedChoiceField):
             supported = (self.instance.reasoning_effort, *model.efforts)
             effort.choices = [("", "Model default"), *(each for each in EFFORTS if each[0] and each[0] in supported)]
-        if model.provider.protocol == ProtocolName.OPENAI and not chosen:
+        is_chat = model.provider.protocol == ProtocolName.OPENAI
+        if is_chat and not chosen and model.takes_effort:
+            # The effort “none” switches thinking off.
             del self.fields["thinking"], self.fields["thinking_budget"]
             return
         has = {
+            ThinkingMode.DEFAULT: True,
             ThinkingMode.OFF: True,
-            ThinkingMode.BUDGET: model.supports_thinking,
-            ThinkingMode.ADAPTIVE: model.thinks_adaptively,
+            ThinkingMode.BUDGET: model.supports_thinking and not is_chat,
+            ThinkingMode.ADAPTIVE: model.thinks_adaptively and not is_chat,
         }
+        if not has[ThinkingMode.BUDGET] and chosen != ThinkingMode.BUDGET:
+            del self.fields["thinking_budget"]
         field = self.fields["thinking"]
         assert isinstance(field, forms.TypedChoiceField)
         field.choices = [

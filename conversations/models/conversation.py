@@ -31,7 +31,8 @@ PARAMETERS = (
 class ThinkingMode(models.TextChoices):
     """Whether the model thinks before it answers, and how much."""
 
-    OFF = "", "Off"
+    DEFAULT = "", "Model default"
+    OFF = "off", "Off"
     BUDGET = "budget", "On, with a budget"
     ADAPTIVE = "adaptive", "Adaptive: the model decides how much"
 
@@ -89,7 +90,7 @@ class Conversation(models.Model):
     presence_penalty = models.FloatField(null=True, blank=True)
     frequency_penalty = models.FloatField(null=True, blank=True)
     stop_sequences = models.JSONField(default=list, blank=True)
-    thinking = models.CharField(max_length=10, choices=ThinkingMode, default=ThinkingMode.OFF, blank=True)
+    thinking = models.CharField(max_length=10, choices=ThinkingMode, default=ThinkingMode.DEFAULT, blank=True)
     thinking_budget = models.PositiveIntegerField(null=True, blank=True, validators=[AT_MOST_MAX_TOKENS])
     leaves_out_oldest = models.BooleanField("leave out the oldest turns", default=False)
     """Applies whenever the next turn would not fit."""

@@ -161,6 +161,7 @@ def parameters_of(conversation: Conversation) -> dict[str, Any]:
         "stop_sequences": tuple(conversation.stop_sequences),
         "thinking_budget": conversation.thinking_budget if conversation.thinking == ThinkingMode.BUDGET else None,
         "thinks_adaptively": conversation.thinking == ThinkingMode.ADAPTIVE,
+        "thinking_is_off": conversation.thinking == ThinkingMode.OFF,
         "reasoning_effort": Effort(conversation.reasoning_effort) if conversation.reasoning_effort else None,
     }
 

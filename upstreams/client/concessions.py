@@ -9,7 +9,14 @@ type Body = Mapping[str, Any]
 _ALWAYS: Final = ("stream_options",)
 _OURS: Final = ("user", "metadata")
 """Fields that nobody asked for. A program's own request keeps them, so that the program learns of the refusal."""
+_NO_THINKING: Final[Body] = {
+    "thinking": {"type": "disabled"},
+    "chat_template_kwargs": {"enable_thinking": False},
+}
+"""Fields that switch thinking off. A server that refuses one of them does not know it."""
 _NAMES: Final = {
+    "thinking": re.compile(rb"\bthinking\b"),
+    "chat_template_kwargs": re.compile(rb"chat_template_kwargs"),
     "stream_options": re.compile(rb"stream_options|include_usage"),
     "user": re.compile(rb"\buser\b"),
     "metadata": re.compile(rb"\bmetadata\b|\buser_id\b"),
@@ -26,7 +33,8 @@ class Concessions:
 
     def __init__(self, base_url: str, body: Body, *, is_ours: bool) -> None:
         self._model = (base_url, str(body.get("model")))
-        self._fields = (*_ALWAYS, *_OURS) if is_ours else _ALWAYS
+        without_thinking = [field for field, value in _NO_THINKING.items() if body.get(field) == value]
+        self._fields = (*_ALWAYS, *_OURS, *without_thinking) if is_ours else _ALWAYS
         self._left_out = {field for field in _refused.get(self._model, ()) if field in self._fields and field in body}
         self._body = body
 

@@ -84,6 +84,8 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:
         body["thinking"] = thinking
+    elif request.thinking_is_off:
+        body["thinking"] = {"type": "disabled"}
     body |= _build_effort(request, remarks)
     # A forced tool is allowed with adaptive thinking, but not with a budget.
     body |= _build_tools(request, thinking="budget_tokens" in (thinking or {}), remarks=remarks)

@@ -66,6 +66,8 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
         body["top_k"] = request.top_k
     if endpoint.reasoning_effort and (effort := _choose_effort(request)):
         body["reasoning_effort"] = effort
+    if request.thinking_is_off:
+        body |= _build_no_thinking(endpoint, body)
     if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(
             f"{endpoint.name} accepts at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them."
@@ -90,6 +92,13 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
 def effort_for_budget(budget: int) -> Effort:
     """The effort that corresponds to a thinking budget in tokens."""
     return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
+
+
+def _build_no_thinking(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Servers know different fields for it. Those that refuse one get the request again without it."""
+    if endpoint.reasoning_effort:
+        return {} if "reasoning_effort" in body else {"reasoning_effort": Effort.NONE}
+    return {"chat_template_kwargs": {"enable_thinking": False}, "thinking": {"type": "disabled"}}
 
 
 def _build_function(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import Client
 from lxml import html
 
@@ -11,9 +12,10 @@ from accounts.models import User
 from conversations.models import Conversation, Path, ThinkingMode
 from conversations.verbs import forking
 from conversations.verbs.writing import add_turn
-from tests.conversations.asking import Opening, last_reply
+from tests.conversations.asking import Opening, last_reply, provider_at
 from tests.fakes import ModelServer
 from tests.pages import HTMX, form_errors
+from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel, Provider
 
 type SignedIn = Callable[[User], Client]
@@ -30,10 +32,10 @@ def offered(browser: Client, conversation: Conversation, field: str) -> list[str
 @pytest.mark.parametrize(
     ("kinds", "expected"),
     [
-        ({"supports_thinking": True}, ["", "budget"]),
-        ({"supports_thinking": False, "thinks_adaptively": True}, ["", "adaptive"]),
-        ({"supports_thinking": True, "thinks_adaptively": True}, ["", "budget", "adaptive"]),
-        ({"supports_thinking": False}, [""]),
+        ({"supports_thinking": True}, ["", "off", "budget"]),
+        ({"supports_thinking": False, "thinks_adaptively": True}, ["", "off", "adaptive"]),
+        ({"supports_thinking": True, "thinks_adaptively": True}, ["", "off", "budget", "adaptive"]),
+        ({"supports_thinking": False}, ["", "off"]),
     ],
 )
 def test_only_the_kinds_that_the_model_has_are_offered(
@@ -56,13 +58,13 @@ def test_what_was_set_for_another_model_can_be_switched_off(
 ) -> None:
     ChatModel.objects.update(supports_thinking=False)
     Conversation.objects.update(thinking=ThinkingMode.ADAPTIVE)
-    assert offered(browser_of(ada), conversation, "thinking") == ["", "adaptive"]
+    assert offered(browser_of(ada), conversation, "thinking") == ["", "off", "adaptive"]
     where = f"/conversations/{conversation.pk}/settings/"
     refused = browser_of(ada).post(where, {"thinking": "adaptive"}, headers=HTMX)
     assert "does not support adaptive thinking" in form_errors(refused.content)["thinking"]
     assert browser_of(ada).post(where, {"thinking": ""}).status_code == 302
     conversation.refresh_from_db()
-    assert conversation.thinking == ThinkingMode.OFF
+    assert conversation.thinking == ThinkingMode.DEFAULT
 
 
 @pytest.mark.django_db
@@ -71,7 +73,7 @@ def test_chat_completions_are_offered_an_effort_where_the_provider_takes_it(
     browser_of: SignedIn, ada: User, conversation: Conversation, model: ChatModel, takes_effort: bool
 ) -> None:
     Provider.objects.update(protocol="openai", reasoning_effort=takes_effort)
-    assert offered(browser_of(ada), conversation, "thinking") is None
+    assert offered(browser_of(ada), conversation, "thinking") == (None if takes_effort else ["", "off"])
     effort = offered(browser_of(ada), conversation, "reasoning_effort")
     assert effort == (["", "none", "minimal", "low", "medium", "high", "xhigh", "max"] if takes_effort else None)
 
@@ -105,6 +107,7 @@ def test_an_impossible_budget_is_refused_at_its_field(
             {"thinking": {"type": "enabled", "budget_tokens": 2048}},
         ),
         ({"thinking": "", "thinking_budget": 2048}, {}),
+        ({"thinking": "off", "thinking_budget": 2048}, {"thinking": {"type": "disabled"}}),
     ],
 )
 async def test_the_upstream_is_asked_for_the_chosen_thinking(
@@ -126,6 +129,31 @@ async def test_the_upstream_is_asked_for_the_chosen_thinking(
     asked = server.requests[-1].json
     assert {name: asked[name] for name in ("thinking", "output_config") if name in asked} == sent
     assert (await last_reply(conversation)).notes == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("takes_effort", "sent"),
+    [
+        (False, {"chat_template_kwargs": {"enable_thinking": False}, "thinking": {"type": "disabled"}}),
+        (True, {"reasoning_effort": "none"}),
+    ],
+)
+async def test_a_chat_model_is_told_not_to_think(
+    browser: Opening, ada: User, conversation: Conversation, takes_effort: bool, sent: dict[str, Any]
+) -> None:
+    with ModelServer(ProtocolName.OPENAI) as server:
+        await sync_to_async(provider_at)(server)
+        await Provider.objects.aupdate(reasoning_effort=takes_effort)
+        await Conversation.objects.aupdate(thinking=ThinkingMode.OFF)
+        server.say("Yes.")
+        tab = await (await browser(ada)).open(conversation)
+        await tab.browser.say(conversation, "Hello?")
+        await tab.until_over((await last_reply(conversation)).message_id)
+        asked = server.requests[-1].json
+        names = ("chat_template_kwargs", "thinking", "reasoning_effort")
+        assert {name: asked[name] for name in names if name in asked} == sent
+    assert (await last_reply(conversation)).state == "complete"
 
 
 @pytest.mark.django_db

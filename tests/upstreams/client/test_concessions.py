@@ -37,6 +37,24 @@ async def test_a_server_that_refuses_the_metadata_is_remembered(anthropic: Model
     assert ["metadata" in request.json for request in anthropic.requests] == [True, False, False]
 
 
+@pytest.mark.parametrize("field", ["chat_template_kwargs", "thinking"])
+async def test_a_server_that_knows_one_way_to_switch_thinking_off_is_asked_in_that_way(
+    openai: ModelServer, field: str
+) -> None:
+    openai.body({"error": {"message": f"Unrecognized request argument supplied: {field}"}}, status=400)
+    openai.say("Hello")
+    assert (await ask(openai, replace(ASKED, thinking_is_off=True))).text == "Hello"
+    assert {"chat_template_kwargs", "thinking"} & set(openai.requests[-1].json) == (
+        {"chat_template_kwargs", "thinking"} - {field}
+    )
+
+
+async def test_a_thinking_budget_is_not_left_out(anthropic: ModelServer) -> None:
+    anthropic.refuse(400, "invalid_request_error", "thinking: not supported")
+    assert isinstance((await ask(anthropic, replace(ASKED, thinking_budget=2048))).failure, InvalidRequest)
+    assert len(anthropic.requests) == 1
+
+
 async def test_several_fields_can_be_refused_one_after_the_other(openai: ModelServer) -> None:
     for field in ("user", "stream_options"):
         openai.body({"error": {"message": f"Unknown field: {field}"}}, status=400)
