@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ["accounts", "chatsite", "conversations", "gateway", "ledger", "tools", "upstreams"]
 # Imported only if they are used: a driver for another database, Redis, and a faster event loop for benchmarks.
-OPTIONAL = {"psycopg", "redis", "uvloop"}
+OPTIONAL = {"psycopg", "psycopg_pool", "redis", "uvloop"}
 
 
 def imported_by(packages: list[str]) -> set[str]:

@@ -2,23 +2,22 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from django.db import connection
 
+from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.version import list_pending_migrations
 from chatsite.models import Process
+from chatsite.monitoring import inquiry
+from chatsite.monitoring.inquiry import Inquiry
 from chatsite.process import lease
 from chatsite.process.draining import is_draining
-from chatsite.process.threads import database_sync_to_async
 from conversations.live.hub import hub
 from conversations.upkeep import watch
 
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
-LIMIT: Final = 2.0
-"""Seconds in which the database has to answer."""
 REUSED_FOR: Final = 1.0
 """Seconds for which an answer of the database is reused."""
 MIGRATIONS_RECHECK: Final = 5.0
@@ -32,10 +31,7 @@ class Readiness:
     """The checks of one process. Simultaneous calls of `check` share one question to the database."""
 
     def __init__(self) -> None:
-        # A thread of its own: a queue of requests must not make a healthy process look broken.
-        executor = ThreadPoolExecutor(1, thread_name_prefix="readiness")
-        self._ask = database_sync_to_async(self._look, thread_sensitive=False, executor=executor)
-        self._asking: asyncio.Task[Findings] | None = None
+        self._database = Inquiry(self._look, "readiness")
         self._checking: asyncio.Task[Findings] | None = None
         self._checked_at = float("-inf")
         self._is_migrated = False
@@ -59,16 +55,12 @@ class Readiness:
             self._checked_at = time.monotonic()
 
     async def _await_database(self) -> Findings:
-        # A question that is still open is not asked again: a database that hangs must not gather more of them.
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
-        await asyncio.wait([self._asking], timeout=LIMIT)
-        if not self._asking.done():
-            fault = f"no answer within {LIMIT:g} seconds"
-        elif self._asking.exception():
+        try:
+            return await self._database.ask()
+        except TimeoutError:
+            fault = f"no answer within {inquiry.LIMIT:g} seconds"
+        except SHORTAGES:
             fault = "unreachable"
-        else:
-            return self._asking.result()
         return {"database": fault, "migrations": OK if self._is_migrated else UNKNOWN, "lease": UNKNOWN}
 
     def _look(self) -> Findings:

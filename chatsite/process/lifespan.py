@@ -16,7 +16,7 @@ from chatsite.installation.data_lock import acquire_data_lock, describe_unfinish
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
-from chatsite.process import lease
+from chatsite.process import lease, loop_delay
 from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
 from chatsite.process.threads import database_sync_to_async
@@ -39,7 +39,7 @@ SERVED_ALREADY = "Another chatsite is running on {}. Stop it, or set DATA_DIR to
 
 logger = logging.getLogger(__name__)
 
-_trimming: asyncio.Task[None] | None = None
+_regular_work: list[asyncio.Task[None]] = []
 
 
 async def start(*, takes_work: bool | None = None) -> None:
@@ -47,7 +47,6 @@ async def start(*, takes_work: bool | None = None) -> None:
 
     `takes_work` says whether this process writes answers; without it, the settings do.
     """
-    global _trimming
     replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
@@ -62,7 +61,7 @@ async def start(*, takes_work: bool | None = None) -> None:
         lease.local.start(on_death=watch.take_over)
         if replies.local.takes_work:
             queue.local.start()
-    _trimming = asyncio.create_task(trim_when_idle())
+    _regular_work[:] = [asyncio.create_task(work) for work in (trim_when_idle(), loop_delay.measure())]
     await refresh_unlisted.aenqueue()
 
 
@@ -85,8 +84,8 @@ async def wind_down() -> None:
     drain()
     watch.local.stop()
     queue.local.stop()
-    if _trimming:
-        _trimming.cancel()
+    for task in _regular_work:
+        task.cancel()
     ending = INTERRUPTED if is_alone() else HANDED_OVER
     try:
         await asyncio.gather(replies.local.close(ending), running.local.close())

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import transaction
 from django.utils.timezone import now
+from prometheus_client import Counter
 
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
@@ -20,6 +21,8 @@ SAVED_FIELDS = (
     *("state", "error_kind", "error_message", "error_detail", "stop_reason", "notes"),
     *("thinking_seconds", "first_token_at", "cost", "finished_at", "rounds", "continues"),
 )
+
+ENDED: Final = Counter("chatsite_answers_ended", "Answers that ended; `queued` are those handed over.", ["state"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     ToolApproval.objects.bulk_create(
         ToolApproval(generation=generation, use_id=use_id) for use_id in ending.needs_approval
     )
+    transaction.on_commit(ENDED.labels(str(ending.state)).inc)
     revision = generation.conversation.advance()
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)

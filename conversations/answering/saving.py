@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
+from prometheus_client import Histogram
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import failures, retry_until_saved
@@ -21,6 +22,12 @@ INTERVAL = 1.0
 
 PATIENCE = 2.0
 """Seconds that a save can take before viewers are warned."""
+
+DELAY: Final = Histogram(
+    "chatsite_save_seconds",
+    "Seconds that saving all running replies took.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 SAVE_BLOCKS = Statement(
     f"UPDATE {Message._meta.db_table} SET blocks = %s WHERE id = %s",  # noqa: S608
@@ -77,11 +84,12 @@ class Saver:
         ]
         conversations = [relay.generation.conversation_id for relay in relays]
         saving = asyncio.ensure_future(self._in_thread(partial(save, drafts)))
-        await asyncio.wait([saving], timeout=PATIENCE)
-        if not saving.done():
-            self.report(*conversations, is_behind=True)
         try:
-            found = await saving
+            with DELAY.time():
+                await asyncio.wait([saving], timeout=PATIENCE)
+                if not saving.done():
+                    self.report(*conversations, is_behind=True)
+                found = await saving
         except SHORTAGES as error:
             failures.note_failure(error)
             self.report(*conversations, is_behind=True)

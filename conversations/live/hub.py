@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
 
@@ -47,6 +47,9 @@ CHECK_AGAIN = Frame("")
 class Viewer:
     """The queue of a tab. `fell_behind` means that frames were dropped and the tab has to catch up."""
 
+    drops: ClassVar[int] = 0
+    """How often any viewer of this process has fallen behind its queue."""
+
     def __init__(self, topics: Iterable[str], queue_length: int = QUEUE_LENGTH) -> None:
         self.topics = frozenset(topics)
         self.fell_behind = False
@@ -56,6 +59,7 @@ class Viewer:
 
     def offer(self, frame: Frame) -> None:
         if len(self._frames) >= self._room:
+            Viewer.drops += 1
             self._frames.clear()
             self.fell_behind = True
         self._frames.append(frame)
@@ -80,6 +84,8 @@ class Hub:
     def __init__(self) -> None:
         self.bus: Bus | None = None
         """The way to the other processes, if there can be any. The hub is its audience."""
+        self.delivered = 0
+        """Frames so far that any viewer of this process got."""
         self._viewers: dict[str, set[Viewer]] = {}
         self._listeners: dict[str, Callable[..., None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +103,9 @@ class Hub:
             listeners.discard(viewer)
             if not listeners:
                 self._viewers.pop(topic, None)
+
+    def count_viewers(self) -> int:
+        return len(set().union(*self._viewers.values()))
 
     def publish(self, topic: str, frame: Frame) -> None:
         """Delivers the frames of one thread in the order in which they were published."""
@@ -139,6 +148,7 @@ class Hub:
                 viewer.mark_behind()
 
     def _deliver(self, topic: str, frame: Frame) -> None:
+        self.delivered += 1
         for viewer in self._viewers.get(topic, ()):
             viewer.offer(frame)
 

@@ -6,6 +6,7 @@ from django.utils.timezone import now
 
 from chatsite.process import lease
 from conversations.answering import replies
+from conversations.answering.ending import ENDED
 from conversations.answering.queue import list_waiting
 from conversations.answering.upstream_call import settle_lost_call
 from conversations.live import broadcasts
@@ -31,6 +32,7 @@ def interrupt(generation: Generation) -> bool:
     running = Generation.objects.running().filter(pk=generation.pk, claims=generation.claims)
     if not running.update(state=State.INTERRUPTED, finished_at=now()):
         return False
+    transaction.on_commit(ENDED.labels(str(State.INTERRUPTED)).inc)
     settle_lost_call(generation)
     generation.message.mark_changed()
     return True

@@ -37,6 +37,10 @@ class RunningCalls:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
 
+    @property
+    def count(self) -> int:
+        return len(self._calls)
+
     def require_open(self) -> None:
         """Raises a Problem when the process is about to end."""
         if self._is_closing:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from accounts.models import ApiKey, User
 from chatsite.process import lease
 from ledger.booking import budgets, rates, refusals, rollups, statements
 from ledger.booking.meter import Meter
+from ledger.booking.metrics import count_call
 from ledger.models import CallSource, Entry, Outcome
 from ledger.models.money import round_to_units
 from ledger.payer import Payer, find_group
@@ -216,6 +218,7 @@ def write_settlement(
     if statements.update_open_entry(entry):
         rollups.add_entry(entry)
         budgets.settle(entry, affected)
+        transaction.on_commit(partial(count_call, entry))
 
 
 def charged_usage(meter: Meter, outcome: Outcome, error_kind: str) -> tuple[Usage, bool]:

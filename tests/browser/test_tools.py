@@ -43,7 +43,7 @@ async def test_an_administrator_connects_and_corrects_a_server_and_allows_its_to
     await page.keyboard.press("Enter")
     await expect(allowed).to_have_attribute("aria-checked", "true")
     await expect(allowed).to_be_focused()
-    await expect(page.locator("#tools-count")).to_contain_text("1 of 14 allowed.")
+    await expect(page.locator("#tools-count")).to_contain_text("1 of 15 allowed.")
     asks = page.get_by_role("switch", name="Ask before each call of Echo")
     await asks.click()
     await expect(asks).to_have_attribute("aria-checked", "false")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatsite.monitoring import readiness
+from chatsite.monitoring import inquiry, readiness
 from chatsite.monitoring.readiness import OK, Findings, Readiness
 from chatsite.process import draining
 from tests.browser.site import Site
@@ -127,7 +127,7 @@ async def test_a_probe_that_is_given_up_does_not_end_the_others() -> None:
 
 
 async def test_a_database_that_hangs_is_named_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "LIMIT", 0.05)
+    monkeypatch.setattr(inquiry, "LIMIT", 0.05)
     monkeypatch.setattr(readiness, "REUSED_FOR", 0)
     process = Hanging()
     for _ in range(3):

@@ -3,10 +3,14 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
+
+from prometheus_client import Counter
 
 from upstreams.client.transport import Limits
 from upstreams.errors import UpstreamError
+
+ERRORS: Final = Counter("chatsite_upstream_errors", "Failed attempts to get a reply, by kind.", ["kind"])
 
 
 class Batch(Protocol):
@@ -56,6 +60,7 @@ async def repeat_until_content[B: Batch](
             return
         except UpstreamError as error:
             failure = error
+            ERRORS.labels(error.kind).inc()
         finally:
             await call.close()
         wait = _wait(failure, made, limits)
