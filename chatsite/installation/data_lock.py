@@ -1,7 +1,11 @@
 """Keeps others away from the data in DATA_DIR while a site is restored, and on SQLite also while it runs."""
 
+import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -34,6 +38,17 @@ def acquire_data_lock(patience: float = 0, *, is_shared: bool = False) -> bool:
             return False
         _held = file
     return True
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Locks a file for the block, and waits for others that have locked it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        wait_for_lock(file, math.inf, is_shared=False)
+        yield
+    finally:
+        os.close(file)
 
 
 def wait_for_lock(file: int, end: float, *, is_shared: bool) -> bool:

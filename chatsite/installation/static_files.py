@@ -10,18 +10,27 @@ from typing import Final
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
+from django.db import connection
+
+from chatsite.installation.data_lock import hold_lock
 
 MARK: Final = ".collected"
 """A file in STATIC_ROOT with the digest of the sources and of the manifest that was made from them."""
+LOCK: Final = "static.lock"
 TOOLS: Final = ("django", "servestatic")
 """The distributions whose versions decide what is made from the sources."""
 
 
 def collect_if_changed() -> None:
     """Compares by content: after a change of version, times of files say nothing about which is the right one."""
-    if not are_collected():
-        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-        Path(settings.STATIC_ROOT, MARK).write_text(describe(digest(read_sources())))
+    if are_collected():
+        return
+    with hold_lock(settings.DATA_DIR / LOCK):
+        # Another process may have collected them meanwhile.
+        if not are_collected():
+            # Pages of an older version, which other processes may still serve, need their files.
+            call_command("collectstatic", interactive=False, clear=connection.vendor == "sqlite", verbosity=0)
+            Path(settings.STATIC_ROOT, MARK).write_text(describe(digest(read_sources())))
 
 
 def are_collected() -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from chatsite.failures.failure_log import FailureLog
@@ -122,6 +123,21 @@ class Lease:
             logger.warning("Another process has taken this one for dead. What it was writing is lost to it.")
             self.take(is_alone=False)
         return any([self.bury(key) for key in self.find_dead()])
+
+
+def is_in_use() -> bool:
+    """Whether a process beats. Takes a few seconds to find out if there are rows of processes."""
+    if Process._meta.db_table not in connection.introspection.table_names():
+        return False
+    first = read_beats()
+    if not first:
+        return False
+    time.sleep(LATE)
+    return any(first.get(key) != beat for key, beat in read_beats().items())
+
+
+def read_beats() -> dict[int, int]:
+    return dict(Process.objects.values_list("pk", "beat"))
 
 
 local = Lease()

@@ -89,6 +89,16 @@ class Site:
         self._is_over = False
 
     def __enter__(self) -> Self:
+        self.spawn()
+        try:
+            self.await_line(self.ready)
+        except AssertionError:
+            self.__exit__()
+            raise
+        return self
+
+    def spawn(self) -> None:
+        """Starts the process, and does not wait until it is ready."""
         self.console, self._is_over = [], False
         self.process = subprocess.Popen(
             self.command,
@@ -100,12 +110,6 @@ class Site:
         )
         self._listener = threading.Thread(target=self._listen, name="site's console", daemon=True)
         self._listener.start()
-        try:
-            self.await_line(self.ready)
-        except AssertionError:
-            self.__exit__()
-            raise
-        return self
 
     def crash_and_restart(self) -> None:
         """Kills the process without warning and starts it again with the same data and port."""

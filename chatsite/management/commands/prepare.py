@@ -17,7 +17,7 @@ class Command(PreparingCommand):
             self.protect_files()
             self.require_whole_data()
             collect_if_changed()
-            self.prepare_database()
+            self.prepare_database(may_have_company=True)
             self.announce_set_up()
         except FAULTS as fault:
             raise CommandError(describe_start_fault(fault)) from fault

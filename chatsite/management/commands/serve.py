@@ -47,7 +47,7 @@ class Command(PreparingCommand):
             raise self.fault
 
     def prepare(self) -> None:
-        self.prepare_database()
+        self.prepare_database(may_have_company=False)
         connection.close()
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self.start()))
 
