@@ -12,10 +12,12 @@ _OURS: Final = ("user", "metadata")
 _NO_THINKING: Final[Body] = {
     "thinking": {"type": "disabled"},
     "chat_template_kwargs": {"enable_thinking": False},
+    "reasoning_effort": "none",
 }
 """Fields that switch thinking off. A server that refuses one of them does not know it."""
 _NAMES: Final = {
     "thinking": re.compile(rb"\bthinking\b"),
+    "reasoning_effort": re.compile(rb"reasoning[_.]effort|\beffort\b"),
     "chat_template_kwargs": re.compile(rb"chat_template_kwargs"),
     "stream_options": re.compile(rb"stream_options|include_usage"),
     "user": re.compile(rb"\buser\b"),

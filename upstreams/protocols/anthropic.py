@@ -21,6 +21,7 @@ VERSION: Final = "2023-06-01"
 ADAPTIVE_MAX_TOKENS: Final = 16384
 """Thinking counts as output, and its length is unknown."""
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
+_THINKING_FIELDS: Final = ("type", "thinking", "signature", "cache_control")
 _TOOL_USE_FIELDS: Final = ("type", "id", "name", "input", "caller", "cache_control")
 
 
@@ -205,6 +206,8 @@ def _keep(block: Block) -> Block | None:
     match block.get("type"):
         case "text":
             return block if has_text(block) else None
+        case "thinking":
+            return {name: block[name] for name in _THINKING_FIELDS if name in block}
         case "redacted_thinking":
             return block if block.get("data") else None
         case "tool_use":

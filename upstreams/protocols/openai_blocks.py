@@ -44,13 +44,11 @@ class BlockQueue:
     def keep_details(self, entries: Iterable[dict[str, Any]]) -> Iterator[ReplyEvent]:
         """Adds entries of `reasoning_details` to the thinking they belong to. They go back to the server unchanged."""
         last = self._queue[-1] if self._queue else None
-        if last is None:
-            # Encrypted thinking comes without text.
+        if not (isinstance(last, _ProseBlock) and last.kind == "thinking"):
+            # Encrypted thinking comes without text, and signatures may come late.
             last = _ProseBlock("thinking", DETAILS)
             self._queue.append(last)
-        if isinstance(last, _ProseBlock) and last.kind == "thinking":
-            for entry in entries:
-                self.size += last.details.add(entry)
+        self.size += last.details.add(entries)
         yield from self._emit()
 
     def show(self, address: str, index: object) -> Iterator[ReplyEvent]:

@@ -32,6 +32,7 @@ _BARE_HEADERS: Final = (
     *("assistant<|channel|>", "assistant<|message|>"),
 )
 """How a harmony reply begins if its template has written the first tag into the prompt."""
+_SENTENCE_ENDS: Final = "\n.!?…。！？"
 _STRIPPED: Final = re.compile(r"analysis[^\W\d_a-z]")
 """How one begins if the server has removed the tags: the name of the channel, and the first letter of a sentence."""
 _STRIPPED_FINAL: Final = "assistantfinal"
@@ -197,14 +198,18 @@ class ThinkTagSplitter:
 
         `after` is None at the end of a reply, which nothing tells from the end of a sentence about the tag.
         """
+        last = self._last[-1:]
         if self._is_stripped:
-            return True
+            return last in _SENTENCE_ENDS
         if self._is_in_code or self._has_opening:
             return False
-        last = self._last[-1:]
-        # Nobody writes about a tag without a space beside it.
-        is_between_words = last.isalnum() and after is not None and after.isalnum()
-        return last in "\n.!?…。！？" or after in ("\n", "\r") or is_between_words
+        if after in ("\n", "\r") or last in _SENTENCE_ENDS[1:]:
+            return True
+        if after == " ":
+            return self._last.rstrip()[-1:] in _SENTENCE_ENDS[1:] and last == "\n"
+        # An answer begins in the middle of a line.
+        is_between_words = last.isalnum() and after is not None and after.isalpha() and not after.islower()
+        return last == "\n" or is_between_words
 
     def _note(self, text: str) -> None:
         # Code spans and fences begin and end with the same number of these, so an odd number means an open one.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes import ModelServer
 from tests.upstreams.client.asking import ASKED, QUICK, ask
-from upstreams.client import stream_payload
+from upstreams.client import stream_payload, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.errors import InvalidRequest
 
@@ -47,6 +47,14 @@ async def test_a_server_that_knows_one_way_to_switch_thinking_off_is_asked_in_th
     assert {"chat_template_kwargs", "thinking"} & set(openai.requests[-1].json) == (
         {"chat_template_kwargs", "thinking"} - {field}
     )
+
+
+async def test_an_effort_of_none_is_left_out_where_it_is_refused(openai: ModelServer) -> None:
+    openai.body({"error": {"message": "Unsupported value: 'reasoning_effort' does not support 'none'"}}, status=400)
+    openai.say("Hello")
+    endpoint = openai.build_endpoint(reasoning_effort=True)
+    events = [event async for batch in stream_reply(endpoint, replace(ASKED, thinking_is_off=True)) for event in batch]
+    assert events and ["reasoning_effort" in request.json for request in openai.requests] == [True, False]
 
 
 async def test_a_thinking_budget_is_not_left_out(anthropic: ModelServer) -> None:

@@ -220,8 +220,7 @@ def test_details_of_thinking_go_back_whole_with_signatures_and_encrypted_parts()
     pieces = [
         {"reasoning": "Hm, ", "reasoning_details": [{**text, "text": "Hm, "}]},
         {"reasoning": "so", "reasoning_details": [{**text, "text": "so"}]},
-        {"reasoning_details": [{**text, "text": "", "signature": "signed"}, {**secret, "data": "ab"}]},
-        {"reasoning_details": [{**secret, "data": "cd"}]},
+        {"reasoning_details": [{**text, "text": "", "signature": "signed"}, {**secret, "data": "abcd"}]},
     ]
     called = calls(call("{}", index=0, id="a", name="f"))
     read = replay(*map(chunk, pieces), called, chunk({}, "tool_calls"), DONE)
@@ -229,6 +228,28 @@ def test_details_of_thinking_go_back_whole_with_signatures_and_encrypted_parts()
     [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
     whole = [{**text, "text": "Hm, so", "signature": "signed"}, {**secret, "data": "abcd"}]
     assert (answer["reasoning_details"], "reasoning" in answer) == (whole, False)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [
+            {"type": "reasoning.encrypted", "id": "1", "data": "AA"},
+            {"type": "reasoning.encrypted", "id": "2", "data": "B"},
+        ],
+        [{"type": "reasoning.encrypted", "data": "AA"}, {"type": "reasoning.encrypted", "data": "BB"}],
+        [{"type": "reasoning.text", "text": "a"}, {"type": "reasoning.text", "text": "b"}],
+        [{"type": "reasoning.text", "text": "a", "index": 0}, {"type": "reasoning.text", "text": "b", "index": 0}],
+    ],
+)
+def test_different_details_stay_apart_also_late(entries: list[dict[str, Any]], is_late: bool) -> None:
+    called = calls(call("{}", index=0, id="a", name="f"))
+    said = [chunk({"content": "Let me see."}), called]
+    details = [chunk({"reasoning_details": entries})]
+    read = replay(*(said + details if is_late else details + said), chunk({}, "tool_calls"), DONE)
+    [_, answer, _] = sent(user("hi"), assistant(*read.blocks), user(RESULT))
+    assert (answer["reasoning_details"], answer["content"]) == (entries, "Let me see.")
 
 
 @pytest.mark.parametrize("entry", [{"type": "reasoning.encrypted", "data": "ab"}, {"data": 1}, {}])
