@@ -34,7 +34,12 @@ PASSWORD = "a quiet reading room"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that use the database of the tests: these also run on PostgreSQL."""
+    """Marks the tests that use the database of the tests: these also run on PostgreSQL.
+
+    Those about SQLite's lock, which PostgreSQL does not have, do not.
+    """
+    if connection.vendor != "sqlite":
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
     for item in items:
         if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
             item.add_marker("database")

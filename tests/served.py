@@ -1,8 +1,12 @@
 """The site in a process of its own on the database of the tests, and raw connections to it."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -12,15 +16,28 @@ from tests.browser.site import Site
 PATIENCE = 30.0
 
 
+def address_of_test_database() -> str:
+    """Returns the DATABASE_URL with which another process uses the database of the tests."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
 def serve_test_database(data: Path, **environment: str) -> Site:
     """Returns a site with the rows, sessions and uploads of the test, which must commit its transactions."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format_map(database)
-    own = {"DATABASE_URL": url, "SECRET_KEY": str(settings.SECRET_KEY), "SEALING_KEY": str(settings.SEALING_KEY)}
-    return Site(data, **own, **environment)
+    keys = {"SECRET_KEY": str(settings.SECRET_KEY), "SEALING_KEY": str(settings.SEALING_KEY)}
+    return Site(data, DATABASE_URL=address_of_test_database(), **keys, **environment)
+
+
+def run_elsewhere(code: str) -> None:
+    """Runs code in another process, on the database of the tests. It announces nothing to this process."""
+    environment = os.environ | {
+        "DATABASE_URL": address_of_test_database(),
+        "DJANGO_SETTINGS_MODULE": "chatsite.settings",
+    }
+    command = [sys.executable, "-c", f"import django; django.setup(); {code}"]
+    subprocess.run(command, env=environment, check=True, timeout=60)
 
 
 class Wire:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CROWD = 30
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database")
+@pytest.mark.sqlite
 def test_all_turns_and_drafts_are_saved_though_another_process_locks_the_database(
     browser_of: Callable[[User], Client],
 ) -> None:

@@ -21,7 +21,7 @@ from tests.routes import routes
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database"),
+    pytest.mark.sqlite,
 ]
 
 FILLED_IN = {

@@ -151,6 +151,8 @@ FAR = ["0001-01-01 00:00:00+14:00", "9999-12-31 23:59:59-12:00", "-9999", "1e400
 MANY_WORDS = " ".join(f"word{number}" for number in range(3000))
 
 
+# As in the product, an error of the database must not spoil a transaction around the page.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("model", list(admin.site._registry), ids=str)
 def test_no_filter_or_search_of_the_admin_makes_it_fail(
     model: Any, place: SimpleNamespace, sessions: dict[str, str]
@@ -188,6 +190,7 @@ def test_no_value_in_the_address_of_another_admin_page_makes_it_fail(
             assert answer.status in (200, 403), (field, term[:20], answer.status)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_value_that_cannot_be_looked_up_leads_to_the_whole_list(sessions: dict[str, str]) -> None:
     query = [("last_login__gte", "0001-01-01 00:00:00+14:00")]
     answer = send(Ask("GET", "/admin/accounts/user/", query), sessions["an administrator"])

@@ -15,7 +15,7 @@ from tests.locks import locked_database
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database"),
+    pytest.mark.sqlite,
 ]
 
 CROWD = 40

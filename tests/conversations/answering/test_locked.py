@@ -16,7 +16,7 @@ from tests.fakes import ModelServer
 from tests.pages import Page
 from upstreams.models import ChatModel
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 BEHIND = "The database is not responding"
 
@@ -24,8 +24,6 @@ BEHIND = "The database is not responding"
 @contextmanager
 def locked() -> Iterator[None]:
     """Locks the database against all other writers."""
-    if connection.vendor != "sqlite":
-        pytest.fail("This is about SQLite.")
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, timeout=10)) as other:
         other.execute("BEGIN EXCLUSIVE")
         try:

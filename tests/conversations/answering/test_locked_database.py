@@ -25,8 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing waits for another process, and attempts follow one another quickly."""
-    monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 0)
-    monkeypatch.setattr(base, "LEAST_PATIENCE", 0)
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 0)
+        monkeypatch.setattr(base, "LEAST_PATIENCE", 0)
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
     yield
 
@@ -37,7 +38,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database")
+@pytest.mark.sqlite
 async def test_an_answer_waits_for_the_lock_of_another_process(
     browser: Opening,
     ada: User,

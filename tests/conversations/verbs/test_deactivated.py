@@ -1,15 +1,11 @@
 """When a person's account ends, so do the answers that they asked for. The others read why."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
 from django.test import Client
 
 from accounts.models import User
@@ -23,6 +19,7 @@ from tests.conversations.asking import Opening, begin_and_hang, last_reply, queu
 from tests.conversations.talking import act, texts
 from tests.conversations.verbs.desk import Desk
 from tests.fakes import ModelServer
+from tests.served import run_elsewhere
 from tests.viewers import Viewer
 from upstreams.models import ChatModel
 
@@ -53,17 +50,7 @@ def by_query(ada: User) -> None:
 
 
 def by_another_process(ada: User) -> None:
-    """It announces nothing to this one."""
-    code = (
-        "import django; django.setup(); from accounts.models import User;"
-        f"User.objects.filter(pk={ada.pk}).update(is_active=False)"
-    )
-    name = connection.settings_dict["NAME"]
-    address = os.environ.get("DATABASE_URL", "").rpartition("/")[0] + f"/{name}"
-    if connection.vendor == "sqlite":
-        address = f"sqlite:///{name}"
-    environment = os.environ | {"DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    run_elsewhere(f"from accounts.models import User; User.objects.filter(pk={ada.pk}).update(is_active=False)")
 
 
 def by_deletion(ada: User) -> None:

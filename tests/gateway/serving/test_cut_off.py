@@ -1,7 +1,6 @@
 """A reply is cut off when its key ends or the site stops. The program gets an error, never a reply that looks whole."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils.timezone import now
 
@@ -30,6 +28,7 @@ from tests.fakes import ModelServer
 from tests.gateway.serving.asking import PROGRAMS, MessagesProgram
 from tests.gateway.serving.programs import PATIENCE, Programs, asks, until
 from tests.gateway.serving.test_refusals import UNAUTHORISED, Program
+from tests.served import run_elsewhere
 from tests.steps import Gate, Hang, Pause
 from tests.wires import is_text, reply_wire
 from upstreams.endpoint import ProtocolName
@@ -103,17 +102,7 @@ def by_admin_action(key: ApiKey) -> None:
 
 
 def by_command(key: ApiKey) -> None:
-    """Another process: it announces nothing to this one."""
-    code = (
-        "import django; django.setup(); from accounts.models import User;"
-        f"User.objects.filter(pk={key.person_id}).update(is_active=False)"
-    )
-    database = connection.settings_dict
-    address = f"sqlite:///{database['NAME']}" if connection.vendor == "sqlite" else os.environ["DATABASE_URL"]
-    if connection.vendor != "sqlite":
-        address = address.rpartition("/")[0] + f"/{database['NAME']}"
-    environment = os.environ | {"DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "chatsite.settings"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    run_elsewhere(f"from accounts.models import User; User.objects.filter(pk={key.person_id}).update(is_active=False)")
 
 
 ENDINGS: dict[str, tuple[Callable[[ApiKey], object], str]] = {
