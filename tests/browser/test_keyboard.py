@@ -42,7 +42,8 @@ async def test_shortcuts_with_ctrl_work_while_typing(tab: Tab, ada: Person, back
 async def test_ctrl_k_finds_a_conversation_while_typing(tab: Tab, ada: Person, backstage: Backstage) -> None:
     here, there, _ = backstage.conversations(ada, ["Here", "Beetroot for two", "Beans"])
     await tab.open(here)
-    await tab.composer.fill("Half a thought")
+    async with tab.page.expect_response("**/unsent/"):
+        await tab.composer.fill("Half a thought")
     keys = tab.page.keyboard
     await keys.press("Control+k")
     finder = tab.page.get_by_role("dialog", name="Find a conversation")
