@@ -10,8 +10,8 @@ from conversations.markdown.parse import INLINE, Event, parse, parse_with_range
 from conversations.markdown.spaceless import is_letter, separate_emphasis
 
 _CLOSERS: Final = {b"(": b")", b"[": b"]"}
-_ENVIRONMENT = rb"(?:align|alignat|flalign|gather|multline|equation|eqnarray)\*?"
-_MARK = re.compile(rb"\\(?:begin\{(" + _ENVIRONMENT + rb")\}|(.))", re.DOTALL)
+ENVIRONMENT: Final = r"(?:align|alignat|flalign|gather|multline|equation|eqnarray)\*?"
+_MARK = re.compile(rb"\\(?:begin\{(" + ENVIRONMENT.encode() + rb")\}|(.))", re.DOTALL)
 _MAY_OPEN = re.compile(r"\\(?:[(\[]|begin\{)")
 _LEADING = re.compile(rb"[ \t>]*")
 _LOOKS_LIKE_MATH = re.compile(r"\\[A-Za-z]|[=^_{}<>+]|[0-9] *[-*/] *[0-9]")
@@ -107,14 +107,15 @@ class _InlinePlaces:
     def __init__(self, text: str) -> None:
         self._starts: list[int] = []
         self._places: list[tuple[int, int]] = []
-        block = 0
+        block, is_code = 0, False
         for event, span in parse_with_range(text):
             if isinstance(event, dict):
-                if "Text" in event:
+                if "Text" in event and not is_code:
                     self._starts.append(span["start"])
                     self._places.append((span["end"], block))
                 elif (tag := event.get("Start") or event.get("End")) and tag not in INLINE:
                     block += 1
+                    is_code = "Start" in event and "CodeBlock" in tag
 
     def find(self, offset: int) -> int | None:
         """Returns the number of the block, None if the offset is not in its text."""

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from conversations.markdown.growing.waiting import hide_open_address, hide_open_display, hide_open_formula
+
 # A line of marks alone may become an item, a rule, a heading, the underline of one, a table…
 _MARKS: Final = re.compile(
     r"[ \t]*(?:[-=*+_#>|`~: \t]*|[0-9]{1,9}[.)]?[ \t]*|(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)"
@@ -10,7 +12,6 @@ _MARKS: Final = re.compile(
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(?:```[^`]{0,60}|~~~.{0,60})")
 _ROW = re.compile(r"[ \t]*\|.{0,400}")
 _LEAD = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+>*)*")
-_ADDRESS = re.compile(r"[^()\s]*\Z")
 _CODE = re.compile(r"`[^`]*`")
 _STARS = re.compile(r"\*\*?(?=[^\s*])")
 _BEFORE_OPENER: Final = " \t\n\xa0\u3000([\"'>|—–-"
@@ -18,12 +19,18 @@ _BEFORE_OPENER: Final = " \t\n\xa0\u3000([\"'>|—–-"
 
 def preview(text: str) -> str:
     """Returns the part of a text that can be shown. It closes, for now, the marks that the last line leaves open."""
+    text = hide_open_display(text)
     start = text.rfind("\n") + 1
     line = text[start:]
     if _MARKS.fullmatch(line) or _FENCE.fullmatch(line):
         return "" if _is_table_head(text, start) else text[:start]
     if start == 0 and _ROW.fullmatch(line):
         return ""
+    if "](" in line:
+        cell = _find_cell(line)
+        text = hide_open_address(text, start + cell if cell else 0)
+        start = text.rfind("\n") + 1
+        line = text[start:]
     lead = _find_text(line)
     shown = line[:lead] + _close_marks(line[lead:].rstrip(" \t"))
     return text[:start] if _MARKS.fullmatch(shown) else text[:start] + shown
@@ -36,19 +43,23 @@ def _find_text(line: str) -> int:
     return line.rfind("|") + 1 if line.startswith("|", start) else start
 
 
+def _find_cell(line: str) -> int:
+    """Returns where the last cell of a row starts, 0 if the line is not a row."""
+    return line.rfind("|") + 1 if line.lstrip(" \t>").startswith("|") else 0
+
+
 def _is_table_head(text: str, end: int) -> bool:
     """Whether the text is one line that may be the first of a table, which only the second can tell."""
     return text.startswith("|") and text.find("\n") == end - 1 and end < 400
 
 
 def _close_marks(line: str) -> str:
+    line = hide_open_formula(line)
     if "`" in line and line.count("`") % 2:
         around, _, code = line.rpartition("`")
         if code:
             return f"{line}`{_find_open_emphasis(around)}"
         line = around.rstrip(" \t")
-    if "](" in line:
-        line = _hide_open_address(line)
     if line.endswith(("*", "[", "![")) and (line.count("**") % 2 or not line.endswith("**")):
         line = line.rstrip("*[!")
     if "*" in line and (stars := _find_open_emphasis(line)):
@@ -67,13 +78,3 @@ def _find_open_emphasis(line: str) -> str:
     if not openers:
         return ""
     return openers[-1] if (is_strong if openers[-1] == "**" else is_emphasised) else ""
-
-
-def _hide_open_address(line: str) -> str:
-    """Replaces a link whose address is not complete by the link's text."""
-    at = line.rfind("](")
-    start = line.rfind("[", 0, at)
-    text = line[start + 1 : at]
-    if start < 0 or "]" in text or not _ADDRESS.match(line, at + 2):
-        return line
-    return line[: start - (line[start - 1 : start] == "!")] + text

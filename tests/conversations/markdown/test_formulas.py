@@ -1,5 +1,7 @@
 """Formulas: how they are written, how they are drawn, and what is not one."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,3 +184,8 @@ def test_any_formula_is_drawn_or_shown(text):
     html = latex._draw(text, display=True)
     assert html.startswith(("<code>", '<span class="math"><math '))
     tree(html)
+
+
+@pytest.mark.parametrize("code", ["```py\n\\(a*b\\)\n```\n", "    \\(a*b\\)\n", "- ```\n  \\(a*b\\)\n  ```\n"])
+def test_code_has_no_formulas(code: str) -> None:
+    assert "\\(a*b\\)" in re.sub("<[^>]*>", "", render(code))

@@ -63,8 +63,13 @@ def is_never_closed(text: str) -> bool:
     return not render(f"{text}\n\n\nThe end.").endswith("<p>The end.</p>")
 
 
+def has_open_formula(text: str) -> bool:
+    """Whether the text may end in a formula of several lines, which waits for its end."""
+    return text.count("$$") % 2 == 1 or text.count("\\[") != text.count("\\]")
+
+
 @settings(max_examples=200, deadline=None)
-@given((texts | answers).filter(lambda text: "|" not in text), cuts)
+@given((texts | answers).filter(lambda text: "|" not in text and not has_open_formula(text)), cuts)
 def test_after_a_complete_line_a_text_looks_as_rendered_at_once(text, lengths):
     stream = StreamingMarkdown()
     for piece in pieces(text + "\n", lengths):
