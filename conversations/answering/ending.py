@@ -91,13 +91,12 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     return Message.objects.for_reading().get(pk=relay.message.pk)
 
 
-def prepare_handover(relay: Relay) -> None:
+def prepare_handover(relay: Relay, *, tools_have_begun: bool) -> None:
     """Leaves the reply in a state from which another process can continue it without running a tool twice."""
     generation, draft = relay.generation, relay.draft
-    if draft.end is None:
+    if not tools_have_begun:
         draft.drop_unfinished_call()
     else:
-        # The tools may have begun.
         for call in unanswered_calls(draft.blocks):
             draft.add_result(error_result(call, CUT_OFF))
     left = blocks_to_continue(draft.blocks)

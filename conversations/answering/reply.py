@@ -46,6 +46,8 @@ class RunningReply:
         self._claimed, self._saver = claimed, saver
         self._calls = UpstreamCalls(self.relay, saver)
         self._answering: asyncio.Task[None] | None = None
+        self._tools_have_begun = False
+        """Whether the tools of the last calls may be running."""
         self._is_cut = False
         self._cut = INTERRUPTED
         """How the reply ends if it is cut now."""
@@ -84,7 +86,7 @@ class RunningReply:
         """Saves the end, however long that takes. Until then, viewers see the reply as running."""
         conversation = self.generation.conversation
         if ending == HANDED_OVER:
-            prepare_handover(self.relay)
+            prepare_handover(self.relay, tools_have_begun=self._tools_have_begun)
         try:
             message = await self._saver.write(conversation.pk, partial(save_ending, self.relay, ending))
         except Generation.NotUpdated:
@@ -123,7 +125,9 @@ class RunningReply:
                 for call in calls:
                     relay.take_result(error_result(call, TOO_MANY))
             else:
+                self._tools_have_begun = True
                 await toolbox.run(calls, relay.take_result, relay.take_progress)
+                self._tools_have_begun = False
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
             build = partial(build_request, generation, relay.message, toolbox.definitions)

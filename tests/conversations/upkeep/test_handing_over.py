@@ -216,6 +216,21 @@ async def test_a_tool_that_may_have_run_is_not_run_again(either_desk: Desk, monk
     assert (reply.state, either_desk.messages_sent()[-1]["role"] in ("user", "tool")) == (State.COMPLETE, True)
 
 
+async def test_a_tool_that_was_approved_is_not_run_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.use("slow", ask_first=True)
+    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": "approved"}), text="Let me see.")
+    waiting = await desk.ask_and_wait()
+    assert waiting.state == State.WAITING
+    assert await desk.decide(waiting, "toolu_1", "once") == 204
+    await desk.drawer.saw("began", "approved")
+    await hand_over(desk.conversation)
+    await desk.drawer.saw("cancelled", "approved")
+    await take_over(desk.server, monkeypatch, "It is done.")
+    reply = await last_reply(desk.conversation)
+    assert (reply.state, desk.drawer.seen().count(["began", "approved"])) == (State.COMPLETE, 1)
+    assert reply.message.blocks[2]["content"] == [{"type": "text", "text": CUT_OFF}]
+
+
 async def test_a_call_that_was_still_being_written_is_written_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
