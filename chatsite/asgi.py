@@ -27,7 +27,7 @@ from chatsite.serving.headers import add_default_headers  # noqa: E402
 from chatsite.serving.pages import PageHandler  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
-from gateway.serving.application import is_for_programs  # noqa: E402
+from gateway.serving.paths import is_for_programs  # noqa: E402
 
 
 async def reject(scope: Any, receive: Any, send: Any) -> None:

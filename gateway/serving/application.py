@@ -19,7 +19,7 @@ from accounts.keys import is_secret, read_secret
 from gateway.catalogue.listing import render_list, render_model
 from gateway.dialects import DIALECTS
 from gateway.ids import make_id
-from gateway.problems import Problem, shorten
+from gateway.problems import Problem
 from gateway.serving import running
 from gateway.serving.admission import (
     ProgramRequest,
@@ -33,29 +33,20 @@ from gateway.serving.calls import ProgramCall
 from gateway.serving.counting import count_tokens
 from gateway.serving.incoming import ClientGone, Incoming, Receive
 from gateway.serving.outgoing import Outgoing, Send
+from gateway.serving.paths import explain_unknown_path, find_protocol
 from gateway.serving.threads import in_thread
 from upstreams.endpoint import ProtocolName
 
 logger = logging.getLogger(__name__)
 
-PREFIX: Final = "/v1/"
 MAX_UNCHECKED_SIZE: Final = 1_000_000
 """Bytes of a body that are read before its key is checked."""
 DEFAULT_VERSION: Final = "2023-06-01"
 """The version of the Messages API for requests that name none."""
 _VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_WITHOUT_PREFIX: Final = re.compile(
-    r"/(messages(/count_tokens)?|(chat/)?completions|embeddings|responses|models(/.*)?)", re.DOTALL
-)
-_SERVED: Final = "/v1/messages, /v1/messages/count_tokens, /v1/chat/completions and /v1/models"
 _BETA: Final = re.compile(r"[\w.,\- ]{1,1000}", re.ASCII)
 _require_key, _admit, _admit_count = in_thread(require_key), in_thread(admit), in_thread(admit_count)
 _list_models, _describe_model = in_thread(list_models), in_thread(describe_model)
-
-
-def is_for_programs(path: str) -> bool:
-    """Whether the API answers this path: one of its own, or one that lacks the /v1 in front."""
-    return path.startswith(PREFIX) or bool(_WITHOUT_PREFIX.fullmatch(path))
 
 
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -106,12 +97,12 @@ async def _route(incoming: Incoming, out: Outgoing) -> None:
         case "/v1/models":
             _require_method("GET", incoming)
             await out.send_whole(orjson.dumps(render_list(await _list_models(read_secret(incoming.headers)))))
-        case path if path.startswith("/v1/models/"):
+        case path if path.startswith("/v1/models/") and path.strip("/") != "v1/models":
             _require_method("GET", incoming)
             model = await _describe_model(read_secret(incoming.headers), path.removeprefix("/v1/models/"))
             await out.send_whole(orjson.dumps(render_model(model)))
         case _:
-            raise Problem(404, "not_found_error", _explain_unknown_path(incoming.path))
+            raise Problem(404, "not_found_error", explain_unknown_path(incoming.path))
 
 
 async def _serve_reply(protocol: ProtocolName, incoming: Incoming, out: Outgoing) -> None:
@@ -158,17 +149,5 @@ def _require_method(method: str, incoming: Incoming) -> None:
 
 def _error_protocol(incoming: Incoming) -> ProtocolName:
     """The protocol whose shape errors have."""
-    path = incoming.path.removeprefix("/v1")
-    if path.startswith("/messages"):
-        return ProtocolName.ANTHROPIC
-    if path.startswith("/chat/") or "anthropic-version" not in incoming.headers:
-        return ProtocolName.OPENAI
-    return ProtocolName.ANTHROPIC
-
-
-def _explain_unknown_path(path: str) -> str:
-    if not path.startswith(PREFIX):
-        return shorten(f"This path does not exist. Use /v1{path}: add /v1 to the base URL.")
-    if path.startswith("/v1/v1/"):
-        return shorten(f"This path does not exist. Use {path.removeprefix('/v1')}: remove /v1 from the base URL.")
-    return f"This path does not exist. This site serves {_SERVED}."
+    is_messages = "anthropic-version" in incoming.headers
+    return find_protocol(incoming.path) or (ProtocolName.ANTHROPIC if is_messages else ProtocolName.OPENAI)

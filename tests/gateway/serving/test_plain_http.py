@@ -31,7 +31,8 @@ def told(answer: httpx.Response, status: int) -> dict[str, Any]:
     said: dict[str, Any] = answer.json()
     is_chat = set(said) == {"error"}
     assert set(said["error"]) == ({"message", "type", "param", "code"} if is_chat else {"type", "message"})
-    assert is_chat == answer.request.url.path.startswith("/v1/chat") or "models" in answer.request.url.path
+    path = answer.request.url.path
+    assert is_chat == ("messages" not in path) or "models" in path
     error: dict[str, Any] = said["error"]
     return error
 
@@ -165,4 +166,52 @@ def test_a_path_without_its_beginning_is_explained(http: httpx.Client, path: str
 def test_a_path_with_its_beginning_twice_is_explained(http: httpx.Client) -> None:
     for path in PATHS:
         assert f"Use {path}:" in http.post(f"/v1{path}", json=ASKED).json()["error"]["message"]
-    assert "/v1/chat/completions" in http.post("/v1/responses", json=ASKED).json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant", "fault"),
+    [
+        *((f"{path}/", path, "slash at the end") for path in (*PATHS, "/v1/models")),
+        ("/chat/completions/", "/v1/chat/completions", "add /v1"),
+        ("/v1//chat/completions", "/v1/chat/completions", "second slash"),
+        ("/v1/v1/models/a/b", "/v1/models/a/b", "remove /v1"),
+        ("/v1/chat/completions/chat/completions", "/v1/chat/completions", "remove the endpoint"),
+        ("/v1/messages/v1/messages", "/v1/messages", "remove the endpoint"),
+        ("/v1/chat/completions/models", "/v1/models", "remove the endpoint"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_mistaken_base_url_is_explained(http: httpx.Client, method: str, path: str, meant: str, fault: str) -> None:
+    message = told(http.request(method, path), 404)["message"]
+    assert f"Use {meant}:" in message and fault in message
+
+
+@pytest.mark.parametrize("start", ["/v1", "", "/v1/v1"])
+@pytest.mark.parametrize("end", ["", "/", "/resp_1", "/resp_1/cancel"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_responses_api_is_not_served(http: httpx.Client, method: str, start: str, end: str) -> None:
+    answer = http.request(method, f"{start}/responses{end}", headers={"anthropic-version": ""})
+    error = answer.json()["error"]
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    assert "does not serve the Responses API" in error["message"]
+    assert "/v1/chat/completions" in error["message"] and "/v1/messages" in error["message"]
+
+
+@pytest.mark.parametrize("start", ["/v1", "", "/v1/v1"])
+@pytest.mark.parametrize("api", ["/completions", "/embeddings"])
+@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_other_apis_are_not_served(http: httpx.Client, method: str, start: str, api: str, end: str) -> None:
+    message = told(http.request(method, f"{start}{api}{end}"), 404)["message"]
+    assert f"does not serve /v1{api}" in message and "/v1/chat/completions" in message
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/images/generations", "/v1/threads/a/messages", "/v1/models2"])
+def test_an_unknown_path_is_answered_with_those_that_exist(http: httpx.Client, path: str) -> None:
+    for answer in (http.post(path, json=ASKED), http.get(path)):
+        assert answer.status_code == 404 and "serves /v1/messages" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/responsestudy", "/model", "/completions2", "/"])
+def test_other_paths_are_pages(http: httpx.Client, path: str) -> None:
+    assert "json" not in http.get(path).headers["content-type"]
