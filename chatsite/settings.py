@@ -12,6 +12,8 @@ from django.utils.csp import CSP
 from chatsite.installation.packages import require
 from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
+from chatsite.installation.urls import split_url
+from chatsite.mail.mailers import read_mailers, read_sender, read_timeout
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -62,6 +64,8 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 # Without TLS, browsers ignore this header and log a warning about it on every page.
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if HTTPS else None
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "chatsite.failures.debug_pages.SettingsFilter"
 
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -147,6 +151,7 @@ TEMPLATES = [
 
 # ---------------------------------------------------------------- where things are kept
 
+split_url("DATABASE_URL", env.str("DATABASE_URL", default=""))
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 DATABASE_CONNECTIONS = env.int("DATABASE_CONNECTIONS", default=20)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -173,6 +178,8 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     require("REDIS_URL", "redis")
+    if split_url("REDIS_URL", REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+        raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://")
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -258,6 +265,12 @@ ACCOUNT_RATE_LIMITS = False
 SUPERUSER_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", default="")
 SUPERUSER_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
 SUPERUSER_EMAIL = env.str("DJANGO_SUPERUSER_EMAIL", default="")
+
+# ---------------------------------------------------------------- mail
+
+MAILERS = read_mailers(env.str("EMAIL_URL", default=""), read_timeout(env.str("EMAIL_TIMEOUT", default="10")))
+SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # A site without mail is complete.
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = read_sender(env.str("EMAIL_FROM", default=""), MAILERS, ALLOWED_HOSTS)
 
 # ---------------------------------------------------------------- upstreams named in the environment
 

@@ -108,7 +108,8 @@ LEDGER_ROUTES = {
     "settings/limits/<int:limit_pk>/",
     "settings/limits/<int:limit_pk>/remove/",
 }
-SETTINGS_ROUTES = PROVIDER_ROUTES | TOOL_ROUTES | KEY_ROUTES | LEDGER_ROUTES
+SYSTEM_ROUTES = {"settings/system/", "settings/system/mail/"}
+SETTINGS_ROUTES = PROVIDER_ROUTES | TOOL_ROUTES | KEY_ROUTES | LEDGER_ROUTES | SYSTEM_ROUTES
 # These rows are Ada's. Everyone else gets 404, administrators included.
 PRIVATE_ROUTES = {"account/keys/<int:key_pk>/revoke/"}
 REDIRECTS = {"settings/"}

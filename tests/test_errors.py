@@ -7,7 +7,9 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
+from django.views.debug import get_default_exception_reporter_filter
 
+from chatsite.mail.mailers import read_mailers
 from tests.accounts.pages import offences_against_csp, page
 
 
@@ -49,3 +51,12 @@ def test_a_request_with_too_many_parts_is_refused_with_the_limit_and_one_line(
 
 def test_the_page_for_an_internal_error_needs_no_context():
     assert "Something went wrong" in render_to_string("500.html")
+
+
+def test_the_error_pages_of_debug_show_no_secret(settings):
+    settings.MAILERS = read_mailers("smtp://ada:zq9secret@mail.example.org", 5)
+    settings.REDIS_URL = "redis://ada:zq9secret@cache.example.org"
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": settings.REDIS_URL}}
+    settings.SEALING_KEY = settings.METRICS_TOKEN = "zq9secret"
+    shown = get_default_exception_reporter_filter().get_safe_settings()
+    assert "zq9secret" not in str(shown) and "mail.example.org" in str(shown)

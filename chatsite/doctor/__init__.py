@@ -1,0 +1,1 @@
+"""Examines the installation, for the page "System" and for `manage.py doctor`."""

@@ -1,0 +1,10 @@
+"""The URLs of the page "System"."""
+
+from django.urls import path
+
+from chatsite.doctor.views import mail, page
+
+urlpatterns = [
+    path("", page.show, name="system"),
+    path("mail/", mail.send_test, name="system_mail"),
+]

@@ -1,0 +1,1 @@
+"""Sends mail through the server that EMAIL_URL names."""
