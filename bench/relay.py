@@ -9,6 +9,7 @@ The server has a core of its own. The upstream and the tabs have the others. Thi
 import argparse
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -70,34 +71,38 @@ def measure(stand: Stand, server: str, plan: Plan, *, streams: int, viewers: int
     # All turns are posted before the first answer begins, because a busy server would accept them more and more slowly.
     plan = replace(plan, delay=1 + round(streams * SECONDS_TO_ASK))
     conversations, chat_model = stand.create_conversations(streams), stand.create_model(plan)
-    with stand.serve(server) as served:
-        return asyncio.run(watch(stand, served, plan, conversations, chat_model, viewers, seconds))
+    with stand.serve(server) as site:
+        return asyncio.run(watch(stand, [site], [site] * viewers, plan, conversations, chat_model, seconds))
 
 
 async def watch(
     stand: Stand,
-    served: RunningSite,
+    sites: Sequence[RunningSite],
+    viewed: Sequence[RunningSite],
     plan: Plan,
     conversations: list[int],
     chat_model: int,
-    viewers: int,
     seconds: float,
 ) -> Figures:
-    site, streams, tally = served.process, len(conversations), Tally(stand.epoch)
-    idle = site.memory()
+    """Posts a turn per conversation at the first of the processes. Each answer has a tab at each of `viewed`."""
+    streams, viewers, tally = len(conversations), len(viewed), Tally(stand.epoch)
+    processes = [site.process for site in sites]
+    idle = sum(process.memory() for process in processes)
     tabs: list[Tab] = []
     for pk in conversations:
-        tabs += [await listen(served.address, pk, tally) for _ in range(viewers)]
-    await speak(served.address, conversations, chat_model)
+        tabs += [await listen(site.address, pk, tally) for site in viewed]
+    await speak(sites[0].address, conversations, chat_model)
     await asyncio.wait_for(asyncio.gather(*(tab.has_stamp.wait() for tab in tabs)), PATIENCE)
     await asyncio.sleep(SETTLING)
 
     tally.reset()
-    began, cpu, load = time.monotonic(), site.cpu(), load_cpu(stand)
+    began, cpu, load = time.monotonic(), sum(process.cpu() for process in processes), load_cpu(stand)
     await asyncio.sleep(seconds)
-    took, cpu, load = time.monotonic() - began, site.cpu() - cpu, load_cpu(stand) - load
+    took, load = time.monotonic() - began, load_cpu(stand) - load
+    cpu = sum(process.cpu() for process in processes) - cpu
     if any(tab.is_closed for tab in tabs):
-        raise RuntimeError(f"the server closed a tab:\n{site.log.read_text()[-2000:]}")
+        logs = "\n".join(process.log.read_text()[-2000:] for process in processes)
+        raise RuntimeError(f"the server closed a tab:\n{logs}")
     tokens = tally.stamps * plan.stamped
     return Figures(
         streams=streams,
@@ -110,7 +115,7 @@ async def watch(
         core=cpu / took,
         load=load / took / len(LOAD_CORES),
         idle=idle,
-        per_stream=(site.memory() - idle) / streams,
+        per_stream=(sum(process.memory() for process in processes) - idle) / streams,
         frames_per_second=tally.frames / took / len(tabs),
     )
 

@@ -58,9 +58,13 @@ class RunningSite:
 
 
 class Stand:
-    """Creates the database in this process, through Django. The servers are processes of their own."""
+    """Creates the database in this process, through Django. The servers are processes of their own.
 
-    def __init__(self) -> None:
+    `settings` are variables of the environment for this process and the servers.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self._settings = settings
         self.epoch = time.monotonic()
         self._ending = ExitStack()
 
@@ -77,6 +81,7 @@ class Stand:
             **{f"{vendor}_{part}": "" for vendor in ("ANTHROPIC", "OPENAI") for part in ("API_KEY", "BASE_URL")},
             **{"REDIS_URL": "", "DEBUG": "false", "HTTPS": "false", "HOST": "127.0.0.1", "SHUTDOWN_GRACE": "0"},
             **{"ALLOWED_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT), "TABS_PER_PERSON": "10000"},
+            **self._settings,
         }
         import django
         from django.core.management import call_command
@@ -91,6 +96,8 @@ class Stand:
         from django.db import connection
 
         connection.close()
+        if connection.vendor == "postgresql":
+            connection.close_pool()
         self._ending.close()
 
     def new_person(self, username: str) -> "User":
@@ -132,7 +139,7 @@ class Stand:
             ],
         }
         began = time.monotonic()
-        log, environment = self.directory / f"{server}.log", {"PORT": str(port), **environment}
+        log, environment = self.directory / f"{server}-{port}.log", {"PORT": str(port), **environment}
         with Process(commands[server], log=log, cores=SERVER_CORES, **environment) as process:
             await_answer(process, port)
             yield RunningSite(process, Address(port, self.sign_in(self.person)), time.monotonic() - began)
