@@ -12,6 +12,7 @@ from django.utils.csp import CSP
 from chatsite.installation.packages import require
 from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
+from chatsite.installation.temporary_files import create_temporary_folder
 from chatsite.installation.urls import split_url
 from chatsite.mail.mailers import read_mailers, read_sender, read_timeout
 
@@ -26,6 +27,7 @@ DEBUG = env.bool("DEBUG", default=False)
 os.umask(OTHERS)
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+create_temporary_folder(DATA_DIR)
 
 # ---------------------------------------------------------------- where it is served
 

@@ -16,12 +16,17 @@ from chatsite.backups.making import DATABASE, SECRETS, UPLOADS, Report
 from chatsite.backups.manifest import SIZE_LIMIT, Manifest, fingerprint
 from chatsite.installation.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.secret import created_secrets, read_secret
+from chatsite.installation.temporary_files import FOLDER as TEMPORARY_FILES
 from chatsite.installation.version import describe_newer, find_unknown
 from chatsite.values.figures import size
 from conversations.models.attachment import OTHER_FILES
 
 REPLACED: Final = ".replaced"
-MAY_EXIST: Final = {LOCK, UNFINISHED_RESTORE, "static", "lost+found", *SECRETS, *(name + REPLACED for name in SECRETS)}
+MAY_EXIST: Final = {
+    *(LOCK, UNFINISHED_RESTORE, TEMPORARY_FILES, "static", "lost+found"),
+    *SECRETS,
+    *(name + REPLACED for name in SECRETS),
+}
 """What DATA_DIR may contain without being a site."""
 
 

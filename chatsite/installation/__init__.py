@@ -1,1 +1,1 @@
-"""What an installation keeps between two starts: its secret, its files and their modes, its lock, its version."""
+"""What an installation keeps between two starts: its secret, its lock, its version, its files and their modes."""

@@ -15,6 +15,7 @@ from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
+from chatsite.installation.temporary_files import remove_old_temporary_files
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.process import lease, loop_delay
 from chatsite.process.draining import drain
@@ -50,6 +51,7 @@ async def start(*, takes_work: bool | None = None) -> None:
     replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
+    await asyncio.to_thread(remove_old_temporary_files, settings.DATA_DIR)
     await database_sync_to_async(lease.local.take)(is_alone=is_alone())
     await database_sync_to_async(warn_without_bus)()
     if hub.bus:
