@@ -89,6 +89,13 @@ class UsageReported:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingRefused:
+    """The upstream refused a setting, so the reply is written without it. `remark` is a sentence for people."""
+
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnded:
     """The upstream has ended the reply properly.
 
@@ -102,7 +109,15 @@ class ReplyEnded:
 
 
 type ReplyEvent = (
-    ReplyStarted | BlockOpened | BlockGrew | InputGrew | BlockClosed | TextWasThinking | UsageReported | ReplyEnded
+    ReplyStarted
+    | SettingRefused
+    | BlockOpened
+    | BlockGrew
+    | InputGrew
+    | BlockClosed
+    | TextWasThinking
+    | UsageReported
+    | ReplyEnded
 )
 
 CONTENT: Final = (BlockGrew, InputGrew, BlockClosed, TextWasThinking, ReplyEnded)

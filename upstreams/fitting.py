@@ -47,7 +47,7 @@ def _fit_length(request: ChatRequest, limits: ModelLimits) -> ChatRequest:
 
 def _fit_thinking(request: ChatRequest, protocol: ProtocolName, limits: ModelLimits) -> ChatRequest:
     if request.thinks_adaptively and protocol is ProtocolName.ANTHROPIC and not limits.thinks_adaptively:
-        remark = "Thinking is off for this answer: this model does not support adaptive thinking."
+        remark = "Adaptive thinking was not requested: this model does not support it."
         request = _change(request, remark, thinks_adaptively=False)
     budget = request.thinking_budget
     if budget is None:
@@ -62,7 +62,7 @@ def _fit_thinking(request: ChatRequest, protocol: ProtocolName, limits: ModelLim
         fitting = most // 2
     if fitting < MIN_THINKING_BUDGET:
         remark = f"Thinking is off for this answer: {most:,} tokens are too few to think and answer."
-        return _change(request, remark, thinking_budget=None)
+        return _change(request, remark, thinking_budget=None, thinking_is_off=True)
     if fitting != budget:
         return _change(request, f"The thinking budget was sent as {fitting:,} tokens.", thinking_budget=fitting)
     return request

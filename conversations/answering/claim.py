@@ -79,12 +79,22 @@ def prepare(generation: Generation, message: Message) -> Claimed:
         return Unanswerable(generation, message, Ending(State.FAILED, "sealed_key", SEALED_KEY))
     toolbox = Toolbox.of(generation, message)
     request, fallback = build_requests(generation, message, chat_model, toolbox)
-    # Those of an earlier claim remain true.
-    notes = PROTOCOLS[endpoint.protocol].notes(request, endpoint)
-    generation.notes = list(dict.fromkeys([*generation.notes, *notes]))
+    note_changes(generation, request, endpoint)
     if problems := find_problems(request, chat_model):
         return Unanswerable(generation, message, Ending(State.FAILED, "invalid_request", " ".join(problems)))
     return Answerable(generation, message, endpoint, request, toolbox, fallback)
+
+
+def build_follow_up(generation: Generation, message: Message, endpoint: Endpoint, toolbox: Toolbox) -> ChatRequest:
+    """Builds the request that returns the results of tools to the model."""
+    request = build_request(generation, message, toolbox.definitions)
+    note_changes(generation, request, endpoint)
+    return request
+
+
+def note_changes(generation: Generation, request: ChatRequest, endpoint: Endpoint) -> None:
+    """Notes what the request leaves out or changes. The notes of earlier requests remain true."""
+    generation.add_notes(*PROTOCOLS[endpoint.protocol].notes(request, endpoint))
 
 
 def build_requests(

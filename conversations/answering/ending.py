@@ -102,5 +102,5 @@ def prepare_handover(relay: Relay, *, tools_have_begun: bool) -> None:
     left = blocks_to_continue(draft.blocks)
     generation.continues = bool(left)
     generation.rounds = max(generation.rounds, 1) if ends_in_tools(left) else 0
-    if left and CONTINUED not in generation.notes:
-        generation.notes = [*generation.notes, CONTINUED]
+    if left:
+        generation.add_notes(CONTINUED)

@@ -30,7 +30,7 @@ from conversations.live.tool_cards import Progress, build_card, outcome_of
 from conversations.markdown import Renderer, StreamingMarkdown
 from conversations.models import Generation, Message
 from conversations.models.message import blocks_to_continue, is_text
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, TextWasThinking
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEvent, SettingRefused, TextWasThinking
 
 NOTES_PAUSE = 0.25
 """Seconds between two updates of what running tools report."""
@@ -193,6 +193,8 @@ class Relay:
         """Adds an event to the draft, and returns it as the draft has it."""
         event = self.draft.with_unique_id(event)
         self.draft.apply(event)
+        if isinstance(event, SettingRefused):
+            self.generation.add_notes(event.remark)
         if not self.has_grown and isinstance(event, BlockGrew | BlockOpened):
             self.has_grown = True
             self.first_token_at = self.first_token_at or now()

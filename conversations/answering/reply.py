@@ -12,7 +12,7 @@ from django.conf import settings
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import retry_until_saved
 from chatsite.process.threads import database_sync_to_async
-from conversations.answering.claim import Answerable, Claimed
+from conversations.answering.claim import Answerable, Claimed, build_follow_up
 from conversations.answering.ending import HANDED_OVER, INTERRUPTED, STOPPED, Ending, prepare_handover, save_ending
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay, showing_failures
@@ -21,7 +21,6 @@ from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, State
 from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
-from conversations.prompt.transcript import build_request
 from ledger.booking.entries import CallRefused
 from upstreams.errors import EmptyReply, InvalidRequest, UpstreamError
 
@@ -130,7 +129,7 @@ class RunningReply:
                 self._tools_have_begun = False
             generation.rounds += 1
             relay.message.blocks = relay.draft.blocks
-            build = partial(build_request, generation, relay.message, toolbox.definitions)
+            build = partial(build_follow_up, generation, relay.message, claimed.endpoint, toolbox)
             request = await retry_until_saved(database_sync_to_async(build))
             relay.draft.begin_call()
             await self._calls.carry(claimed.endpoint, replace(request, tool_choice="none") if is_last else request)

@@ -119,6 +119,10 @@ class Generation(UsageColumns):
             return {"chat_model": None}
         return {"chat_model": chat_model, "model_name": chat_model.name, "provider_name": chat_model.provider.name}
 
+    def add_notes(self, *notes: str) -> None:
+        """Adds notes that it does not have yet. Saved with its end."""
+        self.notes = list(dict.fromkeys([*self.notes, *notes]))
+
     def claim(self) -> bool:
         """Marks a queued generation as running. Returns False if it was claimed or stopped, or must wait its turn."""
         # A generation that waited for approval started earlier.

@@ -6,6 +6,7 @@ from typing import Any
 from upstreams.chat import ChatRequest
 from upstreams.client.attempts import repeat_until_content
 from upstreams.client.call import Call
+from upstreams.client.concessions import Origin
 from upstreams.client.connection import ConnectionReport, ConnectionStep, list_models, test_connection
 from upstreams.client.counting import count_tokens
 from upstreams.client.transport import LIMITS, Limits, close_transport
@@ -20,6 +21,7 @@ __all__ = [
     "ConnectionStep",
     "Limits",
     "ModelListing",
+    "Origin",
     "close_transport",
     "count_tokens",
     "list_models",
@@ -47,7 +49,7 @@ def stream_reply(
 
     def attempt() -> Call:
         payload = PROTOCOLS[endpoint.protocol].payload(request, endpoint)
-        return Call(endpoint, payload, limits, is_gathering=is_gathering, is_ours=True)
+        return Call(endpoint, payload, limits, is_gathering=is_gathering, origin=Origin.SITE)
 
     return repeat_until_content(attempt, limits, abandoned)
 
@@ -56,8 +58,13 @@ def stream_payload(
     endpoint: Endpoint,
     payload: Mapping[str, Any],
     *,
+    origin: Origin = Origin.PROGRAM,
     limits: Limits = LIMITS,
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:
-    """Like `stream_reply`, for a request that is in the endpoint's protocol already. The reply may be empty."""
-    return repeat_until_content(lambda: Call(endpoint, payload, limits, may_be_empty=True), limits, abandoned)
+    """Like `stream_reply`, for a program's request in the endpoint's protocol. The reply may be empty."""
+
+    def attempt() -> Call:
+        return Call(endpoint, payload, limits, may_be_empty=True, origin=origin)
+
+    return repeat_until_content(attempt, limits, abandoned)

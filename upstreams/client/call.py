@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from upstreams.client.concessions import Origin
 from upstreams.client.exchange import Exchange
 from upstreams.client.transport import Limits
 from upstreams.delta_template import DeltaTemplate
 from upstreams.endpoint import Endpoint
 from upstreams.errors import EmptyReply, ReplyTooLarge, UpstreamError
-from upstreams.events import CONTENT, BlockGrew, ReplyEnded, ReplyEvent
+from upstreams.events import CONTENT, BlockGrew, ReplyEnded, ReplyEvent, SettingRefused
 from upstreams.protocols import PROTOCOLS
 from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
@@ -29,7 +30,7 @@ class Call:
         copy: Callable[[ServerSentEvent], bytes] | None = None,
         may_be_empty: bool = False,
         is_gathering: bool = False,
-        is_ours: bool = False,
+        origin: Origin = Origin.PROGRAM,
     ) -> None:
         self._endpoint, self._payload, self._limits = endpoint, payload, limits
         self._copy, self._may_be_empty = copy, may_be_empty
@@ -39,12 +40,14 @@ class Call:
             limits,
             is_streamed=payload.get("stream") is True,
             is_gathering=is_gathering,
-            is_ours=is_ours,
+            origin=origin,
         )
         self._decoder = self._protocol.Decoder(endpoint)
         self._sse = SSEDecoder(limits.event_size)
         self._template: DeltaTemplate | None = None
         self._copied: list[bytes] = []
+        self._refused: list[str] = []
+        """Remarks about refused settings that no event has carried yet."""
         self._failure: UpstreamError | None = None
         self._is_over = False
         self._size_seen = self._size_undecoded = 0
@@ -63,7 +66,7 @@ class Call:
     async def open(self) -> None:
         """Sends the request; returns when the upstream has accepted it."""
         is_streamed = self._payload.get("stream") is True
-        await self._exchange.ask(
+        self._refused = await self._exchange.ask(
             self._protocol.PATH, self._protocol.headers(self._endpoint, is_streamed), self._payload
         )
 
@@ -85,6 +88,9 @@ class Call:
                 self._failure = failure
         if not self.has_content:
             self.has_content = any(isinstance(event, CONTENT) for event in events)
+        if events and self._refused:
+            events = [*map(SettingRefused, self._refused), *events]
+            self._refused = []
         return events
 
     def take_copy(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from upstreams.client.body_stream import BodyStream
-from upstreams.client.concessions import Concessions
+from upstreams.client.concessions import Concessions, Origin
 from upstreams.client.deadline import Deadline
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
@@ -21,7 +21,7 @@ from upstreams.tolerant_json import dump
 class Exchange:
     """Call `ask`, then `read_chunk` until it returns None or `read_whole` once, then `close`, all in one task.
 
-    `is_ours` says that the site has made the request itself, so that it may leave out fields (see Concessions).
+    `origin` decides which fields the request may lose (see Concessions).
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class Exchange:
         *,
         is_streamed: bool,
         is_gathering: bool = False,
-        is_ours: bool = False,
+        origin: Origin = Origin.PROGRAM,
     ) -> None:
         self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
-        self._is_ours = is_ours
+        self._origin = origin
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._now = asyncio.get_running_loop().time
@@ -62,17 +62,18 @@ class Exchange:
             return not head.lstrip().startswith(b"{")
         return begins_with_events(head)
 
-    async def ask(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
+    async def ask(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> list[str]:
         """Sends the request. Returns when the upstream has accepted it; raises its refusal otherwise.
 
-        Sends it again without each optional field that the upstream refuses.
+        Sends it again without each optional field that the upstream refuses. Returns a sentence for people for each
+        refused setting.
         """
-        concessions = Concessions(self._endpoint.base_url, body, is_ours=self._is_ours)
+        concessions = Concessions(self._endpoint.base_url, body, self._origin)
         while True:
             response = await self._send(path, headers, dump(concessions.body))
             if response.is_success:
                 concessions.remember()
-                return
+                return concessions.remarks
             refusal, _ = await self._read_body(self._limits.error_size)
             if not concessions.concede(response.status_code, refusal):
                 raise read_refusal(self._endpoint, response.status_code, response.headers, refusal)

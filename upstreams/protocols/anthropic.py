@@ -68,8 +68,9 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     remarks: list[str] = []
     messages = _build_messages(request)
     thinking = _build_thinking(request)
+    is_off = request.thinking_is_off
     if thinking and _is_continued(messages):
-        thinking = None
+        thinking, is_off = None, True
         remarks.append("Thinking is off for this answer: the model cannot think again while it continues one.")
     body: dict[str, Any] = {
         "model": request.model,
@@ -85,7 +86,7 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
         body["stop_sequences"] = list(request.stop_sequences)
     if thinking:
         body["thinking"] = thinking
-    elif request.thinking_is_off:
+    elif is_off:
         body["thinking"] = {"type": "disabled"}
     body |= _build_effort(request, remarks)
     # A forced tool is allowed with adaptive thinking, but not with a budget.

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes import ModelServer
 from tests.upstreams.client.asking import ASKED, QUICK, ask
+from upstreams.chat import Effort
 from upstreams.client import stream_payload, stream_reply
 from upstreams.endpoint import ProtocolName
 from upstreams.errors import InvalidRequest
@@ -44,6 +45,7 @@ async def test_a_server_that_knows_one_way_to_switch_thinking_off_is_asked_in_th
     openai.body({"error": {"message": f"Unrecognized request argument supplied: {field}"}}, status=400)
     openai.say("Hello")
     assert (await ask(openai, replace(ASKED, thinking_is_off=True))).text == "Hello"
+    assert (await ask(openai, replace(ASKED, thinking_is_off=True))).remarks == []
     assert {"chat_template_kwargs", "thinking"} & set(openai.requests[-1].json) == (
         {"chat_template_kwargs", "thinking"} - {field}
     )
@@ -55,6 +57,79 @@ async def test_an_effort_of_none_is_left_out_where_it_is_refused(openai: ModelSe
     endpoint = openai.build_endpoint(reasoning_effort=True)
     events = [event async for batch in stream_reply(endpoint, replace(ASKED, thinking_is_off=True)) for event in batch]
     assert events and ["reasoning_effort" in request.json for request in openai.requests] == [True, False]
+
+
+SETTINGS: list[tuple[str, str, Any, str]] = [
+    ("openai", "temperature", 0.5, "Temperature"),
+    ("openai", "top_p", 0.5, "Top-p"),
+    ("openai", "top_k", 40, "Top-k"),
+    ("openai", "presence_penalty", 1.0, "Presence penalty"),
+    ("openai", "frequency_penalty", 1.0, "Frequency penalty"),
+    ("openai", "stop", ("END",), "stop sequences"),
+    ("openai", "reasoning_effort", Effort.HIGH, "reasoning effort"),
+    ("anthropic", "temperature", 0.5, "Temperature"),
+    ("anthropic", "top_p", 0.5, "Top-p"),
+    ("anthropic", "top_k", 40, "Top-k"),
+    ("anthropic", "stop_sequences", ("END",), "stop sequences"),
+    ("anthropic", "output_config", Effort.HIGH, "reasoning effort"),
+]
+NAMES = {"stop": "stop_sequences", "output_config": "reasoning_effort"}
+"""Fields of a request by the names of the wire's fields, where they differ."""
+ALL = {"accepts_top_k": True, "reasoning_effort": True}
+
+
+@pytest.mark.parametrize(("protocol", "field", "value", "label"), SETTINGS)
+async def test_a_refused_setting_is_left_out_and_said_in_each_answer(
+    request: pytest.FixtureRequest, protocol: str, field: str, value: Any, label: str
+) -> None:
+    server: ModelServer = request.getfixturevalue(protocol)
+    server.refuse(400, "invalid_request_error", f"Unsupported parameter: '{field}' is not supported with this model.")
+    server.say("Hello")
+    asked = replace(ASKED, takes_effort=True, **{NAMES.get(field, field): value})
+    for _ in range(2):
+        read = await ask(server.build_endpoint(**ALL), asked)
+        [remark] = read.remarks
+        assert read.text == "Hello" and label in remark and "refused" in remark
+    assert [field in request.json for request in server.requests] == [True, False, False]
+
+
+async def test_a_server_that_refuses_a_value_gets_others(openai: ModelServer) -> None:
+    openai.body({"error": {"message": "'temperature' does not support 0.5. Only 1 is supported."}}, status=400)
+    openai.say("Hello")
+    assert [(await ask(openai, replace(ASKED, temperature=t))).remarks != [] for t in (0.5, 1, 0.5)] == [
+        True,
+        False,
+        True,
+    ]
+    assert [request.json.get("temperature") for request in openai.requests] == [0.5, None, 1, None]
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+async def test_a_model_whose_thinking_cannot_be_switched_off_is_named_in_each_answer(
+    request: pytest.FixtureRequest, protocol: str
+) -> None:
+    server: ModelServer = request.getfixturevalue(protocol)
+    for field in ("thinking", "chat_template_kwargs") if protocol == "openai" else ("thinking",):
+        server.refuse(400, "invalid_request_error", f"{field}: Extra inputs are not permitted")
+    server.say("Hello")
+    for _ in range(2):
+        [remark] = (await ask(server, replace(ASKED, thinking_is_off=True))).remarks
+        assert "could not be switched off" in remark
+
+
+async def test_a_refused_pseudonym_is_not_worth_a_remark(openai: ModelServer) -> None:
+    for field in ("user", "stream_options"):
+        openai.body({"error": {"message": f"Unknown field: {field}"}}, status=400)
+    openai.say("Hello")
+    assert [(await ask(openai, ADA)).remarks for _ in range(2)] == [[], []]
+
+
+async def test_an_answer_that_fails_afterwards_is_repeated_with_its_remark(openai: ModelServer) -> None:
+    openai.body({"error": {"message": "Unknown field: temperature"}}, status=400)
+    openai.stream()
+    openai.say("Hello")
+    read = await ask(openai, replace(ASKED, temperature=0.5))
+    assert (read.text, len(read.remarks), len(openai.requests)) == ("Hello", 1, 3)
 
 
 async def test_a_thinking_budget_is_not_left_out(anthropic: ModelServer) -> None:

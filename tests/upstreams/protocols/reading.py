@@ -13,6 +13,7 @@ from upstreams.events import (
     ReplyEnded,
     ReplyEvent,
     ReplyStarted,
+    SettingRefused,
     TextWasThinking,
     Usage,
     UsageReported,
@@ -33,6 +34,7 @@ class Read:
     ended: ReplyEnded | None = None
     usage: Usage = field(default_factory=Usage)
     failure: UpstreamError | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -62,6 +64,8 @@ class Read:
                 block[block["type"]] += text
             case BlockClosed(fields=fields):
                 self.blocks[-1] |= fields
+            case SettingRefused(remark=remark):
+                self.remarks.append(remark)
             case TextWasThinking():
                 self.blocks[-1] = build_thinking(self.blocks[-1]["text"])
             case UsageReported(usage=usage):

@@ -91,7 +91,7 @@ def test_a_reply_to_continue_has_no_thinking_and_turns_thinking_off(asked: dict[
     request = ChatRequest("m", [user("hi"), begun], **asked)
     sent = anthropic.payload(request, TO)
     assert sent["messages"][-1]["content"] == [{"type": "text", "text": "So"}]
-    assert "thinking" not in sent and len(anthropic.notes(request, TO)) == 1
+    assert sent["thinking"] == {"type": "disabled"} and len(anthropic.notes(request, TO)) == 1
 
 
 @pytest.mark.parametrize(
