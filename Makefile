@@ -27,6 +27,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/djangofmt --check templates
 	$(BIN)/djangofmt check templates
+	$(BIN)/hadolint Containerfile
 	@# djangofmt breaks lines between elements and attributes only; a longer line belongs in a partial.
 	@! LC_ALL=C.UTF-8 grep -rnE '^.{121}' templates
 	$(BIN)/python manage.py makemigrations --check --dry-run
