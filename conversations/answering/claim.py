@@ -3,7 +3,7 @@
 from copy import copy
 from dataclasses import dataclass
 
-from conversations.answering.ending import Ending
+from conversations.answering.ending import STOPPED, Ending
 from conversations.answering.permission import AskerGone, ModelOff, require_permission
 from conversations.models import Generation, Message, State
 from conversations.prompt.toolbox import Toolbox
@@ -66,6 +66,8 @@ def claim(generation_pk: int) -> Claimed | None:
 
 
 def prepare(generation: Generation, message: Message) -> Claimed:
+    if generation.stop_asked_at:
+        return Unanswerable(generation, message, STOPPED)
     chat_model = generation.chat_model
     if chat_model is None:
         return Unanswerable(generation, message, Ending(State.FAILED, "no_model", NO_MODEL))

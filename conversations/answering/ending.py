@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from conversations.answering.permission import AskerGone, ModelOff
 from conversations.answering.relay import Relay
 from conversations.models import Generation, Message, State, ToolApproval
+from conversations.models.generation import UNFINISHED
 from conversations.models.message import blocks_to_continue, ends_in_tools
 from conversations.prompt.toolbox import error_result, unanswered_calls
 from ledger.booking.entries import CallRefused
@@ -67,9 +68,12 @@ CUT_OFF: Final = (
 def save_ending(relay: Relay, ending: Ending) -> Message:
     """Saves the reply and its figures.
 
-    Raises Generation.NotUpdated if its conversation was deleted for good or another process has taken the reply.
+    If it should go on later, but a person has stopped it, it ends as stopped. Raises Generation.NotUpdated if its
+    conversation was deleted for good or another process has taken the reply.
     """
     generation, draft = relay.generation, relay.draft
+    if ending.state in UNFINISHED and is_stop_asked(generation):
+        ending = STOPPED
     generation.state = ending.state
     generation.error_kind, generation.error_message = ending.error_kind, ending.error_message
     generation.error_detail = ending.error_detail or draft.explanation
@@ -78,8 +82,8 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     generation.usage = draft.total_usage
     generation.cost = generation.calculate_cost()
     generation.finished_at = None if generation.is_unfinished else now()
-    mine = Generation.objects.running().filter(pk=generation.pk, claims=generation.claims)
-    if not mine.update(**{name: getattr(generation, name) for name in SAVED_FIELDS}):
+    figures = {name: getattr(generation, name) for name in SAVED_FIELDS}
+    if not Generation.objects.claimed_as(generation).update(**figures):
         raise Generation.NotUpdated
     ToolApproval.objects.bulk_create(
         ToolApproval(generation=generation, use_id=use_id) for use_id in ending.needs_approval
@@ -89,6 +93,12 @@ def save_ending(relay: Relay, ending: Ending) -> Message:
     blocks = draft.blocks or relay.message.blocks
     Message.objects.filter(pk=relay.message.pk).update(blocks=blocks, revision=revision)
     return Message.objects.for_reading().get(pk=relay.message.pk)
+
+
+def is_stop_asked(generation: Generation) -> bool:
+    """Whether a person has asked to stop it. Locks the row, so that nobody does until the transaction ends."""
+    asked = Generation.objects.claimed_as(generation).select_for_update().values_list("stop_asked_at", flat=True)
+    return asked.first() is not None
 
 
 def prepare_handover(relay: Relay, *, tools_have_begun: bool) -> None:

@@ -14,7 +14,7 @@ from chatsite.failures.retrying import retry_until_saved
 from chatsite.process.threads import database_sync_to_async
 from conversations.answering.claim import Answerable, Claimed, build_follow_up
 from conversations.answering.ending import HANDED_OVER, INTERRUPTED, STOPPED, Ending, prepare_handover, save_ending
-from conversations.answering.permission import AskerGone, ModelOff
+from conversations.answering.permission import AskerGone, ModelOff, Revoked, require_claim
 from conversations.answering.relay import Relay, showing_failures
 from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
@@ -124,6 +124,7 @@ class RunningReply:
                 for call in calls:
                     relay.take_result(error_result(call, TOO_MANY))
             else:
+                await retry_until_saved(database_sync_to_async(partial(require_claim, generation)))
                 self._tools_have_begun = True
                 await toolbox.run(calls, relay.take_result, relay.take_progress)
                 self._tools_have_begun = False
@@ -157,6 +158,8 @@ class RunningReply:
             case EmptyReply() if self.relay.is_continuation:
                 # The text was complete already.
                 return Ending(State.COMPLETE)
+            case Revoked():
+                return STOPPED
             case UpstreamError() as failure:
                 return Ending.of(failure, failure.detail, has_content=has_content)
             case CallRefused() | ModelOff() | AskerGone() as refusal:

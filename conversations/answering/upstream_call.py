@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from conversations.answering.images import AnswerImages
 from conversations.answering.pacing import paced
-from conversations.answering.permission import require_permission
+from conversations.answering.permission import require_claim, require_permission
 from conversations.answering.relay import Relay
 from conversations.answering.saving import Saver
 from conversations.models import Generation, GenerationCall, Message
@@ -42,7 +42,7 @@ class UpstreamCalls:
         """The booking of the last call. Viewers see the end of the reply before it is done."""
 
     async def carry(self, endpoint: Endpoint, request: ChatRequest) -> None:
-        """Calls the upstream and relays its events. Raises AskerGone, ModelOff or CallRefused instead."""
+        """Calls the upstream and relays its events. Raises Revoked, AskerGone, ModelOff or CallRefused instead."""
         async with self._booked(endpoint, request) as meter:
             events = stream_reply(endpoint, request, abandoned=meter.abandon, is_gathering=True)
             try:
@@ -95,7 +95,8 @@ class UpstreamCalls:
 
 @transaction.atomic
 def begin_call(generation: Generation, prompt_tokens: int, max_tokens: int | None) -> Entry:
-    """Begins an entry and links it to the generation. Raises AskerGone, ModelOff or CallRefused."""
+    """Begins an entry and links it to the generation. Raises Revoked, AskerGone, ModelOff or CallRefused."""
+    require_claim(generation)
     require_permission(generation)
     assert generation.chat_model is not None
     entry = entries.begin(

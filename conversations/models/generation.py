@@ -45,6 +45,10 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
     def running(self) -> Self:
         return self.filter(state=State.RUNNING)
 
+    def claimed_as(self, generation: "Generation") -> Self:
+        """This generation, while the claim that the object knows of is the latest and it is running."""
+        return self.running().filter(pk=generation.pk, claims=generation.claims)
+
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
 
@@ -124,11 +128,15 @@ class Generation(UsageColumns):
         self.notes = list(dict.fromkeys([*self.notes, *notes]))
 
     def claim(self) -> bool:
-        """Marks a queued generation as running. Returns False if it was claimed or stopped, or must wait its turn."""
+        """Marks a queued generation as running.
+
+        Returns False if it must wait its turn, or if another process has claimed or a person stopped it since it was
+        read.
+        """
         # A generation that waited for approval started earlier.
         claim = {"state": State.RUNNING, "started_at": self.started_at or now(), "process": lease.local.key}
-        mine = Generation.objects.filter(pk=self.pk, claims=self.claims).next_in_line()
-        if not mine.update(**claim, claims=self.claims + 1):
+        unchanged = Generation.objects.filter(pk=self.pk, claims=self.claims, stop_asked_at=self.stop_asked_at)
+        if not unchanged.next_in_line().update(**claim, claims=self.claims + 1):
             return False
         self.claims += 1
         for name, value in claim.items():

@@ -29,8 +29,7 @@ def recover() -> list[int]:
 @transaction.atomic
 def interrupt(generation: Generation) -> bool:
     """Ends the generation and its call. Returns False if it has ended or has been claimed again in the meantime."""
-    running = Generation.objects.running().filter(pk=generation.pk, claims=generation.claims)
-    if not running.update(state=State.INTERRUPTED, finished_at=now()):
+    if not Generation.objects.claimed_as(generation).update(state=State.INTERRUPTED, finished_at=now()):
         return False
     transaction.on_commit(ENDED.labels(str(State.INTERRUPTED)).inc)
     settle_lost_call(generation)

@@ -1,14 +1,19 @@
 """A process that has to end hands its replies over, and the next one goes on in the same message."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.models import F
+from django.utils.timezone import now
 
 from accounts.models import User
 from chatsite.process import tasks
-from conversations.answering import queue, replies
+from conversations.answering import queue, replies, saving
 from conversations.answering.ending import CONTINUED, CUT_OFF, HANDED_OVER
 from conversations.answering.replies import WORK
 from conversations.live.hub import hub
@@ -16,10 +21,11 @@ from conversations.models import Conversation, Generation, GenerationCall, Messa
 from conversations.verbs import turns
 from ledger.models import Outcome
 from tests.conversations.answering.tool_wires import calling
-from tests.conversations.asking import Opening, begin_and_hang, last_reply, open_half_way, queue_turn
+from tests.conversations.asking import Opening, begin_and_hang, claim_reply, last_reply, open_half_way, queue_turn
 from tests.conversations.verbs.desk import Desk, block_kinds
 from tests.fakes import ModelServer
-from tests.steps import Hang
+from tests.steps import Gate, Hang
+from tests.viewers import PATIENCE
 from tests.wires import messages_event
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
@@ -54,6 +60,23 @@ async def take_over(server: ModelServer, monkeypatch: pytest.MonkeyPatch, *sayin
     await asyncio.to_thread(earlier.close_threads)
     for pk in await sync_to_async(queue.list_waiting)():
         await replies.local.write(pk)
+
+
+@contextmanager
+def held(own: replies.Replies) -> Iterator[None]:
+    """Nothing is saved in the block."""
+    end = Event()
+    own.saver._thread.submit(end.wait)
+    try:
+        yield
+    finally:
+        end.set()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():  # noqa: ASYNC110 (conditions of all kinds)
+            await asyncio.sleep(0.01)
 
 
 async def outcomes(reply: Generation) -> list[str]:
@@ -183,6 +206,73 @@ async def test_a_reply_can_be_stopped_between_two_processes(
     assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
 
 
+async def test_a_reply_that_is_stopped_while_it_is_handed_over_is_not_continued(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    begin_and_hang(server, "I could ", "go on")
+    tab, message = await open_half_way(browser, ada, conversation)
+    reply = await last_reply(conversation)
+    with held(replies.local):
+        handing_over = asyncio.create_task(hand_over(conversation))
+        await until(lambda: not any(each.is_growing for each in replies.local.running()))
+        await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
+    left = await handing_over
+    await tab.until_over(message)
+    await take_over(server, monkeypatch, " and on.")
+    assert (left.state, left.message.text, left.finished_at is None) == (State.STOPPED, "I could go on", False)
+    assert (await last_reply(conversation)).message.text == "I could go on"
+    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
+
+
+async def test_a_stop_that_the_next_process_finds_when_it_claims_the_reply_ends_it(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    begin_and_hang(server, "I could ", "go on")
+    await open_half_way(browser, ada, conversation)
+    left = await hand_over(conversation)
+    # As if the process that stops it had ended after its first statement.
+    await Generation.objects.filter(pk=left.pk).aupdate(stop_asked_at=now())
+    await take_over(server, monkeypatch, " and on.")
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
+    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
+
+
+async def test_a_reply_that_is_stopped_just_after_its_claim_asks_no_model(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
+) -> None:
+    begin_and_hang(server, "I could ", "go on")
+    await open_half_way(browser, ada, conversation)
+    left = await hand_over(conversation)
+    # Claimed, but its process does not find it among its replies yet.
+    claimed = await claim_reply(left)
+    await sync_to_async(turns.stop)(left)
+    await claimed.run()
+    reply = await last_reply(conversation)
+    assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
+    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
+
+
+async def test_a_stop_while_the_need_for_approval_is_saved_is_not_lost(desk: Desk) -> None:
+    await desk.use("echo", ask_first=True)
+    desk.reply_with_calls(("toolu_1", "drawer__echo", {"text": "hello"}), text="May I?")
+    desk.server.hold()
+    reply = await desk.ask()
+    desk.server.step()
+    await desk.tab.until(lambda page: "May I?" in page.article(reply.message_id))
+    await until(lambda: replies.local.running())
+    desk.server.release()
+    with held(replies.local):
+        await until(lambda: not any(each.is_growing for each in replies.local.running()))
+        await desk.stop()
+    await desk.until_over(reply)
+    assert (await last_reply(desk.conversation)).state == State.STOPPED
+    assert await desk.decide(reply, "toolu_1", "once") in (204, 404)
+    assert (await last_reply(desk.conversation)).state == State.STOPPED
+
+
 async def test_a_process_that_takes_no_work_leaves_it_to_others(
     browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
     told: list[tuple[Any, ...]],
@@ -229,6 +319,24 @@ async def test_a_tool_that_was_approved_is_not_run_again(desk: Desk, monkeypatch
     reply = await last_reply(desk.conversation)
     assert (reply.state, desk.drawer.seen().count(["began", "approved"])) == (State.COMPLETE, 1)
     assert reply.message.blocks[2]["content"] == [{"type": "text", "text": CUT_OFF}]
+
+
+async def test_a_process_that_has_lost_its_claim_runs_no_tool_and_asks_no_model(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only the tool call itself may notice.
+    monkeypatch.setattr(saving, "INTERVAL", 3600.0)
+    await desk.use("slow")
+    end, wire = Gate(), calling(desk.server.protocol, ("toolu_1", "drawer__slow", {"name": "lost"}), text="Let me see.")
+    desk.server.stream(*wire[:-1], end, wire[-1])
+    reply = await desk.ask()
+    await desk.tab.until(lambda page: "Let me see." in page.article(reply.message_id))
+    # Another process has taken this one for dead, as if it had been asleep.
+    await Generation.objects.filter(pk=reply.pk).aupdate(claims=F("claims") + 1)
+    end.open()
+    await asyncio.gather(*tasks._running)
+    assert ["began", "lost"] not in desk.drawer.seen()
+    assert ((await last_reply(desk.conversation)).state, len(desk.server.requests)) == (State.RUNNING, 1)
 
 
 async def test_a_call_that_was_still_being_written_is_written_again(
