@@ -19,6 +19,7 @@ from accounts import sessions, set_up, theme, throttling
 from accounts.adapter import THROTTLED
 from accounts.forms import PasswordChangeForm, SetUpForm, SignInForm
 from accounts.models import AuthenticatedRequest
+from chatsite.logs.request_ids import get_request_id
 
 
 def render_invalid(view: Any, form: Form) -> HttpResponse:
@@ -59,7 +60,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     The headers also name the person, who may have changed. Only pages of this site can read them.
     """
-    answer = render(request, "403_csrf.html", status=403)
+    answer = render(request, "403_csrf.html", {"reference": get_request_id()}, status=403)
     answer["X-CSRFToken"] = get_token(request)
     answer["X-Person"] = str(request.user.pk or "")
     return answer

@@ -25,6 +25,7 @@ from chatsite.serving.bodies import limit_size  # noqa: E402
 from chatsite.serving.handshakes import HandshakeQueue, refuse, refuse_other_sites  # noqa: E402
 from chatsite.serving.headers import add_default_headers  # noqa: E402
 from chatsite.serving.pages import PageHandler  # noqa: E402
+from chatsite.serving.request_ids import give_request_ids  # noqa: E402
 from conversations.urls import websocket_urlpatterns  # noqa: E402
 from gateway.serving.application import application as programs  # noqa: E402
 from gateway.serving.paths import is_for_programs  # noqa: E402
@@ -54,12 +55,14 @@ async def requests(scope: Any, receive: Any, send: Any) -> None:
         await (static_files if scope["path"].startswith(settings.STATIC_URL) else pages)(scope, receive, send)
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": add_default_headers(or_probe(requests)),
-        "websocket": sockets,
-        "lifespan": lifespan.application,
-    }
+application = give_request_ids(
+    ProtocolTypeRouter(
+        {
+            "http": add_default_headers(or_probe(requests)),
+            "websocket": sockets,
+            "lifespan": lifespan.application,
+        }
+    )
 )
 
 preload()

@@ -14,6 +14,7 @@ from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
 from chatsite.installation.temporary_files import create_temporary_folder
 from chatsite.installation.urls import split_url
+from chatsite.logs.configuration import build_logging
 from chatsite.mail.mailers import read_mailers, read_sender, read_timeout
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -321,31 +322,8 @@ USE_TZ = True
 # Prometheus has to send this token as a bearer. Without one, only private addresses can read /metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {
-        "without_traceback": {"()": "chatsite.failures.failure_log.WithoutTraceback"},
-        "one_line_a_minute": {"()": "chatsite.failures.failure_log.OneLineAMinute"},
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "refusals": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_traceback"]},
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
-    "loggers": {
-        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        "django.security": {"handlers": ["refusals"], "propagate": False},
-        # Log server errors only. Refusals are in the response.
-        "django.request": {"level": "ERROR"},
-        # Our errors name tool-server failures. The SDK's log would include content.
-        "mcp": {"level": "CRITICAL"},
-        "client": {"level": "CRITICAL"},
-        # Without PostgreSQL, the pool logs every attempt to connect.
-        "psycopg.pool": {"filters": ["one_line_a_minute"]},
-    },
-}
+LOGGING_CONFIG = "chatsite.logs.configuration.configure_logging"
+LOGGING = build_logging(env.str("LOG_LEVEL", default="WARNING"), env.str("LOG_FORMAT", default="text"))
 
 for name, url in {"ANTHROPIC_BASE_URL": ANTHROPIC_BASE_URL, "OPENAI_BASE_URL": OPENAI_BASE_URL}.items():
     if url and urlsplit(url).scheme not in ("http", "https"):

@@ -6,11 +6,12 @@ from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.views import defaults
 
 from chatsite.failures.faults import is_passing
+from chatsite.logs.request_ids import get_request_id
+from chatsite.serving import internal_errors
 
 RETRY_AFTER: Final = 2
 """Seconds after which to repeat a request that met a passing fault."""
@@ -29,23 +30,38 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
             words = "The form is too large."
         case _:
             words = ""
-    return HttpResponse(render_to_string("400.html", {"words": words}), status=400)
+    return HttpResponse(render_to_string("400.html", {"words": words, "reference": get_request_id()}), status=400)
 
 
-def server_error(request: HttpRequest) -> HttpResponseBase:
+def server_error(request: HttpRequest) -> HttpResponse:
     """Answers a request whose view has raised an error: 503 if the database will be back soon, otherwise 500."""
     error = sys.exc_info()[1]
-    return busy(request, error) if is_passing(error) else defaults.server_error(request)
+    if is_passing(error):
+        return busy(request, error)
+    if is_partial(request):
+        return answer_with_toast("_error_toast.html", 500)
+    return HttpResponse(internal_errors.render_page(), status=500)
 
 
 def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse:
-    """Asks to try again. A page that sent the request by itself stays as it is and shows a toast."""
+    """Asks to try again."""
     # Django would log each one with a traceback: hundreds while the database is locked.
     logger.warning("%s %s: %s", request.method, request.path, error)
-    is_partial = request.headers.get("HX-Request") == "true"
-    response = HttpResponse(render_to_string("_busy_toast.html" if is_partial else "503.html"), status=503)
+    if is_partial(request):
+        response = answer_with_toast("_busy_toast.html", 503)
+    else:
+        response = HttpResponse(render_to_string("503.html", {"reference": get_request_id()}), status=503)
     response._has_been_logged = True  # type: ignore[attr-defined]
     response["Retry-After"] = str(RETRY_AFTER)
-    if is_partial:
-        response["HX-Retarget"], response["HX-Reswap"] = "#toasts", "beforeend"
+    return response
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """Whether a page has sent the request by itself, and has to stay as it is."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def answer_with_toast(template: str, status: int) -> HttpResponse:
+    response = HttpResponse(render_to_string(template, {"reference": get_request_id()}), status=status)
+    response["HX-Retarget"], response["HX-Reswap"] = "#toasts", "beforeend"
     return response

@@ -16,6 +16,7 @@ from django.db import Error as DatabaseFailure
 
 from accounts.models import User
 from accounts.sessions import find_person, is_session_alive
+from chatsite.logs.request_ids import get_request_id
 from chatsite.process.threads import database_sync_to_async
 from chatsite.serving.handshakes import refuse
 from chatsite.serving.token_bucket import TokenBucket
@@ -32,7 +33,10 @@ TOO_MANY_TABS = 4429
 """Close code: the person has opened other tabs since. The page does not reconnect by itself."""
 BAD_EVENT = 4400
 OUR_FAULT = 4500
-"""Close code: an error on the server. The registered code, 1011, is one that Autobahn refuses to send."""
+"""Close code: an error on the server. The reason is the reference for administrators.
+
+The registered code, 1011, is one that Autobahn refuses to send.
+"""
 CHECK_INTERVAL = 30.0
 """Seconds between two checks of access, give or take a quarter, to spread those of tabs that reconnected together."""
 CHECK_PAUSE = 20.0
@@ -135,12 +139,12 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         except Exception:
             # A closed tab reconnects by itself; an open one would never get an update again.
             logger.exception("A tab of person %s could not be kept up to date", self.user.pk)
-            await self.end(OUR_FAULT)
+            await self.end(OUR_FAULT, get_request_id())
 
-    async def end(self, code: int) -> None:
+    async def end(self, code: int, reason: str = "") -> None:
         """Closes the socket. From now on, nothing is sent, even if the browser is slow to close."""
         self.release()
-        await self.close(code)
+        await self.close(code, reason)
 
     def release(self) -> None:
         self.is_over = True

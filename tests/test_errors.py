@@ -9,8 +9,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.views.debug import get_default_exception_reporter_filter
 
+from chatsite.logs.request_ids import set_request_id
 from chatsite.mail.mailers import read_mailers
 from tests.accounts.pages import offences_against_csp, page
+from tests.pages import HTMX
 
 
 def test_a_missing_page_links_back_to_the_site(browser_of, ada):
@@ -60,3 +62,37 @@ def test_the_error_pages_of_debug_show_no_secret(settings):
     settings.SEALING_KEY = settings.METRICS_TOKEN = "zq9secret"
     shown = get_default_exception_reporter_filter().get_safe_settings()
     assert "zq9secret" not in str(shown) and "mail.example.org" in str(shown)
+
+
+def test_the_pages_for_faults_name_a_reference():
+    for name in ("500.html", "503.html", "400.html"):
+        assert "Reference" not in render_to_string(name)
+        assert 'Reference: <code class="reference">req_1</code>' in render_to_string(name, {"reference": "req_1"})
+
+
+@pytest.fixture
+def broken(browser_of, ada, monkeypatch):
+    """A browser whose requests for the account page meet a fault."""
+
+    def fail(*_):
+        raise ValueError("no tea")
+
+    monkeypatch.setattr("accounts.views.render", fail)
+    browser = browser_of(ada)
+    browser.raise_request_exception = False
+    set_request_id("req_1")
+    yield browser
+    set_request_id("")
+
+
+def test_a_page_with_a_fault_shows_its_reference(broken):
+    answer = broken.get("/accounts/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in page(answer).xpath("string(//h1)") and ">req_1</code>" in answer.text
+
+
+def test_an_open_page_stays_and_shows_a_toast_with_the_reference(broken):
+    answer = broken.get("/accounts/", headers=HTMX)
+    assert answer.status_code == 500
+    assert (answer["hx-retarget"], answer["hx-reswap"]) == ("#toasts", "beforeend")
+    assert answer.text.startswith('<div class="toast">') and ">req_1</code>" in answer.text

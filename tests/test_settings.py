@@ -149,3 +149,16 @@ def test_djangos_own_deployment_check_finds_nothing(tmp_path):
         cwd=ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LOG_FORMAT", "yaml", "LOG_FORMAT must be text or json."),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ],
+)
+def test_a_wrong_setting_of_the_log_is_a_sentence(tmp_path, name, value, sentence):
+    done = manage(tmp_path, "check", **{name: value})
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"The settings cannot be used: {sentence}"

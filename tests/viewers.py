@@ -164,6 +164,7 @@ class Viewer:
         while (output := await self._socket.receive_output(PATIENCE))["type"] != "websocket.close":
             self.messages.append(output["text"])
         code: int = output["code"]
+        self.reason: str = output.get("reason", "")
         return code
 
     async def close(self) -> None:

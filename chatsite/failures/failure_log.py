@@ -6,36 +6,13 @@ from typing import Final
 
 from django.db import Error
 
+from chatsite.logs.exceptions import read_first_line
+from chatsite.logs.filters import PERIOD
+
 logger = logging.getLogger(__name__)
 
-PERIOD: Final = 60.0
-"""Seconds between two lines about the same failure."""
 SHORTAGES: Final = (Error, OSError, MemoryError)
 """The errors of a database, a disk, memory or file descriptors that are busy, full or used up. They may pass."""
-
-
-class WithoutTraceback(logging.Filter):
-    """For refusals, whose traceback says nothing: anybody could fill the log with them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.exc_info = record.exc_text = None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return True
-
-
-class OneLineAMinute(logging.Filter):
-    """For a library that logs each of its attempts while a failure lasts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._next_line = 0.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        moment = time.monotonic()
-        if moment < self._next_line:
-            return False
-        self._next_line = moment + PERIOD
-        return True
 
 
 class FailureLog:
@@ -52,8 +29,8 @@ class FailureLog:
             self._next_line, self._is_reported = moment + PERIOD, True
             # The traceback matters only if the error is our fault.
             trace = None if isinstance(error, SHORTAGES) else error
-            words = " ".join(str(error).split())
-            logger.warning("%s is failing (%s: %s)", self._subject, type(error).__name__, words, exc_info=trace)
+            words = f"{type(error).__name__}: {read_first_line(error)}"
+            logger.warning("%s is failing (%s)", self._subject, words, exc_info=trace)
 
     def note_success(self) -> None:
         if self._is_reported:

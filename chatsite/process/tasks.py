@@ -1,9 +1,9 @@
 """The task backend of a site in one process: tasks run on the server's own event loop."""
 
 import asyncio
-import contextvars
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -11,6 +11,8 @@ from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.backends.base import BaseTaskBackend
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+
+from chatsite.logs.request_ids import get_request_id, set_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +34,9 @@ class EventLoopBackend(BaseTaskBackend):
     async def aenqueue[**P, R](self, task: "Task[P, R]", args: list[Any], kwargs: dict[str, Any]) -> "TaskResult[P, R]":
         self.validate_task(task)
         # A fresh context: the request's own would send database work to the request's thread, which is about to end.
-        running = asyncio.get_running_loop().create_task(
-            self._run_logged(task, args, kwargs), context=contextvars.Context()
-        )
+        context = Context()
+        context.run(set_request_id, get_request_id())
+        running = asyncio.get_running_loop().create_task(self._run_logged(task, args, kwargs), context=context)
         _running.add(running)
         running.add_done_callback(_running.discard)
         return TaskResult(

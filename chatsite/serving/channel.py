@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from chatsite.logs.request_ids import make_request_id, set_request_id
 from chatsite.serving.refusing import ConnectionState, RefusingChannel
 from chatsite.serving.visitors import Strangers, UploadSpace, read_network
 from chatsite.values import figures
@@ -155,6 +156,7 @@ class Channel(RefusingChannel):
             self.let_in()
 
     async def check_sender(self, has_credentials: bool, is_small: bool) -> None:
+        set_request_id(make_request_id())
         request = self.requests[-1]
         if has_credentials:
             pairs = request.requestHeaders.getAllRawHeaders()

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from twisted.web import http
 
+from chatsite.logs.request_ids import get_request_id, make_request_id
+
 # Its types are incomplete.
 HTTPChannel: Any = http.HTTPChannel
 
@@ -43,6 +45,7 @@ class RefusingChannel(HTTPChannel):  # type: ignore[misc]
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
+            f"x-request-id: {get_request_id() or make_request_id()}\r\n"
             "cache-control: no-store\r\nconnection: close\r\n"
         )
         if status is HTTPStatus.SERVICE_UNAVAILABLE:

@@ -5,7 +5,8 @@ it stops.
 """
 
 import asyncio
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, cast
 
 from daphne import server
 from daphne.endpoints import build_endpoint_description_strings
@@ -14,6 +15,13 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogBeginner,
+)
 from twisted.web.http import NO_BODY_CODES
 
 from chatsite.serving import bodies, shutdown
@@ -119,6 +127,10 @@ class Server(server.Server):  # type: ignore[misc]
         self.ports: list[Any] = []
         self.door = Door(identify)
 
+    def run(self) -> None:
+        log_with_python()
+        super().run()
+
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "http":
             bodies.set_body_aside(protocol, scope)
@@ -172,6 +184,15 @@ class Server(server.Server):  # type: ignore[misc]
     def protocol_disconnected(self, protocol: Any) -> None:
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
+
+
+@cache
+def log_with_python() -> None:
+    """Sends Twisted's warnings and errors to Python's log. Twisted would write lines in a format of its own."""
+    # Twisted's own classes do not match its types.
+    to_python, is_severe = cast(Any, STDLibLogObserver()), cast(Any, LogLevelFilterPredicate(LogLevel.warn))
+    observer: Any = FilteringLogObserver(to_python, [is_severe])
+    globalLogBeginner.beginLoggingTo([observer], discardBuffer=True, redirectStandardIO=False)
 
 
 def open_door(factory: Any, door: Door) -> None:

@@ -9,6 +9,7 @@ from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
 from chatsite.serving.token_bucket import TokenBucket
 
+NORMAL_CLOSURE: Final = 1000
 FRAME_RATE: Final = (50, 5)
 """Frames of any kind that a client may send at once, and in each second. Parsing one takes as long as a query."""
 LARGEST_MESSAGE: Final = 4096
@@ -47,6 +48,9 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
             return  # It comes too late.
         if message["type"] == "websocket.http.response.start":
             self.refuse(HTTPStatus(message["status"]))
+        elif message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
+            # Daphne would leave the reason out.
+            self.sendClose(message.get("code") or NORMAL_CLOSURE, message.get("reason"))
         elif message["type"] != "websocket.http.response.body":
             super().handle_reply(message)
 

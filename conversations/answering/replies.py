@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from functools import partial
 
 from django.db import DatabaseError
 from django.tasks import task
 
 from chatsite.failures.retrying import failures, retry_until_saved
+from chatsite.logs.request_ids import make_answer_id, set_request_id
 from chatsite.process.threads import database_sync_to_async
 from conversations.answering import saving
 from conversations.answering.claim import claim
@@ -127,6 +129,7 @@ class Replies:
         reply.relay.start()
 
     async def _claim_and_run(self, generation_pk: int) -> None:
+        set_request_id(make_answer_id(generation_pk))
         claimed = await self._until_done(partial(claim, generation_pk))
         if claimed is None:
             return
@@ -150,10 +153,11 @@ class Replies:
         return await retry_until_saved(in_thread)
 
     def _ensure_attended(self) -> None:
+        """Starts what all replies need. Its log lines belong to none of them."""
         if self._saving is None or self._saving.done():
-            self._saving = asyncio.create_task(self._save_regularly())
+            self._saving = asyncio.create_task(self._save_regularly(), context=Context())
         if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._check_regularly())
+            self._checking = asyncio.create_task(self._check_regularly(), context=Context())
 
     async def _check_regularly(self) -> None:
         """Finds what other processes and commands have changed."""

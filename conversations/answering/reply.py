@@ -20,6 +20,7 @@ from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
 from conversations.models import Conversation, Generation, State
+from conversations.models.generation import INTERNAL
 from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
 from ledger.booking.entries import CallRefused
 from upstreams.errors import EmptyReply, InvalidRequest, UpstreamError
@@ -166,7 +167,7 @@ class RunningReply:
                 return Ending.of(refusal, has_content=has_content)
             case bug:
                 logger.error("Generation %s failed", self.generation.pk, exc_info=bug)
-                return Ending(State.FAILED, "internal", OUR_FAULT)
+                return Ending(State.FAILED, INTERNAL, OUR_FAULT)
 
 
 def clear_frames(ended: asyncio.Task[None]) -> None:

@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import now
 
 from accounts.models import User
+from chatsite.logs.request_ids import make_answer_id
 from chatsite.process import lease
 from upstreams.models import ChatModel, UsageColumns
 from upstreams.redaction import strip_addresses
@@ -28,6 +29,8 @@ CUT_REASONS = ("max_tokens", "length", "model_context_window_exceeded", "pause_t
 UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
 """A generation is WAITING while the person who asked has to approve a tool."""
 
+INTERNAL = "internal"
+"""The kind of error that is the site's own fault."""
 RECENT = 50
 """Answers of a person that are looked through for the models they use."""
 
@@ -146,6 +149,11 @@ class Generation(UsageColumns):
     @property
     def shown_detail(self) -> str:
         return strip_addresses(self.error_detail)
+
+    @property
+    def reference(self) -> str:
+        """By which an administrator finds a fault of the site. Empty for any other ending."""
+        return make_answer_id(self.pk) if self.error_kind == INTERNAL else ""
 
     @property
     def is_unfinished(self) -> bool:

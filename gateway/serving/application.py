@@ -16,9 +16,9 @@ from django.conf import settings
 from django.db import OperationalError
 
 from accounts.keys import is_secret, read_secret
+from chatsite.logs.request_ids import get_request_id
 from gateway.catalogue.listing import render_list, render_model
 from gateway.dialects import DIALECTS
-from gateway.ids import make_id
 from gateway.problems import Problem
 from gateway.serving import running
 from gateway.serving.admission import (
@@ -50,13 +50,13 @@ _list_models, _describe_model = in_thread(list_models), in_thread(describe_model
 
 
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    incoming, out = Incoming(scope, receive), Outgoing(send, make_id("req_"))
+    incoming, out = Incoming(scope, receive), Outgoing(send, get_request_id())
     began = time.monotonic()
     try:
         await _serve(incoming, out)
     finally:
         logger.info(
-            *("%s %s %a%s: %s after %.3f s", out.request_id, incoming.method, incoming.path[:200], out.log_context),
+            *("%s %a%s: %s after %.3f s", incoming.method, incoming.path[:200], out.log_context),
             *(out.status or "left", time.monotonic() - began),
         )
 
@@ -71,11 +71,12 @@ async def _serve(incoming: Incoming, out: Outgoing) -> None:
     except ClientGone:
         return
     except OperationalError:
-        logger.warning("%s: the database cannot be asked", out.request_id, exc_info=True)
+        logger.warning("The database cannot be asked", exc_info=True)
         problem = Problem(503, "api_error", "This site cannot reach its database. Try again in a moment.")
     except Exception:
-        logger.exception("%s failed", out.request_id)
-        problem = Problem(500, "api_error", "This site had an internal error, which has been logged.")
+        logger.exception("A request of a program failed")
+        words = f"This site had an internal error, which has been logged. Reference: {out.request_id}"
+        problem = Problem(500, "api_error", words)
     if not out.status:
         await out.send_problem(dialect.render_error(problem, out.request_id), problem)
     else:

@@ -79,7 +79,7 @@ class ProgramCall:
         except UpstreamError as failure:
             outcome = entries.Outcome.BROKEN if self._meter.has_content else entries.Outcome.FAILED
             kind, problem = failure.kind, Problem.of(failure)
-            logger.info("%s: %s %s", self._request.id, failure.kind, failure.detail)
+            logger.info("The call failed: %s, status %s", failure.kind, failure.status)
         except Exception:
             outcome, kind = entries.Outcome.FAILED, "internal"
             raise

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Final
 
 from django.db import DatabaseError
@@ -109,7 +110,8 @@ class RunningCalls:
     def _ensure_checking(self) -> None:
         if self._checking is None or self._checking.done():
             self._loop = asyncio.get_running_loop()
-            self._checking = self._loop.create_task(self._check_regularly())
+            # A context of its own: its log lines belong to no call.
+            self._checking = self._loop.create_task(self._check_regularly(), context=Context())
 
     async def _check_regularly(self) -> None:
         while self._calls:

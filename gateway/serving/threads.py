@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from threading import Barrier
 from typing import Final
 
@@ -35,9 +36,7 @@ def in_thread[**P, R](work: Callable[P, R]) -> Callable[P, Awaitable[R]]:
             return _with_connection(work, *args, **kwargs)
 
     async def run_in_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        def call() -> R:
-            return run(*args, **kwargs)
-
+        call = partial(copy_context().run, run, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(_threads(), call)
 
     return run_in_thread

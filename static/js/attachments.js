@@ -1,5 +1,5 @@
 // Attaches files to the message being written: chosen, dropped or pasted files are uploaded one by one.
-import { say } from "./composer.js";
+import { nameReference, say } from "./composer.js";
 import { MOST_RENEWALS, renew } from "./session.js";
 
 const AT_A_TIME = 3;
@@ -152,6 +152,7 @@ function finish(row, request, file) {
   if (status !== 201 && status !== 422) {
     sendWhenDone = false;
     showState(row, { 0: "Not uploaded", 401: "Signed out", 404: "No access", 413: "Too large", 503: "The site is busy" }[status] ?? "Not uploaded", false);
+    if (status === 500) say(`“${file.name}” could not be uploaded. ${nameReference(request.getResponseHeader("X-Request-Id"))}`);
     return;
   }
   const answer = document.createElement("template");

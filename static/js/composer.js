@@ -60,7 +60,7 @@ document.addEventListener("htmx:after:request", (event) => {
   // These answers are whole pages: the token is refused, the conversation is missing, or the server failed.
   if (status === 403 || status === 404 || status >= 500) {
     event.preventDefault();
-    return say({ 403: OUT_OF_DATE, 404: GONE }[status] ?? FAILED);
+    return say({ 403: OUT_OF_DATE, 404: GONE }[status] ?? `${FAILED} ${nameReference(headers.get("X-Request-Id"))}`);
   }
   if (status === 201 && field().value === sent) {
     field().value = "";
@@ -74,6 +74,11 @@ function sendAgain() {
   if (attempts && field().value === sent) return field().form.requestSubmit();
   attempts = 0;
   say("");
+}
+
+// By which an administrator finds the error.
+export function nameReference(reference) {
+  return reference ? `Reference: ${reference}` : "";
 }
 
 export function secondsToWait(headers) {

@@ -3,6 +3,7 @@ import { Socket } from "./socket.js";
 
 const NO_ACCESS = 4403;
 const TOO_MANY_TABS = 4429;
+const OUR_FAULT = 4500; // With the reference for administrators as its reason.
 const QUIET_FOR = 1_500; // Milliseconds before a lost connection is shown.
 const SPREAD = 3_000; // Milliseconds over which pages that lose updates at the same time load their lists again.
 const ASK_AT_REFUSAL = 3; // Loading the page to learn the reason is expensive for a server that is just starting.
@@ -14,6 +15,7 @@ let socket = null;
 let wasConnected = false;
 let notice = 0;
 let refresh = 0;
+let isFaulty = false; // Until the server has sent something again: it may fail each time that the page connects.
 
 // htmx, which swaps the updates, is loaded by then.
 if (main) document.addEventListener("DOMContentLoaded", connect);
@@ -45,25 +47,33 @@ function open() {
   if (wasConnected) refreshList();
   wasConnected = true;
   quieten();
-  show("");
+  if (!isFaulty) show("");
   root.dataset.connection = "open";
   document.dispatchEvent(new CustomEvent("server:reached"));
 }
 
 function message(text) {
+  if (isFaulty) {
+    isFaulty = false;
+    show("");
+  }
   // JSON is about the connection: an answer to a heartbeat, or word that updates were lost.
   if (text.startsWith("{")) {
     if (text.includes("behind")) refreshList();
   } else htmx.swap({ sourceElement: main, target: main, swap: "none", text, transition: false });
 }
 
-function lose({ code, wasOpen, isSilent, refusals }) {
+function lose({ code, reason, wasOpen, isSilent, refusals }) {
   delete root.dataset.connection;
   if (code === NO_ACCESS) {
     socket.stop();
     findReason().then((isShown) => isShown || end("This page no longer receives updates. Reload it: your text is kept."));
   } else if (code === TOO_MANY_TABS) {
     end("You have too many tabs open, so this one no longer receives updates. Close some, then reload it: your text is kept.");
+  } else if (code === OUR_FAULT) {
+    isFaulty = true;
+    quieten();
+    show(`Something went wrong. Reconnecting… This page may be out of date.${reason && ` Reference: ${reason}`}`);
   } else {
     announce(isSilent ? 0 : QUIET_FOR);
     if (!wasOpen && refusals % 8 === ASK_AT_REFUSAL) findReason();

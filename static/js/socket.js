@@ -27,7 +27,7 @@ export class Socket {
   #patience = PATIENCE;
   #tickedAt = performance.now();
 
-  // `on` has `open()`, `message(text)` and `lose({code, wasOpen, isSilent, refusals})`.
+  // `on` has `open()`, `message(text)` and `lose({code, reason, wasOpen, isSilent, refusals})`.
   constructor(url, on) {
     this.#url = url;
     this.#on = on;
@@ -44,7 +44,7 @@ export class Socket {
     this.#socket = new WebSocket(this.#url);
     this.#socket.addEventListener("open", () => this.#greet(), { signal });
     this.#socket.addEventListener("message", ({ data }) => this.#hear(data), { signal });
-    this.#socket.addEventListener("close", ({ code }) => this.#lose(code), { signal });
+    this.#socket.addEventListener("close", ({ code, reason }) => this.#lose(code, false, reason), { signal });
   }
 
   // Until the next `open` or `check`.
@@ -103,11 +103,11 @@ export class Socket {
     }
   }
 
-  #lose(code, isSilent = false) {
+  #lose(code, isSilent = false, reason = "") {
     const wasOpen = this.#heardAt > this.#begunAt;
     const signal = this.#begin();
     if (!isSilent) this.#refusals += 1;
-    this.#on.lose({ code, wasOpen, isSilent, refusals: this.#refusals });
+    this.#on.lose({ code, reason, wasOpen, isSilent, refusals: this.#refusals });
     if (this.#isOver) return;
     if (isSilent) this.#probe(signal);
     else {

@@ -1,13 +1,16 @@
 """Every fault of an upstream: the state is true, the text is complete so far, and people learn what they can do."""
 
 import json
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 
 from accounts.models import User
+from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live.hub import Frame, conversation_topic, hub
 from conversations.models import Conversation, Message, State
 from tests.conversations.asking import Opening, last_reply
@@ -261,3 +264,29 @@ def lose_some(queue: object, chance: random.Random) -> None:
             offer(queue, frame)
 
     queue.offer = lossy  # type: ignore[attr-defined]
+
+
+async def test_a_fault_of_the_site_names_the_reference_that_the_log_has(
+    tab: Viewer,
+    conversation: Conversation,
+    either_server: ModelServer,
+    either_model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no tea")
+
+    monkeypatch.setattr(UpstreamCalls, "carry", fail)
+    monkeypatch.setattr(logging.getHandlerByName("console"), "stream", log := StringIO())
+    reply = await ask_and_wait(tab, conversation, "Well?")
+    assert (reply.state, reply.error_kind) == (State.FAILED, "internal")
+    assert f"Reference: answer-{reply.pk}" in tab.page.article(reply.message_id)
+    assert f" [answer-{reply.pk}]: Generation {reply.pk} failed\n" in log.getvalue()
+
+
+async def test_a_fault_of_an_upstream_names_no_reference(
+    tab: Viewer, conversation: Conversation, either_server: ModelServer, either_model: ChatModel
+) -> None:
+    either_server.answer(BEFORE_TEXT["401"](either_server))
+    reply = await ask_and_wait(tab, conversation, "Well?")
+    assert "Reference" not in tab.page.article(reply.message_id)

@@ -1,9 +1,11 @@
 """Who may listen to a conversation, and for how long."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -331,14 +333,17 @@ async def test_a_slow_tab_is_closed_too_when_access_ends(
 
 
 async def test_a_tab_that_cannot_be_updated_is_closed_so_that_it_reconnects(
-    browser: Opening, ada: User, conversation: Conversation
+    browser: Opening, ada: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logging.getHandlerByName("console"), "stream", log := StringIO())
     tab = await (await browser(ada)).open(conversation)
     await tab.settle()
     await Conversation.objects.filter(pk=conversation.pk).adelete()
     # After this gap, the tab has to catch up and cannot.
     hub.publish(conversation_topic(conversation.pk), Frame("never shown", relay=1, seq=7))
     assert await tab.until_closed() == OUR_FAULT
+    assert tab.reason.startswith("req_")
+    assert f"[{tab.reason}]: A tab of person {ada.pk} could not be kept up to date" in log.getvalue()
 
 
 async def test_a_tab_gets_nothing_of_another_conversation(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import httpx
@@ -140,13 +141,18 @@ def test_an_internal_error_reveals_nothing(
 
 
 def test_a_call_is_a_line_in_the_log(
-    http: httpx.Client, programs: Programs, messages: ModelServer, caplog: pytest.LogCaptureFixture
+    http: httpx.Client,
+    programs: Programs,
+    messages: ModelServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tell(messages)
+    monkeypatch.setattr(logging.getHandlerByName("console"), "stream", log := StringIO())
     with caplog.at_level(logging.INFO, "gateway"):
         id = http.post("/v1/messages", json=ASKED).headers["request-id"]
-        until(lambda: any(id in record.getMessage() for record in caplog.records))
-    [line] = [record.getMessage() for record in caplog.records if id in record.getMessage()]
+        until(lambda: id in log.getvalue())
+    [line] = [line for line in log.getvalue().splitlines() if id in line]
     assert "POST" in line and "/v1/messages" in line and "200" in line and programs.secret not in line
     assert f"key {programs.key.pk}," in line
 

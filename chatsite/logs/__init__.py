@@ -1,0 +1,1 @@
+"""What the log contains: its format, the ids of requests and answers, and what it leaves out."""
