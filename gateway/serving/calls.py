@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -17,10 +17,11 @@ from gateway.serving.outgoing import Outgoing
 from gateway.serving.threads import in_thread
 from gateway.translation import TranslateReply
 from ledger.booking import entries
-from upstreams.client import LIMITS, stream_payload
+from upstreams.client import LIMITS, Origin, stream_payload
 from upstreams.client.attempts import repeat_until_content
+from upstreams.endpoint import ProtocolName
 from upstreams.errors import UpstreamError
-from upstreams.events import ReplyEvent
+from upstreams.events import ReplyEvent, SettingRefused
 from upstreams.tolerant_json import dump
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 PROGRAM_LIMITS: Final = replace(LIMITS, worth_waiting=2.0)
 MAX_DROPPED_NAMES: Final = 100
 """Dropped fields that are named: many clients refuse headers of more than a few thousand characters."""
+_THINKING_FIELD: Final = {ProtocolName.ANTHROPIC: "thinking", ProtocolName.OPENAI: "reasoning_effort"}
+"""The field by which a program switches thinking off: all that an upstream may refuse without failing the call."""
 SETTLE_WAIT: Final = 2.0
 """Seconds that the end of a reply waits for the ledger."""
 
@@ -45,8 +48,12 @@ class ProgramCall:
         self.has_left = False
         """Whether the program has left."""
         self._dialect = DIALECTS[self._request.protocol]
-        if admitted.dropped:
-            out.headers["x-dropped-params"] = ",".join(admitted.dropped[:MAX_DROPPED_NAMES])
+        self._name_dropped(admitted.dropped)
+
+    def _name_dropped(self, fields: Sequence[str]) -> None:
+        """Names fields that the upstream does not get, in a header that has not been sent yet."""
+        if fields:
+            self._out.headers["x-dropped-params"] = ",".join(fields[:MAX_DROPPED_NAMES])
 
     @property
     def key_pk(self) -> int:
@@ -150,11 +157,17 @@ class ProgramCall:
         """Their events are the upstream's, because translation may leave text out."""
         admitted, is_streamed, encode = self._admitted, self._request.is_streamed, self._encoder.feed
         reply = stream_payload(
-            admitted.endpoint, admitted.payload, limits=PROGRAM_LIMITS, abandoned=self._meter.abandon
+            admitted.endpoint,
+            admitted.payload,
+            origin=Origin.TRANSLATION,
+            limits=PROGRAM_LIMITS,
+            abandoned=self._meter.abandon,
         )
         whole: list[ReplyEvent] = []
         async with aclosing(reply) as batches:
             async for arrived in batches:
+                if any(isinstance(event, SettingRefused) for event in arrived):
+                    self._name_dropped([*admitted.dropped, _THINKING_FIELD[self._request.protocol]])
                 events = translate(arrived)
                 if not is_streamed:
                     whole += events

@@ -15,6 +15,7 @@ _NO_RESPONSES: Final = (
     "This site does not serve the Responses API. Set the client to use Chat Completions (/v1/chat/completions) or "
     "Messages (/v1/messages). A client that supports only the Responses API cannot use this site."
 )
+_PREFIXES: Final = re.compile(rf"(?:{PREFIX}(?=/|\Z))*")
 _SLASHES: Final = re.compile("//+")
 _ANY_ENDPOINT: Final = "|".join(_ENDPOINTS)
 _TWO_ENDPOINTS: Final = re.compile(rf"(?:{_ANY_ENDPOINT})(?:{PREFIX})*({_ANY_ENDPOINT})")
@@ -30,7 +31,7 @@ def is_for_programs(path: str) -> bool:
 def explain_unknown_path(path: str) -> str:
     """Says what to use instead of a path that does not exist."""
     tidy = _tidy(path)
-    asked = _without_prefixes(tidy)
+    asked = _strip_prefixes(tidy)
     if _is_within(asked, "/responses"):
         return _NO_RESPONSES
     if other := next((each for each in _OTHER_APIS if _is_within(asked, each)), ""):
@@ -53,12 +54,10 @@ def _find_fault(path: str, tidy: str) -> str:
 
 def find_protocol(path: str) -> ProtocolName | None:
     """The protocol that a path belongs to, even if the path does not exist; None if it may be either."""
-    asked = _without_prefixes(_tidy(path))
-    if _is_within(asked, "/messages"):
+    asked = _strip_prefixes(_tidy(path))
+    if asked.startswith("/messages"):
         return ProtocolName.ANTHROPIC
-    if any(_is_within(asked, start) for start in ("/chat", *_OTHER_APIS)):
-        return ProtocolName.OPENAI
-    return None
+    return ProtocolName.OPENAI if asked.startswith(("/chat/", *_OTHER_APIS)) else None
 
 
 def _tidy(path: str) -> str:
@@ -66,10 +65,8 @@ def _tidy(path: str) -> str:
     return _SLASHES.sub("/", path).rstrip("/")
 
 
-def _without_prefixes(path: str) -> str:
-    while _is_within(path, PREFIX):
-        path = path.removeprefix(PREFIX)
-    return path
+def _strip_prefixes(path: str) -> str:
+    return _PREFIXES.sub("", path, count=1)
 
 
 def _is_within(path: str, start: str) -> bool:

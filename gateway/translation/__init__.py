@@ -43,7 +43,10 @@ def translate(
     """
     request = RequestFields(body)
     request.take("model")
-    sent = chat_body(request, endpoint) if source is ProtocolName.ANTHROPIC else messages_body(request, limits)
+    if source is ProtocolName.ANTHROPIC:
+        sent = chat_body(request, endpoint)
+    else:
+        sent = messages_body(request, endpoint, limits)
     translate_reply: TranslateReply = ReplyCalls(body, source).translate
     if source is ProtocolName.OPENAI and is_json_object_wanted(body, sent):
         translate_reply = _chain(translate_reply, JsonObjectText().translate)

@@ -18,6 +18,11 @@ class RequestFields:
         self._path = path
         self.dropped: list[str] = [] if dropped is None else dropped
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields that are not translated yet."""
+        return self._fields
+
     def read(self, name: str) -> Any:
         """Returns the field's value, None if it is absent, and leaves the field to be translated."""
         return self._fields.get(name)

@@ -8,6 +8,7 @@ from upstreams.chat import DEFAULT_MAX_TOKENS, Effort
 from upstreams.endpoint import Endpoint
 from upstreams.parameters import MIN_THINKING_BUDGET, ModelLimits
 from upstreams.protocols.anthropic import ADAPTIVE_MAX_TOKENS
+from upstreams.protocols.no_thinking import build_no_thinking, find_no_thinking
 from upstreams.protocols.openai import effort_for_budget
 
 BUDGETS: Final = {
@@ -19,20 +20,21 @@ BUDGETS: Final = {
 }
 
 
-def chat_effort(request: RequestFields, config: RequestFields, endpoint: Endpoint) -> str | None:
-    """The `reasoning_effort` for a server that supports it; None leaves the effort to the model."""
+def chat_thinking(request: RequestFields, config: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
+    """The fields of a Chat Completions request about thinking. None of them leaves it to the model."""
     thinking, effort = request.take("thinking") or {"type": ""}, config.take("effort")
+    is_off = thinking["type"] == "disabled"
     if not endpoint.reasoning_effort:
-        if thinking["type"] not in ("", "disabled"):
+        if thinking["type"] and not is_off:
             request.drop("thinking")
         if effort:
             config.drop("effort")
-        return None
-    if thinking["type"] == "disabled":
-        return Effort.NONE
-    if thinking["type"] == "enabled" and not effort:
-        return effort_for_budget(thinking["budget_tokens"])
-    return None if effort is None else str(effort)
+        effort = None
+    elif thinking["type"] == "enabled" and not effort:
+        effort = effort_for_budget(thinking["budget_tokens"])
+    if is_off:
+        return build_no_thinking(endpoint)
+    return {"reasoning_effort": effort} if effort else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,22 @@ class ThinkingFields:
 
 
 def messages_thinking(
-    request: RequestFields, limits: ModelLimits, *, may_think: bool, may_budget: bool
+    request: RequestFields, endpoint: Endpoint, limits: ModelLimits, *, may_think: bool, may_budget: bool
 ) -> ThinkingFields:
     """`may_think` and `may_budget` are false where the server would refuse thinking, or a budget for it."""
     older, newer = request.take("max_tokens"), request.take("max_completion_tokens")
     given: int | None = older if newer is None else newer
     if given is not None and given < 1:
         given = None
+    # Programs use the fields of the servers that they know, beside the effort.
+    is_off = any([request.take(name) for name in find_no_thinking(request.fields)])
     effort = request.take("reasoning_effort")
 
     def limit_for(wanted: int) -> int:
         return given or min(wanted, limits.max_output_tokens or wanted)
 
-    if effort in (Effort.NONE, Effort.MINIMAL):
-        can_think = limits.supports_thinking or limits.thinks_adaptively
-        return ThinkingFields(limit_for(DEFAULT_MAX_TOKENS), {"thinking": {"type": "disabled"}} if can_think else {})
+    if is_off or effort == Effort.MINIMAL:
+        return ThinkingFields(limit_for(DEFAULT_MAX_TOKENS), build_no_thinking(endpoint))
     if effort and limits.thinks_adaptively and may_think:
         fields = {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
         return ThinkingFields(limit_for(max(DEFAULT_MAX_TOKENS, ADAPTIVE_MAX_TOKENS)), fields)

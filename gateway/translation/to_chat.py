@@ -5,7 +5,7 @@ from typing import Any, Final
 from gateway.ids import shorten_user
 from gateway.translation.chat_history import chat_messages
 from gateway.translation.fields import RequestFields
-from gateway.translation.thinking import chat_effort
+from gateway.translation.thinking import chat_thinking
 from gateway.translation.tools import chat_tools
 from upstreams.endpoint import Endpoint
 from upstreams.protocols.openai import MAX_STOP_SEQUENCES
@@ -30,8 +30,7 @@ def chat_body(request: RequestFields, endpoint: Endpoint) -> dict[str, Any]:
         **chat_tools(request),
     }
     config = request.take_within("output_config")
-    if effort := chat_effort(request, config, endpoint):
-        sent["reasoning_effort"] = effort
+    sent |= chat_thinking(request, config, endpoint)
     if wanted := config.take("format"):
         schema = {"name": SCHEMA_NAME, "strict": True, "schema": wanted["schema"]}
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -8,6 +8,7 @@ from gateway.translation.fields import RequestFields
 from gateway.translation.messages_history import read_history
 from gateway.translation.thinking import ThinkingFields, messages_thinking
 from gateway.translation.tools import messages_tools
+from upstreams.endpoint import Endpoint
 from upstreams.parameters import ModelLimits
 
 MAX_USER_ID: Final = 256
@@ -20,7 +21,7 @@ _HARMLESS_WHEN_EMPTY: Final = ("presence_penalty", "frequency_penalty", "logit_b
 """Empty values, and penalties of 0, have no effect."""
 
 
-def messages_body(request: RequestFields, limits: ModelLimits) -> dict[str, Any]:
+def messages_body(request: RequestFields, endpoint: Endpoint, limits: ModelLimits) -> dict[str, Any]:
     _refuse_unsupported(request)
     history = read_history(request)
     if (request.read("response_format") or {}).get("type") == "json_object":
@@ -30,7 +31,8 @@ def messages_body(request: RequestFields, limits: ModelLimits) -> dict[str, Any]
     # A prefilled answer excludes thinking. A budget also excludes forced tools and their results, because the
     # thinking that preceded them is not in the request.
     may_budget = not (history.is_prefilled or history.is_using_tools or is_forced)
-    thinking = messages_thinking(request, limits, may_think=not history.is_prefilled, may_budget=may_budget)
+    may_think = not history.is_prefilled
+    thinking = messages_thinking(request, endpoint, limits, may_think=may_think, may_budget=may_budget)
     request.take("stream_options")
     sent: dict[str, Any] = {
         "max_tokens": thinking.max_tokens,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
+from upstreams.protocols.no_thinking import find_no_thinking
 from upstreams.tolerant_json import dump
 
 type Body = Mapping[str, Any]
@@ -23,12 +24,6 @@ class Origin(Enum):
 
 _USAGE: Final = ("stream_options",)
 _PSEUDONYMS: Final = ("user", "metadata")
-_NO_THINKING: Final[Body] = {
-    "thinking": {"type": "disabled"},
-    "chat_template_kwargs": {"enable_thinking": False},
-    "reasoning_effort": "none",
-}
-"""Fields that switch thinking off. Servers know different ones."""
 _SETTINGS: Final = {
     "temperature": "Temperature was not sent: the model’s server refused it.",
     "top_p": "Top-p was not sent: the model’s server refused it.",
@@ -73,7 +68,7 @@ class Concessions:
     def __init__(self, base_url: str, body: Body, origin: Origin) -> None:
         self._model = (base_url, str(body.get("model")))
         self._body = body
-        self._no_thinking = {field for field, value in _NO_THINKING.items() if body.get(field) == value}
+        self._no_thinking = find_no_thinking(body)
         self._fields = [field for field in _list_optional(origin, self._no_thinking) if field in body]
         known = _refused.get(self._model, set())
         self._left_out = {field for field in self._fields if self._identify(field) in known}

@@ -10,6 +10,7 @@ from upstreams.protocols.anthropic_reply import MessagesDecoder, read_events
 from upstreams.protocols.caching import mark_stable_parts
 from upstreams.protocols.history import alternate_turns, has_text
 from upstreams.protocols.listings import read_models
+from upstreams.protocols.no_thinking import build_no_thinking
 from upstreams.protocols.tidying import TidyDecoder, tidy_whole
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
@@ -51,20 +52,20 @@ def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
 
 def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     """Builds the request body without the parts that the protocol cannot express, which `notes` lists."""
-    body = _translate(request)[0]
+    body = _translate(request, endpoint)[0]
     return mark_stable_parts(body) if endpoint.caches_prompts else body
 
 
 def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
     """A sentence for each part of the request that is left out or changed."""
-    return [*request.remarks, *_translate(request)[1]]
+    return [*request.remarks, *_translate(request, endpoint)[1]]
 
 
 def output_limit(request: ChatRequest) -> int:
     return request.max_tokens or _default_output_limit(_build_thinking(request))
 
 
-def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
+def _translate(request: ChatRequest, endpoint: Endpoint) -> tuple[dict[str, Any], list[str]]:
     remarks: list[str] = []
     messages = _build_messages(request)
     thinking = _build_thinking(request)
@@ -87,7 +88,7 @@ def _translate(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     if thinking:
         body["thinking"] = thinking
     elif is_off:
-        body["thinking"] = {"type": "disabled"}
+        body |= build_no_thinking(endpoint)
     body |= _build_effort(request, remarks)
     # A forced tool is allowed with adaptive thinking, but not with a budget.
     body |= _build_tools(request, thinking="budget_tokens" in (thinking or {}), remarks=remarks)

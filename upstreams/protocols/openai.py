@@ -8,6 +8,7 @@ from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.errors import InvalidRequest
 from upstreams.events import ReplyEvent
 from upstreams.protocols.listings import read_models
+from upstreams.protocols.no_thinking import build_no_thinking
 from upstreams.protocols.openai_messages import to_chat_messages
 from upstreams.protocols.openai_reply import ChatDecoder, read_events
 from upstreams.protocols.tidying import TidyDecoder, tidy_whole
@@ -66,8 +67,8 @@ def payload(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
         body["top_k"] = request.top_k
     if endpoint.reasoning_effort and (effort := _choose_effort(request)):
         body["reasoning_effort"] = effort
-    if request.thinking_is_off:
-        body |= _build_no_thinking(endpoint, body)
+    if request.thinking_is_off and "reasoning_effort" not in body:
+        body |= build_no_thinking(endpoint)
     if len(request.stop_sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(
             f"{endpoint.name} accepts at most {MAX_STOP_SEQUENCES} stop sequences. Remove some of them."
@@ -92,13 +93,6 @@ def notes(request: ChatRequest, endpoint: Endpoint) -> list[str]:
 def effort_for_budget(budget: int) -> Effort:
     """The effort that corresponds to a thinking budget in tokens."""
     return Effort.LOW if budget < 4096 else Effort.MEDIUM if budget < 12288 else Effort.HIGH
-
-
-def _build_no_thinking(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Servers know different fields for it. Those that refuse one get the request again without it."""
-    if endpoint.reasoning_effort:
-        return {} if "reasoning_effort" in body else {"reasoning_effort": Effort.NONE}
-    return {"chat_template_kwargs": {"enable_thinking": False}, "thinking": {"type": "disabled"}}
 
 
 def _build_function(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -261,7 +261,8 @@ def test_any_address_and_header_is_answered_or_refused(
     valid = {**BODIES.get(path, CHAT_BODY), "model": asks(ProtocolName.OPENAI)}
     body = json.dumps(valid).encode() if has_body else None
     reply = send(programs, method, path.encode() + tail, given_headers, body)
-    is_messages = path.startswith(MESSAGES) or ("anthropic-version" in dict(given_headers) and path != CHAT)
+    is_chat = path in (CHAT, "/v1/embeddings")
+    is_messages = path.startswith(MESSAGES) or ("anthropic-version" in dict(given_headers) and not is_chat)
     check(reply, path, is_messages=is_messages)
 
 

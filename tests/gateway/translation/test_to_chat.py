@@ -40,7 +40,10 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"service_tier": "auto"}, {"service_tier": "auto"}),
     ({"service_tier": "standard_only"}, {"service_tier": "default"}),
     ({"cache_control": {"type": "ephemeral"}}, {}),
-    ({"thinking": {"type": "disabled"}}, {}),
+    (
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}},
+    ),
     (
         {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
         {

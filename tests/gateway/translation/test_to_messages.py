@@ -193,7 +193,12 @@ DISABLED = {"type": "disabled"}
         (BUDGETED, {"reasoning_effort": "xhigh"}, (budget(32768), None, 4096 + 32768, [])),
         (BUDGETED, {"reasoning_effort": "high", "max_tokens": 4000}, (budget(3999), None, 4000, [])),
         (BUDGETED, {"reasoning_effort": "high", "max_tokens": 1024}, (None, None, 1024, ["reasoning_effort"])),
-        (ModelLimits(), {"reasoning_effort": "none"}, (None, None, 4096, [])),
+        (ModelLimits(), {"reasoning_effort": "none"}, (DISABLED, None, 4096, [])),
+        (ModelLimits(), {"reasoning_effort": "minimal"}, (DISABLED, None, 4096, [])),
+        (BUDGETED, {"thinking": DISABLED}, (DISABLED, None, 4096, [])),
+        (ADAPTIVE, {"chat_template_kwargs": {"enable_thinking": False}}, (DISABLED, None, 4096, [])),
+        (BUDGETED, {"thinking": DISABLED, "reasoning_effort": "low"}, (DISABLED, None, 4096, [])),
+        (ModelLimits(), {"chat_template_kwargs": {"x": 1}}, (None, None, 4096, ["chat_template_kwargs"])),
     ],
     ids=str,
 )
