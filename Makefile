@@ -12,7 +12,10 @@ BIN := $(VENV)/bin
 # PostgreSQL and Redis need more packages. The environment or .env names them.
 NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DATABASE_URL *= *.?(postgres|psql|pgsql)|REDIS_URL *= *.?[a-z])' && echo yes)
 
-.PHONY: serve test lint programs clean
+# For machines that reach no package index, `make wheelhouse` collects the packages and puts them into an archive.
+WHEELHOUSE := $(if $(wildcard wheelhouse/*.whl),--no-index --find-links wheelhouse)
+
+.PHONY: serve test lint wheelhouse programs clean
 
 serve: $(VENV)/.installed $(if $(NEEDS_MORE),$(VENV)/.installed-scale)
 	@$(BIN)/python manage.py serve
@@ -27,12 +30,19 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/djangofmt --check templates
 	$(BIN)/djangofmt check templates
-	$(BIN)/hadolint Containerfile
 	@# djangofmt breaks lines between elements and attributes only; a longer line belongs in a partial.
 	@! LC_ALL=C.UTF-8 grep -rnE '^.{121}' templates
+	$(BIN)/hadolint Containerfile
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=false SECRET_KEY=checked-not-served-0123456789-abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=chat.example HTTPS=true \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# WHEELS_FOR="--platform manylinux_2_28_aarch64 --python-version 3.12" collects those of another machine.
+wheelhouse: | $(BIN)/python
+	@rm -rf wheelhouse dist && mkdir wheelhouse dist
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --only-binary :all: $(WHEELS_FOR) --require-hashes -r requirements-scale.txt --dest wheelhouse
+	@git archive --output dist/chatsite.tar.gz --prefix chatsite/wheelhouse/ $$(printf -- '--add-file %s ' wheelhouse/*) --prefix chatsite/ HEAD
+	@echo "dist/chatsite.tar.gz has the site of the last commit and its packages. Unpack it on the other machine, and run make serve there."
 
 programs: $(VENV)/.installed-dev
 	@.ci/programs $(BIN)/python
@@ -42,27 +52,30 @@ $(BIN)/python:
 	@echo "Creating $(VENV) with $(PYTHON)"
 	@"$(PYTHON)" -m venv $(VENV)
 
+DOWNLOADED := . The first time, they are downloaded, which takes about a minute.
+UNFITTING := Does wheelhouse/ belong to another version or machine? Make it again, or delete it to download the packages.
+
 # A pipe ends with the status of its last command, so the file tells whether pip succeeded.
 define install
-	@echo "Installing the packages of $<. The first time, they are downloaded, which takes about a minute."
+	@echo "Installing the packages of $<$(if $1, from wheelhouse/.,$(DOWNLOADED))"
 	@rm -f $@
-	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< && touch $@; } | \
+	@{ $(BIN)/python -m pip install --disable-pip-version-check $1 --require-hashes -r $< && touch $@; } | \
 		while read -r word name rest; do case "$$word" in \
 			Collecting) echo "  $$name";; \
 			Installing) echo "Unpacking the packages";; \
 		esac; done
-	@[ -e $@ ]
+	@[ -e $@ ] || { $(if $1,echo "$(UNFITTING)" >&2;) exit 1; }
 endef
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(install)
+	$(call install,$(WHEELHOUSE))
 
 $(VENV)/.installed-scale: requirements-scale.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-scale.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELHOUSE) --require-hashes -r requirements-scale.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(install)
+	$(call install)
 
 clean:
 	rm -rf $(VENV)
