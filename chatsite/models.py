@@ -1,6 +1,7 @@
 """The history of the database itself, and the processes that use it now."""
 
 import secrets
+from typing import Self
 
 from django.db import models
 from django.utils.timezone import now
@@ -35,3 +36,46 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk:x}"
+
+
+class ErrorGroupQuerySet(models.QuerySet["ErrorGroup"]):
+    def unresolved(self) -> Self:
+        return self.filter(resolved_at=None)
+
+    def resolved(self) -> Self:
+        return self.exclude(resolved_at=None)
+
+    def with_reference(self, reference: str) -> Self:
+        """Groups of which one of the latest errors has this request id."""
+        return self.filter(references__icontains=reference)
+
+
+class ErrorGroup(models.Model):
+    """Events that were logged as errors for the same reason, from all processes. Texts are those of the latest."""
+
+    fingerprint = models.CharField(max_length=64, unique=True)
+    logger = models.TextField(blank=True)
+    exception = models.TextField(blank=True)
+    """The name of its type, if the event has one."""
+    place = models.TextField(blank=True)
+    """Where in the code: a file and a function."""
+    message = models.TextField(blank=True)
+    description = models.TextField(blank=True)
+    """The type and the message of the exception."""
+    traceback = models.TextField(blank=True)
+    version = models.CharField(max_length=40, blank=True)
+    count = models.BigIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(db_index=True)
+    references = models.TextField(blank=True)
+    """The latest request ids, the last one first, separated by spaces."""
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ErrorGroupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_at", "-pk"]
+        verbose_name = "error group"
+
+    def __str__(self) -> str:
+        return self.description or self.message

@@ -8,6 +8,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("settings/", include("upstreams.urls")),
     path("settings/tools/", include("tools.urls")),
+    path("settings/errors/", include("chatsite.errors.urls")),
     path("settings/system/", include("chatsite.doctor.urls")),
     path("", include("ledger.urls")),
     path("", include("gateway.urls")),

@@ -109,7 +109,13 @@ LEDGER_ROUTES = {
     "settings/limits/<int:limit_pk>/remove/",
 }
 SYSTEM_ROUTES = {"settings/system/", "settings/system/mail/"}
-SETTINGS_ROUTES = PROVIDER_ROUTES | TOOL_ROUTES | KEY_ROUTES | LEDGER_ROUTES | SYSTEM_ROUTES
+ERROR_ROUTES = {
+    "settings/errors/",
+    "settings/errors/<int:group_pk>/",
+    "settings/errors/<int:group_pk>/resolve/",
+    "settings/errors/<int:group_pk>/reopen/",
+}
+SETTINGS_ROUTES = PROVIDER_ROUTES | TOOL_ROUTES | KEY_ROUTES | LEDGER_ROUTES | SYSTEM_ROUTES | ERROR_ROUTES
 # These rows are Ada's. Everyone else gets 404, administrators included.
 PRIVATE_ROUTES = {"account/keys/<int:key_pk>/revoke/"}
 REDIRECTS = {"settings/"}

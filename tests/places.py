@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils.timezone import now
 
 from accounts.models import ApiKey, User
+from chatsite.models import ErrorGroup
 from conversations.models import Generation, Message, Path, State
 from conversations.models.attachment import THUMBNAIL
 from conversations.verbs import turns
@@ -39,6 +41,7 @@ def make_place(ada: User, ben: User) -> SimpleNamespace:
         key=key,
         secret=secret,
         budget=Budget.objects.create(scope="site", period="month", unit="tokens", limit=1000),
+        group=ErrorGroup.objects.create(message="A secret", first_at=now(), last_at=now()),
         limit=RateLimit.objects.create(scope="person", streams=4),
         conversation=conversation,
         message=generation.message,
@@ -63,6 +66,7 @@ def address_in(place: SimpleNamespace, route: str, person: User | None = None) -
         "key_pk": place.key.pk,
         "budget_pk": place.budget.pk,
         "limit_pk": place.limit.pk,
+        "group_pk": place.group.pk,
         "token": "forged",
         "app_label": "accounts",
         "url": "nothing/here",

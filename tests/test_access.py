@@ -15,6 +15,7 @@ from django.test import Client
 from lxml import html
 
 from accounts.models import ApiKey, User
+from chatsite.models import ErrorGroup
 from conversations.models import Attachment, Conversation, Generation, Message, Participant
 from conversations.urls import websocket_urlpatterns
 from ledger.models import Budget, RateLimit
@@ -81,7 +82,7 @@ async def read_stream(answer: Any) -> bytes:
 def all_rows() -> list[Any]:
     """Every row that a stranger must not change."""
     tables: list[Any] = [Conversation, Message, Attachment, Generation, Participant]
-    tables += [Provider, ChatModel, ToolServer, Tool, ApiKey, Budget, RateLimit]
+    tables += [Provider, ChatModel, ToolServer, Tool, ApiKey, Budget, RateLimit, ErrorGroup]
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 

@@ -26,12 +26,13 @@ def build_logging(level: str, format: str) -> dict[str, Any]:
             "one_line_a_minute": {"()": "chatsite.logs.filters.OneLineAMinute"},
         },
         "handlers": {
+            "errors": {"()": "chatsite.errors.recorder.get_recorder", "level": "ERROR"},
             "console": {"class": "logging.StreamHandler", "formatter": "event"},
             "refusals": {"class": "logging.StreamHandler", "formatter": "event", "filters": ["without_traceback"]},
         },
-        "root": {"handlers": ["console"], "level": level},
+        "root": {"handlers": ["console", "errors"], "level": level},
         "loggers": {
-            "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+            "django": {"handlers": ["console", "errors"], "level": "WARNING", "propagate": False},
             "django.security": {"handlers": ["refusals"], "propagate": False},
             # Log server errors only. Refusals are in the response.
             "django.request": {"level": "ERROR"},

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from chatsite.errors import recorder
+from chatsite.errors import writing as errors
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
@@ -63,7 +65,8 @@ async def start(*, takes_work: bool | None = None) -> None:
         lease.local.start(on_death=watch.take_over)
         if replies.local.takes_work:
             queue.local.start()
-    _regular_work[:] = [asyncio.create_task(work) for work in (trim_when_idle(), loop_delay.measure())]
+    regular_work = (trim_when_idle(), loop_delay.measure(), errors.write_regularly())
+    _regular_work[:] = [asyncio.create_task(work) for work in regular_work]
     await refresh_unlisted.aenqueue()
 
 
@@ -95,6 +98,7 @@ async def wind_down() -> None:
         lease.local.stop()
         with suppress(*SHORTAGES):
             await database_sync_to_async(lease.local.release)()
+        await errors.write(recorder.local)
         if hub.bus:
             await hub.bus.stop()
         await farewells.wait()

@@ -1,0 +1,1 @@
+"""Groups what was logged as an error, for the page "Errors"."""
