@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import retry_until_saved
@@ -19,7 +20,7 @@ from conversations.answering.relay import Relay, showing_failures
 from conversations.answering.saving import Saver
 from conversations.answering.upstream_call import UpstreamCalls
 from conversations.live import broadcasts
-from conversations.models import Conversation, Generation, State
+from conversations.models import Conversation, Generation, Message, State
 from conversations.models.generation import INTERNAL
 from conversations.prompt.toolbox import TOO_MANY, error_result, unanswered_calls
 from ledger.booking.entries import CallRefused
@@ -91,6 +92,8 @@ class RunningReply:
             message = await self._saver.write(conversation.pk, partial(save_ending, self.relay, ending))
         except Generation.NotUpdated:
             logger.warning("Generation %s was deleted, or taken over by another process", self.generation.pk)
+            self.relay.has_ended = True
+            await self._saver.write(conversation.pk, partial(show_as_saved, self.relay.message.pk))
             return
         self.relay.end(message)
         self._saver.report(conversation.pk, is_behind=False)
@@ -179,6 +182,15 @@ def clear_frames(ended: asyncio.Task[None]) -> None:
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__
+
+
+def show_as_saved(message_pk: int) -> None:
+    """Shows a message as the database has it. Tabs may have got text that another process knows nothing of."""
+    message = Message.objects.select_related("conversation").filter(pk=message_pk).first()
+    if message:
+        with transaction.atomic():
+            message.mark_changed()
+        broadcasts.announce_revision(message.conversation)
 
 
 async def show_in_lists(conversation: Conversation) -> None:

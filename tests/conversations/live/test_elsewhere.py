@@ -18,11 +18,13 @@ from conversations.answering.reply import RunningReply
 from conversations.live import broadcasts
 from conversations.live.hub import Hub, hub
 from conversations.models import Conversation, Generation, Message, State
+from conversations.upkeep import recovery
 from conversations.verbs import deleting
 from tests.conversations.asking import Opening, claim_new_reply, end, last_reply, queue_turn
 from tests.conversations.live.test_catching_up import BATCHES, has_grown, is_as_if_fresh
 from tests.fakes import ModelServer
 from tests.redis_server import RedisServer
+from upstreams.events import BlockClosed, BlockGrew, BlockOpened
 from upstreams.models import ChatModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -251,3 +253,25 @@ async def test_a_tab_elsewhere_that_loses_frames_catches_up(
     await end(reply)
     await tab.until_over(reply.relay.message.pk)
     assert await is_as_if_fresh(tab, conversation, reply.relay.message.pk)
+
+
+async def test_tabs_do_not_keep_what_a_process_shows_after_it_has_lost_its_reply(
+    owner: Owner, browser: Opening, ada: User, conversation: Conversation, model: ChatModel
+) -> None:
+    reply = await owner.begin(conversation, ada, model)
+    message = reply.relay.message.pk
+    tab = await (await browser(ada)).open(conversation)
+    for batch in BATCHES[:4]:
+        reply.relay.carry(batch)
+    await tab.until(lambda page: "Two" in page.article(message))
+    await owner.replies.saver.save([reply.relay])
+    # It was asleep: another process has taken it for dead, and has ended its reply.
+    await sync_to_async(recovery.recover)()
+    await tab.until_over(message)
+    reply.relay.carry([BlockClosed({}), BlockOpened({"type": "text", "text": ""}), BlockGrew("Lost words")])
+    await tab.until(lambda page: "Lost words" in page.article(message))
+    await end(reply)
+    late = await (await browser(ada)).open(conversation)
+    for each in (tab, late):
+        await each.until(lambda page: "Lost words" not in page.article(message))
+        assert await is_as_if_fresh(each, conversation, message)
