@@ -80,7 +80,13 @@ class BlockClosed:
 
 @dataclass(frozen=True, slots=True)
 class TextWasThinking:
-    """The open text block is complete, and all of it was thinking."""
+    """The open text block is complete, and all of it was thinking, except a `prefix` that belongs to the format.
+
+    `tags` are those of the block (see reply.py).
+    """
+
+    prefix: str = ""
+    tags: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Folds the events of a reply into its content and facts. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from upstreams.events import (
@@ -22,9 +22,14 @@ WRITTEN: Final = ("text", "thinking")
 """The types of blocks that grow, each in the field of the same name. Other blocks arrive whole."""
 
 
-def build_thinking(text: str = "") -> dict[str, Any]:
-    """A block of thinking that no server has signed."""
-    return {"type": "thinking", "thinking": text, "signature": ""}
+TAGS: Final = "tags"
+"""The field of thinking that was found in the text: what stood before and after it there, or None if it cannot be sent
+back. Thinking without this field came from the server as thinking."""
+
+
+def build_thinking(text: str, tags: Sequence[str] | None = None) -> dict[str, Any]:
+    """A block of thinking that was found in the text."""
+    return {"type": "thinking", "thinking": text, "signature": "", TAGS: None if tags is None else list(tags)}
 
 
 class ReplyFacts:
@@ -88,10 +93,10 @@ class FoldedReply(ReplyFacts):
                 if self._blocks:
                     self._blocks[-1].pop("raw_input", None)
                     self._blocks[-1].update(fields)
-            case TextWasThinking():
+            case TextWasThinking(prefix, tags):
                 self._join_pieces()
                 if self._blocks and self._blocks[-1].get("type") == "text":
-                    self._blocks[-1] = build_thinking(self._blocks[-1]["text"])
+                    self._blocks[-1] = build_thinking(self._blocks[-1]["text"].removeprefix(prefix), tags)
             case _:
                 self.note(event)
 

@@ -252,8 +252,11 @@ class Relay:
                 block.is_open, block.progress = False, Progress.RUNNING
                 if block.is_on_page:
                     yield self._render_replacement(block)
-            case TextWasThinking() if block := self._last_block():
+            case TextWasThinking(prefix) if block := self._last_block():
                 block.kind = "thinking"
+                if prefix:
+                    block.markdown = StreamingMarkdown(self._renderer)
+                    block.markdown.feed(self.draft.blocks[len(self._blocks) - 1]["thinking"])
                 self._note_thinking_time(block)
                 if block.is_on_page:
                     yield self._render_replacement(block)

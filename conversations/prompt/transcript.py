@@ -9,6 +9,7 @@ from conversations.models import Conversation, Generation, Message, Path, Role, 
 from conversations.models.attachment import reference_in
 from conversations.models.message import TOOL_TYPES, blocks_to_continue, ends_in_tools, is_text, text_block
 from conversations.prompt.files import AttachedFiles
+from conversations.prompt.other_models import strip_for_others
 from upstreams.chat import Block, ChatMessage, ChatRequest, Effort
 from upstreams.endpoint import ProtocolName
 from upstreams.fitting import fit
@@ -127,7 +128,7 @@ def describe_trimming(path: Path, messages: list[Message]) -> list[str]:
 
 
 def describe_lost_thinking(messages: list[Message], reader: ChatModel) -> list[str]:
-    """Returns a remark if this reply is the first of another provider, which cannot read the thinking so far."""
+    """Returns a remark if this reply is the first of another model, which cannot read the thinking so far."""
     answers = [message for message in messages if message.role == Role.ASSISTANT]
     if not answers or not is_foreign(answers[-1], reader):
         return []
@@ -190,18 +191,17 @@ def as_chat_messages(
 
 
 def is_foreign(message: Message, reader: ChatModel) -> bool:
-    """Whether another provider's model wrote the message. Its signatures mean nothing to this model."""
+    """Whether another model wrote the message. Its signatures mean nothing to this one."""
     if message.role == Role.USER:
         return False
-    writer = message.generation.chat_model if message.generation else None
-    return writer is None or writer.provider_id != reader.provider_id
+    writer = message.generation.chat_model_id if message.generation else None
+    return writer is None or writer != reader.pk
 
 
 def sendable(blocks: Iterable[Block], *, foreign: bool, tools: bool) -> Iterable[Block]:
-    """Yields text that is not blank, files, and tool calls. Other blocks go only to the provider that made them."""
-    for block in blocks:
-        if is_text(block):
-            if block["text"].strip():
-                yield block
-        elif tools if block.get("type") in TOOL_TYPES else reference_in(block) or not foreign:
+    """Yields text that is not blank, files, and, with `tools`, their calls. Other blocks go only to their own model."""
+    for each in blocks:
+        block = strip_for_others(each) if foreign else each
+        is_blank = is_text(each) and not each["text"].strip()
+        if block and not is_blank and (tools or block.get("type") not in TOOL_TYPES):
             yield block

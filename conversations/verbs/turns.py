@@ -15,6 +15,8 @@ from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.markdown import title_from
 from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
+from conversations.prompt.other_models import hand_to_another_model
+from conversations.prompt.transcript import is_foreign
 from conversations.verbs.trimming import trim_if_full
 from conversations.verbs.writing import add_message, add_turn, fork_branch, queue_reply
 from upstreams.models import ChatModel
@@ -177,7 +179,9 @@ def continue_answer(message: Message, person: User) -> Generation | None:
             chat_model.require_offered()
         chat_model = chat_model or conversation.find_next_model()
         message.revision = conversation.advance()
-        message.save(update_fields=["revision"])
+        if chat_model and is_foreign(message, chat_model):
+            message.blocks = hand_to_another_model(message.blocks)
+        message.save(update_fields=["revision", "blocks"])
         generation = Generation.objects.create(
             conversation=conversation,
             message=message,

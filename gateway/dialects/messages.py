@@ -11,10 +11,11 @@ from gateway.dialects.essentials import check_messages as check_essentials
 from gateway.dialects.messages_checks import check, check_count
 from gateway.dialects.messages_stream import MessagesEncoder as Encoder
 from gateway.dialects.messages_stream import error_event, stop_fields, usage_object
-from gateway.ids import make_id, make_tool_id
+from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
-from upstreams.reply import CUT_REASONS, FoldedReply
+from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.reply import CUT_REASONS, TAGS, FoldedReply
 
 __all__ = [
     "Encoder",
@@ -46,11 +47,17 @@ def render_reply(events: Iterable[ReplyEvent], model: str) -> dict[str, Any]:
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [_build_call(block) if block.get("type") == "tool_use" else block for block in blocks],
+        "content": [_build_block(block) for block in blocks],
         "stop_details": None,
         **stop_fields(end, has_calls=bool(tool_calls(blocks))),
         "usage": usage_object(reply.usage),
     }
+
+
+def _build_block(block: dict[str, Any]) -> dict[str, Any]:
+    if block.get("type") == "tool_use":
+        return _build_call(block)
+    return {name: value for name, value in block.items() if name != TAGS}
 
 
 def _build_call(block: dict[str, Any]) -> dict[str, Any]:

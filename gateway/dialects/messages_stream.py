@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.blocks import input_text
-from gateway.ids import make_id, make_tool_id
+from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import (
     BlockClosed,
@@ -17,6 +17,8 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
+from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.reply import TAGS
 from upstreams.tolerant_json import dump
 
 STOP_REASONS: Final = (
@@ -192,7 +194,8 @@ def _strip_content(block: Mapping[str, Any]) -> dict[str, Any]:
         case "text":
             return {name: value for name, value in block.items() if name != "citations"} | {"text": ""}
         case "thinking":
-            return {**block, "thinking": "", "signature": ""}
+            opened = {name: value for name, value in block.items() if name != TAGS}
+            return {**opened, "thinking": "", "signature": ""}
         case "tool_use":
             return {**block, "id": make_tool_id(str(block.get("id", ""))), "input": {}}
     return {**block, "input": {}} if "input" in block else dict(block)

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.ids import make_tool_id
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
 from upstreams.nesting import MAX_DEPTH, is_too_deep
+from upstreams.protocols.tool_ids import make_tool_id
 from upstreams.tolerant_json import load
 
 type Block = dict[str, Any]

@@ -8,10 +8,11 @@ from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.events import ReplyEvent
 from upstreams.protocols.anthropic_reply import MessagesDecoder, read_events
 from upstreams.protocols.caching import mark_stable_parts
-from upstreams.protocols.history import alternate_turns, has_text
+from upstreams.protocols.history import alternate_turns, find_open_loop, has_text, restore_tagged_thinking
 from upstreams.protocols.listings import read_models
 from upstreams.protocols.no_thinking import build_no_thinking
 from upstreams.protocols.tidying import TidyDecoder, tidy_whole
+from upstreams.protocols.tool_ids import make_tool_id
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
@@ -164,7 +165,8 @@ def _build_sampling(request: ChatRequest, *, thinking: bool, remarks: list[str])
 
 
 def _build_messages(request: ChatRequest) -> list[dict[str, Any]]:
-    turns = alternate_turns(list(_drop_unsigned_thinking(request.messages)), _keep)
+    messages = restore_tagged_thinking(request.messages)
+    turns = alternate_turns(list(_drop_unsigned_thinking(messages)), _keep)
     sent: list[dict[str, Any]] = [{"role": role, "content": blocks} for role, blocks in turns]
     if sent and sent[-1]["role"] == "assistant" and sent[-1]["content"][-1].get("type") in ("text", *_THOUGHTS):
         # A continued reply must not contain thinking and must not end in white space.
@@ -187,17 +189,12 @@ def _drop_unsigned_thinking(messages: Sequence[ChatMessage]) -> Iterator[ChatMes
     A server that signs accepts no other thinking. One that does not may refuse calls without the thinking that led to
     them, and all thinking in an open loop is its own.
     """
-    spoken = [position for position, message in enumerate(messages) if message.role == "user" and not _answers(message)]
+    loop = find_open_loop(messages)
     for position, message in enumerate(messages):
-        if position > max(spoken, default=-1):
+        if position >= loop:
             yield message
         else:
             yield ChatMessage(message.role, [block for block in message.blocks if not _is_unsigned(block)])
-
-
-def _answers(message: ChatMessage) -> bool:
-    """Whether the message has nothing but the results of tools."""
-    return all(block.get("type") == "tool_result" for block in message.blocks)
 
 
 def _is_unsigned(block: Block) -> bool:
@@ -213,5 +210,8 @@ def _keep(block: Block) -> Block | None:
         case "redacted_thinking":
             return block if block.get("data") else None
         case "tool_use":
-            return {name: block[name] for name in _TOOL_USE_FIELDS if name in block}
+            call = {name: block[name] for name in _TOOL_USE_FIELDS if name in block}
+            return {**call, "id": make_tool_id(str(block.get("id") or ""))}
+        case "tool_result":
+            return {**block, "tool_use_id": make_tool_id(str(block.get("tool_use_id") or ""))}
     return block

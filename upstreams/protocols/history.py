@@ -1,8 +1,9 @@
 """Makes a conversation acceptable to model servers: alternating roles, nothing empty, every tool call answered."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from upstreams.chat import Block, ChatMessage, Role
+from upstreams.reply import TAGS
 
 type Turn = tuple[Role, list[Block]]
 
@@ -17,6 +18,49 @@ def alternate_turns(messages: Sequence[ChatMessage], keep: Callable[[Block], Blo
     if sent and sent[0][0] == "assistant":
         sent = sent[1:]
     return _merge(_pair_tools(sent))
+
+
+def find_open_loop(messages: Sequence[ChatMessage]) -> int:
+    """The position after the last question. What follows it is a tool loop that is still open."""
+    questions = [
+        position + 1
+        for position, message in enumerate(messages)
+        if message.role == "user" and not any(block.get("type") == "tool_result" for block in message.blocks)
+    ]
+    return max(questions, default=0)
+
+
+def restore_tagged_thinking(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Puts thinking that was found in the text back into it, beside calls in an open tool loop.
+
+    The templates of models keep it there. They remove it from earlier answers, where it is left out.
+    """
+    loop = find_open_loop(messages)
+    return [
+        message
+        if message.role == "user"
+        else ChatMessage(message.role, list(_restore_tags(message.blocks, is_open=position >= loop)))
+        for position, message in enumerate(messages)
+    ]
+
+
+def _restore_tags(blocks: Sequence[Block], *, is_open: bool) -> Iterator[Block]:
+    is_restored = is_open and any(block.get("type") == "tool_use" for block in blocks)
+    pending = ""
+    for block in blocks:
+        if TAGS in block and block.get("type") == "thinking":
+            if is_restored and (tags := block[TAGS]):
+                before, after = tags
+                pending += f"{before}{block['thinking']}{after}"
+            continue
+        if pending and block.get("type") == "text":
+            block = {**block, "text": pending + str(block.get("text"))}
+        elif pending:
+            yield {"type": "text", "text": pending}
+        pending = ""
+        yield block
+    if pending:
+        yield {"type": "text", "text": pending}
 
 
 def has_text(block: Block) -> bool:

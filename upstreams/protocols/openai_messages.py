@@ -5,7 +5,7 @@ from typing import Any, Final
 from upstreams.chat import Block, ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest
-from upstreams.protocols.history import alternate_turns, has_text
+from upstreams.protocols.history import alternate_turns, has_text, restore_tagged_thinking
 from upstreams.protocols.openai_contents import Unsendable, to_assistant_messages, to_user_messages
 
 _SENT_BLOCKS: Final = ("image", "document", "tool_use", "tool_result")
@@ -20,7 +20,7 @@ def to_chat_messages(request: ChatRequest, endpoint: Endpoint) -> list[dict[str,
     if request.system.strip():
         sent.append({"role": "system", "content": request.system})
     try:
-        for role, blocks in alternate_turns(request.messages, _keep):
+        for role, blocks in alternate_turns(restore_tagged_thinking(request.messages), _keep):
             sent += to_assistant_messages(blocks) if role == "assistant" else to_user_messages(blocks)
     except Unsendable as unsendable:
         kind = "an image" if unsendable.block.get("type") == "image" else "a document"

@@ -1,12 +1,9 @@
 """Finds thinking that a server leaves in the text, in the spellings that models use."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Any, Final, Literal
-
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent, TextWasThinking
-from upstreams.reply import build_thinking
+from typing import Final, Literal
 
 type Kind = Literal["thinking", "text"]
 type Piece = tuple[Kind, str]
@@ -61,7 +58,7 @@ class _Position(Enum):
 class ThinkTagSplitter:
     """Splits text from thinking in pieces of any length. A tag may be cut in two.
 
-    An empty piece of thinking says that all text so far was thinking.
+    An empty piece of thinking says that all text so far was thinking, except `prefix`.
     """
 
     def __init__(self) -> None:
@@ -75,11 +72,21 @@ class ThinkTagSplitter:
         """`_has_opening` says that the text itself has had an opening tag: it is about tags, or shows them in code."""
         self._last = "\n"
         """The end of the text so far."""
+        self.prefix = ""
+        """The beginning of the text that is neither thinking nor text."""
+        self._before = self._after_it = ""
+        """What stands around the thinking."""
+        self._sections = 0
+        self._is_unopened = False
+        """Whether the text so far was thinking, which no piece has said yet."""
 
     @property
-    def passes_all(self) -> bool:
-        """Whether every further piece is plain text."""
-        return self._position is _Position.TEXT
+    def tags(self) -> tuple[str, str] | None:
+        """What stands before and after the thinking in the text. None if it is not complete, or more than that.
+
+        Servers refuse the tags of the harmony format.
+        """
+        return (self._before, self._after_it) if self._after_it and self._sections == 1 else None
 
     def passes(self, text: str) -> bool:
         """Takes note of a piece that is plain text. Returns False if the piece must be fed instead."""
@@ -99,7 +106,10 @@ class ThinkTagSplitter:
         held, self._held = self._held, ""
         position, self._position = self._position, _Position.TEXT
         if position is _Position.WATCHING and held.lower() in self._closings and self._can_close(after=None):
-            return [("thinking", "")]
+            self._close_unopened(held)
+            return self._end_unopened()
+        if position is _Position.AFTER:
+            return self._end_unopened() + ([("text", held)] if held else [])
         is_thinking = position is _Position.THINKING or (position is _Position.MESSAGE and self._kind == "thinking")
         if not held or (is_thinking and held.isspace()) or (position is _Position.HEADER and self._has_thought):
             return []
@@ -128,6 +138,8 @@ class ThinkTagSplitter:
         for opening, closing in _PAIRS.items():
             if lower.startswith(opening):
                 self._position, self._close = _Position.THINKING, closing
+                self._sections += 1
+                self._before = text[: len(text) - len(visible) + len(opening)]
                 return self._thinking(visible[len(opening) :])
         if any(lower.startswith(header) for header in (*_HEADERS, *_BARE_HEADERS)):
             self._position = _Position.HEADER
@@ -145,13 +157,14 @@ class ThinkTagSplitter:
 
     def _thinking(self, text: str) -> list[Piece]:
         if not self._has_thought:
-            text = text.lstrip()
+            self._before, text = _move_space(self._before, text)
         at = text.lower().find(self._close)
         if at >= 0:
             self._position = _Position.AFTER
-            thinking = text[:at].rstrip()
+            thinking, end = text[:at].rstrip(), at + len(self._close)
+            self._after_it = text[len(thinking) : end]
             thought: list[Piece] = [("thinking", thinking)] if thinking else []
-            return thought + self._after(text[at + len(self._close) :])
+            return thought + self._after(text[end:])
         # White space at the end waits too: it may precede the closing tag.
         thinking = text[: len(text) - _partial_tag(text, (self._close,))].rstrip()
         self._held = text[len(thinking) :]
@@ -159,18 +172,30 @@ class ThinkTagSplitter:
         return [("thinking", thinking)] if thinking else []
 
     def _after(self, text: str) -> list[Piece]:
-        text = text.lstrip()
+        self._after_it, text = _move_space(self._after_it, text)
         if not text:
             return []
         if any(tag.startswith(text.lower()) for tag in (*_WRAPPERS, *_PAIRS)):
             self._held = text
             return []
         if any(text.lower().startswith(opening) for opening in _PAIRS):
-            return self._start(text)
+            return [*self._end_unopened(), *self._start(text)]
         for wrapper in _WRAPPERS:
-            text = text.removeprefix(wrapper).lstrip()
+            if text.startswith(wrapper):
+                self._after_it, text = _move_space(self._after_it + wrapper, text.removeprefix(wrapper))
+        if not text:
+            return []
         self._position = _Position.TEXT
-        return [("text", text)] if text else []
+        return [*self._end_unopened(), ("text", text)]
+
+    def _close_unopened(self, tag: str) -> None:
+        self._position, self._is_unopened = _Position.AFTER, True
+        if not self._is_stripped:
+            self._after_it, self._sections = tag, 1
+
+    def _end_unopened(self) -> list[Piece]:
+        is_unopened, self._is_unopened = self._is_unopened, False
+        return [("thinking", "")] if is_unopened else []
 
     def _watch(self, text: str) -> list[Piece]:
         """Looks for a closing tag. It is held until the next character says whether it is one."""
@@ -183,9 +208,9 @@ class ThinkTagSplitter:
                 self._held = text[at:]
                 return [("text", text[:at])] if at else []
             if self._can_close(after):
-                self._position = _Position.AFTER
+                self._close_unopened(text[at : at + len(tag)])
                 before: list[Piece] = [("text", text[:at])] if at else []
-                return [*before, ("thinking", ""), *self._after(text[at + len(tag) :])]
+                return [*before, *self._after(text[at + len(tag) :])]
             begin = at + len(tag)
             self._note(tag)
         kept = len(text) - _partial_tag(text, self._closings)
@@ -243,58 +268,10 @@ class ThinkTagSplitter:
         return [(self._kind, text[:kept])] if kept else []
 
 
-class ThinkTagFilter:
-    """Splits the first text block of a reply. Thinking in a block of its own, or a tool call, ends the search."""
-
-    def __init__(self) -> None:
-        self._splitter = ThinkTagSplitter()
-        self._opening: dict[str, Any] | None = None
-        """The text block that is being split."""
-        self._kind: Kind | None = None
-        """The kind of the block that is open for readers."""
-        self.is_done = False
-
-    def passes(self, text: str) -> bool:
-        """Whether a piece of text needs no splitting. Takes note of it if so."""
-        return self.is_done or (self._kind == "text" and self._splitter.passes(text))
-
-    def split(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-        for event in events:
-            if self.is_done:
-                yield event
-                continue
-            match event:
-                case BlockOpened(block) if block.get("type") == "text" and self._opening is None:
-                    self._opening = {**block, "text": ""}
-                    yield from self._emit(self._splitter.feed(str(block.get("text") or "")))
-                case BlockGrew(text) if self._opening is not None:
-                    yield from self._emit(self._splitter.feed(text))
-                case BlockClosed(fields) if self._opening is not None:
-                    yield from self._emit(self._splitter.give_up())
-                    if self._kind is None:
-                        yield BlockOpened(self._opening)
-                    yield BlockClosed(fields if self._kind != "thinking" else {})
-                    self.is_done = True
-                case BlockOpened():
-                    self.is_done = True
-                    yield event
-                case _:
-                    yield event
-
-    def _emit(self, pieces: Iterable[Piece]) -> Iterator[ReplyEvent]:
-        assert self._opening is not None
-        for kind, text in pieces:
-            if not text:
-                if self._kind == "text":
-                    yield TextWasThinking()
-                    self._kind = None
-                continue
-            if kind != self._kind:
-                if self._kind:
-                    yield BlockClosed({})
-                self._kind = kind
-                yield BlockOpened(self._opening if kind == "text" else build_thinking())
-            yield BlockGrew(text)
+def _move_space(before: str, text: str) -> tuple[str, str]:
+    """Moves the white space at the beginning of the text to the end of what is before it."""
+    rest = text.lstrip()
+    return before + text[: len(text) - len(rest)], rest
 
 
 def _partial_tag(text: str, tags: Iterable[str]) -> int:

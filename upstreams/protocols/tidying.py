@@ -6,7 +6,7 @@ from typing import Protocol
 from upstreams.endpoint import Endpoint
 from upstreams.events import ReplyEvent
 from upstreams.protocols.surrogates import SurrogateJoiner
-from upstreams.protocols.think_tags import ThinkTagFilter
+from upstreams.protocols.think_filter import ThinkTagFilter
 from upstreams.sse import ServerSentEvent
 
 

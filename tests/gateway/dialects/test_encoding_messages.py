@@ -8,7 +8,17 @@ import pytest
 from gateway.dialects import messages
 from gateway.problems import Problem
 from tests.gateway.dialects.replies import STARTED, call, messages_events, reply, text, thinking
-from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEnded, ReplyEvent, Usage, UsageReported
+from upstreams.events import (
+    BlockClosed,
+    BlockGrew,
+    BlockOpened,
+    ReplyEnded,
+    ReplyEvent,
+    TextWasThinking,
+    Usage,
+    UsageReported,
+)
+from upstreams.reply import build_thinking
 
 
 def sent(events: list[ReplyEvent]) -> list[dict[str, Any]]:
@@ -192,3 +202,11 @@ def test_an_error_has_its_own_shape() -> None:
 
 def test_a_ping_is_an_event() -> None:
     assert messages.Encoder("m").encode_ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
+
+
+def test_programs_do_not_see_how_thinking_was_written_in_the_text() -> None:
+    thought = [BlockOpened(build_thinking("")), BlockGrew("hm"), BlockClosed({"tags": ["<think>", "</think>"]})]
+    for events in (thought, [BlockOpened({"type": "text", "text": "hm"}), TextWasThinking("", ("", "</think>"))]):
+        [block] = messages.render_reply(reply(events), "m")["content"]
+        assert block == {"type": "thinking", "thinking": "hm", "signature": ""}
+    assert opened(reply(thought)) == [{"type": "thinking", "thinking": "", "signature": ""}]

@@ -63,6 +63,41 @@ def test_thinking_is_split_from_the_text(protocol: ProtocolName, spelling: str) 
         assert (read.thinking, read.text) == ("a < b [so] `x`", "Hello <think> [x]")
 
 
+IN_TEXT = [
+    "<think>hm</think>Hello",
+    "<think>\n\nhm\n</think>\n\nHello",
+    " \n<THINK> hm\t</think>Hello",
+    "[THINK]hm[/THINK] Hello",
+    "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n\n<|begin_of_solution|>\nHello",
+    "hm.</think>\n\nHello",
+    "hm\n</THINK>\nHello",
+    "hm.◁/think▷Hello",
+]
+
+
+@pytest.mark.parametrize("text", IN_TEXT)
+@pytest.mark.parametrize("protocol", ProtocolName)
+def test_the_text_can_be_put_together_again(protocol: ProtocolName, text: str) -> None:
+    for pieces in cut_everywhere(text):
+        thought, said = say(protocol, *pieces).blocks
+        before, after = thought["tags"]
+        assert before + thought["thinking"] + after + said["text"] == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>hm",
+        "<think>One.</think><think>Two.</think>Hello",
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello",
+        "analysisWe greet.assistantfinalHello",
+    ],
+)
+def test_thinking_that_cannot_be_sent_back_says_so(text: str) -> None:
+    for pieces in cut_everywhere(text):
+        assert say(ProtocolName.OPENAI, *pieces).blocks[0]["tags"] is None
+
+
 @pytest.mark.parametrize("closing", UNOPENED)
 @pytest.mark.parametrize("protocol", ProtocolName)
 def test_a_closing_tag_needs_no_opening_one(protocol: ProtocolName, closing: str) -> None:
