@@ -19,7 +19,7 @@ from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.temporary_files import remove_old_temporary_files
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
-from chatsite.process import lease, loop_delay
+from chatsite.process import lease, loop_delay, supervisor
 from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
 from chatsite.process.threads import database_sync_to_async
@@ -43,6 +43,8 @@ SERVED_ALREADY = "Another chatsite is running on {}. Stop it, or set DATA_DIR to
 logger = logging.getLogger(__name__)
 
 _regular_work: list[asyncio.Task[None]] = []
+_signs_of_life: list[asyncio.Task[None]] = []
+"""Goes on while the process stops."""
 
 
 async def start(*, takes_work: bool | None = None) -> None:
@@ -68,6 +70,8 @@ async def start(*, takes_work: bool | None = None) -> None:
     regular_work = (trim_when_idle(), loop_delay.measure(), errors.write_regularly())
     _regular_work[:] = [asyncio.create_task(work) for work in regular_work]
     await refresh_unlisted.aenqueue()
+    supervisor.notify(supervisor.READY)
+    _signs_of_life[:] = [asyncio.create_task(supervisor.report_life())]
 
 
 def is_alone() -> bool:
@@ -87,6 +91,7 @@ def warn_without_bus() -> None:
 
 async def wind_down() -> None:
     drain()
+    supervisor.notify(supervisor.STOPPING)
     watch.local.stop()
     queue.local.stop()
     for task in _regular_work:
@@ -103,6 +108,8 @@ async def wind_down() -> None:
             await hub.bus.stop()
         await farewells.wait()
     await close_transport()
+    for task in _signs_of_life:
+        task.cancel()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
