@@ -41,8 +41,8 @@ def build_logging(level: str, format: str) -> dict[str, Any]:
             "client": {"level": "CRITICAL"},
             # Without PostgreSQL, the pool logs every attempt to connect.
             "psycopg.pool": {"filters": ["one_line_a_minute"]},
-            # Its own handlers would write lines in another format.
-            **{name: {"handlers": [], "level": "NOTSET", "propagate": True} for name in ("uvicorn", "uvicorn.error")},
+            # Its own handlers would write lines in another format. It says at INFO where it serves.
+            **{name: {"handlers": [], "level": "INFO", "propagate": True} for name in ("uvicorn", "uvicorn.error")},
             "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
         },
     }
