@@ -20,6 +20,16 @@ class Upgrade(models.Model):
         return self.version
 
 
+class KeyFingerprint(models.Model):
+    """Tells whether a process has the SECRET_KEY or SEALING_KEY that the database was last used with (see `keys`)."""
+
+    setting = models.CharField(max_length=40, primary_key=True)
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.setting
+
+
 def random_key() -> int:
     return secrets.randbits(62) + 1
 

@@ -86,8 +86,10 @@ SECURE_CSP = {
 # ---------------------------------------------------------------- secrets
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create_secret(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Seals upstream keys in the database. Separate from SECRET_KEY, so rotating that does not lose them.
 SEALING_KEY = env.str("SEALING_KEY", default="") or read_or_create_secret(DATA_DIR / "sealing_key")
+SEALING_KEY_FALLBACKS = env.list("SEALING_KEY_FALLBACKS", default=[])
 
 # ---------------------------------------------------------------- the application
 

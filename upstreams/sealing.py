@@ -4,18 +4,12 @@ import base64
 import hashlib
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
 class SealBroken(Exception):
     """The secret was sealed with another SEALING_KEY or has been changed."""
-
-
-@lru_cache(maxsize=1)
-def _fernet(key: str) -> Fernet:
-    # The setting may be any string, and Fernet needs 32 bytes in base64.
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
 
 
 def seal(secret: str) -> str:
@@ -24,7 +18,31 @@ def seal(secret: str) -> str:
 
 
 def unseal(sealed: str) -> str:
+    """Also opens what was sealed with one of SEALING_KEY_FALLBACKS."""
     try:
-        return _fernet(settings.SEALING_KEY).decrypt(sealed).decode() if sealed else ""
+        return _fernet(settings.SEALING_KEY, *settings.SEALING_KEY_FALLBACKS).decrypt(sealed).decode() if sealed else ""
     except InvalidToken as error:
         raise SealBroken("The key was sealed with another SEALING_KEY. Enter it again.") from error
+
+
+def can_unseal(sealed: str) -> bool:
+    try:
+        unseal(sealed)
+    except SealBroken:
+        return False
+    return True
+
+
+def reseal(sealed: str) -> str:
+    """Seals with SEALING_KEY what a fallback sealed. Returns anything else as it is."""
+    try:
+        _fernet(settings.SEALING_KEY).decrypt(sealed)
+    except InvalidToken:
+        return seal(unseal(sealed)) if can_unseal(sealed) else sealed
+    return sealed
+
+
+@lru_cache(maxsize=4)
+def _fernet(*keys: str) -> MultiFernet:
+    # The setting may be any string, and Fernet needs 32 bytes in base64.
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])

@@ -40,6 +40,17 @@ def acquire_data_lock(patience: float = 0, *, is_shared: bool = False) -> bool:
     return True
 
 
+def is_data_locked() -> bool:
+    """Whether another process keeps this one away from the data."""
+    if _held is not None:
+        return False
+    file = os.open(settings.DATA_DIR / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        return not try_lock(file, is_shared=True)
+    finally:
+        os.close(file)
+
+
 @contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
     """Locks a file for the block, and waits for others that have locked it."""

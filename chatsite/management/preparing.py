@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from accounts import set_up
+from chatsite import keys
 from chatsite.addresses import build_site_url
 from chatsite.installation.data_lock import describe_unfinished_restore
 from chatsite.installation.private_files import protect_files
@@ -37,14 +38,18 @@ class PreparingCommand(BaseCommand):
         if unfinished := describe_unfinished_restore():
             raise CommandError(unfinished)
 
-    def prepare_database(self, *, may_have_company: bool) -> None:
+    def prepare_database(self, *, may_have_company: bool, accepts_sealing_key: bool = False) -> None:
         """Migrates the database, and adds the first administrator, providers and tools. One process at a time does.
 
-        Without `may_have_company`, refuses to migrate a database that other processes are using.
+        Without `may_have_company`, refuses to migrate a database that other processes are using. `accepts_sealing_key`
+        is for a SEALING_KEY in place of one that is lost.
         """
         connection.ensure_connection()
         with one_at_a_time():
             self.migrate(may_have_company=may_have_company)
+            # Before anything is sealed.
+            for note in keys.adopt_keys(accepts_sealing_key=accepts_sealing_key):
+                self.stdout.write(note)
             self.create_administrator()
             sync_providers()
             sync_builtin_tools()

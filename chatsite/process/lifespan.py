@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from chatsite.errors import recorder
@@ -19,6 +20,7 @@ from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.temporary_files import remove_old_temporary_files
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
+from chatsite.keys import require_adopted_keys
 from chatsite.process import lease, loop_delay, supervisor
 from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
@@ -56,7 +58,7 @@ async def start(*, takes_work: bool | None = None) -> None:
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
     await asyncio.to_thread(remove_old_temporary_files, settings.DATA_DIR)
-    await database_sync_to_async(lease.local.take)(is_alone=is_alone())
+    await database_sync_to_async(take_lease)()
     await database_sync_to_async(warn_without_bus)()
     if hub.bus:
         await hub.bus.start()
@@ -72,6 +74,17 @@ async def start(*, takes_work: bool | None = None) -> None:
     await refresh_unlisted.aenqueue()
     supervisor.notify(supervisor.READY)
     _signs_of_life[:] = [asyncio.create_task(supervisor.report_life())]
+
+
+def take_lease() -> None:
+    """Raises ImproperlyConfigured if this process has other keys than those before it."""
+    lease.local.take(is_alone=is_alone())
+    # Only now: a process with other keys that starts at the same time sees this one's row, or is seen here.
+    try:
+        require_adopted_keys()
+    except ImproperlyConfigured:
+        lease.local.release()
+        raise
 
 
 def is_alone() -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.site import PATIENCE, Site, manage
 from tests.cluster.cluster import Cluster, Worker
+from tests.installation import until
 
 LATEST = "SELECT id FROM django_migrations WHERE app = 'conversations' ORDER BY id DESC LIMIT 1"
 
@@ -40,3 +41,24 @@ def test_a_newer_version_does_not_migrate_under_processes_of_an_older_one(cluste
     prepared = manage(cluster.data, "prepare", **cluster.settings)
     assert prepared.returncode == 0, prepared.stderr
     cluster.start(Site)
+
+
+@pytest.mark.parametrize("setting", ["SECRET_KEY", "SEALING_KEY"])
+def test_a_process_with_another_key_is_refused(cluster: Cluster, setting: str) -> None:
+    cluster.start(Site)
+    for kind, words in {Site: "Other processes use this database with another", Worker: "differs from the one"}.items():
+        with pytest.raises(AssertionError, match=words) as refusal:
+            cluster.start(kind, **{setting: "another key"})
+        assert setting in str(refusal.value) and "another key" not in str(refusal.value).replace(setting, "")
+    cluster.start(Worker)
+
+
+def test_of_processes_with_different_keys_that_start_at_once_those_of_one_key_start(cluster: Cluster) -> None:
+    cluster.data.mkdir()
+    starting = [Site(cluster.data, **cluster.settings, SECRET_KEY=f"key {number}") for number in range(2)]
+    cluster.processes += starting
+    for each in starting:
+        each.spawn()
+    until(lambda: any(each.process.poll() is not None for each in starting), PATIENCE)
+    until(lambda: any(each.has_printed(Site.ready) for each in starting), PATIENCE)
+    assert sum(each.process.poll() is None for each in starting) == 1
