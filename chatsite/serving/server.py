@@ -20,7 +20,7 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     STDLibLogObserver,
-    globalLogBeginner,
+    globalLogPublisher,
 )
 from twisted.web.http import NO_BODY_CODES
 
@@ -188,11 +188,10 @@ class Server(server.Server):  # type: ignore[misc]
 
 @cache
 def log_with_python() -> None:
-    """Sends Twisted's warnings and errors to Python's log. Twisted would write lines in a format of its own."""
+    """Sends Twisted's warnings and errors to Python's log. Daphne would throw them away."""
     # Twisted's own classes do not match its types.
     to_python, is_severe = cast(Any, STDLibLogObserver()), cast(Any, LogLevelFilterPredicate(LogLevel.warn))
-    observer: Any = FilteringLogObserver(to_python, [is_severe])
-    globalLogBeginner.beginLoggingTo([observer], discardBuffer=True, redirectStandardIO=False)
+    globalLogPublisher.addObserver(cast(Any, FilteringLogObserver(to_python, [is_severe])))
 
 
 def open_door(factory: Any, door: Door) -> None:

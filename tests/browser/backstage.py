@@ -94,6 +94,13 @@ class Backstage:
         """Books calls on the person, each with 1,000 input and 100 output tokens."""
         self._do("book_calls", person=person.pk, calls=calls)
 
+    def log_error(self, words: str, reference: str) -> None:
+        """Logs an error that has this reference."""
+        self._do("log_error", words=words, reference=reference)
+
+    def forget_errors(self) -> None:
+        self._do("forget_errors")
+
     def delete_budgets(self) -> None:
         """Deletes all budgets and rate limits, which would affect other tests."""
         self._do("delete_budgets")

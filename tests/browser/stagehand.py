@@ -4,6 +4,7 @@ Reads one call per line, {"act": …, …arguments}, and answers each with a lin
 """
 
 import json
+import logging
 import sys
 from datetime import timedelta
 from importlib import import_module
@@ -21,6 +22,10 @@ from django.db import transaction  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from accounts.models import User  # noqa: E402
+from chatsite.errors import storage  # noqa: E402
+from chatsite.errors.recorder import ErrorRecorder  # noqa: E402
+from chatsite.logs.request_ids import set_request_id  # noqa: E402
+from chatsite.models import ErrorGroup  # noqa: E402
 from conversations.models import Conversation, Generation, Message, Participant, Path, Role, State, Unsent  # noqa: E402
 from conversations.models.message import text_block  # noqa: E402
 from conversations.verbs import turns  # noqa: E402
@@ -145,6 +150,23 @@ def book_calls(person: int, calls: int) -> None:
         entries.settle(entry, meter, Outcome.COMPLETE)
 
 
+def log_error(words: str, reference: str) -> None:
+    """Logs and saves an error, as a process of the site does."""
+    recorder = ErrorRecorder()
+    set_request_id(reference)
+    try:
+        raise ValueError(words)
+    except ValueError as error:
+        fields = (ValueError, error, error.__traceback__)
+        recorder.handle(logging.LogRecord("teapot", logging.ERROR, __file__, 1, "Making tea failed", (), fields))
+    storage.save(recorder.take())
+    set_request_id("")
+
+
+def forget_errors() -> None:
+    ErrorGroup.objects.all().delete()
+
+
 def delete_budgets() -> None:
     Budget.objects.all().delete()
     RateLimit.objects.all().delete()
@@ -195,6 +217,8 @@ CREATING = (
     long_conversation,
     join,
     book_calls,
+    log_error,
+    forget_errors,
     delete_budgets,
     delete_conversation,
     add_models,

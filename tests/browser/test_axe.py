@@ -105,10 +105,15 @@ async def test_pages_of_administrators(
     at = "/settings/tools/"
     tools = [at, f"{at}servers/add/", f"{at}servers/{server}/", f"{at}servers/{server}/edit/", f"{at}{tool}/"]
     usage = [f"/settings/usage/{query}" for query in ("", "?by=person", "?by=person&as=table", "?by=call")]
+    backstage.log_error("no tea " * 20, "req_8c1f0a2e4b6d8f00")
+    errors = [f"/settings/errors/{query}" for query in ("", "?resolved", "?reference=req_8c1f", "?reference=unknown")]
     others = ("/settings/keys/", "/settings/budgets/", "/settings/budgets/add/", "/settings/limits/add/")
     admin = [f"/admin/{page}" for page in ("", "accounts/user/", "accounts/user/add/", "conversations/conversation/")]
     try:
-        await examiner.open(*providers, "/settings/models/1/", *tools, *usage, *others, *admin)
+        await examiner.open(*providers, "/settings/models/1/", *tools, *usage, *errors, *others, *admin)
+        await examiner.tab.open("/settings/errors/")
+        await examiner.tab.page.get_by_role("link", name="ValueError").click()
+        await examiner.examine("an error")
         await examiner.open(f"/admin/conversations/conversation/{talk.split('/')[2]}/change/")
     finally:
         backstage.delete_tools()

@@ -12,7 +12,6 @@ from chatsite.serving.server import log_with_python
 from tests.browser.site import ROOT, environment
 
 
-@pytest.mark.filterwarnings("ignore:Warning.*logger")
 def test_twisteds_errors_are_events(caplog: pytest.LogCaptureFixture) -> None:
     log_with_python()
     teapot = Logger("teapot")
