@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.log import log_response
 
 from chatsite.failures.faults import is_passing
 from chatsite.logs.request_ids import get_request_id
@@ -39,8 +40,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_passing(error):
         return busy(request, error)
     if is_partial(request):
-        return answer_with_toast("_error_toast.html", 500)
-    return HttpResponse(internal_errors.render_page(), status=500)
+        response = answer_with_toast("_error_toast.html", 500)
+    else:
+        response = HttpResponse(internal_errors.render_page(), status=500)
+    # Django would log the errors of error pages without their traceback.
+    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request, exception=error)
+    return response
 
 
 def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse:

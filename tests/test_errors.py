@@ -96,3 +96,8 @@ def test_an_open_page_stays_and_shows_a_toast_with_the_reference(broken):
     assert answer.status_code == 500
     assert (answer["hx-retarget"], answer["hx-reswap"]) == ("#toasts", "beforeend")
     assert answer.text.startswith('<div class="toast">') and ">req_1</code>" in answer.text
+
+
+def test_the_page_for_an_internal_error_needs_no_list_of_hashed_files(settings):
+    settings.STORAGES |= {"staticfiles": {"BACKEND": "chatsite.installation.storage.StaticFilesStorage"}}
+    assert 'href="/static/css/base.css"' in render_to_string("500.html")

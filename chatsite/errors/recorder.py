@@ -10,11 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, override
 
+from prometheus_client import Counter
+
 from chatsite.logs.exceptions import describe_exception, name_exception
 from chatsite.logs.formats import read_exception, read_message, read_traceback
 from chatsite.logs.request_ids import find_request_id
 from chatsite.logs.text import escape_unprintable, shorten
 
+LOGGED: Final = Counter("chatsite_errors", "Events that this process has logged as errors.")
 MOST_UNSAVED: Final = 100
 """Groups in memory. The errors of further ones are counted together, in one group."""
 MOST_REFERENCES: Final = 50
@@ -22,6 +25,11 @@ MOST_REFERENCES: Final = 50
 LONGEST_TITLE: Final = 500
 """Characters of a group's message."""
 ROOT: Final = Path(__file__).resolve().parents[2]
+PLUMBING: Final = (
+    *("chatsite/process/threads.py", "chatsite/serving/pages.py", "chatsite/sqlite/"),
+    *("django/db/", "psycopg", "asgiref/"),
+)
+"""Code that most errors pass through."""
 INSTALLED: Final = "site-packages"
 OTHERS: Final = "others"
 """The fingerprint of errors that were too different to keep apart."""
@@ -66,6 +74,7 @@ class ErrorRecorder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # Nothing is worse than a log that fails.
         try:
+            LOGGED.inc()
             moment, id = datetime.fromtimestamp(record.created, UTC), find_request_id(record)
             sighting = self._find_sighting(record)
             sighting.add(1, moment, moment, deque([id] if id else []))
@@ -114,12 +123,13 @@ class ErrorRecorder(logging.Handler):
 
 
 def find_place(record: logging.LogRecord) -> str:
-    """Returns the innermost function of our own code, or else of any, in which the error happened."""
+    """Returns the innermost function in which the error happened: one of our own code if there is one."""
     error = read_exception(record)
-    frames = [each for each, _ in traceback.walk_tb(error.__traceback__)] if error else []
-    codes = [(frame.f_code.co_filename, frame.f_code.co_qualname) for frame in frames]
-    own = [code for code in codes if INSTALLED not in code[0] and code[0].startswith(f"{ROOT}/")]
-    file, function = (own or codes or [(record.pathname, record.funcName or "")])[-1]
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)] if error else []
+    places = [(code.co_filename, code.co_qualname) for code in codes]
+    telling = [place for place in places if not shorten_path(place[0]).startswith(PLUMBING)]
+    own = [place for place in telling if INSTALLED not in place[0] and place[0].startswith(f"{ROOT}/")]
+    file, function = (own or telling or places or [(record.pathname, record.funcName or "")])[-1]
     return f"{shorten_path(file)}, {function}"
 
 

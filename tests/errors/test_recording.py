@@ -6,6 +6,9 @@ import time
 from collections import Counter
 from functools import partial
 
+import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +45,35 @@ def test_values_in_a_message_do_not_make_another_group() -> None:
         # As asyncio does.
         make_logger(recorder).error(f"Task-{number} at 0x7f{number}ab was lost\n{number * 'x'}")
     assert [group.count for group in recorder.take()] == [3, 3]
+
+
+@pytest.fixture
+def broken_sessions(db: None) -> OperationalError | ProgrammingError:
+    """What SQLite or PostgreSQL says when sessions are read."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_session RENAME TO away")
+        try:
+            with transaction.atomic():
+                SessionStore("x").load()
+        except (OperationalError, ProgrammingError) as error:
+            cursor.execute("ALTER TABLE away RENAME TO django_session")
+            return error
+    raise AssertionError
+
+
+def test_an_error_of_the_database_is_where_somebody_asked_it(broken_sessions: Exception) -> None:
+    assert place_of(broken_sessions) == "tests/errors/test_recording.py, broken_sessions"
+    assert broken_sessions.__traceback__
+    # As in a middleware, without code of ours.
+    foreign = broken_sessions.with_traceback(broken_sessions.__traceback__.tb_next)
+    assert place_of(foreign) == "django/contrib/sessions/backends/db.py, SessionStore._get_session_from_db"
+
+
+def place_of(error: Exception) -> str:
+    recorder = ErrorRecorder()
+    make_logger(recorder).error("Failed", exc_info=error)
+    [group] = recorder.take()
+    return group.place
 
 
 def test_a_warning_is_not_recorded() -> None:

@@ -1,5 +1,6 @@
 """A real site shows a reference where it fails, and an administrator finds the error by it."""
 
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -87,3 +88,14 @@ def test_errors_are_saved_once_the_database_can_be_written(installation: Install
             installation.site.await_line("Saving what was logged as an error is failing")
             database.rollback()
     assert find(installation, id)
+
+
+def test_an_error_page_has_its_style_and_the_traceback_of_an_error_page_is_kept(installation: Installation) -> None:
+    with without_table(installation, "django_session"):
+        # The page for a missing address needs the session.
+        answer = installation.http.get("/nowhere/")
+    reference = assert_shows_reference(answer)
+    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text)
+    assert len(files) == 6
+    assert [installation.http.get(file).status_code for file in files] == [200] * 6
+    assert "OperationalError: no such table: django_session" in find(installation, reference)
