@@ -1,9 +1,11 @@
+import atexit
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.apps.registry import Apps
 from django.core import checks
+from django.db import connection
 from django.db.models.signals import post_migrate
 
 from chatsite import lookups
@@ -16,6 +18,9 @@ class ChatsiteConfig(AppConfig):
         lookups.register()
         post_migrate.connect(record_version, sender=self)
         checks.register(check_schema, checks.Tags.database)
+        if close_pool := getattr(connection, "close_pool", None):
+            # A pool that is still open when the interpreter ends waits 20 seconds for its threads.
+            atexit.register(close_pool)
 
 
 def record_version(*, apps: Apps | None = None, **_: Any) -> None:

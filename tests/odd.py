@@ -12,12 +12,12 @@ from urllib.parse import quote, quote_plus, unquote
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin
-from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import got_request_exception, request_finished, request_started
 from django.db import close_old_connections, connection, transaction
 from hypothesis import strategies as st
 from lxml import html
 
+from chatsite.serving.pages import PageHandler
 from tests.viewers import TOKEN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ async def _send(ask: Ask, session: str) -> Answer:
     return Answer(start["status"], decoded, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-HANDLER = ASGIHandler()
+HANDLER = PageHandler()
 
 
 def _quote(value: str | bytes) -> bytes:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from django.db import connection
@@ -18,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from chatsite.failures.failure_log import FailureLog
 from chatsite.models import Process
-from chatsite.process.threads import database_sync_to_async
+from chatsite.process.threads import OwnThread, database_sync_to_async
 
 INTERVAL: Final = 1.0
 """Seconds between two beats."""
@@ -103,19 +102,21 @@ class Lease:
             self._task.cancel()
 
     async def _keep(self, on_death: Callable[[], Awaitable[None]]) -> None:
-        # A thread of its own: nothing else that waits for the database may delay a beat.
-        executor = ThreadPoolExecutor(1, thread_name_prefix="lease")
-        look = database_sync_to_async(self._beat_and_look, thread_sensitive=False, executor=executor)
-        while True:
-            await asyncio.sleep(INTERVAL)
-            try:
-                if await look():
-                    await on_death()
-            except Exception as error:
-                # Without beats, others would take over what this process is still writing.
-                failures.note_failure(error)
-            else:
-                failures.note_success()
+        thread = OwnThread("lease")
+        look = database_sync_to_async(self._beat_and_look, thread_sensitive=False, executor=thread)
+        try:
+            while True:
+                await asyncio.sleep(INTERVAL)
+                try:
+                    if await look():
+                        await on_death()
+                except Exception as error:
+                    # Without beats, others would take over what this process is still writing.
+                    failures.note_failure(error)
+                else:
+                    failures.note_success()
+        finally:
+            thread.shutdown(wait=False)
 
     def _beat_and_look(self) -> bool:
         """Returns whether this process has found another one dead."""

@@ -24,7 +24,7 @@ from chatsite.keys import require_adopted_keys
 from chatsite.process import lease, loop_delay, supervisor
 from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
-from chatsite.process.threads import database_sync_to_async
+from chatsite.process.threads import LoopThreads, database_sync_to_async
 from chatsite.serving import open_files, shutdown
 from conversations.answering import queue, replies
 from conversations.answering.ending import HANDED_OVER, INTERRUPTED
@@ -54,6 +54,7 @@ async def start(*, takes_work: bool | None = None) -> None:
 
     `takes_work` says whether this process writes answers; without it, the settings do.
     """
+    asyncio.get_running_loop().set_default_executor(LoopThreads(thread_name_prefix="loop"))
     replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()

@@ -8,11 +8,13 @@ connections. On PostgreSQL, they share a pool of connections and return theirs a
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import wraps
 from typing import Any, Final
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async  # noqa: TID251
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 SPARE: Final = 4
 """Idle threads to keep. A crowd gets more, which end with their requests."""
@@ -27,6 +29,11 @@ def database_sync_to_async[**P, R](
     serves no requests, and every later query there would fail.
     """
 
+    return sync_to_async(look_after_connection(work), thread_sensitive=thread_sensitive, executor=executor)
+
+
+def look_after_connection[**P, R](work: Callable[P, R]) -> Callable[P, R]:
+    @wraps(work)
     def look_after(*args: P.args, **kwargs: P.kwargs) -> R:
         close_unusable_connections()
         try:
@@ -34,7 +41,7 @@ def database_sync_to_async[**P, R](
         finally:
             close_unusable_connections()
 
-    return sync_to_async(look_after, thread_sensitive=thread_sensitive, executor=executor)
+    return look_after
 
 
 def close_unusable_connections() -> None:
@@ -42,9 +49,38 @@ def close_unusable_connections() -> None:
 
     Under Django's test client, work runs within the transaction of its test.
     """
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+    for each in connections.all(initialized_only=True):
+        if not each.in_atomic_block:
+            each.close_if_unusable_or_obsolete()
+
+
+class OwnThread(ThreadPoolExecutor):
+    """One thread that keeps a connection of its own, outside the pool."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(1, thread_name_prefix=name, initializer=leave_pool)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with suppress(RuntimeError):  # It has been shut down before.
+            self.submit(connections.close_all)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def leave_pool() -> None:
+    own = connection.copy()
+    own.settings_dict["OPTIONS"].pop("pool", None)
+    own.settings_dict["CONN_MAX_AGE"] = None
+    connections[DEFAULT_DB_ALIAS] = own
+
+
+class LoopThreads(ThreadPoolExecutor):
+    """Threads for an event loop's `run_in_executor`. Each returns its connection to the pool after its work.
+
+    Django renders error pages of asynchronous requests there, which may read the session and the person.
+    """
+
+    def submit[**P, R](self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        return super().submit(look_after_connection(work), *args, **kwargs)
 
 
 class ReusedThreads:

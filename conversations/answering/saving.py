@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +10,7 @@ from prometheus_client import Histogram
 
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.failures.retrying import failures, retry_until_saved
-from chatsite.process.threads import database_sync_to_async
+from chatsite.process.threads import OwnThread, database_sync_to_async
 from chatsite.sql import Statement
 from conversations.answering.relay import Relay
 from conversations.live import broadcasts
@@ -59,17 +58,19 @@ NOTHING = Found()
 class Saver:
     """The only writer of running replies. Its writes reach the database in the order of the calls.
 
-    It has its own thread, so that others can read while it waits for a locked database.
+    It has its own thread and connection, so that others can read while it waits for a locked database, and a crowd of
+    requests cannot delay it.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saving")
+        self._thread = OwnThread("saving")
         self._behind: set[int] = set()
         """Conversations whose viewers have been warned that saving is behind."""
 
     async def connect(self) -> None:
         """Starts the thread and opens its connection, so that later a write needs no new file descriptor."""
-        await self._in_thread(connection.ensure_connection)
+        # Each thread has a connection of its own: `connection` has to be looked up in the one that saves.
+        await self._in_thread(lambda: connection.ensure_connection())
 
     async def write[R](self, conversation_pk: int, write: Callable[[], R]) -> R:
         """Retries a write until it succeeds, and warns viewers when it fails."""
