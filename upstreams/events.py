@@ -88,6 +88,10 @@ class TextWasThinking:
     prefix: str = ""
     tags: tuple[str, str] | None = None
 
+    def find_thinking(self, text: str) -> str:
+        """The thinking in the text of the block."""
+        return text.removeprefix(self.prefix).lstrip() if self.prefix else text
+
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:

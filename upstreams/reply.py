@@ -93,10 +93,10 @@ class FoldedReply(ReplyFacts):
                 if self._blocks:
                     self._blocks[-1].pop("raw_input", None)
                     self._blocks[-1].update(fields)
-            case TextWasThinking(prefix, tags):
+            case TextWasThinking():
                 self._join_pieces()
                 if self._blocks and self._blocks[-1].get("type") == "text":
-                    self._blocks[-1] = build_thinking(self._blocks[-1]["text"].removeprefix(prefix), tags)
+                    self._blocks[-1] = build_thinking(event.find_thinking(self._blocks[-1]["text"]), event.tags)
             case _:
                 self.note(event)
 

@@ -17,8 +17,10 @@ _PAIRS: Final = {
     "<|channel>thought": "<channel|>",
 }
 """The opening and closing tags, in lower case."""
+_END_OF_ANALYSIS: Final = "<|end|><|start|>assistant<|channel|>final<|message|>"
 _UNOPENED: Final = (
     *("</think>", "</thinking>", "</thought>", "</thoughts>", "</reasoning>", "</seed:think>", "[/think]", "◁/think▷"),
+    _END_OF_ANALYSIS,
 )
 """Closing tags that count without an opening one: some templates write the opening tag into the prompt."""
 _HEADERS: Final = ("<|channel|>", "<|start|>")
@@ -30,15 +32,21 @@ _BARE_HEADERS: Final = (
 )
 """How a harmony reply begins if its template has written the first tag into the prompt."""
 _SENTENCE_ENDS: Final = "\n.!?…。！？"
-_STRIPPED: Final = re.compile(r"analysis[^\W\d_a-z]")
-"""How one begins if the server has removed the tags: the name of the channel, and the first letter of a sentence."""
-_STRIPPED_FINAL: Final = "assistantfinal"
+_CHANNEL: Final = "analysis"
+_BARE_CHANNEL: Final = re.compile(rf"{_CHANNEL}(?:(?=[^\W\d_a-z])|[ \t]*\r?(\n))")
+"""How one begins if the server has removed the tags: the name of the channel, and a sentence or the end of the line."""
+_MAYBE_BARE_CHANNEL: Final = re.compile(rf"{_CHANNEL}[ \t]*\r?")
+_BARE_CHANNEL_END: Final = re.compile(
+    r"assistant(?:\s{0,2}\n\s{0,2})?final|\n[ \t]{0,4}final[ \t]{0,4}\r?\n|<\|(?:end|return|call|channel|start)\|>"
+)
+_LONGEST_CHANNEL_END: Final = 24
+"""Characters of the longest end of a channel whose tags are removed."""
 _ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", *_HEADERS)
 _LONGEST_HEADER: Final = 300
 _MARKS: Final = re.compile(r"[<\[◁]")
 _OPENING: Final = re.compile("|".join(map(re.escape, _PAIRS)), re.IGNORECASE)
 _LONGEST_OPENING: Final = max(map(len, _PAIRS))
-_WRAPPERS: Final = ("<|begin_of_solution|>",)
+_WRAPPERS: Final = ("<|begin_of_solution|>", _MESSAGE)
 
 
 class _Position(Enum):
@@ -48,6 +56,8 @@ class _Position(Enum):
     """Between the closing tag and the first character of the text."""
     WATCHING = auto()
     """In text that turns out to be thinking if a closing tag follows."""
+    BARE_CHANNEL = auto()
+    """In text that turns out to be a harmony message without its tags if another message follows."""
     HEADER = auto()
     """In the header of a harmony message."""
     MESSAGE = auto()
@@ -67,7 +77,6 @@ class ThinkTagSplitter:
         self._has_thought = False
         self._close = ""
         self._kind: Kind = "text"
-        self._closings: tuple[str, ...] = _UNOPENED
         self._is_in_code = self._has_opening = False
         """`_has_opening` says that the text itself has had an opening tag: it is about tags, or shows them in code."""
         self._last = "\n"
@@ -76,9 +85,12 @@ class ThinkTagSplitter:
         """The beginning of the text that is neither thinking nor text."""
         self._before = self._after_it = ""
         """What stands around the thinking."""
+        self._has_closing_tag = False
         self._sections = 0
         self._is_unopened = False
         """Whether the text so far was thinking, which no piece has said yet."""
+        self._has_channel_line = False
+        """Whether the name of a harmony channel without tags is on a line of its own."""
 
     @property
     def tags(self) -> tuple[str, str] | None:
@@ -86,26 +98,28 @@ class ThinkTagSplitter:
 
         Servers refuse the tags of the harmony format.
         """
-        return (self._before, self._after_it) if self._after_it and self._sections == 1 else None
+        return (self._before, self._after_it) if self._has_closing_tag and self._sections == 1 else None
 
     def passes(self, text: str) -> bool:
         """Takes note of a piece that is plain text. Returns False if the piece must be fed instead."""
         if self._position is _Position.TEXT:
             return True
-        if self._position is not _Position.WATCHING or self._held or self._is_stripped or _MARKS.search(text):
+        if self._position is not _Position.WATCHING or self._held or _MARKS.search(text):
             return False
         self._note(text)
         return True
 
-    @property
-    def _is_stripped(self) -> bool:
-        return _STRIPPED_FINAL in self._closings
-
     def give_up(self) -> list[Piece]:
         """Stops looking for tags. Returns the text that was held back."""
+        if self._position is _Position.BARE_CHANNEL:
+            held, self._held = self._held, ""
+            pieces = self._bare_channel(held, is_last=True)
+            if self._position is _Position.BARE_CHANNEL:
+                self._position = _Position.TEXT
+            return pieces + self.give_up()
         held, self._held = self._held, ""
         position, self._position = self._position, _Position.TEXT
-        if position is _Position.WATCHING and held.lower() in self._closings and self._can_close(after=None):
+        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(held.lower(), after=None):
             self._close_unopened(held)
             return self._end_unopened()
         if position is _Position.AFTER:
@@ -126,6 +140,8 @@ class ThinkTagSplitter:
                 return self._after(text)
             case _Position.WATCHING:
                 return self._watch(text)
+            case _Position.BARE_CHANNEL:
+                return self._bare_channel(text)
             case _Position.HEADER:
                 return self._header(text)
             case _Position.MESSAGE:
@@ -139,6 +155,7 @@ class ThinkTagSplitter:
             if lower.startswith(opening):
                 self._position, self._close = _Position.THINKING, closing
                 self._sections += 1
+                self._has_thought = False
                 self._before = text[: len(text) - len(visible) + len(opening)]
                 return self._thinking(visible[len(opening) :])
         if any(lower.startswith(header) for header in (*_HEADERS, *_BARE_HEADERS)):
@@ -147,11 +164,14 @@ class ThinkTagSplitter:
         if closing := next((closing for closing in _UNOPENED if lower.startswith(closing)), ""):
             self._position = _Position.AFTER
             return self._after(visible[len(closing) :])
-        if any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_BARE_HEADERS, *_UNOPENED)):
+        is_tag_possible = any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_BARE_HEADERS, *_UNOPENED))
+        if is_tag_possible or _MAYBE_BARE_CHANNEL.fullmatch(visible):
             self._held = text
             return []
-        if _STRIPPED.match(visible):
-            self._closings = (_STRIPPED_FINAL,)
+        if name := _BARE_CHANNEL.match(visible):
+            self._position, self._has_channel_line = _Position.BARE_CHANNEL, bool(name[1])
+            self.prefix = text[: len(text) - len(visible)] + _CHANNEL
+            return self._bare_channel(text)
         self._position = _Position.WATCHING
         return self._watch(text)
 
@@ -162,7 +182,7 @@ class ThinkTagSplitter:
         if at >= 0:
             self._position = _Position.AFTER
             thinking, end = text[:at].rstrip(), at + len(self._close)
-            self._after_it = text[len(thinking) : end]
+            self._after_it, self._has_closing_tag = text[len(thinking) : end], True
             thought: list[Piece] = [("thinking", thinking)] if thinking else []
             return thought + self._after(text[end:])
         # White space at the end waits too: it may precede the closing tag.
@@ -190,8 +210,8 @@ class ThinkTagSplitter:
 
     def _close_unopened(self, tag: str) -> None:
         self._position, self._is_unopened = _Position.AFTER, True
-        if not self._is_stripped:
-            self._after_it, self._sections = tag, 1
+        self._sections += 1
+        self._after_it, self._has_closing_tag = tag, tag.lower() in _PAIRS.values()
 
     def _end_unopened(self) -> list[Piece]:
         is_unopened, self._is_unopened = self._is_unopened, False
@@ -200,32 +220,32 @@ class ThinkTagSplitter:
     def _watch(self, text: str) -> list[Piece]:
         """Looks for a closing tag. It is held until the next character says whether it is one."""
         lower, begin = text.lower(), 0
-        while found := min(((at, tag) for tag in self._closings if (at := lower.find(tag, begin)) >= 0), default=None):
+        while found := min(((at, tag) for tag in _UNOPENED if (at := lower.find(tag, begin)) >= 0), default=None):
             at, tag = found
             after = text[at + len(tag) : at + len(tag) + 1]
             self._note(text[begin:at])
             if not after:
                 self._held = text[at:]
                 return [("text", text[:at])] if at else []
-            if self._can_close(after):
+            if self._can_close(tag, after):
                 self._close_unopened(text[at : at + len(tag)])
                 before: list[Piece] = [("text", text[:at])] if at else []
                 return [*before, *self._after(text[at + len(tag) :])]
             begin = at + len(tag)
             self._note(tag)
-        kept = len(text) - _partial_tag(text, self._closings)
+        kept = len(text) - _partial_tag(text, _UNOPENED)
         self._note(text[begin:kept])
         self._held = text[kept:]
         return [("text", text[:kept])] if kept else []
 
-    def _can_close(self, after: str | None) -> bool:
+    def _can_close(self, tag: str, after: str | None) -> bool:
         """Whether a closing tag before the character `after` ends thinking. Text about tags has them within a line.
 
         `after` is None at the end of a reply, which nothing tells from the end of a sentence about the tag.
         """
         last = self._last[-1:]
-        if self._is_stripped:
-            return last in _SENTENCE_ENDS
+        if tag == _END_OF_ANALYSIS:
+            return not self._is_in_code
         if self._is_in_code or self._has_opening:
             return False
         if after in ("\n", "\r") or last in _SENTENCE_ENDS[1:]:
@@ -235,6 +255,40 @@ class ThinkTagSplitter:
         # An answer begins in the middle of a line.
         is_between_words = last.isalnum() and after is not None and after.isalpha() and not after.islower()
         return last == "\n" or is_between_words
+
+    def _bare_channel(self, text: str, *, is_last: bool = False) -> list[Piece]:
+        """Looks for the message that follows. The end of the text waits, since it may begin there."""
+        begin = 0
+        while found := _BARE_CHANNEL_END.search(text, begin):
+            start, end = found.span()
+            after = text[end : end + 1]
+            if not after and not is_last:
+                break
+            self._note(text[begin:start])
+            if self._ends_channel(found[0], after):
+                before: list[Piece] = [("text", text[:start])] if start else []
+                self._close_unopened(found[0])
+                if not found[0].startswith("<"):
+                    return before + self._after(text[end:])
+                self._position, self._has_thought = _Position.HEADER, True
+                rest = text[start:] if found[0] in _HEADERS else text[end:]
+                return [*before, *self._end_unopened(), *self._header(rest)]
+            self._note(found[0])
+            begin = end
+        kept = len(text) if is_last else max(begin, min(len(text) - _LONGEST_CHANNEL_END, len(text)))
+        self._note(text[begin:kept])
+        self._held = text[kept:]
+        return [("text", text[:kept])] if kept else []
+
+    def _ends_channel(self, found: str, after: str) -> bool:
+        """Whether the answer begins behind `found`, and before the character `after`."""
+        last = self._last[-1:]
+        if self._is_in_code:
+            return False
+        if not found.startswith("assistant"):
+            return self._has_channel_line or found.startswith("<")
+        # Within a line, the removed tags leave no space between the words.
+        return last in _SENTENCE_ENDS or (not last.isspace() and after.isalpha() and not after.islower())
 
     def _note(self, text: str) -> None:
         # Code spans and fences begin and end with the same number of these, so an odd number means an open one.
@@ -276,5 +330,5 @@ def _move_space(before: str, text: str) -> tuple[str, str]:
 
 def _partial_tag(text: str, tags: Iterable[str]) -> int:
     """The length of the longest beginning of a tag that `text` ends with."""
-    end = text[-24:].lower()
+    end = text[-len(_END_OF_ANALYSIS) :].lower()
     return max((n for tag in tags for n in range(1, len(tag)) if end.endswith(tag[:n])), default=0)

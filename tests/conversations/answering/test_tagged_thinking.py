@@ -8,6 +8,8 @@ import pytest
 from conversations.models import State
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.verbs.desk import Desk, block_kinds
+from tests.steps import Hang
+from tests.wires import is_text, reply_wire
 from upstreams.endpoint import ProtocolName
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,8 +69,21 @@ async def test_the_harmony_format_is_left_out_since_its_template_refuses_it(eith
     desk.reply_with_calls(CALL, text=text)
     desk.server.say("Done.")
     reply = await desk.ask_and_wait()
-    assert reply.state == State.COMPLETE and "I look." in str(reply.message.blocks[0])
+    assert (reply.state, reply.message.blocks[0]["thinking"]) == (State.COMPLETE, "I look.")
     assert assistant_texts(desk) == ["Let me see."]
+
+
+async def test_the_name_of_a_channel_leaves_the_page_as_soon_as_it_is_one(either_desk: Desk) -> None:
+    desk = either_desk
+    wire = reply_wire(desk.server.protocol, ["analysis\n\nI look.\n\n", "assistantfinal\n\nLet ", "me see."])
+    last = max(index for index, event in enumerate(wire) if is_text(event))
+    desk.server.stream(*wire[: last + 1], Hang())
+    message = (await desk.ask()).message_id
+    await desk.tab.until(lambda page: "Let me see." in page.article(message))
+    late = await desk.browser.open(desk.conversation)
+    await late.until(lambda page: "Let me see." in page.article(message))
+    for tab in (desk.tab, late):
+        assert "I look." in tab.page.article(message) and "analysis" not in tab.page.article(message)
 
 
 async def test_thinking_that_the_server_marked_goes_back_in_its_own_form(either_desk: Desk) -> None:

@@ -66,8 +66,8 @@ class Read:
                 self.blocks[-1] |= fields
             case SettingRefused(remark=remark):
                 self.remarks.append(remark)
-            case TextWasThinking(prefix, tags):
-                self.blocks[-1] = build_thinking(self.blocks[-1]["text"].removeprefix(prefix), tags)
+            case TextWasThinking():
+                self.blocks[-1] = build_thinking(event.find_thinking(self.blocks[-1]["text"]), event.tags)
             case UsageReported(usage=usage):
                 self.usage = self.usage.merge(usage)
             case ReplyEnded():
