@@ -11,6 +11,7 @@ from typing import Self
 import httpx
 
 from tests.browser.site import ADMINISTRATOR, PASSWORD, Site
+from tests.certificates import Certificate
 from tests.fakes import ModelServer
 from tests.pages import Page
 
@@ -101,3 +102,11 @@ def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def is_reachable(address: str, certificate: Certificate | None = None) -> bool:
+    """Whether a server answers there with 200."""
+    try:
+        return httpx.get(address, verify=certificate.build_context() if certificate else True).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,6 +1,7 @@
 """Several real processes of one site, on PostgreSQL and Redis."""
 
 import signal
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,10 +93,12 @@ def text_of(blocks: Sequence[dict[str, Any]]) -> str:
 
 
 class Person:
-    """An administrator's browser at one address."""
+    """An administrator's browser at one address. With TLS, it trusts the certificates of `context`."""
 
-    def __init__(self, address: str) -> None:
-        self.http = httpx.Client(base_url=address, timeout=PATIENCE)
+    def __init__(self, address: str, context: ssl.SSLContext | None = None) -> None:
+        self.context = context
+        headers = {"origin": address}
+        self.http = httpx.Client(base_url=address, timeout=PATIENCE, verify=context or True, headers=headers)
         self.http.get("/accounts/login/")
         self.post("/accounts/login/", login=ADMINISTRATOR, password=PASSWORD)
 
