@@ -15,12 +15,15 @@ from django.db import connection
 
 from chatsite.backups import archive, databases
 from chatsite.backups.archive import CHUNK, ArchiveWriter, BackupFault
-from chatsite.backups.manifest import Manifest, fingerprint
+from chatsite.backups.databases import Reader
+from chatsite.backups.manifest import Manifest, SavedTable, fingerprint
+from chatsite.backups.rows import Digest
+from chatsite.backups.schema import Table
 from chatsite.installation.data_lock import try_lock
 from chatsite.installation.version import read_version
 from conversations.models.attachment import OTHER_FILES, Attachment
 
-DATABASE: Final = "database"
+TABLES: Final = "tables"
 UPLOADS: Final = "uploads"
 SECRETS: Final = ("secret_key", "sealing_key")
 
@@ -83,26 +86,40 @@ def scratch_directory(path: Path) -> Iterator[Path]:
 
 def write_backup(file: BinaryIO, scratch: Path) -> Report:
     """Copies the database first. Files never change, so those that the copy knows are there, unless deleted since."""
-    moment = time.time()
-    copy = scratch / DATABASE
-    snapshot = databases.copy_database(copy)
+    moment, report = time.time(), Report()
+    with databases.open_database() as reader:
+        contents = databases.examine(reader)
+        tables = [save_table(reader, table, scratch / table.name) for table in contents.tables]
+        uploads = databases.list_uploads(reader, contents.tables)
+    report.warnings += [
+        f"The table {name} is not one of chatsite, and not in the backup." for name in contents.strangers
+    ]
     manifest = Manifest(
-        version=snapshot.version or read_version(),
+        version=contents.version or read_version(),
         made_at=datetime.fromtimestamp(int(moment), UTC).isoformat(),
         database=connection.vendor,
-        migrations=snapshot.migrations,
+        migrations=contents.migrations,
         sealing_key=fingerprint(settings.SEALING_KEY),
+        tables=tables,
     ).encode()
     writer = ArchiveWriter(file, int(moment))
     writer.add(archive.MANIFEST, len(manifest), [manifest])
-    add_file(writer, DATABASE, copy)
-    copy.unlink()
-    report = Report()
+    for table in tables:
+        add_file(writer, f"{TABLES}/{table.name}", scratch / table.name)
+        (scratch / table.name).unlink()
     add_secrets(writer, report)
-    for stored, size in snapshot.uploads.items():
+    for stored, size in uploads.items():
         add_upload(writer, report, stored, size)
     writer.finish()
     return report
+
+
+def save_table(reader: Reader, table: Table, path: Path) -> SavedTable:
+    """Writes the rows of a table to a file."""
+    digest = Digest(table)
+    with path.open("wb") as file:
+        file.writelines(digest.watch(reader.read(table)))
+    return SavedTable(table.name, table.names, digest.rows, digest.value, reader.find_last_number(table))
 
 
 def add_secrets(writer: ArchiveWriter, report: Report) -> None:

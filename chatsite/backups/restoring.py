@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,15 +12,30 @@ from django.db import connection
 
 from chatsite.backups import archive, databases
 from chatsite.backups.archive import BackupFault, Damaged, Member
-from chatsite.backups.making import DATABASE, SECRETS, UPLOADS, Report
-from chatsite.backups.manifest import SIZE_LIMIT, Manifest, fingerprint
-from chatsite.installation.data_lock import LOCK, UNFINISHED_RESTORE, acquire_data_lock, describe_unfinished_restore
+from chatsite.backups.databases import (
+    Progress,
+    Reader,
+    copy_rows,
+    describe_mends,
+    examine,
+    fill_database,
+    list_uploads,
+    open_sqlite,
+)
+from chatsite.backups.making import SECRETS, TABLES, UPLOADS, Report
+from chatsite.backups.manifest import SIZE_LIMIT, Manifest, SavedTable, fingerprint
+from chatsite.backups.rows import Digest
+from chatsite.backups.schema import Table, describe_tables
+from chatsite.installation.data_lock import LOCK, acquire_data_lock
 from chatsite.installation.secret import created_secrets, read_secret
 from chatsite.installation.temporary_files import FOLDER as TEMPORARY_FILES
+from chatsite.installation.unfinished import UNFINISHED_RESTORE, describe_unfinished_restore
 from chatsite.installation.version import describe_newer, find_unknown
 from chatsite.values.figures import size
 from conversations.models.attachment import OTHER_FILES
 
+WHOLE_DATABASE: Final = "database"
+"""The member of earlier versions that is a file of the database."""
 REPLACED: Final = ".replaced"
 MAY_EXIST: Final = {
     *(LOCK, UNFINISHED_RESTORE, TEMPORARY_FILES, "static", "lost+found"),
@@ -30,8 +45,8 @@ MAY_EXIST: Final = {
 """What DATA_DIR may contain without being a site."""
 
 
-def restore_backup(source: BinaryIO, path: Path | None) -> Report:
-    """Verifies the whole backup before it changes the site. `path` is that of the backup.
+def restore_backup(source: BinaryIO, path: Path | None, progress: Progress) -> Report:
+    """Verifies the whole backup and fills the database before it changes the site. `path` is that of the backup.
 
     Until the end there is a directory that keeps `serve` from starting, so a half restored site is never taken for a
     whole one. Raises BackupFault or OSError.
@@ -43,12 +58,21 @@ def restore_backup(source: BinaryIO, path: Path | None) -> Report:
         clean_up.callback(shutil.rmtree, staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
         manifest = extract(source, staging)
-        report = check_content(manifest, staging)
-        clean_up.pop_all()
-    try:
-        place(staging)
-    except (BackupFault, OSError) as error:
-        raise BackupFault(f"{error} {describe_unfinished_restore()}") from error
+        report = check_secrets(manifest, staging)
+        with open_saved(manifest, staging) as (reader, migrations, tables):
+            check_uploads(reader, tables, staging, report)
+            with fill_database(staging, migrations, tables) as filling:
+                copy_rows(reader, filling, tables, progress)
+                report.warnings += describe_mends(filling.mends)
+                clean_up.pop_all()
+                try:
+                    place_files(staging)
+                except OSError as error:
+                    raise BackupFault(f"{error} {describe_unfinished_restore()}") from error
+    # The marker may only go when all the rest is on the disk.
+    os.sync()
+    shutil.rmtree(staging)
+    os.sync()
     return report
 
 
@@ -74,7 +98,7 @@ def list_entries(directory: Path) -> list[Path]:
 
 def extract(source: BinaryIO, staging: Path) -> Manifest:
     """Writes all members below `staging`. Raises BackupFault or OSError."""
-    manifest = None
+    manifest, expected = None, set[str]()
     for member in archive.read_members(source):
         if manifest is None:
             # The reader yields the manifest first.
@@ -82,19 +106,29 @@ def extract(source: BinaryIO, staging: Path) -> Manifest:
                 raise Damaged("its manifest is too large")
             manifest = Manifest.decode(b"".join(member.chunks))
             require_fitting(manifest)
-        elif member.name in (DATABASE, *SECRETS) or member.name.startswith(f"{UPLOADS}/"):
+            expected = name_members(manifest)
+        elif member.name in expected or member.name.startswith(f"{UPLOADS}/"):
             write_file(staging / member.name, member)
+            expected.discard(member.name)
         else:
             raise Damaged(f"it contains {member.name}, which is no part of a site")
-    if manifest is None or not (staging / DATABASE).exists():
-        raise Damaged("it contains no database")
+    if manifest is None or expected - {*SECRETS}:
+        raise Damaged("it contains no whole database")
     return manifest
 
 
+def name_members(manifest: Manifest) -> set[str]:
+    """The members that are no uploads. Only the secrets may be missing."""
+    return {*SECRETS, *(f"{TABLES}/{table.name}" for table in manifest.tables or [])} | (
+        set() if manifest.tables else {WHOLE_DATABASE}
+    )
+
+
 def require_fitting(manifest: Manifest) -> None:
-    if manifest.database != connection.vendor:
+    if not manifest.tables and manifest.database != "sqlite":
         raise BackupFault(
-            f"The backup is of a {manifest.database} database, and DATABASE_URL names a {connection.vendor} database."
+            "An earlier version made this backup with pg_dump. Unpack it with `tar -xf`, restore its file `database` "
+            f"with `pg_restore`, and move `uploads`, `secret_key` and `sealing_key` to {settings.DATA_DIR}."
         )
     if unknown := find_unknown(manifest.migrations):
         raise BackupFault(describe_newer("The backup", manifest.version, unknown))
@@ -110,18 +144,11 @@ def write_file(path: Path, member: Member) -> None:
             file.write(chunk)
 
 
-def check_content(manifest: Manifest, staging: Path) -> Report:
-    """Checks the secrets and the database's pages, and warns about what the backup lacks."""
+def check_secrets(manifest: Manifest, staging: Path) -> Report:
     report = Report()
     for name in SECRETS:
         if (staging / name).exists() and not read_secret(staging / name):
             raise Damaged(f"its {name} is empty or is not a text")
-    uploads = staging / UPLOADS
-    report.files = sum(path.is_file() and not path.name.endswith(OTHER_FILES) for path in uploads.rglob("*"))
-    if connection.vendor == "sqlite":
-        snapshot = databases.examine_sqlite(staging / DATABASE)
-        missing = [stored for stored in snapshot.uploads if not (uploads / stored).exists()]
-        report.warnings += [f"The backup lacks the file {stored}, which the database knows." for stored in missing]
     if manifest.sealing_key != fingerprint(find_sealing_key(staging)):
         report.warnings.append(
             "The providers' keys were sealed with another SEALING_KEY. Set it as before, or enter those keys again."
@@ -137,11 +164,63 @@ def find_sealing_key(staging: Path) -> str:
     return key
 
 
+# ---------------------------------------------------------------- the database
+
+
+class SavedRows:
+    """The tables of an unpacked backup."""
+
+    def __init__(self, directory: Path, saved: list[SavedTable]) -> None:
+        self._directory = directory
+        self._last_numbers = {table.name: table.last_number for table in saved}
+
+    def read(self, table: Table) -> Iterator[bytes]:
+        with (self._directory / table.name).open("rb") as file:
+            yield from file
+
+    def find_last_number(self, table: Table) -> int:
+        return self._last_numbers[table.name]
+
+
+@contextmanager
+def open_saved(manifest: Manifest, staging: Path) -> Iterator[tuple[Reader, list[str], list[Table]]]:
+    """Yields the rows of the backup, its migrations and its tables. Raises BackupFault."""
+    if not manifest.tables:
+        with open_sqlite(staging / WHOLE_DATABASE) as database:
+            contents = examine(database)
+            yield database, contents.migrations, contents.tables
+        return
+    tables = describe_tables(manifest.migrations)
+    if [(table.name, table.names) for table in tables] != [(table.name, table.columns) for table in manifest.tables]:
+        raise Damaged("its tables are not those of its migrations")
+    rows = SavedRows(staging / TABLES, manifest.tables)
+    for table, saved in zip(tables, manifest.tables, strict=True):
+        check_rows(rows.read(table), Digest(table), saved)
+    yield rows, manifest.migrations, tables
+
+
+def check_uploads(reader: Reader, tables: list[Table], staging: Path, report: Report) -> None:
+    """Counts the attached files, and warns about those that the backup lacks."""
+    uploads = staging / UPLOADS
+    report.files = sum(path.is_file() and not path.name.endswith(OTHER_FILES) for path in uploads.rglob("*"))
+    try:
+        missing = [stored for stored in list_uploads(reader, tables) if not (uploads / stored).exists()]
+    except (ValueError, IndexError) as error:
+        raise Damaged("its list of attached files cannot be read") from error
+    report.warnings += [f"The backup lacks the file {stored}, which the database knows." for stored in missing]
+
+
+def check_rows(lines: Iterator[bytes], digest: Digest, saved: SavedTable) -> None:
+    for line in lines:
+        digest.add(line)
+    if (digest.rows, digest.value) != (saved.rows, saved.digest):
+        raise Damaged(f"{saved.name} does not contain the {saved.rows:,} rows that were backed up")
+
+
 # ---------------------------------------------------------------- placing
 
 
-def place(staging: Path) -> None:
-    """Moves everything to its place, the database last."""
+def place_files(staging: Path) -> None:
     uploads = Path(settings.MEDIA_ROOT)
     uploads.mkdir(exist_ok=True)
     for path in list_children(staging / UPLOADS):
@@ -149,11 +228,6 @@ def place(staging: Path) -> None:
     for name in SECRETS:
         if (staging / name).exists():
             replace_secret(staging / name, settings.DATA_DIR / name)
-    databases.restore_database(staging / DATABASE)
-    # The marker may only go when all the rest is on the disk.
-    os.sync()
-    shutil.rmtree(staging)
-    os.sync()
 
 
 def list_children(directory: Path) -> Iterator[Path]:

@@ -16,8 +16,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK: Final = "lock"
-UNFINISHED_RESTORE: Final = ".restoring"
-"""A directory in DATA_DIR that exists while a backup is being restored, and after a restore that was killed."""
 PAUSE: Final = 0.1
 """Seconds between two attempts."""
 
@@ -80,10 +78,3 @@ def try_lock(file: int, *, is_shared: bool = False) -> bool:
         except OSError:
             pass  # Some network file systems have no locks.
     return True
-
-
-def describe_unfinished_restore() -> str:
-    """Returns "" if DATA_DIR contains no half of a site."""
-    if not (settings.DATA_DIR / UNFINISHED_RESTORE).exists():
-        return ""
-    return f"A restore into {settings.DATA_DIR} did not finish. Restore again, into an empty directory and database."

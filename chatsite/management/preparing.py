@@ -11,8 +11,8 @@ from django.db import connection
 from accounts import set_up
 from chatsite import keys
 from chatsite.addresses import build_site_url
-from chatsite.installation.data_lock import describe_unfinished_restore
 from chatsite.installation.private_files import protect_files
+from chatsite.installation.unfinished import describe_unfinished_restore
 from chatsite.installation.version import list_pending_migrations, require_known_schema
 from chatsite.process import lease
 from tools.catalogue import sync_builtin_tools

@@ -15,10 +15,11 @@ from django.db import connection
 from chatsite.errors import recorder
 from chatsite.errors import writing as errors
 from chatsite.failures.failure_log import SHORTAGES
-from chatsite.installation.data_lock import acquire_data_lock, describe_unfinished_restore
+from chatsite.installation.data_lock import acquire_data_lock
 from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.temporary_files import remove_old_temporary_files
+from chatsite.installation.unfinished import describe_unfinished_restore
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.keys import require_adopted_keys
 from chatsite.process import lease, loop_delay, supervisor
@@ -143,7 +144,7 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
     try:
         if not await asyncio.to_thread(lock_data, settings.SHUTDOWN_GRACE):
             return SERVED_ALREADY.format(settings.DATA_DIR)
-        if fault := describe_unfinished_restore() or await database_sync_to_async(describe_newer_schema)():
+        if fault := await database_sync_to_async(describe_unfit_data)():
             return fault
         if not await database_sync_to_async(is_prepared)():
             return NOT_PREPARED
@@ -151,6 +152,10 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
     except FAULTS as fault:
         return describe_start_fault(fault)
     return ""
+
+
+def describe_unfit_data() -> str:
+    return describe_unfinished_restore() or describe_newer_schema()
 
 
 def is_prepared() -> bool:

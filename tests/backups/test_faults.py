@@ -1,13 +1,13 @@
 """What keeps a backup from being written or restored is a sentence, and no half of a site is left behind."""
 
 import io
+import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,8 +17,7 @@ import pytest
 from chatsite.backups.archive import ArchiveWriter, read_members
 from tests.backups.installations import fill, query, read_manifest, read_uploads
 from tests.browser.site import ROOT, environment, manage
-
-KILLS = 3
+from tests.installation import until
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +65,18 @@ def in_manifest(old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
     return change
 
 
-def without_pages(name: str, content: bytes) -> bytes:
-    """Overwrites the middle of the database."""
+def without_first_table(name: str, content: bytes) -> bytes:
+    if name != "manifest.json":
+        return content
+    manifest = json.loads(content)
+    del manifest["tables"][0]
+    return json.dumps(manifest).encode()
+
+
+def without_pages(content: bytes) -> bytes:
+    """Overwrites the middle of a database."""
     middle = len(content) // 2
-    return content[:middle] + b"\xff" * 50_000 + content[middle + 50_000 :] if name == "database" else content
+    return content[:middle] + b"\xff" * 50_000 + content[middle + 50_000 :]
 
 
 def in_file(wanted: str, new: bytes) -> Callable[[str, bytes], bytes]:
@@ -86,11 +93,15 @@ REFUSED = {
     "a version with escapes": (in_manifest(b'"version": "', b'"version": "\\u001b[2J'), "manifest cannot be read"),
     "a sealing key that is no text": (in_file("sealing_key", b"\xff\xfe"), "its sealing_key is empty or is not a text"),
     "an empty secret key": (in_file("secret_key", b"\n"), "its secret_key is empty or is not a text"),
-    "another format": (in_manifest(b'"format": 1', b'"format": 2'), "its format is 2"),
-    "another database": (in_manifest(b'"sqlite"', b'"postgresql"'), "is of a postgresql database"),
+    "a later format": (in_manifest(b'"format": 2', b'"format": 3'), "its format is 3"),
+    "no tables": (in_manifest(b'"tables": [', b'"tables": [], "more": ['), "manifest cannot be read"),
+    "a table that is no table": (in_manifest(b'"tables": [', b'"tables": [5,'), "manifest cannot be read"),
+    "another table": (in_manifest(b'"name": "accounts_user"', b'"name": "accounts_users"'), "no part of a site"),
+    "a table too few": (without_first_table, "no part of a site"),
+    "other columns": (in_manifest(b'"is_superuser"', b'"is_emperor"'), "not those of its migrations"),
+    "fewer rows than counted": (in_file("tables/accounts_user", b""), "accounts_user does not contain the 1 rows"),
     "a newer schema": (in_manifest(b'"tools.0001_initial"', b'"tools.0999_later"'), "migration tools.0999_later"),
     "no manifest": (lambda name, content: b"[]" if name == "manifest.json" else content, "its manifest cannot be read"),
-    "a damaged database": (without_pages, "The database is damaged"),
 }
 
 
@@ -175,7 +186,7 @@ def test_a_damaged_database_is_not_backed_up(data: Path, tmp_path: Path) -> None
     database = broken / "db.sqlite3"
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.write_bytes(without_pages("database", database.read_bytes()))
+    database.write_bytes(without_pages(database.read_bytes()))
     done = back_up(broken, backup)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "The database is damaged" in done.stderr
@@ -201,21 +212,17 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_last_backup(
 
 
 def await_path(path: Path, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.001)
+    until(lambda: path.exists() or process.poll() is not None)
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize("file", ["accounts_apikey", "upstreams_provider", "archive"])
 def test_a_killed_backup_leaves_the_last_one_and_does_not_hinder_the_next(
-    data: Path, tmp_path: Path, number: int
+    data: Path, tmp_path: Path, file: str
 ) -> None:
     backup = tmp_path / "chat.tar"
     backup.write_bytes(b"the last one")
     process = start(data, "backup", str(backup))
-    await_path(tmp_path / ".chat.tar.partial" / ("archive" if number % 2 else "database"), process)
-    time.sleep(0.01 * number)
+    await_path(tmp_path / ".chat.tar.partial" / file, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert backup.read_bytes() == b"the last one" or len(list(read_members(backup.open("rb")))) > 6
@@ -223,12 +230,11 @@ def test_a_killed_backup_leaves_the_last_one_and_does_not_hinder_the_next(
     assert list(tmp_path.iterdir()) == [backup]
 
 
-@pytest.mark.parametrize("number", range(KILLS))
-def test_a_killed_restore_is_never_taken_for_a_site(data: Path, archive: bytes, tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("file", [".restoring/uploads", ".restoring/filling.sqlite3", "uploads"])
+def test_a_killed_restore_is_never_taken_for_a_site(data: Path, archive: bytes, tmp_path: Path, file: str) -> None:
     place, backup = tmp_path / "restored", data.parent / "chat.tar"
     process = start(place, "restore", str(backup))
-    await_path(place / ".restoring" / ("uploads" if number % 2 else "database"), process)
-    time.sleep(0.02 * number)
+    await_path(place / file, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     if (place / ".restoring").exists():
@@ -248,10 +254,10 @@ def test_a_killed_restore_is_never_taken_for_a_site(data: Path, archive: bytes, 
 def test_two_backups_to_one_file_do_not_meet(data: Path, tmp_path: Path) -> None:
     backup = tmp_path / "chat.tar"
     first = start(data, "backup", str(backup))
-    await_path(tmp_path / ".chat.tar.partial" / "database", first)
+    await_path(tmp_path / ".chat.tar.partial", first)
     first.send_signal(signal.SIGSTOP)
     second = back_up(data, backup)
     assert (second.returncode, "Another backup is being written" in second.stderr) == (1, True)
     first.send_signal(signal.SIGCONT)
     assert first.wait() == 0
-    assert read_manifest(backup.read_bytes())["format"] == 1
+    assert read_manifest(backup.read_bytes())["format"] == 2

@@ -31,6 +31,6 @@ class Command(BaseCommand):
 
     def restore(self, file: str) -> Report:
         if file == "-":
-            return restore_backup(sys.stdin.buffer, None)
+            return restore_backup(sys.stdin.buffer, None, self.stdout.write)
         with open(file, "rb") as source:
-            return restore_backup(source, Path(file))
+            return restore_backup(source, Path(file), self.stdout.write)
