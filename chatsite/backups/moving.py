@@ -1,5 +1,6 @@
 """Moves a site from SQLite to PostgreSQL."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,6 +23,9 @@ from chatsite.installation.data_lock import acquire_data_lock
 from chatsite.installation.packages import require
 from chatsite.installation.start_faults import describe_database_fault
 from chatsite.installation.unfinished import describe_unfinished_restore
+from chatsite.installation.urls import split_url
+
+SCHEMES: Final = ("postgres", "postgresql")
 
 
 def move_to_postgresql(url: str, progress: Progress) -> list[str]:
@@ -29,10 +33,9 @@ def move_to_postgresql(url: str, progress: Progress) -> list[str]:
 
     Returns sentences about what differs. Raises BackupFault or ImproperlyConfigured, and then the target is empty.
     """
-    target = Env.db_url_config(url)
     if connection.vendor != "sqlite":
         raise BackupFault("This site does not use SQLite. DATABASE_URL must still name the database to move.")
-    if target.get("ENGINE") != "django.db.backends.postgresql":
+    if split_url("the address", url).scheme not in SCHEMES:
         raise BackupFault("Name the PostgreSQL database to move to: postgres://user@host/name.")
     require("Moving to PostgreSQL", "psycopg")
     if not acquire_data_lock():
@@ -41,7 +44,7 @@ def move_to_postgresql(url: str, progress: Progress) -> list[str]:
         raise BackupFault(fault)
     with open_sqlite(find_sqlite_file()) as reader:
         contents = examine(reader)
-        with use_database(target):
+        with use_database(Env.db_url_config(url)):
             require_empty_target()
             with fill_database(settings.DATA_DIR, contents.migrations, contents.tables) as filling:
                 copy_rows(reader, filling, contents.tables, progress)

@@ -118,10 +118,9 @@ def extract(source: BinaryIO, staging: Path) -> Manifest:
 
 
 def name_members(manifest: Manifest) -> set[str]:
-    """The members that are no uploads. Only the secrets may be missing."""
-    return {*SECRETS, *(f"{TABLES}/{table.name}" for table in manifest.tables or [])} | (
-        set() if manifest.tables else {WHOLE_DATABASE}
-    )
+    """The members that are not uploads. Only the secrets may be missing."""
+    tables = {f"{TABLES}/{table.name}" for table in manifest.tables}
+    return {*SECRETS} | (tables or {WHOLE_DATABASE})
 
 
 def require_fitting(manifest: Manifest) -> None:

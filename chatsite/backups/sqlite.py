@@ -16,6 +16,8 @@ from chatsite.backups.schema import Column, Kind, Table
 _DIGITS: Final = Context(prec=15)
 """What a float keeps of a decimal. Django reads decimals of SQLite in this way."""
 _MOMENT: Final = re.compile(rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d{1,6}))?")
+_NUMBER: Final = re.compile(rb"-?(?:[\d.]+(?:e[+-]?\d+)?|inf|Infinity)")
+_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ZONED_MOMENT: Final = re.compile(_MOMENT.pattern + rb"\+00")
 
 
@@ -133,7 +135,7 @@ def fill(path: Path, table: Table, lines: Iterable[bytes], last_number: int) -> 
         try:
             database.execute(f'DELETE FROM "{table.name}"')  # noqa: S608
             database.executemany(insert, read_rows())
-            if table.has_numbers:
+            if last_number:
                 database.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table.name])
                 database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table.name, last_number])
         except (sqlite3.Error, ValueError) as error:
@@ -149,10 +151,7 @@ def parse_boolean(value: bytes) -> Any:
 
 
 def parse_float(value: bytes) -> Any:
-    try:
-        return float(value)
-    except ValueError:
-        return value.decode()
+    return float(value) if _NUMBER.fullmatch(value) else value.decode()
 
 
 def parse_decimal(value: bytes) -> str:
@@ -168,7 +167,7 @@ def parse_moment(value: bytes) -> str:
 
 
 def parse_uuid(value: bytes) -> str:
-    return value.replace(b"-", b"").decode()
+    return (value.replace(b"-", b"") if _UUID.fullmatch(value) else value).decode()
 
 
 PARSERS: Final[dict[Kind, Callable[[bytes], Any]]] = {

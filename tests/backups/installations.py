@@ -34,10 +34,10 @@ for number in range(6):
 """
 
 
-def fill(data: Path) -> None:
+def fill(data: Path, **settings: str) -> None:
     """Creates a site with an administrator, a provider with a sealed key, and six large files."""
     for command in (("migrate", "--verbosity=0"), ("shell", "--command", FILL)):
-        done = manage(data, *command, SECRET_KEY="")
+        done = manage(data, *command, SECRET_KEY="", **settings)
         assert done.returncode == 0, done.stderr
 
 
@@ -53,9 +53,9 @@ def query(data: Path, sql: str) -> list[tuple[Any, ...]]:
         return database.execute(sql).fetchall()
 
 
-def read_upstream_key(data: Path) -> str:
+def read_upstream_key(data: Path, **settings: str) -> str:
     command = "from upstreams.models import Provider; print(Provider.objects.get(name='Ours').build_endpoint().key)"
-    return manage(data, "shell", "--verbosity=0", "--command", command, SECRET_KEY="").stdout.strip()
+    return manage(data, "shell", "--verbosity=0", "--command", command, SECRET_KEY="", **settings).stdout.strip()
 
 
 class SignedIn:

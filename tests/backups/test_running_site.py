@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests.backups.installations import (
@@ -22,6 +23,7 @@ from tests.backups.installations import (
 )
 from tests.browser.site import ROOT, Site, environment, manage
 from tests.files import image
+from tests.postgres import PostgresServer
 
 
 class Crowd:
@@ -101,6 +103,36 @@ def test_a_backup_of_a_writing_site_restores_to_a_whole_site(data: Path, tmp_pat
             assert browser.http.get(f"/attachments/{UUID(key)}/").status_code == 200
         for (pk,) in query(restored, "SELECT id FROM conversations_conversation"):
             assert browser.http.get(f"/conversations/{pk}/").status_code == 200
+
+
+def test_a_backup_of_a_writing_site_on_postgres_is_of_one_moment(tmp_path: Path) -> None:
+    data, backup, restored = tmp_path / "data", tmp_path / "chat.tar", tmp_path / "restored"
+    with PostgresServer() as server:
+        one, other = ({"DATABASE_URL": server.create_database()} for _ in range(2))
+        fill(data, **one)
+        with Site(data, **SETTINGS, **one) as site:
+            crowd = Crowd(site)
+            with crowd.at_work():
+                crowd.await_posts(3)
+                known = set(crowd.posted)
+                done = manage(data, "backup", str(backup), SECRET_KEY="", **one)
+                assert (done.returncode, done.stderr) == (0, "")
+        # The database refuses rows that refer to others which are missing.
+        done = manage(restored, "restore", str(backup), SECRET_KEY="", **other)
+        assert (done.returncode, done.stderr) == (0, "")
+        with psycopg.connect(other["DATABASE_URL"]) as database:
+            messages = database.execute("SELECT blocks FROM conversations_message").fetchall()
+            files = database.execute("SELECT stored, uuid FROM conversations_attachment").fetchall()
+            conversations = database.execute("SELECT id FROM conversations_conversation").fetchall()
+        assert known <= {block["text"] for (blocks,) in messages for block in blocks if block["type"] == "text"}
+        assert {stored for stored, _ in files} <= set(read_uploads(restored))
+        assert read_upstream_key(restored, **other) == UPSTREAM_KEY
+        with Site(restored, **SETTINGS, **other) as site, SignedIn(site) as browser:
+            for _, key in files:
+                assert browser.http.get(f"/attachments/{key}/").status_code == 200
+            for (pk,) in conversations:
+                assert browser.http.get(f"/conversations/{pk}/").status_code == 200
+            assert browser.post("/turns/", data={"text": "One more"}).status_code in (201, 302)
 
 
 def test_a_backup_can_pass_through_a_pipe(data: Path, tmp_path: Path) -> None:
