@@ -5,7 +5,7 @@ from typing import Self
 from django.contrib.auth.models import AnonymousUser
 from django.core.validators import MaxValueValidator
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -101,6 +101,9 @@ class Conversation(models.Model):
 
     objects = ConversationQuerySet.as_manager()
 
+    class Meta:
+        indexes = [models.Index(fields=["deleted_at"], condition=~Q(deleted_at=None), name="conversation_deleted")]
+
     def __str__(self) -> str:
         return self.title or UNTITLED
 
@@ -142,8 +145,8 @@ class Participant(models.Model):
         OWNER = "owner"
         MEMBER = "member"
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="participants")
-    user = models.ForeignKey("accounts.User", models.CASCADE, related_name="participations")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="participants", db_index=False)
+    user = models.ForeignKey("accounts.User", models.CASCADE, related_name="participations", db_index=False)
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
     active_at = models.DateTimeField("last turn", default=now)
 

@@ -66,8 +66,8 @@ class Message(models.Model):
     `blocks` have the shapes of the Messages API and are stored verbatim, signatures included.
     """
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
-    branch = models.ForeignKey(Branch, models.CASCADE, related_name="messages")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages", db_index=False)
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="messages", db_index=False)
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
     role = models.CharField(max_length=10, choices=Role)
     author = models.ForeignKey("accounts.User", models.SET_NULL, null=True, blank=True, related_name="+")
@@ -95,6 +95,7 @@ class Message(models.Model):
             models.Index(fields=["conversation", "parent"], name="message_versions"),
             models.Index(fields=["conversation", "id"], name="message_in_order"),
             models.Index(fields=["conversation", "revision"], name="message_changed"),
+            models.Index(fields=["branch", "id"], name="message_on_branch"),
             models.Index(fields=["deleted_at"], condition=~Q(deleted_at=None), name="message_deleted"),
         ]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from django.db.models import Q
+from django.db.models import BooleanField, Case, Q, Value, When
 
 from conversations.models.branch import Branch
 from conversations.models.conversation import Conversation
@@ -64,10 +64,17 @@ class Path:
     @property
     def all_messages(self) -> MessageQuerySet:
         """With deleted ones."""
-        on_path = Q()
-        for branch_pk, limit in self.limits.items():
-            on_path |= Q(branch=branch_pk) if limit is None else Q(branch=branch_pk, pk__lte=limit)
-        return Message.objects.filter(on_path, conversation=self.branch.conversation_id)
+        if len(self.limits) == 1:
+            # Without the conversation, which PostgreSQL takes for a further restriction: it would read and sort all.
+            return Message.objects.filter(branch=self.branch.pk)
+        # A plain condition would mislead PostgreSQL in the same way. This one it reads along the index of the
+        # conversation.
+        parts = [
+            When(branch=branch_pk, then=Value(True) if limit is None else Q(pk__lte=limit))
+            for branch_pk, limit in self.limits.items()
+        ]
+        is_on_path = Case(*parts, default=Value(False), output_field=BooleanField())
+        return Message.objects.filter(is_on_path, conversation=self.branch.conversation_id)
 
     def in_context(self, before: int | None = None) -> MessageQuerySet:
         """The messages in the context of models; with `before`, only those before the message with this key."""
