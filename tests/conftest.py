@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ PASSWORD = "a quiet reading room"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that use the database of the tests: these also run on PostgreSQL.
 
-    Those about SQLite's lock, which PostgreSQL does not have, do not.
+    Those about SQLite itself do not.
     """
     if connection.vendor != "sqlite":
         items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
@@ -55,10 +55,31 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Removes the built-in tools that migrations create. Tests about them create their own."""
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         Tool.objects.all().delete()
+        if connection.vendor == "postgresql":
+            patch.setattr(connection.ops, "sql_flush", delete_rows)
+        yield
+        if connection.vendor == "postgresql":
+            end_other_connections()
+
+
+def delete_rows(style: Any, tables: Iterable[str], **_: bool) -> list[str]:
+    """Returns the SQL that empties the tables after a test. For a few rows, TRUNCATE takes ten times as long."""
+    deletions = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
+    # Rows that refer to each other are all deleted, so nothing has to be checked.
+    return ["; ".join(["SET LOCAL session_replication_role = replica", *deletions])] if deletions else []
+
+
+def end_other_connections() -> None:
+    """Ends the connections of threads that outlive the tests. PostgreSQL does not drop a database that is in use."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

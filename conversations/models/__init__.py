@@ -8,7 +8,7 @@ from conversations.models.generation_call import GenerationCall
 from conversations.models.message import Message, MessageQuerySet, Role
 from conversations.models.path import Path
 from conversations.models.tool_approval import Decision, ToolApproval, ToolGrant
-from conversations.models.unsent import Unsent
+from conversations.models.unsent import Unsent, lock_unsent
 
 __all__ = [
     "Attachment",
@@ -27,4 +27,5 @@ __all__ = [
     "ToolApproval",
     "ToolGrant",
     "Unsent",
+    "lock_unsent",
 ]

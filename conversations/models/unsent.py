@@ -3,7 +3,16 @@
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import User
 from conversations.models.conversation import Conversation
+
+
+def lock_unsent(person: User) -> None:
+    """Locks the person's unsent texts until the transaction ends: none can be saved while its turn is being posted.
+
+    Lock them before the conversation. SQLite has one writer anyway.
+    """
+    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk"))
 
 
 class Unsent(models.Model):

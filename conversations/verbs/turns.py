@@ -14,7 +14,17 @@ from conversations.answering.permission import AskerGone
 from conversations.live import broadcasts
 from conversations.live.sidebar import SidebarRow
 from conversations.markdown import title_from
-from conversations.models import Attachment, Conversation, Generation, Message, Participant, Path, State, Unsent
+from conversations.models import (
+    Attachment,
+    Conversation,
+    Generation,
+    Message,
+    Participant,
+    Path,
+    State,
+    Unsent,
+    lock_unsent,
+)
 from conversations.prompt.other_models import hand_to_another_model
 from conversations.prompt.transcript import is_foreign
 from conversations.verbs.trimming import trim_if_full
@@ -57,6 +67,7 @@ def begin_with(
     """Begins a conversation with its first turn. The same turn sent twice returns the same conversation."""
     try:
         with transaction.atomic():
+            lock_unsent(author)
             if posted := find_posted(author, key):
                 return posted.conversation
             conversation = begin_prepared(author, chat_model=chat_model)
@@ -102,6 +113,7 @@ def save_turn(
     path: Path, author: User, text: str, chat_model: ChatModel | None, key: UUID | None, attached: Sequence[UUID]
 ) -> Generation:
     """Saves a turn, and announces it after the commit. Raises IntegrityError if the key was used before."""
+    lock_unsent(author)
     conversation = path.conversation
     files = find_drafts(attached, author, conversation)
     generation = add_turn(path, author, text, chat_model, key, files)

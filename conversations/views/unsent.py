@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import AuthenticatedRequest, User
 from conversations.access import conversation_or_404
 from conversations.forms.turn import MAX_TURN_LENGTH
-from conversations.models import Conversation, Message, Unsent
+from conversations.models import Conversation, Message, Unsent, lock_unsent
 
 
 @require_POST
@@ -17,8 +17,9 @@ def save(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
     """Replaces the saved text; an empty one deletes it. A text that arrives after its turn was posted is ignored."""
     conversation = conversation_or_404(request, pk) if pk is not None else None
     text, key = request.POST.get("text", ""), request.POST.get("key", "")
-    # In one transaction, so that the turn cannot be posted between the check and the write.
+    # Locked, so that the turn cannot be posted between the check and the write.
     with transaction.atomic():
+        lock_unsent(request.user)
         if not is_posted(request, key):
             save_text(request.user, conversation, text)
     return HttpResponse(status=204)
