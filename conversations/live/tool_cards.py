@@ -8,7 +8,7 @@ from typing import Any
 from conversations.models import Generation, State
 from conversations.prompt.toolbox import is_refusal
 from upstreams.reply import CUT_REASONS
-from upstreams.tolerant_json import dump_indented
+from upstreams.wire.tolerant_json import dump_indented
 
 LONGEST_SHOWN = 20_000
 """Characters of a result that a page shows. The model gets all of it."""

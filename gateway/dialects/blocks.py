@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from upstreams.protocols.openai_images import build_address
-from upstreams.tolerant_json import dump
+from upstreams.protocols.openai.images import build_address
+from upstreams.wire.tolerant_json import dump
 
 CUT_INPUT: Final = "{"
 """What is written for an input that was cut before it began. Clients take no text at all for an empty object."""

@@ -18,7 +18,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 _PING: Final = b": ping\n\n"
 _DONE: Final = b"data: [DONE]\n\n"

@@ -14,7 +14,7 @@ from gateway.dialects.messages_stream import error_event, stop_fields, usage_obj
 from gateway.ids import make_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
-from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.protocols.tool_calls import make_tool_id
 from upstreams.reply import CUT_REASONS, TAGS, FoldedReply
 
 __all__ = [

@@ -17,9 +17,9 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.protocols.tool_calls import make_tool_id
 from upstreams.reply import TAGS
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 STOP_REASONS: Final = (
     "max_tokens",

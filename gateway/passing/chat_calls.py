@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from gateway.dialects.blocks import CUT_INPUT
 from gateway.ids import make_id, make_unique
-from upstreams.protocols.openai_reply import read_stop_reason
-from upstreams.protocols.openai_tools import PartialToolCall, PartialToolCalls, as_name
+from upstreams.protocols.openai.reply import read_stop_reason
+from upstreams.protocols.openai.tools import PartialToolCall, PartialToolCalls, as_name
 from upstreams.reply import CUT_REASONS
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 _PREFIX: Final = "call_"
 

@@ -10,8 +10,8 @@ from gateway.dialects.blocks import CUT_INPUT
 from gateway.passing.chat_calls import StreamedCalls, correct_whole
 from upstreams.endpoint import ProtocolName
 from upstreams.reply import CUT_REASONS
-from upstreams.sse import ServerSentEvent
-from upstreams.tolerant_json import dump, load, load_piece
+from upstreams.wire.sse import ServerSentEvent
+from upstreams.wire.tolerant_json import dump, load, load_piece
 
 _STOP: Final = '{"type":"message_stop"}'
 _DONE: Final = b"data: [DONE]\n\n"

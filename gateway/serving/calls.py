@@ -22,7 +22,7 @@ from upstreams.client.attempts import repeat_until_content
 from upstreams.endpoint import ProtocolName
 from upstreams.errors import UpstreamError
 from upstreams.events import ReplyEvent, SettingRefused
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import orjson
 from django.conf import settings
 
 from gateway.problems import Problem
-from upstreams.nesting import MAX_DEPTH, is_too_deep
-from upstreams.tolerant_json import load_strictly
+from upstreams.wire.nesting import MAX_DEPTH, is_too_deep
+from upstreams.wire.tolerant_json import load_strictly
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.ids import make_id, make_unique, shorten_name
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockOpened, ReplyEvent
-from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.protocols.tool_calls import make_tool_id
 
 
 class ReplyCalls:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEnded, ReplyEvent, TextWasThinking
-from upstreams.nesting import PartialValue
+from upstreams.wire.nesting import PartialValue
 
 _BEGINNING: Final = re.compile(r'(?:\[\s*)*\{\s*["}]')
 """An object, or an array of objects, which is not what was asked for but must not lose its others."""

@@ -9,9 +9,9 @@ import orjson
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
-from upstreams.nesting import MAX_DEPTH, is_too_deep
-from upstreams.protocols.tool_ids import make_tool_id
-from upstreams.tolerant_json import load
+from upstreams.protocols.tool_calls import make_tool_id
+from upstreams.wire.nesting import MAX_DEPTH, is_too_deep
+from upstreams.wire.tolerant_json import load
 
 type Block = dict[str, Any]
 

@@ -6,12 +6,12 @@ from typing import Any
 from upstreams.client.concessions import Origin
 from upstreams.client.exchange import Exchange
 from upstreams.client.transport import Limits
-from upstreams.delta_template import DeltaTemplate
 from upstreams.endpoint import Endpoint
 from upstreams.errors import EmptyReply, ReplyTooLarge, UpstreamError
 from upstreams.events import CONTENT, BlockGrew, ReplyEnded, ReplyEvent, SettingRefused
 from upstreams.protocols import PROTOCOLS
-from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
+from upstreams.wire.delta_template import DeltaTemplate
+from upstreams.wire.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 
 class Call:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from upstreams.protocols.no_thinking import find_no_thinking
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 type Body = Mapping[str, Any]
 

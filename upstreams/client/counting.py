@@ -13,7 +13,7 @@ from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.errors import UpstreamError
 from upstreams.protocols import PROTOCOLS
 from upstreams.protocols.token_counts import read_count
-from upstreams.tolerant_json import dump
+from upstreams.wire.tolerant_json import dump
 
 PATH: Final = "/v1/messages/count_tokens"
 PATIENCE: Final = 10.0

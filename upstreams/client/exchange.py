@@ -14,8 +14,8 @@ from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, ReplyTooLarge, Stalled
 from upstreams.protocols.refusals import read_refusal
-from upstreams.sse import begins_with_events
-from upstreams.tolerant_json import dump
+from upstreams.wire.sse import begins_with_events
+from upstreams.wire.tolerant_json import dump
 
 
 class Exchange:

@@ -8,7 +8,7 @@ from upstreams.endpoint import Endpoint, ProtocolName
 from upstreams.events import ReplyEvent
 from upstreams.protocols import anthropic, openai
 from upstreams.protocols.listings import ModelPage
-from upstreams.sse import ServerSentEvent
+from upstreams.wire.sse import ServerSentEvent
 
 
 class ReplyDecoder(Protocol):

@@ -17,7 +17,7 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.sse import SSEDecoder
+from upstreams.wire.sse import SSEDecoder
 
 STARTED = ReplyStarted("upstream-id", "upstream-model")
 

@@ -11,7 +11,7 @@ from gateway.translation import ReplyCalls
 from tests.gateway.translation.translating import asked_in_chat, asked_in_messages, to_chat
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew
-from upstreams.protocols.tool_ids import make_tool_id, restore_tool_id
+from upstreams.protocols.tool_calls import make_tool_id, restore_tool_id
 
 texts = st.text() | st.text("call_0:.functions", max_size=20)
 

@@ -20,7 +20,7 @@ from upstreams.events import (
 )
 from upstreams.protocols import PROTOCOLS
 from upstreams.reply import build_thinking
-from upstreams.sse import SSEDecoder
+from upstreams.wire.sse import SSEDecoder
 
 KEY = "sk-very-secret"
 

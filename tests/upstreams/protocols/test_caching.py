@@ -10,7 +10,7 @@ from tests.upstreams.protocols.reading import endpoint
 from upstreams.chat import ChatMessage, ChatRequest
 from upstreams.endpoint import ProtocolName
 from upstreams.protocols import anthropic, openai
-from upstreams.protocols.caching import MARK, mark_stable_parts
+from upstreams.protocols.anthropic.caching import MARK, mark_stable_parts
 
 TO = endpoint(ProtocolName.ANTHROPIC)
 TEXT = {"type": "text", "text": "hi"}

@@ -13,7 +13,7 @@ from tests.upstreams.protocols.reading import endpoint, read_stream
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew
 from upstreams.protocols import PROTOCOLS
-from upstreams.sse import SSEDecoder
+from upstreams.wire.sse import SSEDecoder
 
 
 def test_a_tool_call_is_assembled() -> None:

@@ -12,7 +12,7 @@ from tests.upstreams.protocols.chunks import DONE, ROLE, STOP, call, calls, chun
 from tests.upstreams.protocols.reading import Read, endpoint, read_body
 from tests.upstreams.protocols.test_anthropic import TEXT, closed, delta, ending, opened, start
 from upstreams.endpoint import ProtocolName
-from upstreams.tolerant_json import dump, load
+from upstreams.wire.tolerant_json import dump, load
 
 HALVES = ("Hi \ud83d", "\ude00 there")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from upstreams.tolerant_json import load
+from upstreams.wire.tolerant_json import load
 
 MAX_DEPTH: Final = 200
 """Levels of arrays and objects in a request."""

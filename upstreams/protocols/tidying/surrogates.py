@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew, ReplyEnded, ReplyEvent, ReplyStarted
-from upstreams.tolerant_json import mend
+from upstreams.wire.tolerant_json import mend
 
 
 class SurrogateJoiner:

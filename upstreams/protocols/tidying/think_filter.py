@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent, TextWasThinking
-from upstreams.protocols.think_tags import Kind, Piece, ThinkTagSplitter
+from upstreams.protocols.tidying.think_tags import Kind, Piece, ThinkTagSplitter
 from upstreams.reply import TAGS, build_thinking
 
 

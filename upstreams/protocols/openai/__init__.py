@@ -9,9 +9,9 @@ from upstreams.errors import InvalidRequest
 from upstreams.events import ReplyEvent
 from upstreams.protocols.listings import read_models
 from upstreams.protocols.no_thinking import build_no_thinking
-from upstreams.protocols.openai_messages import to_chat_messages
-from upstreams.protocols.openai_reply import ChatDecoder, read_events
-from upstreams.protocols.tidying import TidyDecoder, tidy_whole
+from upstreams.protocols.openai.messages import to_chat_messages
+from upstreams.protocols.openai.reply import ChatDecoder, read_events
+from upstreams.protocols.tidying.decoder import TidyDecoder, tidy_whole
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 

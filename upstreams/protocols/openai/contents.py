@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from upstreams.chat import Block
-from upstreams.protocols.openai_details import DETAILS
-from upstreams.tolerant_json import dump
+from upstreams.protocols.openai.details import DETAILS
+from upstreams.wire.tolerant_json import dump
 
 type Message = dict[str, Any]
 type Part = dict[str, Any]

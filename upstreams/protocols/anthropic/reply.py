@@ -18,12 +18,13 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
 from upstreams.protocols.refusals import find_failure, redact
 from upstreams.protocols.token_counts import read_count
+from upstreams.protocols.tool_calls import parse_input
 from upstreams.reply import CUT_REASONS
-from upstreams.sse import ServerSentEvent
-from upstreams.tolerant_json import dump, load, load_piece, restore_long_numbers
+from upstreams.wire.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
+from upstreams.wire.sse import ServerSentEvent
+from upstreams.wire.tolerant_json import dump, load, load_piece, restore_long_numbers
 
 _NO_BLOCK: Final = -1
 _FRESH_BLOCKS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -247,15 +248,6 @@ class MessagesDecoder:
             return []
         self._usage = later
         return [UsageReported(later)]
-
-
-def parse_input(pieces: str) -> dict[str, Any]:
-    """The closing fields of a tool call. Input that is not a JSON object is kept as `raw_input`."""
-    try:
-        value = load_reply(pieces)
-    except orjson.JSONDecodeError:
-        value = None
-    return {"input": value} if isinstance(value, dict) else {"input": {}, "raw_input": pieces}
 
 
 def _text(value: object) -> str:

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from upstreams.endpoint import Endpoint
 from upstreams.events import ReplyEvent
-from upstreams.protocols.surrogates import SurrogateJoiner
-from upstreams.protocols.think_filter import ThinkTagFilter
-from upstreams.sse import ServerSentEvent
+from upstreams.protocols.tidying.surrogates import SurrogateJoiner
+from upstreams.protocols.tidying.think_filter import ThinkTagFilter
+from upstreams.wire.sse import ServerSentEvent
 
 
 class RawDecoder(Protocol):

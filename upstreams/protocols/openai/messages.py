@@ -6,7 +6,7 @@ from upstreams.chat import Block, ChatRequest
 from upstreams.endpoint import Endpoint
 from upstreams.errors import InvalidRequest
 from upstreams.protocols.history import alternate_turns, has_text, restore_tagged_thinking
-from upstreams.protocols.openai_contents import Unsendable, to_assistant_messages, to_user_messages
+from upstreams.protocols.openai.contents import Unsendable, to_assistant_messages, to_user_messages
 
 _SENT_BLOCKS: Final = ("image", "document", "tool_use", "tool_result")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upstreams.sse import EventTooLarge, ServerSentEvent, SSEDecoder
+from upstreams.wire.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 type Events = list[tuple[str, str]]
 

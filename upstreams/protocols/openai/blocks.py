@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, ReplyEvent
-from upstreams.protocols.openai_details import DETAILS, ReasoningDetails
-from upstreams.protocols.openai_images import ImageBlock
-from upstreams.protocols.openai_tools import PartialToolCall, PartialToolCalls
+from upstreams.protocols.openai.details import DETAILS, ReasoningDetails
+from upstreams.protocols.openai.images import ImageBlock
+from upstreams.protocols.openai.tools import PartialToolCall, PartialToolCalls
 
 type Prose = Literal["text", "thinking"]
 

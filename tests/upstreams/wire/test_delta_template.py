@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.passing.verbatim import make_copier
 from tests.wires import chat_chunk, messages_event
-from upstreams.delta_template import DeltaTemplate
 from upstreams.endpoint import ProtocolName
-from upstreams.sse import SSEDecoder
+from upstreams.wire.delta_template import DeltaTemplate
+from upstreams.wire.sse import SSEDecoder
 
 MODEL = "asked-for"
 

@@ -6,13 +6,13 @@ from typing import Any, Final
 from upstreams.chat import DEFAULT_MAX_TOKENS, MESSAGES_EFFORTS, Block, ChatMessage, ChatRequest
 from upstreams.endpoint import AuthHeader, Endpoint
 from upstreams.events import ReplyEvent
-from upstreams.protocols.anthropic_reply import MessagesDecoder, read_events
-from upstreams.protocols.caching import mark_stable_parts
+from upstreams.protocols.anthropic.caching import mark_stable_parts
+from upstreams.protocols.anthropic.reply import MessagesDecoder, read_events
 from upstreams.protocols.history import alternate_turns, find_open_loop, has_text, restore_tagged_thinking
 from upstreams.protocols.listings import read_models
 from upstreams.protocols.no_thinking import build_no_thinking
-from upstreams.protocols.tidying import TidyDecoder, tidy_whole
-from upstreams.protocols.tool_ids import make_tool_id
+from upstreams.protocols.tidying.decoder import TidyDecoder, tidy_whole
+from upstreams.protocols.tool_calls import make_tool_id
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 

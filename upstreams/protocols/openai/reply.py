@@ -11,15 +11,15 @@ import orjson
 from upstreams.endpoint import Endpoint
 from upstreams.errors import BrokenStream, EmptyReply, NotAModelServer, ServerFailed, UpstreamError
 from upstreams.events import BlockGrew, ReplyEnded, ReplyEvent, ReplyStarted, UsageReported
-from upstreams.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
-from upstreams.protocols.openai_blocks import BlockQueue
-from upstreams.protocols.openai_contents import REASONING_FIELDS
-from upstreams.protocols.openai_details import DETAILS
-from upstreams.protocols.openai_images import find_address
-from upstreams.protocols.openai_usage import read_usage
+from upstreams.protocols.openai.blocks import BlockQueue
+from upstreams.protocols.openai.contents import REASONING_FIELDS
+from upstreams.protocols.openai.details import DETAILS
+from upstreams.protocols.openai.images import find_address
+from upstreams.protocols.openai.usage import read_usage
 from upstreams.protocols.refusals import find_failure, redact
-from upstreams.sse import ServerSentEvent
-from upstreams.tolerant_json import load, load_piece, restore_long_numbers
+from upstreams.wire.nesting import MAX_REPLY_DEPTH, is_too_deep, load_reply
+from upstreams.wire.sse import ServerSentEvent
+from upstreams.wire.tolerant_json import load, load_piece, restore_long_numbers
 
 _IMAGE: Final = "An image"
 _OTHER_KINDS: Final[Mapping[str, str]] = {

@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from upstreams.events import InputGrew, ReplyEvent
-from upstreams.nesting import PartialValue
-from upstreams.protocols.anthropic_reply import parse_input
-from upstreams.tolerant_json import dump
+from upstreams.protocols.tool_calls import parse_input
+from upstreams.wire.nesting import PartialValue
+from upstreams.wire.tolerant_json import dump
 
 _WIRE_FIELDS: Final = ("index", "id", "type", "function")
 

@@ -1,0 +1,1 @@
+"""What the replies of both protocols need after decoding."""
