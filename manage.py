@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+    import django
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
@@ -18,6 +19,10 @@ def main() -> None:
     except OSError as fault:
         sys.exit(describe_file_fault(fault))
     except (ImproperlyConfigured, ValueError) as fault:
+        sys.exit(f"The settings cannot be used: {fault}")
+    try:
+        django.setup()
+    except ImproperlyConfigured as fault:
         sys.exit(f"The settings cannot be used: {fault}")
     execute_from_command_line(sys.argv)
 

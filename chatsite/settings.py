@@ -5,21 +5,21 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from chatsite.installation.environment import Environment
 from chatsite.installation.packages import require
 from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
 from chatsite.installation.temporary_files import create_temporary_folder
-from chatsite.installation.urls import split_url
+from chatsite.installation.urls import require_redis_url, split_url
 from chatsite.logs.configuration import build_logging
 from chatsite.mail.mailers import read_mailers, read_sender, read_timeout
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -156,8 +156,10 @@ TEMPLATES = [
 
 # ---------------------------------------------------------------- where things are kept
 
-split_url("DATABASE_URL", env.str("DATABASE_URL", default=""))
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASE_URL = env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+if split_url("DATABASE_URL", DATABASE_URL).scheme not in env.DB_SCHEMES:
+    raise ImproperlyConfigured("DATABASE_URL must name an SQLite or a PostgreSQL database.")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASE_CONNECTIONS = env.int("DATABASE_CONNECTIONS", default=20)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -173,6 +175,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     require("DATABASE_URL", "psycopg", "psycopg_pool")
+    if not DATABASES["default"]["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL must name a database: postgres://user:password@host/name")
     from chatsite.postgresql import configure_pool
 
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
@@ -183,11 +187,9 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     require("REDIS_URL", "redis")
-    if split_url("REDIS_URL", REDIS_URL).scheme not in ("redis", "rediss", "unix"):
-        raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://")
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    require_redis_url(REDIS_URL)
+# Not in Redis: Django would unpickle what it finds there, so whoever can write to Redis could run code here.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # Whether `serve` writes answers. Without, processes of `work` do, and the bus brings them to the pages.
 SERVE_ANSWERS = env.bool("SERVE_ANSWERS", default=True)

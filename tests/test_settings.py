@@ -107,9 +107,10 @@ def test_database_url_selects_another_database(installation):
     assert (found["HOST"], found["PORT"], found["NAME"], found["USER"]) == ("db.example", 5433, "chat", "ada")
 
 
-def test_redis_url_moves_the_cache_to_redis(installation):
-    found = read(installation, "CACHES", REDIS_URL="redis://cache.example:6379/1")
-    assert found["CACHES"]["default"]["LOCATION"] == "redis://cache.example:6379/1"
+def test_nothing_is_unpickled_from_redis(installation):
+    found = read(installation, "CACHES", "REDIS_URL", REDIS_URL="redis://cache.example:6379/1")
+    assert found["REDIS_URL"] == "redis://cache.example:6379/1"
+    assert found["CACHES"]["default"]["BACKEND"] == "django.core.cache.backends.locmem.LocMemCache"
 
 
 def test_https_turns_on_secure_cookies_redirects_and_hsts(installation):

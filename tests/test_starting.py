@@ -7,14 +7,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
+from redis import Redis
 
+from chatsite import postgresql
 from tests.browser.site import ROOT, environment, free_port
 from tests.locks import locked_database
+from tests.postgres import PostgresServer
+from tests.redis_server import RedisServer
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 COMMANDS = pytest.mark.parametrize("command", ["serve", "prepare"])
@@ -95,10 +100,95 @@ def test_a_locked_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"PORT": "http"}, {"CURRENCY": "dollars"}, {"ANTHROPIC_BASE_URL": "ftp://example.org"}]
+    "setting, words",
+    [
+        *(("PORT=http", "PORT must be a whole number."), ("PORT=", "PORT must be a whole number.")),
+        ("ATTACHMENT_SIZE=much", "ATTACHMENT_SIZE must be a number."),
+        ("ATTACHMENT_SIZE=nan", "ATTACHMENT_SIZE must be a number."),
+        ("HTTPS=perhaps", "HTTPS must be true or false."),
+        ("CURRENCY=dollars", "CURRENCY must be an ISO 4217 code"),
+        ("ANTHROPIC_BASE_URL=ftp://example.org", "ANTHROPIC_BASE_URL must begin with http:// or https://"),
+        *(
+            (f"DATABASE_URL={url}", "must name an SQLite or a PostgreSQL database")
+            for url in ("chat", "mysql://db/chat")
+        ),
+        *((f"DATABASE_URL=postgres://{rest}", "must name a database") for rest in ("ada@db", "")),
+        *((f"DATABASE_CONNECTIONS={few}", "DATABASE_CONNECTIONS must be at least 4") for few in ("0", "-1", "3")),
+        ("DATABASE_CONNECTIONS=many", "DATABASE_CONNECTIONS must be a whole number."),
+        *((f"REDIS_URL={url}", "REDIS_URL must begin with redis://") for url in ("cache:6379", "http://cache/0")),
+        ("REDIS_URL=redis://cache/zero", "REDIS_URL must end in the number of a database"),
+        ("REDIS_URL=redis://cache/0?socket_timeout=long", "An option of REDIS_URL cannot be used"),
+    ],
 )
-def test_a_setting_that_cannot_be_used(tmp_path: Path, setting: dict[str, str]) -> None:
-    assert fail_to_start(tmp_path, **setting)
+def test_a_setting_that_cannot_be_used(tmp_path: Path, setting: str, words: str) -> None:
+    name, value = setting.split("=", 1)
+    message = fail_to_start(tmp_path, **{"DATABASE_URL": "postgres://ada@db/chat", name: value})
+    assert message.startswith("The settings cannot be used: ") and words in message
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda url: url.replace("/postgres?", "/missing?"), 'database "missing" does not exist'),
+        (lambda url: url.replace("postgres@", "nobody@"), 'role "nobody" does not exist'),
+        (lambda url: f"{url}&kind=any", 'invalid connection option "kind"'),
+    ],
+)
+def test_postgresql_says_why_it_refuses(
+    tmp_path: Path, postgres: PostgresServer, change: Callable[[str], str], words: str
+) -> None:
+    message = fail_to_start(tmp_path, DATABASE_URL=change(postgres.url))
+    assert message.startswith("CommandError: Could not connect to the database:") and words in message
+
+
+def test_postgresql_that_does_not_answer_may_be_about_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    class Connection:
+        vendor, settings_dict = "postgresql", {"OPTIONS": {}}
+        words = iter(["Connection refused", "FATAL:  the database system is starting up", "FATAL:  no such role"])
+
+        def copy(self) -> "Connection":
+            return self
+
+        def close(self) -> None:
+            assert self.settings_dict["OPTIONS"]["pool"] is False
+
+        def ensure_connection(self) -> None:
+            tried.append(next(self.words))
+            raise OperationalError(tried[-1])
+
+    monkeypatch.setattr(postgresql, "connection", Connection())
+    monkeypatch.setattr(postgresql, "PAUSE", 0)
+    with pytest.raises(OperationalError, match="no such role"):
+        postgresql.wait_for_database()
+    assert len(tried) == 3
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda url: url, "Authentication required"),
+        (lambda url: url.replace("redis://", "redis://:wrong@"), "invalid username-password pair"),
+        (lambda url: url.replace("redis://", "redis://:right@")[:-1] + "9999", "DB index is out of range"),
+        (lambda url: f"{url}?kind=any", "unexpected keyword argument 'kind'"),
+    ],
+)
+def test_redis_says_why_it_refuses(tmp_path: Path, change: Callable[[str], str], words: str) -> None:
+    server = RedisServer()
+    try:
+        with Redis.from_url(server.url) as client:
+            client.config_set("requirepass", "right")
+        message = fail_to_start(tmp_path, REDIS_URL=change(server.url))
+    finally:
+        server.kill()
+    assert message.startswith("CommandError: Redis cannot be used with this REDIS_URL:") and words in message
 
 
 def test_the_limit_of_open_files_is_raised_and_named(tmp_path: Path) -> None:
@@ -129,11 +219,6 @@ def test_a_package_that_a_setting_needs_is_missing(tmp_path: Path, setting: str,
     message = fail_to_start(tmp_path / "data", **{name: value}, PYTHONPATH=str(tmp_path))
     assert f"{name} needs packages that are not installed ({package})" in message
     assert "requirements-scale.txt" in message
-
-
-def test_a_database_that_is_neither_sqlite_nor_postgresql(tmp_path: Path) -> None:
-    message = fail_to_start(tmp_path, DATABASE_URL="mysql://ada@localhost/chat")
-    assert message == "The settings cannot be used: DATABASE_URL must name an SQLite or a PostgreSQL database."
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from chatsite.addresses import build_site_url
 from chatsite.installation.private_files import protect_files
 from chatsite.installation.unfinished import describe_unfinished_restore
 from chatsite.installation.version import list_pending_migrations, require_known_schema
+from chatsite.postgresql import wait_for_database
 from chatsite.process import lease
 from tools.catalogue import sync_builtin_tools
 from upstreams.catalogue.environment import sync_providers
@@ -44,7 +45,7 @@ class PreparingCommand(BaseCommand):
         Without `may_have_company`, refuses to migrate a database that other processes are using. `accepts_sealing_key`
         is for a SEALING_KEY in place of one that is lost.
         """
-        connection.ensure_connection()
+        wait_for_database()
         with one_at_a_time():
             self.migrate(may_have_company=may_have_company)
             # Before anything is sealed.

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import orjson
 import redis
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 from redis.asyncio.client import PubSub, Redis
 from redis.asyncio.retry import Retry as PatientRetry
@@ -41,6 +42,9 @@ LONGEST_MESSAGE: Final = 8_000_000
 OUTBOX: Final = 32_000_000
 """Bytes that can wait to be sent."""
 SIGNATURE: Final = 16
+
+REFUSALS: Final = (redis.AuthenticationError, redis.ResponseError, redis.InvalidResponse, TypeError)
+"""What Redis says to a wrong password or database, another program than Redis, or the client to an unknown option."""
 
 failures = FailureLog("The connection to Redis")
 refusals = FailureLog("Reading messages of other processes")
@@ -94,12 +98,22 @@ class Bus:
         return time.monotonic() - self._heard_self_at < DEAF
 
     async def start(self) -> None:
+        """Raises ImproperlyConfigured if Redis refuses its settings. Without Redis, it starts and tries again."""
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self._redis = Redis.from_url(self._url, **connection_options(PatientRetry))
+        try:
+            await self._send_message([])
+        except REFUSALS as error:
+            self._loop = None
+            raise ImproperlyConfigured(f"Redis cannot be used with this REDIS_URL: {error}") from error
+        except Exception as error:
+            note_failure(error)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._speak())]
 
     async def stop(self) -> None:
         """Sends what waits, and says goodbye: otherwise, the others would suspect a loss."""
+        if self._loop is None:
+            return
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -158,14 +172,17 @@ class Bus:
             items.append(self._outbox.popleft())
             size += len(items[-1][1])
         self._waiting -= size
-        self._number += 1
-        heading = Heading(self._sender, self._number, 0 if is_last else time.monotonic())
         try:
-            await self._redis.publish(self._channel, self._encode(heading, items))
+            await self._send_message(items, is_last=is_last)
         except Exception as error:
             note_failure(error)
             return False
         return True
+
+    async def _send_message(self, items: Sequence[tuple[str, bytes]], *, is_last: bool = False) -> None:
+        self._number += 1
+        heading = Heading(self._sender, self._number, 0 if is_last else time.monotonic())
+        await self._redis.publish(self._channel, self._encode(heading, items))
 
     def _encode(self, heading: Heading, items: Sequence[tuple[str, bytes]]) -> bytes:
         contents = [(topic, len(payload)) for topic, payload in items]
@@ -259,7 +276,10 @@ class Bus:
 
 def open_bus(audience: Audience) -> Bus:
     """Returns the bus of this installation: of its secret, and of the database of Redis that the settings name."""
-    database = parse_url(settings.REDIS_URL).get("db", 0)  # type: ignore[no-untyped-call]
+    try:
+        database = parse_url(settings.REDIS_URL).get("db", 0)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"An option of REDIS_URL cannot be used ({error})") from error
     channel = salted_hmac("chatsite.bus.channel", str(database), algorithm="sha256").hexdigest()[:16]
     key = salted_hmac("chatsite.bus.key", "", algorithm="sha256").digest()
     return Bus(settings.REDIS_URL, f"chatsite:bus-1:{channel}", key, audience)

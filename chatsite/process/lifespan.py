@@ -22,6 +22,7 @@ from chatsite.installation.temporary_files import remove_old_temporary_files
 from chatsite.installation.unfinished import describe_unfinished_restore
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.keys import require_adopted_keys
+from chatsite.postgresql import wait_for_database
 from chatsite.process import lease, loop_delay, supervisor
 from chatsite.process.draining import drain
 from chatsite.process.memory import trim_when_idle
@@ -144,6 +145,7 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
     try:
         if not await asyncio.to_thread(lock_data, settings.SHUTDOWN_GRACE):
             return SERVED_ALREADY.format(settings.DATA_DIR)
+        await asyncio.to_thread(wait_for_database)
         if fault := await database_sync_to_async(describe_unfit_data)():
             return fault
         if not await database_sync_to_async(is_prepared)():
