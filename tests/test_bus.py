@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
 from chatsite.process import bus
@@ -352,3 +353,32 @@ async def test_an_error_of_a_listener_does_not_end_the_listening(shared_redis: R
         here.tell("orders")
         here.publish("tea", Frame("after"))
         assert await take(viewer, "after") == ["after"]
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda url: url, "the client already authenticated"),
+        (lambda url: url.replace("redis://", "redis://:wrong@"), "invalid username-password pair"),
+        (lambda url: url.replace("redis://", "redis://:right@") + "999", "DB index is out of range"),
+        (lambda url: f"{url}?kind=any", "unexpected keyword argument 'kind'"),
+    ],
+)
+async def test_a_bus_that_redis_refuses_says_why(
+    own_redis: RedisServer, change: Callable[[str], str], words: str
+) -> None:
+    with Redis.from_url(own_redis.url) as client:
+        client.config_set("requirepass", "right")
+    refused = Bus(change(own_redis.url), "chatsite:test", KEY, Hub())
+    with pytest.raises(ImproperlyConfigured, match=words):
+        await refused.start()
+    await refused.stop()
+
+
+async def test_a_bus_without_redis_starts_and_tries_again(own_redis: RedisServer, quick: None) -> None:
+    await asyncio.to_thread(own_redis.kill)
+    here = hub_at(own_redis)
+    await bus_of(here).start()
+    await asyncio.to_thread(own_redis.start)
+    await until(lambda: bus_of(here).lag)
+    await bus_of(here).stop()

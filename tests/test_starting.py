@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError
-from redis import Redis
 
 from chatsite import postgresql
 from tests.browser.site import ROOT, environment, free_port
@@ -171,24 +170,13 @@ def test_postgresql_that_does_not_answer_may_be_about_to_start(monkeypatch: pyte
     assert len(tried) == 3
 
 
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        (lambda url: url, "Authentication required"),
-        (lambda url: url.replace("redis://", "redis://:wrong@"), "invalid username-password pair"),
-        (lambda url: url.replace("redis://", "redis://:right@")[:-1] + "9999", "DB index is out of range"),
-        (lambda url: f"{url}?kind=any", "unexpected keyword argument 'kind'"),
-    ],
-)
-def test_redis_says_why_it_refuses(tmp_path: Path, change: Callable[[str], str], words: str) -> None:
+def test_redis_says_why_it_refuses(tmp_path: Path) -> None:
     server = RedisServer()
     try:
-        with Redis.from_url(server.url) as client:
-            client.config_set("requirepass", "right")
-        message = fail_to_start(tmp_path, REDIS_URL=change(server.url))
+        message = fail_to_start(tmp_path, REDIS_URL=f"{server.url}999")
     finally:
         server.kill()
-    assert message.startswith("CommandError: Redis cannot be used with this REDIS_URL:") and words in message
+    assert message == "CommandError: Redis cannot be used with this REDIS_URL: DB index is out of range"
 
 
 def test_the_limit_of_open_files_is_raised_and_named(tmp_path: Path) -> None:

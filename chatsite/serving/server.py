@@ -127,6 +127,10 @@ class Server(server.Server):  # type: ignore[misc]
         self.ports: list[Any] = []
         self.door = Door(identify)
 
+    def run(self) -> None:
+        log_with_python()
+        super().run()
+
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "http":
             bodies.set_body_aside(protocol, scope)
@@ -135,8 +139,6 @@ class Server(server.Server):  # type: ignore[misc]
         return super().create_application(protocol, scope)
 
     def listen_success(self, port: Any) -> None:
-        # After Daphne, which has Twisted write nowhere: the second of the two would warn the first.
-        log_with_python()
         self.ports.append(port)
         pause_without_descriptors(port)
         self.ws_factory.protocol = WebSocket
