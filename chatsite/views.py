@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.log import log_response
 
 from chatsite.failures.faults import is_passing
+from chatsite.logs.exceptions import read_first_line
 from chatsite.logs.request_ids import get_request_id
 from chatsite.serving import internal_errors
 
@@ -51,7 +52,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """Asks to try again."""
     # Django would log each one with a traceback: hundreds while the database is locked.
-    logger.warning("%s %s: %s", request.method, request.path, error)
+    logger.warning("%s %s: %s", request.method, request.path, read_first_line(error) if error else "")
     if is_partial(request):
         response = answer_with_toast("_busy_toast.html", 503)
     else:

@@ -16,6 +16,7 @@ from django.db import Error as DatabaseFailure
 
 from accounts.models import User
 from accounts.sessions import find_person, is_session_alive
+from chatsite.logs.exceptions import read_first_line
 from chatsite.logs.request_ids import get_request_id
 from chatsite.process.threads import database_sync_to_async
 from chatsite.serving.handshakes import refuse
@@ -96,7 +97,7 @@ class Tab(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             return None if await identify() else HTTPStatus.FORBIDDEN
         except DatabaseFailure as failure:
-            logger.warning("A tab could not connect: %s", failure)
+            logger.warning("A tab could not connect: %s", read_first_line(failure))
             return HTTPStatus.SERVICE_UNAVAILABLE
 
     def identify(self) -> bool:

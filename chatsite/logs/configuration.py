@@ -36,6 +36,8 @@ def build_logging(level: str, format: str) -> dict[str, Any]:
             "django.security": {"handlers": ["refusals"], "propagate": False},
             # Log server errors only. Refusals are in the response.
             "django.request": {"level": "ERROR"},
+            # They would log the address of each request, which may contain a key.
+            **{name: {"level": "WARNING"} for name in ("httpx", "httpx2")},
             # Our errors name tool-server failures. The SDK's log would include content.
             "mcp": {"level": "CRITICAL"},
             "client": {"level": "CRITICAL"},

@@ -13,6 +13,7 @@ from chatsite.errors.recorder import MOST_REFERENCES, ErrorRecorder, Sighting
 from chatsite.errors.storage import KEPT, MOST_GROUPS, purge, save
 from chatsite.failures.failure_log import FailureLog
 from chatsite.models import ErrorGroup
+from chatsite.process.threads import database_sync_to_async
 from tests.errors.logged import fail_there, log_failure
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,10 @@ def sighted(id: str = "req_1") -> list[Sighting]:
     recorder = ErrorRecorder()
     log_failure(recorder, id=id)
     return recorder.take()
+
+
+async def read_group() -> ErrorGroup:
+    return await database_sync_to_async(ErrorGroup.objects.get)()
 
 
 def test_a_group_grows_with_what_each_process_saves() -> None:
@@ -91,7 +96,7 @@ async def test_a_storm_is_one_row() -> None:
         log_failure(recorder)
     await writing.write(recorder)
     assert recorder.take() == []
-    assert (await ErrorGroup.objects.aget()).count == 1000
+    assert (await read_group()).count == 1000
 
 
 @pytest.mark.django_db(transaction=True)
@@ -111,7 +116,7 @@ async def test_errors_wait_while_the_database_is_away(
     assert [record.levelname for record in caplog.records if "Saving what was logged" in record.message] == ["WARNING"]
     monkeypatch.undo()
     await writing.write(recorder)
-    group = await ErrorGroup.objects.aget()
+    group = await read_group()
     assert group.count == 5 and set(group.references.split()) == {f"req_{number}" for number in range(5)}
 
 
@@ -124,7 +129,7 @@ async def test_what_the_database_refuses_for_good_is_given_up(caplog: pytest.Log
     recorder.give_back([group])
     await writing.write(recorder)
     await writing.write(recorder)
-    assert recorder.take() == [] and not await ErrorGroup.objects.aexists()
+    assert recorder.take() == [] and not await database_sync_to_async(ErrorGroup.objects.exists)()
 
 
 async def test_the_loop_goes_on_while_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
