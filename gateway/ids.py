@@ -16,6 +16,20 @@ def make_id(prefix: str) -> str:
     return f"{prefix}{token_hex(12)}"
 
 
+def make_tool_id(id: str) -> str:
+    """A tool call's id in the characters that the Messages API allows. `restore_tool_id` returns the original."""
+    return id if id and not _FOREIGN.search(id) else f"id_{id.encode('utf-8', 'surrogatepass').hex()}"
+
+
+def restore_tool_id(made: str) -> str:
+    """The id from which `make_tool_id` has made this one; the same id if that never happened."""
+    try:
+        original = bytes.fromhex(made.removeprefix("id_")).decode("utf-8", "surrogatepass")
+    except ValueError:
+        return made
+    return original if original and make_tool_id(original) == made else made
+
+
 def make_unique(id: str, taken: Set[str]) -> str:
     """The id, or if it is taken already, one like it."""
     unique, count = id, 1

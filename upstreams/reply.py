@@ -23,8 +23,8 @@ WRITTEN: Final = ("text", "thinking")
 
 
 TAGS: Final = "tags"
-"""The field of thinking that was found in the text: what stood before and after it there, or None if it cannot be sent
-back. Thinking without this field came from the server as thinking."""
+"""The field of thinking that was found in the text: the text before and after it, or None if it cannot be sent back.
+Thinking without this field came from the server as thinking."""
 
 
 def build_thinking(text: str, tags: Sequence[str] | None = None) -> dict[str, Any]:

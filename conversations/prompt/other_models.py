@@ -9,6 +9,7 @@ from typing import Any, Final
 from conversations.models.attachment import reference_in
 from conversations.models.message import is_text, text_block
 from upstreams.chat import Block
+from upstreams.protocols.tool_calls import make_accepted_id
 from upstreams.reply import build_thinking
 
 _CALL_FIELDS: Final = ("type", "id", "name", "input", "raw_input")
@@ -18,9 +19,12 @@ def strip_for_others(block: Block) -> Block | None:
     """Returns the block as other models can read it; None if they cannot."""
     if is_text(block):
         return text_block(block["text"])
-    if block.get("type") == "tool_use":
-        return {name: block[name] for name in _CALL_FIELDS if name in block}
-    return block if block.get("type") == "tool_result" or reference_in(block) else None
+    match block:
+        case {"type": "tool_use", "id": str(call_id)}:
+            return {name: block[name] for name in _CALL_FIELDS if name in block} | {"id": make_accepted_id(call_id)}
+        case {"type": "tool_result", "tool_use_id": str(call_id)}:
+            return {**block, "tool_use_id": make_accepted_id(call_id)}
+    return block if reference_in(block) else None
 
 
 def hand_to_another_model(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -11,10 +11,9 @@ from gateway.dialects.essentials import check_messages as check_essentials
 from gateway.dialects.messages_checks import check, check_count
 from gateway.dialects.messages_stream import MessagesEncoder as Encoder
 from gateway.dialects.messages_stream import error_event, stop_fields, usage_object
-from gateway.ids import make_id
+from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
 from upstreams.events import ReplyEnded, ReplyEvent
-from upstreams.protocols.tool_calls import make_tool_id
 from upstreams.reply import CUT_REASONS, TAGS, FoldedReply
 
 __all__ = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.blocks import input_text
-from gateway.ids import make_id
+from gateway.ids import make_id, make_tool_id
 from gateway.problems import Problem
 from upstreams.events import (
     BlockClosed,
@@ -17,7 +17,6 @@ from upstreams.events import (
     Usage,
     UsageReported,
 )
-from upstreams.protocols.tool_calls import make_tool_id
 from upstreams.reply import TAGS
 from upstreams.wire.tolerant_json import dump
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.ids import make_id, make_unique, shorten_name
+from gateway.ids import make_id, make_tool_id, make_unique, shorten_name
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockOpened, ReplyEvent
-from upstreams.protocols.tool_calls import make_tool_id
 
 
 class ReplyCalls:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gateway.ids import shorten_name
+from gateway.ids import restore_tool_id, shorten_name
 from gateway.problems import Problem
 from gateway.translation.unsigned import find_tool_loop
 from upstreams.chat import Block
 from upstreams.protocols.openai.contents import Message, Unsendable, as_blocks, to_assistant_messages, to_user_messages
-from upstreams.protocols.tool_calls import restore_tool_id
 
 _OF_OTHER_PROVIDERS: Final = ("thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use")
 """Blocks of the assistant without which another model can continue. Results of servers' own tools belong to them."""

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.ids import make_tool_id
 from gateway.problems import Problem
 from gateway.translation.fields import RequestFields
 from gateway.translation.messages_contents import blocks_of
-from upstreams.protocols.tool_calls import make_tool_id
 from upstreams.wire.nesting import MAX_DEPTH, is_too_deep
 from upstreams.wire.tolerant_json import load
 

@@ -1,27 +1,21 @@
 """Ids and inputs of tool calls."""
 
 import re
+from hashlib import sha256
 from typing import Any, Final
 
 import orjson
 
 from upstreams.wire.nesting import load_reply
 
-_FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_ACCEPTED: Final = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 
 
-def make_tool_id(id: str) -> str:
-    """A tool call's id in the characters that the Messages API allows. `restore_tool_id` returns the original."""
-    return id if id and not _FOREIGN.search(id) else f"id_{id.encode('utf-8', 'surrogatepass').hex()}"
-
-
-def restore_tool_id(made: str) -> str:
-    """The id from which `make_tool_id` has made this one; the same id if that never happened."""
-    try:
-        original = bytes.fromhex(made.removeprefix("id_")).decode("utf-8", "surrogatepass")
-    except ValueError:
-        return made
-    return original if original and make_tool_id(original) == made else made
+def make_accepted_id(call_id: str) -> str:
+    """An id that servers of both protocols accept in another server's call. The same id always gives the same one."""
+    if _ACCEPTED.fullmatch(call_id):
+        return call_id
+    return f"call_{sha256(call_id.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def parse_input(pieces: str) -> dict[str, Any]:

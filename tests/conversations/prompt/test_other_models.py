@@ -1,5 +1,6 @@
 """An answer of one model, read by another: text, calls and results go; thinking and what is signed stay behind."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +11,9 @@ from accounts.models import User
 from conversations.models import Conversation, Message, State
 from conversations.prompt.other_models import hand_to_another_model
 from tests.conversations.answering.tool_wires import calling
-from tests.conversations.asking import Opening, last_reply, provider_at
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, provider_at
 from tests.conversations.talking import act
+from tests.conversations.upkeep.test_handing_over import hand_over, take_over
 from tests.conversations.verbs.desk import Desk
 from tests.fakes import ModelServer
 from tests.steps import Abort
@@ -103,7 +105,7 @@ async def test_a_tool_loop_is_read_by_another_model(
     assert (reply.state, reply.chat_model_id) == (State.COMPLETE, other.pk)
     body = check_request(other_server, b"Let me see.", b"hello", b"It said hello.", b"Really?")
     call, result = call_ids(body)
-    assert call == result and (other_server.protocol is ProtocolName.OPENAI or call.replace("_", "").isalnum())
+    assert call == result and re.fullmatch("[a-zA-Z0-9_-]{1,40}", call)
     [note] = [note for note in reply.notes if "thinking" in note]
     assert str(other) in note
 
@@ -190,6 +192,29 @@ async def test_a_tool_loop_of_one_model_keeps_its_thinking_across_a_stop(desk: D
     await desk.continue_reply(reply)
     await desk.until(reply, State.COMPLETE)
     assert b"sealed" in desk.server.requests[-1].body
+
+
+async def test_a_tool_loop_that_was_handed_over_keeps_its_thinking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.use("echo")
+    desk.server.stream(*think_and_call(desk.server))
+    begin_and_hang(desk.server, "It said ")
+    reply = await desk.ask()
+    await desk.tab.until(lambda page: "It said" in page.article(reply.message_id))
+    assert (await hand_over(desk.conversation)).continues
+    await take_over(desk.server, monkeypatch, "hello.")
+    await desk.until(reply, State.COMPLETE)
+    sent = desk.messages_sent()[1]["content"]
+    assert sent[0] == {"type": "thinking", "thinking": "Hm.", "signature": "sealed"}
+
+
+async def test_the_ids_of_calls_go_back_to_their_server_as_they_came(either_desk: Desk) -> None:
+    desk = either_desk
+    await desk.use("echo")
+    desk.reply_with_calls(("functions.echo:0", *CALL[1:]))
+    desk.server.say("Done.")
+    await desk.ask_and_wait()
+    await desk.ask_and_wait("And now?")
+    assert call_ids(desk.server.requests[-1].json) == ["functions.echo:0", "functions.echo:0"]
 
 
 async def test_a_reader_of_another_model_gets_no_citations(

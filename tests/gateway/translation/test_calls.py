@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ids import MAX_NAME, shorten_name
+from gateway.ids import MAX_NAME, make_tool_id, restore_tool_id, shorten_name
 from gateway.translation import ReplyCalls
 from tests.gateway.translation.translating import asked_in_chat, asked_in_messages, to_chat
 from upstreams.endpoint import ProtocolName
 from upstreams.events import BlockClosed, BlockGrew, BlockOpened, InputGrew
-from upstreams.protocols.tool_calls import make_tool_id, restore_tool_id
 
 texts = st.text() | st.text("call_0:.functions", max_size=20)
 

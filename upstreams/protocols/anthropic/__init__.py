@@ -12,7 +12,6 @@ from upstreams.protocols.history import alternate_turns, find_open_loop, has_tex
 from upstreams.protocols.listings import read_models
 from upstreams.protocols.no_thinking import build_no_thinking
 from upstreams.protocols.tidying.decoder import TidyDecoder, tidy_whole
-from upstreams.protocols.tool_calls import make_tool_id
 
 __all__ = ["MODELS_PATH", "PATH", "Decoder", "headers", "notes", "output_limit", "payload", "read_models", "read_whole"]
 
@@ -210,8 +209,5 @@ def _keep(block: Block) -> Block | None:
         case "redacted_thinking":
             return block if block.get("data") else None
         case "tool_use":
-            call = {name: block[name] for name in _TOOL_USE_FIELDS if name in block}
-            return {**call, "id": make_tool_id(str(block.get("id") or ""))}
-        case "tool_result":
-            return {**block, "tool_use_id": make_tool_id(str(block.get("tool_use_id") or ""))}
+            return {name: block[name] for name in _TOOL_USE_FIELDS if name in block}
     return block

@@ -1,52 +1,13 @@
 """Finds thinking that a server leaves in the text, in the spellings that models use."""
 
-import re
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Final, Literal
+from typing import Literal
+
+from upstreams.protocols.tidying import spellings
 
 type Kind = Literal["thinking", "text"]
 type Piece = tuple[Kind, str]
-
-_NAMES: Final = ("think", "thinking", "thought", "thoughts", "reason", "reasoning", "seed:think")
-_PAIRS: Final = {
-    **{f"<{name}>": f"</{name}>" for name in _NAMES},
-    "[think]": "[/think]",
-    "◁think▷": "◁/think▷",
-    "<|begin_of_thought|>": "<|end_of_thought|>",
-    "<|channel>thought": "<channel|>",
-}
-"""The opening and closing tags, in lower case."""
-_END_OF_ANALYSIS: Final = "<|end|><|start|>assistant<|channel|>final<|message|>"
-_UNOPENED: Final = (
-    *("</think>", "</thinking>", "</thought>", "</thoughts>", "</reasoning>", "</seed:think>", "[/think]", "◁/think▷"),
-    _END_OF_ANALYSIS,
-)
-"""Closing tags that count without an opening one: some templates write the opening tag into the prompt."""
-_HEADERS: Final = ("<|channel|>", "<|start|>")
-"""Tags that begin a message in the harmony format, which names the channel of each message."""
-_MESSAGE: Final = "<|message|>"
-_BARE_HEADERS: Final = (
-    *("analysis<|message|>", "commentary<|message|>", "final<|message|>"),
-    *("assistant<|channel|>", "assistant<|message|>"),
-)
-"""How a harmony reply begins if its template has written the first tag into the prompt."""
-_SENTENCE_ENDS: Final = "\n.!?…。！？"
-_CHANNEL: Final = "analysis"
-_BARE_CHANNEL: Final = re.compile(rf"{_CHANNEL}(?:(?=[^\W\d_a-z])|[ \t]*\r?(\n))")
-"""How one begins if the server has removed the tags: the name of the channel, and a sentence or the end of the line."""
-_MAYBE_BARE_CHANNEL: Final = re.compile(rf"{_CHANNEL}[ \t]*\r?")
-_BARE_CHANNEL_END: Final = re.compile(
-    r"assistant(?:\s{0,2}\n\s{0,2})?final|\n[ \t]{0,4}final[ \t]{0,4}\r?\n|<\|(?:end|return|call|channel|start)\|>"
-)
-_LONGEST_CHANNEL_END: Final = 24
-"""Characters of the longest end of a channel whose tags are removed."""
-_ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", *_HEADERS)
-_LONGEST_HEADER: Final = 300
-_MARKS: Final = re.compile(r"[<\[◁]")
-_OPENING: Final = re.compile("|".join(map(re.escape, _PAIRS)), re.IGNORECASE)
-_LONGEST_OPENING: Final = max(map(len, _PAIRS))
-_WRAPPERS: Final = ("<|begin_of_solution|>", _MESSAGE)
 
 
 class _Position(Enum):
@@ -84,7 +45,7 @@ class ThinkTagSplitter:
         self.prefix = ""
         """The beginning of the text that is neither thinking nor text."""
         self._before = self._after_it = ""
-        """What stands around the thinking."""
+        """The tags and the white space around the thinking."""
         self._has_closing_tag = False
         self._sections = 0
         self._is_unopened = False
@@ -94,9 +55,10 @@ class ThinkTagSplitter:
 
     @property
     def tags(self) -> tuple[str, str] | None:
-        """What stands before and after the thinking in the text. None if it is not complete, or more than that.
+        """The text before and after the thinking. None if the thinking cannot be put back between them.
 
-        Servers refuse the tags of the harmony format.
+        That is so if it is not complete, if there are two thoughts, and in the harmony format, whose tags servers
+        refuse.
         """
         return (self._before, self._after_it) if self._has_closing_tag and self._sections == 1 else None
 
@@ -104,7 +66,7 @@ class ThinkTagSplitter:
         """Takes note of a piece that is plain text. Returns False if the piece must be fed instead."""
         if self._position is _Position.TEXT:
             return True
-        if self._position is not _Position.WATCHING or self._held or _MARKS.search(text):
+        if self._position is not _Position.WATCHING or self._held or spellings.MARKS.search(text):
             return False
         self._note(text)
         return True
@@ -119,7 +81,8 @@ class ThinkTagSplitter:
             return pieces + self.give_up()
         held, self._held = self._held, ""
         position, self._position = self._position, _Position.TEXT
-        if position is _Position.WATCHING and held.lower() in _UNOPENED and self._can_close(held.lower(), after=None):
+        is_closing_tag = position is _Position.WATCHING and held.lower() in spellings.UNOPENED
+        if is_closing_tag and self._can_close(held.lower(), after=None):
             self._close_unopened(held)
             return self._end_unopened()
         if position is _Position.AFTER:
@@ -151,26 +114,29 @@ class ThinkTagSplitter:
     def _start(self, text: str) -> list[Piece]:
         visible = text.lstrip()
         lower = visible.lower()
-        for opening, closing in _PAIRS.items():
+        for opening, closing in spellings.PAIRS.items():
             if lower.startswith(opening):
                 self._position, self._close = _Position.THINKING, closing
                 self._sections += 1
                 self._has_thought = False
                 self._before = text[: len(text) - len(visible) + len(opening)]
                 return self._thinking(visible[len(opening) :])
-        if any(lower.startswith(header) for header in (*_HEADERS, *_BARE_HEADERS)):
+        if any(lower.startswith(header) for header in (*spellings.HEADERS, *spellings.BARE_HEADERS)):
             self._position = _Position.HEADER
             return self._header(visible)
-        if closing := next((closing for closing in _UNOPENED if lower.startswith(closing)), ""):
+        if closing := next((closing for closing in spellings.UNOPENED if lower.startswith(closing)), ""):
             self._position = _Position.AFTER
             return self._after(visible[len(closing) :])
-        is_tag_possible = any(tag.startswith(lower) for tag in (*_PAIRS, *_HEADERS, *_BARE_HEADERS, *_UNOPENED))
-        if is_tag_possible or _MAYBE_BARE_CHANNEL.fullmatch(visible):
+        is_tag_possible = any(
+            tag.startswith(lower)
+            for tag in (*spellings.PAIRS, *spellings.HEADERS, *spellings.BARE_HEADERS, *spellings.UNOPENED)
+        )
+        if is_tag_possible or spellings.MAYBE_BARE_CHANNEL.fullmatch(visible):
             self._held = text
             return []
-        if name := _BARE_CHANNEL.match(visible):
+        if name := spellings.BARE_CHANNEL.match(visible):
             self._position, self._has_channel_line = _Position.BARE_CHANNEL, bool(name[1])
-            self.prefix = text[: len(text) - len(visible)] + _CHANNEL
+            self.prefix = text[: len(text) - len(visible)] + spellings.CHANNEL
             return self._bare_channel(text)
         self._position = _Position.WATCHING
         return self._watch(text)
@@ -195,12 +161,12 @@ class ThinkTagSplitter:
         self._after_it, text = _move_space(self._after_it, text)
         if not text:
             return []
-        if any(tag.startswith(text.lower()) for tag in (*_WRAPPERS, *_PAIRS)):
+        if any(tag.startswith(text.lower()) for tag in (*spellings.WRAPPERS, *spellings.PAIRS)):
             self._held = text
             return []
-        if any(text.lower().startswith(opening) for opening in _PAIRS):
+        if any(text.lower().startswith(opening) for opening in spellings.PAIRS):
             return [*self._end_unopened(), *self._start(text)]
-        for wrapper in _WRAPPERS:
+        for wrapper in spellings.WRAPPERS:
             if text.startswith(wrapper):
                 self._after_it, text = _move_space(self._after_it + wrapper, text.removeprefix(wrapper))
         if not text:
@@ -211,7 +177,7 @@ class ThinkTagSplitter:
     def _close_unopened(self, tag: str) -> None:
         self._position, self._is_unopened = _Position.AFTER, True
         self._sections += 1
-        self._after_it, self._has_closing_tag = tag, tag.lower() in _PAIRS.values()
+        self._after_it, self._has_closing_tag = tag, tag.lower() in spellings.PAIRS.values()
 
     def _end_unopened(self) -> list[Piece]:
         is_unopened, self._is_unopened = self._is_unopened, False
@@ -220,7 +186,9 @@ class ThinkTagSplitter:
     def _watch(self, text: str) -> list[Piece]:
         """Looks for a closing tag. It is held until the next character says whether it is one."""
         lower, begin = text.lower(), 0
-        while found := min(((at, tag) for tag in _UNOPENED if (at := lower.find(tag, begin)) >= 0), default=None):
+        while found := min(
+            ((at, tag) for tag in spellings.UNOPENED if (at := lower.find(tag, begin)) >= 0), default=None
+        ):
             at, tag = found
             after = text[at + len(tag) : at + len(tag) + 1]
             self._note(text[begin:at])
@@ -233,7 +201,7 @@ class ThinkTagSplitter:
                 return [*before, *self._after(text[at + len(tag) :])]
             begin = at + len(tag)
             self._note(tag)
-        kept = len(text) - _partial_tag(text, _UNOPENED)
+        kept = len(text) - _partial_tag(text, spellings.UNOPENED)
         self._note(text[begin:kept])
         self._held = text[kept:]
         return [("text", text[:kept])] if kept else []
@@ -244,14 +212,14 @@ class ThinkTagSplitter:
         `after` is None at the end of a reply, which nothing tells from the end of a sentence about the tag.
         """
         last = self._last[-1:]
-        if tag == _END_OF_ANALYSIS:
+        if tag == spellings.END_OF_ANALYSIS:
             return not self._is_in_code
         if self._is_in_code or self._has_opening:
             return False
-        if after in ("\n", "\r") or last in _SENTENCE_ENDS[1:]:
+        if after in ("\n", "\r") or last in spellings.SENTENCE_ENDS[1:]:
             return True
         if after == " ":
-            return self._last.rstrip()[-1:] in _SENTENCE_ENDS[1:] and last == "\n"
+            return self._last.rstrip()[-1:] in spellings.SENTENCE_ENDS[1:] and last == "\n"
         # An answer begins in the middle of a line.
         is_between_words = last.isalnum() and after is not None and after.isalpha() and not after.islower()
         return last == "\n" or is_between_words
@@ -259,7 +227,7 @@ class ThinkTagSplitter:
     def _bare_channel(self, text: str, *, is_last: bool = False) -> list[Piece]:
         """Looks for the message that follows. The end of the text waits, since it may begin there."""
         begin = 0
-        while found := _BARE_CHANNEL_END.search(text, begin):
+        while found := spellings.BARE_CHANNEL_END.search(text, begin):
             start, end = found.span()
             after = text[end : end + 1]
             if not after and not is_last:
@@ -271,11 +239,11 @@ class ThinkTagSplitter:
                 if not found[0].startswith("<"):
                     return before + self._after(text[end:])
                 self._position, self._has_thought = _Position.HEADER, True
-                rest = text[start:] if found[0] in _HEADERS else text[end:]
+                rest = text[start:] if found[0] in spellings.HEADERS else text[end:]
                 return [*before, *self._end_unopened(), *self._header(rest)]
             self._note(found[0])
             begin = end
-        kept = len(text) if is_last else max(begin, min(len(text) - _LONGEST_CHANNEL_END, len(text)))
+        kept = len(text) if is_last else max(begin, len(text) - spellings.LONGEST_CHANNEL_END)
         self._note(text[begin:kept])
         self._held = text[kept:]
         return [("text", text[:kept])] if kept else []
@@ -288,36 +256,36 @@ class ThinkTagSplitter:
         if not found.startswith("assistant"):
             return self._has_channel_line or found.startswith("<")
         # Within a line, the removed tags leave no space between the words.
-        return last in _SENTENCE_ENDS or (not last.isspace() and after.isalpha() and not after.islower())
+        return last in spellings.SENTENCE_ENDS or (not last.isspace() and after.isalpha() and not after.islower())
 
     def _note(self, text: str) -> None:
         # Code spans and fences begin and end with the same number of these, so an odd number means an open one.
         self._is_in_code ^= bool(text.count("`") % 2)
         seen = self._last + text
-        self._has_opening = self._has_opening or bool(_OPENING.search(seen))
-        self._last = seen[-_LONGEST_OPENING:]
+        self._has_opening = self._has_opening or bool(spellings.OPENING.search(seen))
+        self._last = seen[-spellings.LONGEST_OPENING :]
 
     def _header(self, text: str) -> list[Piece]:
-        header, tag, content = text.partition(_MESSAGE)
+        header, tag, content = text.partition(spellings.MESSAGE)
         if tag:
             is_shown = "final" in header or ("commentary" in header and " to=" not in header)
             self._kind = "text" if is_shown else "thinking"
             self._position, self._has_thought = _Position.MESSAGE, True
             return self._message(content)
-        if len(text) > _LONGEST_HEADER:
+        if len(text) > spellings.LONGEST_HEADER:
             self._position = _Position.TEXT
             return [("text", text)]
         self._held = text
         return []
 
     def _message(self, text: str) -> list[Piece]:
-        if found := min(((at, tag) for tag in _ENDS if (at := text.find(tag)) >= 0), default=None):
+        if found := min(((at, tag) for tag in spellings.ENDS if (at := text.find(tag)) >= 0), default=None):
             at, tag = found
             self._position = _Position.HEADER
             content: list[Piece] = [(self._kind, text[:at])] if at else []
-            rest = text[at:] if tag in _HEADERS else text[at + len(tag) :]
+            rest = text[at:] if tag in spellings.HEADERS else text[at + len(tag) :]
             return content + self._header(rest)
-        kept = len(text) - _partial_tag(text, _ENDS)
+        kept = len(text) - _partial_tag(text, spellings.ENDS)
         self._held = text[kept:]
         return [(self._kind, text[:kept])] if kept else []
 
@@ -330,5 +298,5 @@ def _move_space(before: str, text: str) -> tuple[str, str]:
 
 def _partial_tag(text: str, tags: Iterable[str]) -> int:
     """The length of the longest beginning of a tag that `text` ends with."""
-    end = text[-len(_END_OF_ANALYSIS) :].lower()
+    end = text[-len(spellings.END_OF_ANALYSIS) :].lower()
     return max((n for tag in tags for n in range(1, len(tag)) if end.endswith(tag[:n])), default=0)
