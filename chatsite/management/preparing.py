@@ -36,6 +36,7 @@ class PreparingCommand(BaseCommand):
             self.stderr.write(unprotected)
 
     def require_whole_data(self) -> None:
+        wait_for_database()
         if unfinished := describe_unfinished_restore():
             raise CommandError(unfinished)
 
@@ -45,7 +46,6 @@ class PreparingCommand(BaseCommand):
         Without `may_have_company`, refuses to migrate a database that other processes are using. `accepts_sealing_key`
         is for a SEALING_KEY in place of one that is lost.
         """
-        wait_for_database()
         with one_at_a_time():
             self.migrate(may_have_company=may_have_company)
             # Before anything is sealed.
