@@ -1,5 +1,6 @@
 """Behind the recommended proxies, with TLS, people sign in and watch answers grow."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +72,15 @@ def test_large_files_pass_and_the_client_has_its_own_address(tmp_path: Path, sit
         # Only private addresses can read this page, only over TLS, and a client can claim both.
         forged = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "http"}
         assert person.http.get("/metrics", headers=forged).status_code == 200
+
+
+@PROXIES
+def test_the_proxy_and_not_the_client_chooses_the_id_of_a_request(
+    tmp_path: Path, site: Site, certificate, proxy
+) -> None:
+    with proxy(tmp_path, [site.port], certificate) as address:
+        person = Person(address, certificate.build_context())
+        answers = [person.http.get("/accounts/", headers={"x-request-id": "chosen-by-client"}) for _ in range(2)]
+        ids = {answer.headers["x-request-id"] for answer in answers}
+        # nginx makes 32 hexadecimal digits, and Caddy a UUID.
+        assert len(ids) == 2 and all(re.fullmatch(r"[0-9a-f-]{32,36}", id) for id in ids)

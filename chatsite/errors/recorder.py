@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from chatsite.logs.exceptions import describe_exception, name_exception
 from chatsite.logs.formats import read_exception, read_message, read_traceback
 from chatsite.logs.request_ids import find_request_id
-from chatsite.logs.text import escape_unprintable, shorten
+from chatsite.logs.text import escape_unprintable, make_safe
 
 LOGGED: Final = Counter("chatsite_errors", "Events that this process has logged as errors.")
 MOST_UNSAVED: Final = 100
@@ -112,7 +112,7 @@ class ErrorRecorder(logging.Handler):
             logger=record.name[:LONGEST_TITLE],
             exception=exception[:LONGEST_TITLE],
             place=place[:LONGEST_TITLE],
-            message=shorten(escape_unprintable(read_message(record)), LONGEST_TITLE),
+            message=escape_unprintable(make_safe(read_message(record), LONGEST_TITLE)),
             description=escape_unprintable(describe_exception(error)) if error else "",
             traceback="\n".join(map(escape_unprintable, read_traceback(record).split("\n"))),
         )

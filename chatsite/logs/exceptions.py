@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Final
 
-from chatsite.logs.text import escape_surrogates, hide_secrets, shorten
+from chatsite.logs.text import escape_surrogates, make_safe
 
 LONGEST_TRACEBACK: Final = 16_000
 """Characters of a traceback. Its beginning is cut, because its end says more."""
@@ -33,7 +33,7 @@ def read_first_line(error: BaseException) -> str:
         lines = str(error).strip().splitlines()
     except Exception:
         return "its message cannot be shown"
-    return escape_surrogates(shorten(hide_secrets(lines[0]), LONGEST_WORDS)) if lines else ""
+    return make_safe(lines[0], LONGEST_WORDS) if lines else ""
 
 
 def describe_exception(error: BaseException) -> str:

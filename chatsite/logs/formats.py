@@ -7,7 +7,7 @@ from typing import Final, override
 
 from chatsite.logs.exceptions import name_exception, render_traceback
 from chatsite.logs.request_ids import find_request_id
-from chatsite.logs.text import escape_surrogates, escape_unprintable, hide_secrets, shorten
+from chatsite.logs.text import escape_unprintable, make_safe
 
 LONGEST_MESSAGE: Final = 4_000
 """Characters of a message."""
@@ -19,7 +19,7 @@ def read_message(record: logging.LogRecord) -> str:
         message = record.getMessage()
     except Exception:
         message = f"A message of {record.pathname}:{record.lineno} ({record.funcName}) does not fit its arguments"
-    return escape_surrogates(shorten(hide_secrets(message), LONGEST_MESSAGE))
+    return make_safe(message, LONGEST_MESSAGE)
 
 
 def read_exception(record: logging.LogRecord) -> BaseException | None:

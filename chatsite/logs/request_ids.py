@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from secrets import token_hex
 from typing import Final
 
-_ACCEPTABLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_ANSWER: Final = "answer-"
+_ACCEPTABLE: Final = re.compile(rf"(?!{_ANSWER})[A-Za-z0-9][A-Za-z0-9._-]{{7,63}}", re.IGNORECASE)
 _KEPT: Final = "_chatsite_request_id"
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -43,9 +44,9 @@ def make_request_id() -> str:
 
 def make_answer_id(generation_pk: int) -> str:
     """The same in every process that writes the answer."""
-    return f"answer-{generation_pk}"
+    return f"{_ANSWER}{generation_pk}"
 
 
 def is_acceptable(id: str) -> bool:
-    """Whether an id that a proxy has made is harmless in headers, logs and pages."""
+    """Whether an id that a proxy has made is harmless in headers, logs and pages, and not that of an answer."""
     return bool(_ACCEPTABLE.fullmatch(id))

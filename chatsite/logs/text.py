@@ -14,17 +14,15 @@ _SECRET: Final = re.compile(
 )
 
 
-def hide_secrets(text: str) -> str:
-    return _SECRET.sub(_hide, text)
+def make_safe(text: str, most: int) -> str:
+    """Hides secrets and cuts a text with more than `most` characters, whose length it then names."""
+    # A secret at the cut would not be recognised by its beginning alone.
+    beginning = _SECRET.sub(_hide, text[: 2 * most])
+    return escape_surrogates(beginning if len(text) <= most else f"{beginning[:most]}… ({len(text):,} characters)")
 
 
 def _hide(found: re.Match[str]) -> str:
     return f"{found[found.lastgroup or 0]}{HIDDEN}{'@' if found.lastgroup == 'scheme' else ''}"
-
-
-def shorten(text: str, most: int) -> str:
-    """Cuts a longer text, and says how long it was."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def escape_surrogates(text: str) -> str:

@@ -156,7 +156,6 @@ class Channel(RefusingChannel):
             self.let_in()
 
     async def check_sender(self, has_credentials: bool, is_small: bool) -> None:
-        set_request_id(make_request_id())
         request = self.requests[-1]
         if has_credentials:
             pairs = request.requestHeaders.getAllRawHeaders()
@@ -165,8 +164,9 @@ class Channel(RefusingChannel):
                 async with asyncio.timeout(settings.REQUEST_TIMEOUT):
                     self.person = await self.door.identify(headers)
             except Exception:
+                set_request_id(id := make_request_id())
                 logger.exception("Could not find out who sends a request")
-                self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The site cannot reach its database. Try again soon.")
+                self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The site cannot reach its database. Try again soon.", id)
                 return
         if self.person is not None:
             self.door.strangers.remove(self)

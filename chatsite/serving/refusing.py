@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from twisted.web import http
 
-from chatsite.logs.request_ids import get_request_id, make_request_id
+from chatsite.logs.request_ids import make_request_id
 
 # Its types are incomplete.
 HTTPChannel: Any = http.HTTPChannel
@@ -37,7 +37,7 @@ class RefusingChannel(HTTPChannel):  # type: ignore[misc]
     def enter(self, state: ConnectionState) -> None:
         self.state, self.since, self.received = state, time.monotonic(), 0
 
-    def refuse(self, status: HTTPStatus, words: str) -> None:
+    def refuse(self, status: HTTPStatus, words: str, request_id: str = "") -> None:
         """Answers the request and closes the connection. Discards the rest of the request meanwhile."""
         if self.state is ConnectionState.LEAVING:
             return
@@ -45,7 +45,7 @@ class RefusingChannel(HTTPChannel):  # type: ignore[misc]
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {get_request_id() or make_request_id()}\r\n"
+            f"x-request-id: {request_id or make_request_id()}\r\n"
             "cache-control: no-store\r\nconnection: close\r\n"
         )
         if status is HTTPStatus.SERVICE_UNAVAILABLE:

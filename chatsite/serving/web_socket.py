@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
+from chatsite.logs.request_ids import get_request_id, make_request_id
 from chatsite.serving.token_bucket import TokenBucket
 
 NORMAL_CLOSURE: Final = 1000
@@ -62,7 +63,8 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
         # Autobahn's reason repeats what the client sent.
-        headers = [("Content-Length", "0"), ("Connection", "close"), *(responseHeaders or ())]
+        id = get_request_id() or make_request_id()
+        headers = [("Content-Length", "0"), ("Connection", "close"), ("X-Request-Id", id), *(responseHeaders or ())]
         super().sendHttpErrorResponse(code, HTTPStatus(code).phrase, headers)
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:

@@ -167,6 +167,11 @@ SECRETS = {
 }
 
 
+def test_a_secret_at_the_cut_is_left_out() -> None:
+    for length in range(LONGEST_MESSAGE - 60, LONGEST_MESSAGE + 10):
+        assert "s3cr3t" not in read_json("x" * length + " cs-" + "s3cr3t" * 6 + "abcd" + "y" * 1000)["message"]
+
+
 @pytest.mark.parametrize("formatter", FORMATTERS)
 @pytest.mark.parametrize("words", SECRETS)
 def test_secrets_are_left_out(formatter: logging.Formatter, words: str) -> None:

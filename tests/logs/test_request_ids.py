@@ -165,6 +165,13 @@ def test_a_refusal_before_the_application_has_an_id(site: Site) -> None:
     assert answer.status_code == 413 and OURS.fullmatch(answer.headers["x-request-id"])
 
 
+def test_a_refused_socket_has_an_id(site: Site) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    headers = upgrade | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "origin": site.url}
+    answer = httpx.get(f"{site.url}/ws/", headers=headers | {"x-request-id": "8c1f0a2e4b6d8f00"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (403, "8c1f0a2e4b6d8f00")
+
+
 def test_a_refused_form_shows_the_reference_that_the_log_has(site: Site) -> None:
     answer = httpx.post(f"{site.url}/accounts/login/", data={"login": "ada"})
     id = answer.headers["x-request-id"]
