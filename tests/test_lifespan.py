@@ -1,5 +1,7 @@
 """Under another ASGI server, the site resumes, watches and ends its work as it does under `manage.py serve`."""
 
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,8 +15,13 @@ from tests.browser.site import ROOT, Site, environment, free_port, manage
 from tests.fakes import ModelServer
 from tests.installation import Installation, until
 
+DOCUMENTATION = (ROOT / "docs" / "installing.md").read_text()
 PIECES = [f"word{number} " for number in range(40)]
 WHOLE = "".join(PIECES)
+OPTIONS = shlex.split(
+    re.search(r"chatsite.asgi:application (.*?) \d+\n", DOCUMENTATION, re.DOTALL)[1].replace("\\\n", "")
+)
+"""Those that docs/ recommends, without the last one's value."""
 
 
 class UvicornSite(Site):
@@ -22,7 +29,7 @@ class UvicornSite(Site):
 
     @property
     def command(self) -> list[str]:
-        return [*uvicorn(self.port), "--timeout-graceful-shutdown", "5"]
+        return [*uvicorn(self.port), *OPTIONS, "5"]
 
     def __enter__(self) -> Self:
         prepared = subprocess.run(
