@@ -1,6 +1,7 @@
 // Editing a message in its place. Cancel or Esc restores the message, and asks first if its text was changed.
 import { isChanged } from "./changes.js";
 import { askToDiscard } from "./discarding.js";
+import { settle } from "./leaving.js";
 
 const restorable = new WeakMap();
 
@@ -28,7 +29,10 @@ document.addEventListener("click", (event) => {
 function restore(cancel) {
   const body = document.getElementById(`m${cancel.dataset.cancelEdit}-body`);
   // A page that shows the form alone has no message to restore.
-  if (!body) return location.assign(cancel.href);
+  if (!body) {
+    settle(cancel.closest(".edit"));
+    return location.assign(cancel.href);
+  }
   body.replaceChildren(...restorable.get(body) ?? []);
   restorable.delete(body);
   body.closest(".message").querySelector(".for-author")?.focus();

@@ -13,6 +13,7 @@ import "./focus.js";
 import "./follow.js";
 import "./images.js";
 import "./keys.js";
+import "./leaving.js";
 import "./menus.js";
 import "./messages.js";
 import "./model-menu.js";

@@ -1,8 +1,9 @@
 """Text survives a reload, another device, an expired session, a lost network and a crash."""
 
 import asyncio
+import re
 
-from playwright.async_api import expect
+from playwright.async_api import Dialog, expect
 
 from tests.browser.backstage import Backstage, Person
 from tests.browser.conftest import OpenTab
@@ -258,3 +259,38 @@ async def test_after_a_crash_the_page_reconnects_and_the_answer_can_be_continued
     await tab.await_answer()
     await expect(tab.answer_text).to_have_text("Half a thought, whole.")
     await expect(tab.messages).to_have_count(2)
+
+
+async def test_the_browser_asks_before_a_page_is_left_with_a_changed_edit(
+    tab: Tab, ada: Person, backstage: Backstage, model: ModelServer
+) -> None:
+    model.say("Hello again.")
+    await tab.open(backstage.conversation(ada, "Here", ["Hello"], ["Hello."]))
+    await tab.await_connection()
+    await tab.own.last.get_by_role("button", name="Edit", exact=True).click()
+    field = tab.page.get_by_role("textbox", name="Edit message")
+    await field.fill("Changed my mind")
+    async with tab.page.expect_event("dialog") as asked:
+        await tab.sidebar.get_by_role("link", name="New conversation").click(no_wait_after=True)
+    assert (await asked.value).type == "beforeunload"
+    await expect(field).to_have_value("Changed my mind")
+
+    questions: list[Dialog] = []
+    tab.page.on("dialog", lambda question: questions.append(question))
+    await tab.page.get_by_role("button", name="Save and ask again").click()
+    await expect(tab.page).to_have_url(re.compile("branch="))
+    await tab.await_answer()
+    assert questions == []
+
+
+async def test_the_browser_asks_before_a_page_is_left_with_a_changed_dialog(
+    tab: Tab, ada: Person, backstage: Backstage
+) -> None:
+    await tab.open(backstage.conversation(ada, "Here", ["Hello"], ["Hello."]))
+    await tab.page.locator("[aria-label='Conversation settings']").click()
+    field = tab.dialog.get_by_label("System prompt")
+    await field.fill("Answer in verse.")
+    async with tab.page.expect_event("dialog") as asked:
+        await tab.page.evaluate("setTimeout(() => location.assign('/'))")
+    assert (await asked.value).type == "beforeunload"
+    await expect(field).to_have_value("Answer in verse.")
