@@ -7,6 +7,7 @@ from typing import Self
 import aiohttp
 
 from tests.cluster.cluster import Person
+from tests.pages import Page
 
 PATIENCE = 20.0
 
@@ -15,12 +16,15 @@ class Listener:
     """`with Listener(person, address) as tab:` is connected to the conversation, as its page is."""
 
     def __init__(self, person: Person, address: str) -> None:
-        path = person.page(address).one("main").get("data-socket")
+        self._page = person.page(address)
+        path = self._page.one("main").get("data-socket")
         base = str(person.http.base_url).rstrip("/")
         self._url, self._origin = f"{base.replace('http', 'ws', 1)}{path}", base
         self._cookies = "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
         self._context = person.context
         self.heard: list[str] = []
+        self._applied = 0
+        """How many of the frames heard the page has."""
         self._is_connected, self._loop = threading.Event(), asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
@@ -32,6 +36,14 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._listening.cancel)
         self._thread.join(PATIENCE)
+
+    def see(self) -> Page:
+        """Returns the page, with all that was heard so far."""
+        self._applied, new = len(self.heard), self.heard[self._applied :]
+        for frame in new:
+            if not frame.startswith("{"):
+                self._page.apply(frame)
+        return self._page
 
     def has_heard(self, words: str) -> bool:
         return any(words in frame for frame in self.heard)

@@ -41,6 +41,10 @@ class Storyteller(ModelServer):
                 steps.append(self.middle if length >= LONG and words == length // 2 else Pause(PACE))
         return Answer(steps)
 
+    def close_middle(self) -> None:
+        """Makes the stories that begin from now on wait in their middle."""
+        self.middle = Gate()
+
     @property
     def was_asked_to_continue(self) -> bool:
         """Whether somebody has asked it to continue, in the way of its protocol."""
