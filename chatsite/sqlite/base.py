@@ -8,7 +8,7 @@ all threads that came before it have finished, and only the first one waits for 
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from django.db.backends.sqlite3 import base
 
 from chatsite.process.threads import give_up_slot
 from chatsite.sqlite.fair_lock import FairLock
+from chatsite.values.folding import fold, fold_json
 
 LONGEST_QUEUE: Final = 30.0
 """Seconds that a writer waits for the writers before it."""
@@ -43,7 +44,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._queue = _queues[str(self.settings_dict["NAME"])]
         self._longest_patience = math.ceil(conn_params.get("timeout", 5))
         self._patience = -1
-        return super().get_new_connection(conn_params)
+        connection = super().get_new_connection(conn_params)
+        for function in (fold, fold_json):
+            connection.create_function(function.__name__, 1, partial(_unless_null, function), deterministic=True)
+        return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
         return self.connection.cursor(factory=lambda connection: Cursor(connection, self))
@@ -88,6 +92,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if self._is_writing:
                 self._is_writing = False
                 self._queue.release()
+
+
+def _unless_null(function: Callable[[str], str], text: str | None) -> str | None:
+    return None if text is None else function(text)
 
 
 _wrapper: Any = base.SQLiteCursorWrapper

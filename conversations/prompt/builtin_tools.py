@@ -1,6 +1,5 @@
 """The site's own tools for models: search a person's conversations, and read files attached to this one."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from chatsite.process.threads import database_sync_to_async
+from chatsite.values.folding import fold
 from conversations.inspection import Kind
 from conversations.models import Attachment, Conversation, Message, Role
 from conversations.models.attachment import TEXT
@@ -29,8 +29,6 @@ LONGEST_READ = 20_000
 """Characters of a file that one call reads."""
 MOST_FILES = 50
 
-_PLAIN: Final = re.compile(r"[0-9a-z]+")
-
 
 def register() -> None:
     for tool in (SEARCH, READ):
@@ -41,7 +39,7 @@ def register() -> None:
 
 
 async def search(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
-    words = list(dict.fromkeys(arguments["query"].lower().split()))[:MOST_WORDS]
+    words = list(dict.fromkeys(fold(arguments["query"]).split()))[:MOST_WORDS]
     if not words:
         return ToolResult.from_text("Enter at least one word to search for.", is_error=True)
     # JSON Schema counts 5.0 as an integer.
@@ -62,15 +60,14 @@ def searchable_messages(context: CallContext) -> MessageQuerySet:
 
 
 def find_candidates(context: CallContext, words: Sequence[str]) -> list[int]:
-    """Returns the keys of messages that may contain all words, newest first. The database filters coarsely.
+    """Returns the keys of messages that may contain all words, newest first.
 
-    Blocks are stored as escaped JSON, so only plain letters and digits, which are never escaped, are matched in SQL.
+    The database looks at all that is stored of a message, which is more than its text.
     """
     newest = searchable_messages(context).order_by("-pk")[:NEWEST]
     contains_all = Q()
     for word in words:
-        for part in _PLAIN.findall(word):
-            contains_all &= Q(blocks__icontains=part)
+        contains_all &= Q(blocks__icontains=word)
     found = Message.objects.filter(contains_all, pk__in=newest.values("pk")).order_by("-pk")
     return list(found.values_list("pk", flat=True))
 
@@ -82,7 +79,8 @@ def find_hits(context: CallContext, keys: Sequence[int], words: Sequence[str], l
         if len(found) == limit:
             break
         text = message.text
-        if all(word in text.lower() for word in words):
+        folded = fold(text)
+        if all(word in folded for word in words):
             found.append(describe_hit(message, text, words))
     return found
 
@@ -103,7 +101,7 @@ def author_name(message: Message) -> str:
 def excerpt(text: str, words: Sequence[str]) -> str:
     """Returns the text around the first match, on one line."""
     line = " ".join(text.split())
-    places = [place for word in words if (place := line.lower().find(word)) >= 0]
+    places = [place for word in words if (place := fold(line).find(word)) >= 0]
     start = max(0, min(places, default=0) - EXCERPT // 3)
     end = start + EXCERPT
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"

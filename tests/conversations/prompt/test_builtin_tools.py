@@ -212,6 +212,14 @@ async def test_the_conversation_that_asks_is_not_searched(
     assert await found(context, "teapot") == NOTHING
 
 
+@pytest.mark.parametrize("query", ["zurich", "ZÜRICH", "東京", "strasse", "“zürich” straße"])
+async def test_case_and_accents_make_no_difference(
+    query: str, context: CallContext, ada: User, elsewhere: Conversation
+) -> None:
+    await say(elsewhere, "From “Zürich”, Lange Straße, to 東京", ada)
+    assert "“Kitchen”" in await found(context, query)
+
+
 async def test_a_query_without_words_is_refused(context: CallContext) -> None:
     assert (await answer(SEARCH, context, query="  ")).is_error
 
