@@ -2,7 +2,8 @@
 
 Each `.sql` file beside this one is the SQLite database of one version, filled by that version's own code: `first` has
 people, a provider and a conversation with two branches; `ledger` also has a file, an API key, a budget, booked calls
-and tools. For a release, add its dump: `sqlite3 db.sqlite3 .dump`.
+and tools; `processes` also has an answer that was being written when its process was killed, an unsent text, and what a
+person allowed a tool. For a release, add its dump: `sqlite3 db.sqlite3 .dump`.
 """
 
 import sqlite3
@@ -28,7 +29,7 @@ PAGES = [
 ]  # fmt: skip
 RENAMED = {"conversations_toolcall": "conversations_toolapproval"}
 # Rows that belong to the code rather than to people.
-DERIVED = {"django_content_type", "auth_permission", "django_migrations", "sqlite_sequence"}
+DERIVED = {"django_content_type", "auth_permission", "django_migrations", "sqlite_sequence", "chatsite_process"}
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda path: path.stem)
@@ -66,8 +67,9 @@ def sign_in(site: Site, username: str) -> httpx.Client:
 
 def test_data_of_an_earlier_version_is_all_there(data: Path) -> None:
     before, had_file = count_rows(data), bool(list_attachments(data))
+    was_killed = bool(query(data, "SELECT 1 FROM conversations_generation WHERE state = 'running'"))
     with Site(data, SEALING_KEY=SEALING_KEY) as site:
-        assert site.await_line("Updated the database")
+        assert manage(data, "migrate", "--check", SEALING_KEY=SEALING_KEY).returncode == 0
         after = count_rows(data)
         for table, count in before.items():
             assert after[RENAMED.get(table, table)] >= count, table
@@ -85,6 +87,11 @@ def test_data_of_an_earlier_version_is_all_there(data: Path) -> None:
                 assert len(ben.get("/account/usage/calls.csv").text.splitlines()) == 3
                 assert "Geographers" in ada.get("/admin/auth/group/").text
                 assert "Depth of a lake" in ada.get("/settings/tools/servers/1/").text
+            if was_killed:
+                page = Page(ada.get("/conversations/2/").text)
+                assert page.find("article[data-state=interrupted]")
+                assert "word0 word1 word2 word3" in page.text(page.messages[-1])
+                assert page.one("textarea[name=text]").text.strip() == "And what about"
     assert query(data, "PRAGMA foreign_key_check") == []
     command = "from upstreams.models import Provider; print(Provider.objects.get(name='Ours').build_endpoint().key)"
     done = manage(data, "shell", "--verbosity=0", "--command", command, SEALING_KEY=SEALING_KEY)
