@@ -108,7 +108,7 @@ LEDGER_ROUTES = {
     "settings/limits/<int:limit_pk>/",
     "settings/limits/<int:limit_pk>/remove/",
 }
-SYSTEM_ROUTES = {"settings/system/", "settings/system/mail/"}
+SYSTEM_ROUTES = {"settings/system/", "settings/system/mail/", "settings/system/socket/"}
 ERROR_ROUTES = {
     "settings/errors/",
     "settings/errors/<int:group_pk>/",

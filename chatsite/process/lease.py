@@ -128,13 +128,18 @@ class Lease:
 
 def is_in_use() -> bool:
     """Whether a process beats. Takes a few seconds to find out if there are rows of processes."""
+    return bool(find_living())
+
+
+def find_living() -> set[int]:
+    """Returns the keys of the processes that beat. Takes a few seconds if there are rows of processes."""
     if Process._meta.db_table not in connection.introspection.table_names():
-        return False
+        return set()
     first = read_beats()
     if not first:
-        return False
+        return set()
     time.sleep(LATE)
-    return any(first.get(key) != beat for key, beat in read_beats().items())
+    return {key for key, beat in read_beats().items() if first.get(key) != beat}
 
 
 def read_beats() -> dict[int, int]:

@@ -47,9 +47,11 @@ def money(amount: Decimal, currency: str) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes: 340 bytes, 12 kB, 3.4 MB."""
+    """Bytes: 340 bytes, 12 kB, 3.4 MB, 5.6 GB."""
     if count < 1000:
         return f"{count}\N{NO-BREAK SPACE}bytes"
     if count < 999_500:
         return f"{count / 1e3:.0f}\N{NO-BREAK SPACE}kB"
-    return f"{count / 1e6:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}MB"
+    if count < 999_950_000:
+        return f"{count / 1e6:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}MB"
+    return f"{count / 1e9:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}GB"

@@ -107,7 +107,8 @@ async def test_pages_of_administrators(
     usage = [f"/settings/usage/{query}" for query in ("", "?by=person", "?by=person&as=table", "?by=call")]
     backstage.log_error("no tea " * 20, "req_8c1f0a2e4b6d8f00")
     errors = [f"/settings/errors/{query}" for query in ("", "?resolved", "?reference=req_8c1f", "?reference=unknown")]
-    others = ("/settings/keys/", "/settings/budgets/", "/settings/budgets/add/", "/settings/limits/add/")
+    budgets = ("/settings/budgets/", "/settings/budgets/add/", "/settings/limits/add/")
+    others = ("/settings/system/", "/settings/keys/", *budgets)
     admin = [f"/admin/{page}" for page in ("", "accounts/user/", "accounts/user/add/", "conversations/conversation/")]
     try:
         await examiner.open(*providers, "/settings/models/1/", *tools, *usage, *errors, *others, *admin)

@@ -22,7 +22,7 @@ def send(admin, recipient="ben@example.org", headers=HTMX):
 def test_without_mail_the_page_says_how_to_set_it_up(admin, settings):
     settings.MAILERS = {}
     page = Page(admin.get(reverse("system")).text)
-    assert "Set EMAIL_URL" in words(page.one("#main")) and not page.find("[name=recipient]")
+    assert "To send mail, set EMAIL_URL." in words(page.one("#main")) and not page.find("[name=recipient]")
 
 
 def test_the_menu_and_the_tabs_lead_to_the_page(admin):

@@ -1,28 +1,61 @@
-"""The page itself."""
+"""The page itself, and what it learns from the browser."""
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
+from chatsite.doctor.checks import proxy
+from chatsite.doctor.examination import Report, count_levels, examine, sort
+from chatsite.doctor.findings import is_broken, is_ok
 from chatsite.doctor.forms import TestMailForm
 from chatsite.doctor.views.access import administrators_only
+from chatsite.installation.version import read_version
 from chatsite.mail.sending import is_set_up
+from chatsite.process.threads import database_sync_to_async
+from upstreams.models import Provider, ProviderSource
 
 
 @administrators_only
 @require_safe
-def show(request: AuthenticatedRequest) -> HttpResponse:
-    return render(request, "doctor/system.html", page_context(request))
+async def show(request: AuthenticatedRequest) -> HttpResponse:
+    return await render_page(request, {})
 
 
-def page_context(request: AuthenticatedRequest) -> dict[str, Any]:
-    """The context of the page, also when an action without script renders it again."""
-    return {
+async def render_page(request: AuthenticatedRequest, context: dict[str, Any]) -> HttpResponse:
+    """Renders the page, also when an action without script does so again with its own `context`."""
+    reports = sort([*await examine(), Report("Proxy", list(proxy.check_request(request)))])
+    return await database_sync_to_async(render_reports)(request, reports, context)
+
+
+def render_reports(request: AuthenticatedRequest, reports: list[Report], context: dict[str, Any]) -> HttpResponse:
+    providers = Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name")
+    page = {
+        "version": read_version(),
+        "reports": reports,
+        "levels": count_levels(reports),
+        "headers": proxy.list_headers(request),
+        "providers": providers,
         "mail_is_set_up": is_set_up(),
-        "mail_sender": settings.DEFAULT_FROM_EMAIL,
         "mail_form": TestMailForm(initial={"recipient": request.user.email}),
     }
+    return render(request, "doctor/system.html", page | context)
+
+
+@administrators_only
+@require_safe
+def report_socket(request: AuthenticatedRequest) -> HttpResponse:
+    """Explains what became of the WebSocket that the page has opened: `outcome` is works, silent or failed."""
+    match request.GET.get("outcome"):
+        case "works":
+            finding = is_ok("A WebSocket opens, and its messages arrive.")
+        case "silent":
+            finding = is_broken(
+                "A WebSocket opens, and nothing arrives through it.",
+                "Let the proxy pass answers on at once, without a buffer. docs/nginx.conf shows how.",
+            )
+        case _:
+            finding = proxy.check_socket(request, request.GET.get("origin", "")[:300])
+    return render(request, "doctor/_finding.html", {"finding": finding})

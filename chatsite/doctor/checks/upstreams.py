@@ -1,0 +1,26 @@
+"""What is known of the model servers. A connection is tested only when somebody asks for it."""
+
+from collections.abc import Iterator
+
+from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at
+from upstreams.models import ChatModel, Provider, ProviderSource
+
+
+def check_listings() -> Iterator[Finding]:
+    for provider in Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name"):
+        if provider.listing_error:
+            yield look_at(
+                f"The models of {provider} could not be listed: {provider.listing_error}",
+                "Test the connection, and check the address and the key on the page of the provider.",
+            )
+
+
+def check_models() -> Iterator[Finding]:
+    offered = ChatModel.objects.offered()
+    real = offered.exclude(provider__source=ProviderSource.DEMO).count()
+    if real:
+        yield is_ok(f"People can use {count(real, 'model')}.")
+    elif offered.exists():
+        yield look_at("People only get the built-in demo.", "Connect a model server on the page Providers.")
+    else:
+        yield is_broken("People have no model to use.", "Connect a model server on the page Providers.")

@@ -1,0 +1,63 @@
+"""What is only tried when somebody asks for it, because others notice: connections to model servers, a message."""
+
+import asyncio
+from typing import Final
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+
+from chatsite.doctor.examination import Report
+from chatsite.doctor.findings import Finding, Level, is_broken, is_ok, split
+from chatsite.failures.failure_log import SHORTAGES
+from chatsite.mail.sending import MailFault, send
+from chatsite.process.threads import database_sync_to_async
+from upstreams.client import close_transport, test_connection
+from upstreams.models import Provider, ProviderSource
+from upstreams.sealing import SealBroken
+
+LIMIT: Final = 15.0
+"""Seconds for a connection to a model server."""
+TEXT: Final = "This is the test message that you asked for. Mail works."
+
+
+async def try_model_servers() -> Report:
+    """Lists the models of all enabled providers but the demo, at the same time."""
+    try:
+        providers = await database_sync_to_async(list_providers)()
+    except SHORTAGES:
+        # The examination of the database says so.
+        return Report("Connections", [])
+    try:
+        return Report("Connections", list(await asyncio.gather(*map(try_model_server, providers))))
+    finally:
+        await close_transport()
+
+
+def list_providers() -> list[Provider]:
+    return list(Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name"))
+
+
+async def try_model_server(provider: Provider) -> Finding:
+    try:
+        report = await asyncio.wait_for(test_connection(provider.build_endpoint()), LIMIT)
+    except TimeoutError:
+        return is_broken(f"{provider} did not answer within {LIMIT:g} seconds.", "Check its address and the network.")
+    except SealBroken as broken:
+        return is_broken(*split(f"{provider}: {broken}"))
+    if report.ok:
+        return is_ok(report.message)
+    return is_broken(report.message, "Check the address and the key on the page of the provider.")
+
+
+async def try_mail(recipient: str) -> Report:
+    try:
+        await send(EmailMessage("Test message from chatsite", TEXT, settings.DEFAULT_FROM_EMAIL, [recipient]))
+    except MailFault as fault:
+        finding = is_broken(*split(str(fault)))
+    else:
+        finding = Finding(
+            Level.OK,
+            f"The mail server accepted the message to {recipient}.",
+            "If it does not arrive, look among the spam and in the log of the mail server.",
+        )
+    return Report("Test message", [finding])
