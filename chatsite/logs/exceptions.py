@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Final
 
-from chatsite.logs.text import escape_surrogates, make_safe
+from chatsite.logs.text import escape_surrogates, make_first_line_safe, make_safe
 
 LONGEST_TRACEBACK: Final = 16_000
 """Characters of a traceback. Its beginning is cut, because its end says more."""
@@ -28,12 +28,15 @@ def name_exception(error: BaseException) -> str:
 
 
 def read_first_line(error: BaseException) -> str:
-    """Returns the first line of the exception's message."""
+    """Returns the first line of the exception's message, without long quotations."""
     try:
-        lines = str(error).strip().splitlines()
+        words = str(error)
     except Exception:
         return "its message cannot be shown"
-    return make_safe(lines[0], LONGEST_WORDS) if lines else ""
+    if isinstance(error, OSError):
+        # The system quotes names of files.
+        return make_safe(next(iter(words.strip().splitlines()), ""), LONGEST_WORDS)
+    return make_first_line_safe(words, LONGEST_WORDS)
 
 
 def describe_exception(error: BaseException) -> str:

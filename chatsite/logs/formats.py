@@ -7,7 +7,7 @@ from typing import Final, override
 
 from chatsite.logs.exceptions import name_exception, render_traceback
 from chatsite.logs.request_ids import find_request_id
-from chatsite.logs.text import escape_unprintable, make_safe
+from chatsite.logs.text import escape_unprintable, make_first_line_safe, make_safe
 
 LONGEST_MESSAGE: Final = 4_000
 """Characters of a message."""
@@ -19,7 +19,9 @@ def read_message(record: logging.LogRecord) -> str:
         message = record.getMessage()
     except Exception:
         message = f"A message of {record.pathname}:{record.lineno} ({record.funcName}) does not fit its arguments"
-    return make_safe(message, LONGEST_MESSAGE)
+    # Some libraries put the exception, or its repr, into the message.
+    make = make_first_line_safe if record.exc_info else make_safe
+    return make(message, LONGEST_MESSAGE)
 
 
 def read_exception(record: logging.LogRecord) -> BaseException | None:

@@ -4,15 +4,22 @@ import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
+from django.utils.timezone import now
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsite.logs.exceptions import LONGEST_TRACEBACK, describe_exception
 from chatsite.logs.formats import LONGEST_MESSAGE, JsonFormatter, LineFormatter
 from chatsite.logs.request_ids import set_request_id
+from chatsite.models import ErrorGroup
 
 FORMATTERS = [LineFormatter(), JsonFormatter()]
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
@@ -135,6 +142,70 @@ def test_values_that_others_quote_are_left_out() -> None:
     for formatter in FORMATTERS:
         assert local_value not in formatter.format(record("Failed", error=caught(quoting)))
     assert describe_exception(quoting) == "ValueError: null value in column"
+
+
+THOUGHT = "What I have never told anybody, not even you"
+
+
+def read_nothing(_: str) -> None:
+    raise IntegrityError(f'null value in column "at"\nDETAIL:  Failing row contains (1, {THOUGHT}).')
+
+
+def read_bytes(thought: str) -> None:
+    int(thought.encode(errors="replace"))
+
+
+THOUGHTS = [
+    *(THOUGHT, f"It's {THOUGHT}", f'"{THOUGHT}"', f"{THOUGHT}\n{THOUGHT}", f"({THOUGHT}", f"{THOUGHT} \\"),
+    *(f"'\"{THOUGHT}", 1000 * THOUGHT, 1000 * f"{THOUGHT}'", 1000 * f"{THOUGHT}\"'", f"ü\ud83d{THOUGHT}"),
+]
+
+
+@pytest.mark.parametrize("work", [int, {}.__getitem__, json.loads, Decimal, read_nothing, read_bytes])
+@pytest.mark.parametrize("thought", THOUGHTS, ids=range(len(THOUGHTS)))
+def test_what_somebody_wrote_is_in_no_event(work: Callable[[str], Any], thought: str) -> None:
+    try:
+        work(thought)
+    except Exception as error:
+        lost = f"Task exception was never retrieved\nfuture: <Task exception={error!r}>"
+        # asyncio and Daphne log such messages.
+        for message in ("Failed", lost, f"Exception inside application: {error}"):
+            for formatter in FORMATTERS:
+                assert THOUGHT[:20] not in formatter.format(record(message, error=error))
+
+
+@pytest.mark.django_db
+def test_the_database_quotes_no_row() -> None:
+    with pytest.raises(IntegrityError) as refusal:
+        ErrorGroup(message=THOUGHT, last_at=now()).save()
+    for formatter in FORMATTERS:
+        line = formatter.format(record("Failed", error=refusal.value))
+        assert "IntegrityError" in line and THOUGHT not in line
+
+
+def test_the_name_of_a_file_is_kept() -> None:
+    missing = "/srv/chatsite/var/uploads/2026/11/27/a-file-with-a-long-name"
+    with pytest.raises(OSError) as refusal:
+        Path(missing).read_text()
+    assert missing in describe_exception(refusal.value)
+
+
+HOSTILE = ["'" + "\\" * 9_000, "'\"" * 5_000, "'" * 10_000, "sk-" * 5_000, "://" * 5_000, "b'" * 5_000, "'a" * 300_000]
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=lambda words: words[:4])
+def test_no_text_takes_long(words: str) -> None:
+    said = record(words, error=caught(ValueError(words)))
+    begun = time.perf_counter()
+    for formatter in FORMATTERS:
+        formatter.format(said)
+    # Measured: at most 20 ms, on a machine that was busy.
+    assert time.perf_counter() - begun < 1
+
+
+def test_words_with_apostrophes_are_kept() -> None:
+    words = "can't connect to the database at all, and won't try again: it isn't there"
+    assert describe_exception(ValueError(words)) == f"ValueError: {words}"
 
 
 class Mute(Exception):
