@@ -2,10 +2,14 @@
 """Administrative commands: `python manage.py serve` starts the site."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
+    if os.getpid() == 1:
+        # In a container, the system ignores signals for which the first process has no handler.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
     import django
     from django.conf import settings

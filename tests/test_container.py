@@ -1,7 +1,7 @@
 """What the Containerfile copies, starts and asks works as it does in a container.
 
 The first process of its own process namespace, without any capability, on a read-only root file system with one
-writable directory. Without the right to make namespaces, only the code is read-only.
+writable directory. On a system that lets this user make no namespaces, only the code is read-only.
 """
 
 import json
@@ -23,10 +23,11 @@ from tests.installation import until
 
 INSTRUCTION = re.compile(r"^([A-Z]+) (.*)$", re.MULTILINE)
 SECRET = "known-to-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz"
+WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
 NAMESPACES = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--mount", "--pid", "--fork", "--mount-proc"]
 ISOLATION = [
     *NAMESPACES, "--kill-child", "sh", "-c",
-    'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec setpriv --bounding-set=-all --no-new-privs "$@"',
+    'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"',
 ]  # fmt: skip
 
 
@@ -70,17 +71,20 @@ class Container(Site):
             **settings,
         }
         assert self.environment["HOST"] == "0.0.0.0"
-        self.isolation = [*ISOLATION, str(self.data)] if can_isolate() else []
+        self.is_isolated = can_isolate()
 
     @property
     def command(self) -> list[str]:
-        return [*self.isolation, *read_command(read_instructions("CMD")[-1])]
+        command = read_command(read_instructions("CMD")[-1])
+        if self.is_isolated:
+            return [*ISOLATION, str(self.data), *WITHOUT_RIGHTS, *command]
+        return command if os.geteuid() else [*WITHOUT_RIGHTS, *command]
 
-    def stop(self) -> int:
+    def stop(self, patience: float = PATIENCE) -> int:
         """Sends the signal that a container gets to its first process, and returns the exit status."""
         signal_number = signal.Signals[read_instructions("STOPSIGNAL")[0]]
         os.kill(self.find_first_process(), signal_number)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(patience)
 
     def __exit__(self, *_: object) -> None:
         # `unshare` takes its child with it.
@@ -88,7 +92,7 @@ class Container(Site):
         self.process.wait()
 
     def find_first_process(self) -> int:
-        if not self.isolation:
+        if not self.is_isolated:
             return self.process.pid
         return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text())
 
@@ -136,6 +140,17 @@ def test_the_site_writes_only_to_its_volume_and_stops_at_the_signal(place: Path)
     assert {path: path.stat().st_mtime_ns for path in (place / "app").rglob("*")} == before
     assert not list((place / "data" / "tmp").iterdir())
     assert not any("Traceback" in line for line in site.console)
+
+
+def test_a_container_that_is_starting_stops_at_the_signal(place: Path) -> None:
+    with Container(place):
+        waiting = Container(place)
+        waiting.spawn()
+        waiting.await_line("Waiting for it to stop")
+        try:
+            assert waiting.stop(5) in (128 + signal.SIGTERM, -signal.SIGTERM)
+        finally:
+            waiting.__exit__()
 
 
 def test_the_image_has_the_whole_site_and_nothing_else() -> None:
