@@ -35,7 +35,7 @@ _SETTINGS: Final = {
     "reasoning_effort": "The reasoning effort was not sent: the model’s server refused it.",
     "output_config": "The reasoning effort was not sent: the model’s server refused it.",
 }
-"""What people are told when an answer is written without a setting of theirs."""
+"""The notes beside an answer that is written without a setting of its conversation."""
 _STILL_THINKS: Final = "Thinking could not be switched off: the model’s server refused that."
 _NAMES: Final = {
     "thinking": r"\bthinking\b",
@@ -110,5 +110,5 @@ def _list_optional(origin: Origin, no_thinking: set[str]) -> Sequence[str]:
         case Origin.PROGRAM:
             return _USAGE
         case Origin.TRANSLATION:
-            return (*_USAGE, *no_thinking)
-    return (*_USAGE, *_PSEUDONYMS, *no_thinking, *(field for field in _SETTINGS if field not in no_thinking))
+            return (*_USAGE, *sorted(no_thinking))
+    return (*_USAGE, *_PSEUDONYMS, *sorted(no_thinking), *(field for field in _SETTINGS if field not in no_thinking))

@@ -102,7 +102,7 @@ async def test_a_fault_while_the_prompt_is_built_is_passed_over(
 
 
 async def test_a_fault_between_two_rounds_of_tools_is_passed_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "build_request", building := Faulty(reply.build_request, 2))
+    monkeypatch.setattr(reply, "build_follow_up", building := Faulty(reply.build_follow_up, 2))
     saving = Faulty(toolbox.Toolbox._save_images, 2)
     monkeypatch.setattr(toolbox.Toolbox, "_save_images", lambda *arguments: saving(*arguments))
     await desk.use("echo")

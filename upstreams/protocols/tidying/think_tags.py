@@ -75,7 +75,7 @@ class ThinkTagSplitter:
         """Stops looking for tags. Returns the text that was held back."""
         if self._position is _Position.BARE_CHANNEL:
             held, self._held = self._held, ""
-            pieces = self._bare_channel(held, is_last=True)
+            pieces = self._read_bare_channel(held, is_last=True)
             if self._position is _Position.BARE_CHANNEL:
                 self._position = _Position.TEXT
             return pieces + self.give_up()
@@ -96,22 +96,22 @@ class ThinkTagSplitter:
         text, self._held = self._held + text, ""
         match self._position:
             case _Position.START:
-                return self._start(text)
+                return self._read_start(text)
             case _Position.THINKING:
-                return self._thinking(text)
+                return self._read_thinking(text)
             case _Position.AFTER:
-                return self._after(text)
+                return self._read_after(text)
             case _Position.WATCHING:
                 return self._watch(text)
             case _Position.BARE_CHANNEL:
-                return self._bare_channel(text)
+                return self._read_bare_channel(text)
             case _Position.HEADER:
-                return self._header(text)
+                return self._read_header(text)
             case _Position.MESSAGE:
-                return self._message(text)
+                return self._read_message(text)
         return [("text", text)] if text else []
 
-    def _start(self, text: str) -> list[Piece]:
+    def _read_start(self, text: str) -> list[Piece]:
         visible = text.lstrip()
         lower = visible.lower()
         for opening, closing in spellings.PAIRS.items():
@@ -120,13 +120,13 @@ class ThinkTagSplitter:
                 self._sections += 1
                 self._has_thought = False
                 self._before = text[: len(text) - len(visible) + len(opening)]
-                return self._thinking(visible[len(opening) :])
+                return self._read_thinking(visible[len(opening) :])
         if any(lower.startswith(header) for header in (*spellings.HEADERS, *spellings.BARE_HEADERS)):
             self._position = _Position.HEADER
-            return self._header(visible)
+            return self._read_header(visible)
         if closing := next((closing for closing in spellings.UNOPENED if lower.startswith(closing)), ""):
             self._position = _Position.AFTER
-            return self._after(visible[len(closing) :])
+            return self._read_after(visible[len(closing) :])
         is_tag_possible = any(
             tag.startswith(lower)
             for tag in (*spellings.PAIRS, *spellings.HEADERS, *spellings.BARE_HEADERS, *spellings.UNOPENED)
@@ -137,11 +137,11 @@ class ThinkTagSplitter:
         if name := spellings.BARE_CHANNEL.match(visible):
             self._position, self._has_channel_line = _Position.BARE_CHANNEL, bool(name[1])
             self.prefix = text[: len(text) - len(visible)] + spellings.CHANNEL
-            return self._bare_channel(text)
+            return self._read_bare_channel(text)
         self._position = _Position.WATCHING
         return self._watch(text)
 
-    def _thinking(self, text: str) -> list[Piece]:
+    def _read_thinking(self, text: str) -> list[Piece]:
         if not self._has_thought:
             self._before, text = _move_space(self._before, text)
         at = text.lower().find(self._close)
@@ -150,14 +150,14 @@ class ThinkTagSplitter:
             thinking, end = text[:at].rstrip(), at + len(self._close)
             self._after_it, self._has_closing_tag = text[len(thinking) : end], True
             thought: list[Piece] = [("thinking", thinking)] if thinking else []
-            return thought + self._after(text[end:])
+            return thought + self._read_after(text[end:])
         # White space at the end waits too: it may precede the closing tag.
         thinking = text[: len(text) - _partial_tag(text, (self._close,))].rstrip()
         self._held = text[len(thinking) :]
         self._has_thought = self._has_thought or bool(thinking)
         return [("thinking", thinking)] if thinking else []
 
-    def _after(self, text: str) -> list[Piece]:
+    def _read_after(self, text: str) -> list[Piece]:
         self._after_it, text = _move_space(self._after_it, text)
         if not text:
             return []
@@ -165,7 +165,7 @@ class ThinkTagSplitter:
             self._held = text
             return []
         if any(text.lower().startswith(opening) for opening in spellings.PAIRS):
-            return [*self._end_unopened(), *self._start(text)]
+            return [*self._end_unopened(), *self._read_start(text)]
         for wrapper in spellings.WRAPPERS:
             if text.startswith(wrapper):
                 self._after_it, text = _move_space(self._after_it + wrapper, text.removeprefix(wrapper))
@@ -198,7 +198,7 @@ class ThinkTagSplitter:
             if self._can_close(tag, after):
                 self._close_unopened(text[at : at + len(tag)])
                 before: list[Piece] = [("text", text[:at])] if at else []
-                return [*before, *self._after(text[at + len(tag) :])]
+                return [*before, *self._read_after(text[at + len(tag) :])]
             begin = at + len(tag)
             self._note(tag)
         kept = len(text) - _partial_tag(text, spellings.UNOPENED)
@@ -224,7 +224,7 @@ class ThinkTagSplitter:
         is_between_words = last.isalnum() and after is not None and after.isalpha() and not after.islower()
         return last == "\n" or is_between_words
 
-    def _bare_channel(self, text: str, *, is_last: bool = False) -> list[Piece]:
+    def _read_bare_channel(self, text: str, *, is_last: bool = False) -> list[Piece]:
         """Looks for the message that follows. The end of the text waits, since it may begin there."""
         begin = 0
         while found := spellings.BARE_CHANNEL_END.search(text, begin):
@@ -237,10 +237,10 @@ class ThinkTagSplitter:
                 before: list[Piece] = [("text", text[:start])] if start else []
                 self._close_unopened(found[0])
                 if not found[0].startswith("<"):
-                    return before + self._after(text[end:])
+                    return before + self._read_after(text[end:])
                 self._position, self._has_thought = _Position.HEADER, True
                 rest = text[start:] if found[0] in spellings.HEADERS else text[end:]
-                return [*before, *self._end_unopened(), *self._header(rest)]
+                return [*before, *self._end_unopened(), *self._read_header(rest)]
             self._note(found[0])
             begin = end
         kept = len(text) if is_last else max(begin, len(text) - spellings.LONGEST_CHANNEL_END)
@@ -265,26 +265,26 @@ class ThinkTagSplitter:
         self._has_opening = self._has_opening or bool(spellings.OPENING.search(seen))
         self._last = seen[-spellings.LONGEST_OPENING :]
 
-    def _header(self, text: str) -> list[Piece]:
+    def _read_header(self, text: str) -> list[Piece]:
         header, tag, content = text.partition(spellings.MESSAGE)
         if tag:
             is_shown = "final" in header or ("commentary" in header and " to=" not in header)
             self._kind = "text" if is_shown else "thinking"
             self._position, self._has_thought = _Position.MESSAGE, True
-            return self._message(content)
+            return self._read_message(content)
         if len(text) > spellings.LONGEST_HEADER:
             self._position = _Position.TEXT
             return [("text", text)]
         self._held = text
         return []
 
-    def _message(self, text: str) -> list[Piece]:
+    def _read_message(self, text: str) -> list[Piece]:
         if found := min(((at, tag) for tag in spellings.ENDS if (at := text.find(tag)) >= 0), default=None):
             at, tag = found
             self._position = _Position.HEADER
             content: list[Piece] = [(self._kind, text[:at])] if at else []
             rest = text[at:] if tag in spellings.HEADERS else text[at + len(tag) :]
-            return content + self._header(rest)
+            return content + self._read_header(rest)
         kept = len(text) - _partial_tag(text, spellings.ENDS)
         self._held = text[kept:]
         return [(self._kind, text[:kept])] if kept else []
