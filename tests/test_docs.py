@@ -29,5 +29,17 @@ def test_every_link_and_path_exists(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", page.read_text())
+    assert [link for link in links if link[1] not in list_anchors(page.parent / link[0] if link[0] else page)] == []
+
+
+def list_anchors(page: Path) -> set[str]:
+    """The anchors of the page's headings, as Git hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 700
