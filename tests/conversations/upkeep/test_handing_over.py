@@ -327,7 +327,10 @@ async def test_a_process_that_has_lost_its_claim_runs_no_tool_and_asks_no_model(
     # Only the tool call itself may notice.
     monkeypatch.setattr(saving, "INTERVAL", 3600.0)
     await desk.use("slow")
-    end, wire = Gate(), calling(desk.server.protocol, ("toolu_1", "drawer__slow", {"name": "lost"}), text="Let me see.")
+    end, wire = (
+        Gate(),
+        calling(desk.server.protocol, ("toolu_1", "drawer__slow", {"name": "taken"}), text="Let me see."),
+    )
     desk.server.stream(*wire[:-1], end, wire[-1])
     reply = await desk.ask()
     await desk.tab.until(lambda page: "Let me see." in page.article(reply.message_id))
@@ -335,7 +338,7 @@ async def test_a_process_that_has_lost_its_claim_runs_no_tool_and_asks_no_model(
     await Generation.objects.filter(pk=reply.pk).aupdate(claims=F("claims") + 1)
     end.open()
     await asyncio.gather(*tasks._running)
-    assert ["began", "lost"] not in desk.drawer.seen()
+    assert ["began", "taken"] not in desk.drawer.seen()
     assert ((await last_reply(desk.conversation)).state, len(desk.server.requests)) == (State.RUNNING, 1)
 
 
