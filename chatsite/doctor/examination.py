@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, settings, upstreams
-from chatsite.doctor.findings import Check, Finding, Level, is_broken
+from chatsite.doctor.findings import Check, Finding, Level, broken
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.start_faults import describe_start_fault
 from chatsite.monitoring.inquiry import Inquiry
@@ -40,7 +40,7 @@ class Topic:
         try:
             return Report(self.name, await self._inquiry.ask())
         except TimeoutError:
-            hangs = is_broken(
+            hangs = broken(
                 f"Not everything here answered within {self._limit:g} seconds.",
                 "See what is broken elsewhere on this list, and the load of this machine and of the database.",
             )
@@ -64,11 +64,11 @@ def run(check: Check) -> Iterable[Finding]:
     try:
         return list(check())
     except (*SHORTAGES, ImproperlyConfigured) as fault:
-        return [is_broken(describe_start_fault(fault), "Mend this first: other findings may depend on it.")]
+        return [broken(describe_start_fault(fault), "Mend this first: other findings may depend on it.")]
     except Exception as error:
         logger.exception("The check %s failed", check.__name__)
         words = f"A check failed ({check.__name__.replace('_', ' ')}: {type(error).__name__})."
-        return [is_broken(words, "This is a fault of chatsite. The log has its details.")]
+        return [broken(words, "This is a fault of chatsite. The log has its details.")]
 
 
 DATABASE: Final = "Database"

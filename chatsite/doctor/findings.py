@@ -25,7 +25,7 @@ class Finding:
 type Check = Callable[[], Iterable[Finding]]
 
 
-def is_ok(words: str) -> Finding:
+def ok(words: str) -> Finding:
     return Finding(Level.OK, words)
 
 
@@ -33,7 +33,7 @@ def look_at(words: str, advice: str) -> Finding:
     return Finding(Level.LOOK, words, advice)
 
 
-def is_broken(words: str, advice: str) -> Finding:
+def broken(words: str, advice: str) -> Finding:
     return Finding(Level.BROKEN, words, advice)
 
 

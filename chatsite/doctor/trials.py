@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from chatsite.doctor.examination import Report
-from chatsite.doctor.findings import Finding, Level, is_broken, is_ok, split
+from chatsite.doctor.findings import Finding, Level, broken, ok, split
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.mail.sending import MailFault, send
 from chatsite.process.threads import database_sync_to_async
@@ -41,19 +41,19 @@ async def try_model_server(provider: Provider) -> Finding:
     try:
         report = await asyncio.wait_for(test_connection(provider.build_endpoint()), LIMIT)
     except TimeoutError:
-        return is_broken(f"{provider} did not answer within {LIMIT:g} seconds.", "Check its address and the network.")
-    except SealBroken as broken:
-        return is_broken(*split(f"{provider}: {broken}"))
+        return broken(f"{provider} did not answer within {LIMIT:g} seconds.", "Check its address and the network.")
+    except SealBroken as fault:
+        return broken(*split(f"{provider}: {fault}"))
     if report.ok:
-        return is_ok(report.message)
-    return is_broken(report.message, "Check the address and the key on the page of the provider.")
+        return ok(report.message)
+    return broken(report.message, "Check the address and the key on the page of the provider.")
 
 
 async def try_mail(recipient: str) -> Report:
     try:
         await send(EmailMessage("Test message from chatsite", TEXT, settings.DEFAULT_FROM_EMAIL, [recipient]))
     except MailFault as fault:
-        finding = is_broken(*split(str(fault)))
+        finding = broken(*split(str(fault)))
     else:
         finding = Finding(
             Level.OK,

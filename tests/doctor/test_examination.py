@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from chatsite.doctor import examination
 from chatsite.doctor.examination import Report, Topic, count_levels, examine, sort
-from chatsite.doctor.findings import Level, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Level, broken, look_at, ok
 
 
 async def test_a_check_that_hangs_is_reported_once_and_not_started_again(monkeypatch):
@@ -16,12 +16,12 @@ async def test_a_check_that_hangs_is_reported_once_and_not_started_again(monkeyp
     goes_on, calls = threading.Event(), []
 
     def check_first():
-        yield is_ok("The first is fine.")
+        yield ok("The first is fine.")
 
     def check_second():
         calls.append(1)
         goes_on.wait(10)
-        yield is_ok("The second is fine.")
+        yield ok("The second is fine.")
 
     topic = Topic("Hanging", check_first, check_second)
     try:
@@ -43,10 +43,10 @@ async def test_a_check_that_fails_does_not_keep_others_from_running():
         raise RuntimeError("zq9 in the words of an error")
 
     def check_without_database():
-        yield is_ok("Not reached.")
+        yield ok("Not reached.")
         raise OperationalError("the database is away")
 
-    topic = Topic("Failing", check_that_raises, check_without_database, lambda: [is_ok("The last is fine.")])
+    topic = Topic("Failing", check_that_raises, check_without_database, lambda: [ok("The last is fine.")])
     ours, away, last = (await topic.report()).findings
     assert "fault of chatsite" in ours.advice and "zq9" not in ours.words
     assert away.level is Level.BROKEN and "the database is away" in away.words
@@ -54,8 +54,8 @@ async def test_a_check_that_fails_does_not_keep_others_from_running():
 
 
 def test_the_worst_comes_first():
-    fine = Report("Fine", [is_ok("1")])
-    bad = Report("Bad", [is_ok("2"), is_broken("3", "Mend it."), look_at("4", "Look.")])
+    fine = Report("Fine", [ok("1")])
+    bad = Report("Bad", [ok("2"), broken("3", "Mend it."), look_at("4", "Look.")])
     [first, second] = sort([fine, bad])
     assert [each.words for each in first.findings] == ["3", "4", "2"] and second == fine
     assert list(count_levels([fine, bad]).items()) == [(Level.BROKEN, 1), (Level.LOOK, 1), (Level.OK, 2)]

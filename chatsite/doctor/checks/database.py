@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from django.conf import settings
 from django.db import connection
 
-from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Finding, broken, count, look_at, ok
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.models import Process
 from chatsite.values.figures import size
@@ -36,22 +36,22 @@ def check_version() -> Iterator[Finding]:
     if connection.vendor == "sqlite":
         [[version]] = query("SELECT sqlite_version()")
         [[pages, each]] = query("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
-        yield is_ok(f"SQLite {version} answers. The database has {size(pages * each)}.")
+        yield ok(f"SQLite {version} answers. The database has {size(pages * each)}.")
     else:
         [[version, total]] = query("SELECT current_setting('server_version'), pg_database_size(current_database())")
-        yield is_ok(f"PostgreSQL {version.split()[0]} answers. The database has {size(total)}.")
+        yield ok(f"PostgreSQL {version.split()[0]} answers. The database has {size(total)}.")
 
 
 def check_migrations() -> Iterator[Finding]:
     if fault := describe_newer_schema():
-        yield is_broken(fault, "Run the newer version, or restore a backup from before the update.")
+        yield broken(fault, "Run the newer version, or restore a backup from before the update.")
     elif pending := list_pending_migrations():
-        yield is_broken(
+        yield broken(
             f"The database lacks {count(len(pending), 'migration')} of this version, such as {pending[0]}.",
             "Run `python manage.py prepare`, or start the site with `manage.py serve` if no other process runs.",
         )
     else:
-        yield is_ok("All migrations are applied.")
+        yield ok("All migrations are applied.")
 
 
 def check_connections() -> Iterator[Finding]:

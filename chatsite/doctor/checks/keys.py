@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import settings
 
 from chatsite import keys
-from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at, split
+from chatsite.doctor.findings import Finding, broken, count, look_at, ok, split
 from chatsite.installation.private_files import OTHERS
 from tools.models import ToolServer
 from upstreams.models import Provider
@@ -41,20 +41,20 @@ def check_modes() -> Iterator[Finding]:
 
 def check_fingerprints() -> Iterator[Finding]:
     if keys.is_unreadable():
-        yield is_broken(*split(keys.UNREADABLE))
+        yield broken(*split(keys.UNREADABLE))
     elif changed := keys.find_changed_keys():
-        yield is_broken(*split(keys.NOT_OURS.format(changed[0])))
+        yield broken(*split(keys.NOT_OURS.format(changed[0])))
     elif not keys.read_fingerprints():
         yield look_at("The database has no fingerprints of the keys yet.", "Start the site once.")
     else:
-        yield is_ok("SECRET_KEY and SEALING_KEY are those that the database has been used with.")
+        yield ok("SECRET_KEY and SEALING_KEY are those that the database has been used with.")
 
 
 def check_sealed() -> Iterator[Finding]:
     unreadable = [str(provider) for provider in Provider.objects.all() if not provider.is_key_readable]
     unreadable += [str(server) for server in ToolServer.objects.all() if not server.are_headers_readable]
     if unreadable:
-        yield is_broken(
+        yield broken(
             f"The sealed key or headers of {', '.join(unreadable)} cannot be read.",
             "Enter them again on the pages of the provider or the tool server.",
         )

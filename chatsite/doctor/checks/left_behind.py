@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from chatsite.doctor.checks.processes import count_living
-from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at, split
+from chatsite.doctor.findings import Finding, broken, count, look_at, ok, split
 from chatsite.installation.unfinished import describe_unfinished_restore
 from chatsite.process import lease
 from conversations import uploads
@@ -36,12 +36,12 @@ def check_answers() -> Iterator[Finding]:
             "Start the site, or wait for a minute if it runs: it marks the answers as interrupted and books the calls.",
         )
     else:
-        yield is_ok("No answer and no call is without a process.")
+        yield ok("No answer and no call is without a process.")
 
 
 def check_restore() -> Iterator[Finding]:
     if fault := describe_unfinished_restore():
-        yield is_broken(*split(fault))
+        yield broken(*split(fault))
 
 
 def check_partial_files() -> Iterator[Finding]:
@@ -63,14 +63,14 @@ def check_files() -> Iterator[Finding]:
         return
     known = set(Attachment.objects.values_list("stored", flat=True)[: MOST_FILES + 1])
     if len(known) > MOST_FILES:
-        yield is_ok(f"There are more than {MOST_FILES:,} attached files. `manage.py backup` reports missing ones.")
+        yield ok(f"There are more than {MOST_FILES:,} attached files. `manage.py backup` reports missing ones.")
         return
     missing = sorted(name for name in known if not Path(settings.MEDIA_ROOT, name).exists())
     if len(missing) <= FEW:
         # The file of a message that was deleted meanwhile is not missing.
         missing = sorted(set(Attachment.objects.filter(stored__in=missing).values_list("stored", flat=True)))
     if missing:
-        yield is_broken(
+        yield broken(
             f"{count(len(missing), 'attached file')} of the database {'is' if len(missing) == 1 else 'are'} missing in "
             f"{settings.MEDIA_ROOT}, such as {missing[0]}.",
             "Copy them from a backup.",
@@ -82,7 +82,7 @@ def check_files() -> Iterator[Finding]:
             "Do nothing: a running site removes such files once an hour.",
         )
     if not missing and not unknown:
-        yield is_ok(f"{count(len(known), 'attached file')}: none is missing, and none is left over.")
+        yield ok(f"{count(len(known), 'attached file')}: none is missing, and none is left over.")
 
 
 def is_old(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
-from chatsite.doctor.findings import Finding, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Finding, broken, look_at, ok
 from chatsite.installation.private_files import list_database_files
 from chatsite.serving.open_files import PER_TAB, RESERVED
 from chatsite.values.figures import size
@@ -31,11 +31,11 @@ def check_space() -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         words = f"The disk of {folder} has {size(free)} left."
         if free < EMPTY:
-            yield is_broken(words, "Free some space now: without it, nothing can be saved.")
+            yield broken(words, "Free some space now: without it, nothing can be saved.")
         elif free < SCARCE:
             yield look_at(words, "Free some space soon.")
         else:
-            yield is_ok(words)
+            yield ok(words)
 
 
 def check_writing() -> Iterator[Finding]:
@@ -43,13 +43,13 @@ def check_writing() -> Iterator[Finding]:
         with tempfile.TemporaryFile(dir=settings.DATA_DIR):
             pass
     except OSError as error:
-        yield is_broken(
+        yield broken(
             f"chatsite cannot write {settings.DATA_DIR} ({error.strerror}).",
             "Let the user who runs chatsite write there, or set DATA_DIR to another directory.",
         )
     others = [path for path in list_database_files() if path.exists() and not os.access(path, os.R_OK | os.W_OK)]
     for path in others:
-        yield is_broken(f"chatsite cannot write {path}.", "Make the user who runs chatsite the owner of the file.")
+        yield broken(f"chatsite cannot write {path}.", "Make the user who runs chatsite the owner of the file.")
 
 
 def check_open_files() -> Iterator[Finding]:
@@ -62,4 +62,4 @@ def check_open_files() -> Iterator[Finding]:
         )
     else:
         limit = "any number of" if hard == resource.RLIM_INFINITY else f"{hard:,}"
-        yield is_ok(f"A process can open {limit} files.")
+        yield ok(f"A process can open {limit} files.")

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from chatsite.doctor.checks.settings import is_local
-from chatsite.doctor.findings import Finding, is_ok, look_at
+from chatsite.doctor.findings import Finding, look_at, ok
 from chatsite.mail.sending import is_set_up
 
 
 def check_mail() -> Iterator[Finding]:
     if not is_set_up():
-        yield is_ok("Mail is not set up. To send mail, set EMAIL_URL.")
+        yield ok("Mail is not set up. To send mail, set EMAIL_URL.")
         return
     options = settings.MAILERS["default"].get("OPTIONS", {})
     if "host" not in options:
         yield look_at("Mail is printed and not sent.", "Set EMAIL_URL to a mail server.")
         return
-    yield is_ok(f"Mail goes through {options['host']} at port {options['port']}, as {settings.DEFAULT_FROM_EMAIL}.")
+    yield ok(f"Mail goes through {options['host']} at port {options['port']}, as {settings.DEFAULT_FROM_EMAIL}.")
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options.get("password") and not is_encrypted and not is_local(options["host"]):
         yield look_at(

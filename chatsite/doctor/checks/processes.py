@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.timezone import now
 
-from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Finding, broken, count, look_at, ok
 from chatsite.installation.data_lock import is_data_locked
 from chatsite.models import Process
 from chatsite.process import lease
@@ -26,26 +26,26 @@ LONG_QUEUED: Final = timedelta(seconds=15)
 def check_company() -> Iterator[Finding]:
     living = count_living()
     if connection.vendor == "postgresql" and living > 1 and not settings.REDIS_URL:
-        yield is_broken(
+        yield broken(
             f"{living} processes use the database, and REDIS_URL is not set: people at one do not see live what "
             "another writes.",
             "Set the same REDIS_URL for all processes.",
         )
     elif living:
-        yield is_ok(f"{living} process{'es use' if living > 1 else ' uses'} the database.")
+        yield ok(f"{living} process{'es use' if living > 1 else ' uses'} the database.")
     else:
         yield look_at("No process of the site is running.", "Start the site with `make serve`.")
 
 
 def check_answers() -> Iterator[Finding]:
     if not settings.SERVE_ANSWERS and count_living() <= (lease.local.key != 0):
-        yield is_broken(
+        yield broken(
             "SERVE_ANSWERS is off, and no other process is running: nobody writes answers.",
             "Start `manage.py work`, or set SERVE_ANSWERS=true.",
         )
     waiting = Generation.objects.next_in_line().filter(queued_at__lt=now() - LONG_QUEUED).count()
     if waiting:
-        yield is_broken(
+        yield broken(
             f"{count(waiting, 'answer')} {'has' if waiting == 1 else 'have'} been waiting for a process for more than "
             f"{LONG_QUEUED.seconds} seconds.",
             "Start `manage.py work`, or set SERVE_ANSWERS=true for a process of `serve`.",
@@ -68,12 +68,12 @@ def check_redis() -> Iterator[Finding]:
             delay = time.monotonic() - begun
             version = str(client.info("server").get("redis_version", ""))
     except (redis.RedisError, OSError) as error:
-        yield is_broken(
+        yield broken(
             f"Redis does not answer ({type(error).__name__}).",
             "Check REDIS_URL, that Redis is running, and that its user and password are right.",
         )
         return
-    yield is_ok(f"Redis {version} answers in {delay * 1000:.1f}\N{NO-BREAK SPACE}ms.")
+    yield ok(f"Redis {version} answers in {delay * 1000:.1f}\N{NO-BREAK SPACE}ms.")
     if version.partition(".")[0].isdigit() and int(version.partition(".")[0]) < OLDEST_REDIS:
         yield look_at(f"Redis {version} is too old.", f"Update it to version {OLDEST_REDIS} or later.")
 
@@ -83,7 +83,7 @@ def check_bus() -> Iterator[Finding]:
     if not hub.bus or not lease.local.key:
         return
     if not hub.bus.hears_itself:
-        yield is_broken(
+        yield broken(
             "This process does not hear its own messages through Redis.",
             "Check that Redis is running, and that its user may use the channels &chatsite:*.",
         )

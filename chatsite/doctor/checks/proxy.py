@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpRequest
 
-from chatsite.doctor.findings import Finding, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Finding, broken, look_at, ok
 from chatsite.serving.origins import Origin, find_own_origin, is_from_own_page
 from chatsite.serving.peers import PROXY_HEADERS, find_client, find_header
 
@@ -35,7 +35,7 @@ def check_request(request: HttpRequest) -> Iterator[Finding]:
     elif settings.BEHIND_PROXY:
         yield from check_forwarding(request)
     else:
-        yield is_ok("This request came without a proxy.")
+        yield ok("This request came without a proxy.")
     if not settings.HTTPS and find_browser_scheme(request) == "https":
         yield look_at(
             "The browser uses HTTPS, and HTTPS is off: cookies may also be sent without encryption.",
@@ -74,7 +74,7 @@ def check_forwarding(request: HttpRequest) -> Iterator[Finding]:
             f"Let the proxy set X-Forwarded-Proto. {NGINX}",
         )
     if forwarded is not None and scheme is not None:
-        yield is_ok("The proxy names the client and the scheme.")
+        yield ok("The proxy names the client and the scheme.")
 
 
 def check_socket(request: HttpRequest, origin: str) -> Finding:
@@ -83,7 +83,7 @@ def check_socket(request: HttpRequest, origin: str) -> Finding:
     scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"origin"]
     scope["headers"].append((b"origin", origin.encode("latin-1", "replace")))
     if is_from_own_page({**scope, "type": "websocket", "scheme": scope.get("scheme", "http").replace("http", "ws")}):
-        return is_broken(
+        return broken(
             "The WebSocket did not open, although pages arrive: the proxy does not pass it on.",
             "Let the proxy pass the headers Upgrade and Connection with HTTP/1.1, and wait for an hour or longer. "
             f"{NGINX}",
@@ -91,7 +91,7 @@ def check_socket(request: HttpRequest, origin: str) -> Finding:
     own = find_own_origin(scope)
     ours = f"{own.scheme}://{own.host}:{own.port}" if own else "an unknown name"
     theirs = origin if Origin.parse(origin) else "an unknown address"
-    return is_broken(
+    return broken(
         f"chatsite refused the WebSocket: the browser is at {theirs}, and the request arrived for {ours}.",
         "Let the proxy pass Host unchanged and set X-Forwarded-Proto, with BEHIND_PROXY=true, or add the browser’s "
         "address to CSRF_TRUSTED_ORIGINS.",

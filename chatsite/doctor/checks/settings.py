@@ -7,7 +7,7 @@ from typing import Final
 from django.conf import settings
 
 from chatsite.addresses import EVERYWHERE
-from chatsite.doctor.findings import Finding, is_ok, look_at
+from chatsite.doctor.findings import Finding, look_at, ok
 
 SHORTEST_TOKEN: Final = 16
 LOCAL_NAMES: Final = ("localhost", ".localhost", "testserver")
@@ -35,7 +35,7 @@ def check_names() -> Iterator[Finding]:
             "Set ALLOWED_HOSTS to the names that people use.",
         )
     else:
-        yield is_ok(f"The site answers as {', '.join(settings.ALLOWED_HOSTS)}.")
+        yield ok(f"The site answers as {', '.join(settings.ALLOWED_HOSTS)}.")
 
 
 def check_tls() -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chatsite.doctor.findings import Finding, count, is_broken, is_ok, look_at
+from chatsite.doctor.findings import Finding, broken, count, look_at, ok
 from upstreams.models import ChatModel, Provider, ProviderSource
 
 
@@ -19,8 +19,8 @@ def check_models() -> Iterator[Finding]:
     offered = ChatModel.objects.offered()
     real = offered.exclude(provider__source=ProviderSource.DEMO).count()
     if real:
-        yield is_ok(f"People can use {count(real, 'model')}.")
+        yield ok(f"People can use {count(real, 'model')}.")
     elif offered.exists():
         yield look_at("People only get the built-in demo.", "Connect a model server on the page Providers.")
     else:
-        yield is_broken("People have no model to use.", "Connect a model server on the page Providers.")
+        yield broken("People have no model to use.", "Connect a model server on the page Providers.")

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import AuthenticatedRequest
 from chatsite.doctor.checks import proxy
 from chatsite.doctor.examination import Report, count_levels, examine, sort
-from chatsite.doctor.findings import is_broken, is_ok
+from chatsite.doctor.findings import broken, ok
 from chatsite.doctor.forms import TestMailForm
 from chatsite.doctor.views.access import administrators_only
 from chatsite.installation.version import read_version
@@ -50,9 +50,9 @@ def report_socket(request: AuthenticatedRequest) -> HttpResponse:
     """Explains what became of the WebSocket that the page has opened: `outcome` is works, silent or failed."""
     match request.GET.get("outcome"):
         case "works":
-            finding = is_ok("A WebSocket opens, and its messages arrive.")
+            finding = ok("A WebSocket opens, and its messages arrive.")
         case "silent":
-            finding = is_broken(
+            finding = broken(
                 "A WebSocket opens, and nothing arrives through it.",
                 "Let the proxy pass answers on at once, without a buffer. docs/nginx.conf shows how.",
             )
