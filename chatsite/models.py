@@ -40,6 +40,8 @@ class Process(models.Model):
     id = models.BigIntegerField(primary_key=True, default=random_key)
     beat = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(default=now)
+    takes_work = models.BooleanField(default=True, db_default=True)
+    """Whether it writes answers. Processes of an earlier version, which all may, do not set it."""
 
     class Meta:
         verbose_name_plural = "processes"

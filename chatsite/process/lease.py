@@ -37,6 +37,8 @@ class Lease:
         self._clock = clock
         self.key = 0
         """The row's key; 0 before `take`."""
+        self.takes_work = True
+        """Whether this process writes answers, for its row."""
         self._seen: dict[int, tuple[int, float]] = {}
         """By key: the latest beat, and since when it has been unchanged."""
         self._looked_at = float("-inf")
@@ -52,7 +54,7 @@ class Lease:
         """Adds the row. A process that is alone, because it holds the data's lock, deletes the rows of all others."""
         if is_alone:
             Process.objects.all().delete()
-        self.key = Process.objects.create().pk
+        self.key = Process.objects.create(takes_work=self.takes_work).pk
         self._beaten_at = self._clock()
 
     def release(self) -> None:

@@ -58,6 +58,7 @@ async def start(*, takes_work: bool | None = None) -> None:
     """
     asyncio.get_running_loop().set_default_executor(LoopThreads(thread_name_prefix="loop"))
     replies.local.takes_work = settings.SERVE_ANSWERS if takes_work is None else takes_work
+    lease.local.takes_work = replies.local.takes_work
     shutdown.on_stop(wind_down)
     open_files.raise_limit()
     await asyncio.to_thread(remove_old_temporary_files, settings.DATA_DIR)

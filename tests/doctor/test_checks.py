@@ -129,9 +129,10 @@ def test_a_migrated_database_is_fine():
 @pytest.mark.django_db
 def test_pending_and_unknown_migrations():
     recorder = MigrationRecorder(database.connection)
-    recorder.record_unapplied("chatsite", "0004_key_fingerprints")
+    latest = max(name for app, name in recorder.applied_migrations() if app == "chatsite")
+    recorder.record_unapplied("chatsite", latest)
     assert "lacks 1 migration of this version" in problem(database.check_migrations).words
-    recorder.record_applied("chatsite", "0004_key_fingerprints")
+    recorder.record_applied("chatsite", latest)
     recorder.record_applied("chatsite", "9999_from_the_future")
     assert "does not know its migration chatsite.9999_from_the_future" in problem(database.check_migrations).words
 
@@ -161,12 +162,6 @@ def test_a_redis_that_is_away_or_hangs_is_found_in_time(settings, redis_server):
     redis_server.kill()
     found = problem(processes.check_redis)
     assert found.level is Level.BROKEN and "zq9" not in found.words + found.advice
-
-
-@pytest.mark.django_db
-def test_nobody_writes_answers(settings):
-    settings.SERVE_ANSWERS = False
-    assert "nobody writes answers" in problem(processes.check_answers).words
 
 
 @pytest.fixture
