@@ -1,6 +1,6 @@
 """Text that a person has typed and not sent, kept in case the tab closes."""
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 from accounts.models import User
@@ -12,7 +12,8 @@ def lock_unsent(person: User) -> None:
 
     Lock them before the conversation. SQLite has one writer anyway.
     """
-    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk"))
+    if connection.features.has_select_for_update:
+        list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk"))
 
 
 class Unsent(models.Model):
