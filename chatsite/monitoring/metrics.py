@@ -44,8 +44,17 @@ async def render(accept: str) -> tuple[str, bytes]:
         process_figures.unfinished = await unfinished.ask()
     except SHORTAGES:
         process_figures.unfinished = {}
-    encode, content_type = choose_encoder(accept)
-    return content_type, encode(REGISTRY)
+    return encode(accept)
+
+
+def encode(accept: str) -> tuple[str, bytes]:
+    try:
+        encoder, content_type = choose_encoder(accept)
+        return content_type, encoder(REGISTRY)
+    except (TypeError, ValueError):
+        # The client asks for a version that the library cannot read.
+        encoder, content_type = choose_encoder("")
+        return content_type, encoder(REGISTRY)
 
 
 def count_unfinished() -> dict[str, int]:

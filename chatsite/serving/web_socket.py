@@ -61,6 +61,11 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
 
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:
+        # Daphne's way needs what it notes of a complete handshake.
+        if hasattr(self, "server"):
+            super().onClose(wasClean, code, reason)
+
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
         # Autobahn's reason repeats what the client sent.
         id = get_request_id() or make_request_id()

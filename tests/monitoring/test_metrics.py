@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from chatsite.monitoring.metrics import POOL_FIGURES, may_read
+from chatsite.monitoring.metrics import POOL_FIGURES, encode, may_read
 from conversations.live.hub import Frame, Hub, Viewer
 from tests.fakes import ModelServer
 from tests.installation import Installation
@@ -74,6 +74,22 @@ def test_with_a_token_only_its_bearers_read_from_anywhere(settings: Any, header:
     settings.METRICS_TOKEN = "s3cret-ü".encode().decode("latin-1")
     for client in (LOCAL, FAR):
         assert may_read(scope(client, host="any.example", authorization=header)) is is_allowed
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *("", "text/plain", "x" * 10_000, "\xff", ";", "application/openmetrics-text"),
+        *(f"{kind};{rest}" for kind in ("application/openmetrics-text", "text/plain") for rest in (
+            *("version=1.0.0", "version=abc", "version=", "version", "version=99.9.9;escaping=odd", "version=-1"),
+            *("version=1.0.0.0.0", "version=1.0.0;escaping=values", "version=1.0.0;escaping=", "=", "version=\u00b2"),
+        )),
+    ],
+)  # fmt: skip
+def test_whatever_format_a_client_asks_for_it_gets_one(accept: str) -> None:
+    content_type, body = encode(accept)
+    assert content_type.startswith(("text/plain;", "application/openmetrics-text;"))
+    assert b"chatsite_viewers" in body
 
 
 def test_a_viewer_that_is_too_slow_is_counted() -> None:

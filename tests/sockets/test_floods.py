@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.browser.backstage import Person
 from tests.browser.site import Site
+from tests.served import Wire
 from tests.sockets.conftest import OpenSocket
 from tests.sockets.wire import BINARY, CLOSE, PING, PONG, TEXT, SocketWire, frame
 
@@ -187,3 +188,25 @@ def test_no_bytes_make_the_site_log_an_error(site: Site, open_socket: OpenSocket
     wire.stop_sending()
     wire.read_until_closed()
     assert not [line for line in site.console if "Traceback" in line or "ERROR" in line], "\n".join(site.console)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/ws/", "/"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("connection: upgrade",),
+        ("connection: close",),
+        ("connection: upgrade", "sec-websocket-version: 13"),
+        ("connection: upgrade", "sec-websocket-version: 99", f"sec-websocket-key: {'A' * 22}=="),
+        ("connection: upgrade", "sec-websocket-version: x", "sec-websocket-key: short"),
+    ],
+)
+def test_a_handshake_that_is_none_leaves_nothing_in_the_log(site: Site, path: str, lines: tuple[str, ...]) -> None:
+    with Wire(site.port) as wire:
+        wire.send(f"GET {path} HTTP/1.1", f"host: 127.0.0.1:{site.port}", "upgrade: websocket", *lines)
+        assert b" 500 " not in wire.read_to_the_end()[:20]
+    # The site has noticed the end of the connection once it answers another one.
+    with Wire(site.port) as wire:
+        wire.send("GET /healthz HTTP/1.1", "host: x")
+        assert wire.read_answer()[0] == 200
+    assert not any("Traceback" in line for line in site.console)
