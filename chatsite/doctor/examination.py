@@ -78,7 +78,7 @@ CONNECTION: Final = Topic(DATABASE, database.check_connection)
 WITHOUT_DATABASE: Final = (
     Topic("Settings", settings.check_debug, settings.check_names, settings.check_tls, settings.check_metrics),
     Topic("Redis", processes.check_redis, processes.check_bus),
-    Topic("Machine", machine.check_writing, machine.check_space, machine.check_open_files),
+    Topic("Machine", machine.check_writing, machine.check_space, machine.check_open_files, upstreams.check_clock),
     Topic("Mail", mail.check_mail),
     Topic("Keys", keys.check_strength, keys.check_modes, keys.check_fallbacks),
     Topic("Left behind", left_behind.check_partial_files),

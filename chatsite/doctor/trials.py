@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from chatsite.doctor.checks.upstreams import check_clock
 from chatsite.doctor.examination import Report
 from chatsite.doctor.findings import Finding, Level, broken, ok, split
 from chatsite.failures.failure_log import SHORTAGES
@@ -28,7 +29,8 @@ async def try_model_servers() -> Report:
         # The examination of the database says so.
         return Report("Connections", [])
     try:
-        return Report("Connections", list(await asyncio.gather(*map(try_model_server, providers))))
+        findings = await asyncio.gather(*map(try_model_server, providers))
+        return Report("Connections", [*findings, *check_clock()])
     finally:
         await close_transport()
 

@@ -2,7 +2,9 @@
 
 import os
 import time
-from datetime import timedelta
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,12 @@ from chatsite.models import Process
 from chatsite.process import lease
 from conversations.models import Generation, State
 from ledger.models import Entry
+from tests.fakes import ModelServer
 from tests.places import make_place
 from tests.redis_server import RedisServer
+from tests.steps import Answer
 from tests.upstreams.views.providers import SECRET, model_of, provider
+from upstreams.client import clocks, list_models
 
 LONG_KEY = "a long and secret key of the tests, which nobody can guess"
 
@@ -236,6 +241,41 @@ def test_model_servers_that_offer_nothing_or_do_not_list():
     assert problems(upstreams.check_models) == []
     found = problem(upstreams.check_listings)
     assert found.words == "The models of House could not be listed: It refused the key." and SECRET not in found.words
+
+
+@pytest.fixture
+def differences(monkeypatch):
+    noted = deque(maxlen=clocks.REMEMBERED)
+    monkeypatch.setattr(clocks, "_ahead", noted)
+    return noted
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(300, "300 seconds behind"), (-3600, "3600 seconds ahead of")])
+def test_a_clock_that_differs_from_those_of_model_servers(differences, seconds, words):
+    clocks.note_date(format_datetime(datetime.now(UTC) + timedelta(seconds=seconds)))
+    assert words in problem(upstreams.check_clock).words
+
+
+def test_one_wrong_server_and_wrong_headers_say_nothing_of_the_clock(differences):
+    for date in (
+        None,
+        "",
+        "yesterday",
+        "Mon, 99 Jan 2026 00:00:00 GMT",
+        format_datetime(datetime(1970, 1, 1, tzinfo=UTC)),
+    ):
+        clocks.note_date(date)
+    assert len(differences) == 1
+    for _ in range(2):
+        clocks.note_date(format_datetime(datetime.now(UTC)))
+    assert problems(upstreams.check_clock) == []
+
+
+async def test_the_date_of_an_answer_is_noted(differences):
+    with ModelServer("openai") as server:
+        server.listing = Answer([b'{"data": []}'], headers={"Date": format_datetime(datetime(2020, 1, 1, tzinfo=UTC))})
+        await list_models(server.build_endpoint())
+    assert differences[-1] < -100_000_000
 
 
 # ---------------------------------------------------------------- what was left behind

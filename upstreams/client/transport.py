@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from upstreams.client.body_stream import BodyStream
+from upstreams.client.clocks import note_date
 from upstreams.endpoint import Endpoint
 from upstreams.errors import Stalled, Unreachable
 
@@ -109,6 +110,7 @@ async def send(
                 response = await get_session().request(
                     method, url, headers=_HEADERS | headers, data=body, allow_redirects=False
                 )
+        note_date(response.headers.get("Date"))
         return httpx.Response(response.status, headers=response.raw_headers, stream=BodyStream(response))
     except TimeoutError:
         failure = Stalled(f"{endpoint.name} did not start responding in time. Try again, or choose another model.")
