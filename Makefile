@@ -1,4 +1,4 @@
-# `make serve` starts the site, `make test` runs the whole suite; each does all it needs by itself.
+# `make serve` starts the site, `make test` runs the tests; each does all it needs by itself.
 
 # A shim may stand in PATH for a version that is not there, so each candidate is asked, not only looked for.
 PYTHON ?= $(shell for python in "$$(cat .python-version 2>/dev/null | sed 's/^/python/')" python3.14 python3.13 python3.12 python3 \
@@ -15,13 +15,24 @@ NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DA
 # For machines that reach no package index, `make wheelhouse` collects the packages and puts them into an archive.
 WHEELHOUSE := $(if $(wildcard wheelhouse/*.whl),--no-index --find-links wheelhouse)
 
-.PHONY: serve test lint wheelhouse programs clean
+# Where tests change most of the rows. `make test-all` runs all tests that use the database on PostgreSQL.
+ON_POSTGRES := $(addprefix tests/,accounts conversations/uploads conversations/upkeep conversations/verbs errors ledger \
+	test_lease.py test_lookups.py test_passing_faults.py test_searching.py test_sql.py)
+
+.PHONY: serve test test-postgres test-all lint wheelhouse programs clean
 
 serve: $(VENV)/.installed $(if $(NEEDS_MORE),$(VENV)/.installed-scale)
 	@$(BIN)/python manage.py serve
 
 test: $(VENV)/.installed-dev programs
+	@$(BIN)/python -m pytest -m "not rare" $(PYTEST_ARGS)
+
+test-postgres: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "database and not rare" $(PYTEST_ARGS) $(ON_POSTGRES)
+
+test-all: $(VENV)/.installed-dev programs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m database $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -153,6 +153,7 @@ MANY_WORDS = " ".join(f"word{number}" for number in range(3000))
 
 # As in the product, an error of the database must not spoil a transaction around the page.
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.rare
 @pytest.mark.parametrize("model", list(admin.site._registry), ids=str)
 def test_no_filter_or_search_of_the_admin_makes_it_fail(
     model: Any, place: SimpleNamespace, sessions: dict[str, str]
@@ -175,6 +176,7 @@ def test_no_filter_or_search_of_the_admin_makes_it_fail(
         assert answer.status in (200, 302, 400, 403), (pair, answer.status)
 
 
+@pytest.mark.rare
 def test_no_value_in_the_address_of_another_admin_page_makes_it_fail(
     place: SimpleNamespace, sessions: dict[str, str]
 ) -> None:

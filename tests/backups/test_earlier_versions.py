@@ -15,6 +15,8 @@ from tests.pages import Page
 from tests.postgres import PostgresServer
 from tests.upgrades.test_migrating import FILE_KEY, SEALING_KEY, VERSIONS, list_attachments, read_branches, sign_in
 
+pytestmark = pytest.mark.rare
+
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
