@@ -1,7 +1,7 @@
-"""What the Containerfile copies, starts and asks works as it does in a container.
+"""The site runs as the Containerfile starts it, with the files that it copies, and answers its health check.
 
-The first process of its own process namespace, without any capability, on a read-only root file system with one
-writable directory. On a system that lets this user make no namespaces, only the code is read-only.
+It is the first process of a namespace, has no capability, and finds a read-only root file system with one writable
+directory. On a system that lets this user make no namespaces, only the code is read-only.
 """
 
 import json

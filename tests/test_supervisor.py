@@ -105,7 +105,7 @@ def test_the_units_let_the_site_end_its_work(name: str) -> None:
 
 
 @pytest.mark.parametrize("instance", ["chatsite-web@8000", "chatsite-work@1"])
-def test_systemd_takes_the_units(tmp_path: Path, instance: str) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path, instance: str) -> None:
     program = which("systemd-analyze")
     if program is None:
         # Elsewhere there is no systemd that could read them.
