@@ -57,10 +57,10 @@ class OtherProcesses:
         self._hub.tell("deletion", message.conversation_id, message.pk, message.deleted_at, message.shown_since)
 
     async def find_snapshot(self, conversation_pk: int, since: int | None) -> Frame | None:
-        """Returns the reply that another process writes in this conversation as it is now.
+        """Returns a frame with the whole reply that another process is writing in this conversation.
 
-        Returns None if there is no such reply, or if that process does not answer in time. The `html` is empty if the
-        message is deleted.
+        Its `html` is empty if the message is deleted. Returns None if no other process is writing one, or if none
+        answers within PATIENCE.
         """
         if self._hub.bus is None or not await database_sync_to_async(is_written_elsewhere)(conversation_pk):
             return None

@@ -1,19 +1,19 @@
 """Hands each frame to all viewers: to those of this process through bounded queues, to others over the bus."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
 
+from chatsite.failures.failure_log import FailureLog
 from chatsite.process.threads import running_loop
 
 if TYPE_CHECKING:
     from chatsite.process.bus import Bus
 
-logger = logging.getLogger(__name__)
+refusals = FailureLog("Using messages of other processes")
 
 QUEUE_LENGTH = 256
 """Frames that can wait for a viewer, about ten seconds of a reply. A viewer that is further behind catches up."""
@@ -137,15 +137,15 @@ class Hub:
                 listener(*values)
             else:
                 self._deliver(topic, Frame(*values))
-        except Exception:
-            # For example, another release has other fields.
-            logger.exception("A message of another process could not be used")
-            self.mark_behind()
+        except Exception as error:
+            # For example, another release has other fields, in all of its frames.
+            refusals.note_failure(error)
+            for viewer in self._viewers.get(topic, ()):
+                viewer.mark_behind()
 
     def mark_behind(self) -> None:
-        for viewers in self._viewers.values():
-            for viewer in viewers:
-                viewer.mark_behind()
+        for viewer in set().union(*self._viewers.values()):
+            viewer.mark_behind()
 
     def _deliver(self, topic: str, frame: Frame) -> None:
         self.delivered += 1

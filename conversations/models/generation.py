@@ -167,7 +167,10 @@ class Generation(UsageColumns):
 
     @property
     def duration(self) -> timedelta | None:
-        return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+        if not (self.finished_at and self.started_at):
+            return None
+        # Two processes may have written these moments, and their clocks may differ.
+        return max(timedelta(0), self.finished_at - self.started_at)
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -380,3 +381,9 @@ async def test_a_model_that_thought_about_a_result_goes_on_from_the_result(
     done = await last_reply(desk.conversation)
     assert block_kinds(done) == ["text", "tool_use", "tool_result", "text"]
     assert desk.messages_sent()[-1]["content"][0]["type"] == "tool_result"
+
+
+def test_the_duration_of_a_reply_is_not_negative_when_clocks_differ() -> None:
+    ended = now()
+    written = Generation(started_at=ended + timedelta(minutes=5), finished_at=ended)
+    assert written.duration == timedelta(0)

@@ -1,5 +1,7 @@
 """Some tools need approval by the person whose answer they are for."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -106,3 +108,17 @@ async def test_while_one_answer_waits_the_next_turn_waits_too_and_stop_ends_both
     assert (call_progress(desk.tab), len(desk.server.requests)) == (["dropped"], 1)
     assert await desk.decide(first, "toolu_1", "once") == 204
     assert (await last_reply(desk.conversation)).state == State.STOPPED
+
+
+async def test_decisions_at_the_same_time_run_a_tool_once(desk: Desk) -> None:
+    await desk.use("slow", ask_first=True)
+    desk.reply_with_calls(("toolu_1", "drawer__slow", {"name": "twice allowed"}))
+    desk.server.say("Done.")
+    reply = await desk.ask_and_wait()
+    told = await asyncio.gather(*(desk.decide(reply, "toolu_1", answer) for answer in ("once", "always", "once")))
+    assert told == [204] * 3
+    await desk.drawer.saw("began", "twice allowed")
+    desk.drawer.end("twice allowed")
+    await desk.until(reply, State.COMPLETE)
+    assert desk.drawer.seen().count(["began", "twice allowed"]) == 1
+    assert (await last_reply(desk.conversation)).claims == 2
