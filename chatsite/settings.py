@@ -177,7 +177,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     require("DATABASE_URL", "psycopg", "psycopg_pool")
     if not DATABASES["default"]["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL must name a database: postgres://user:password@host/name")
-    from chatsite.postgresql import configure_pool
+    from chatsite.connection_pool import configure_pool
 
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = configure_pool(DATABASE_CONNECTIONS)

@@ -15,10 +15,11 @@ import pytest
 from django.db import OperationalError
 
 from chatsite import postgresql
-from tests.browser.site import ROOT, environment, free_port
+from tests.browser.site import ROOT, Site, environment, free_port, manage
 from tests.locks import locked_database
 from tests.postgres import PostgresServer
 from tests.redis_server import RedisServer
+from tests.test_dependencies import OPTIONAL
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 COMMANDS = pytest.mark.parametrize("command", ["serve", "prepare"])
@@ -207,6 +208,19 @@ def test_a_package_that_a_setting_needs_is_missing(tmp_path: Path, setting: str,
     message = fail_to_start(tmp_path / "data", **{name: value}, PYTHONPATH=str(tmp_path))
     assert f"{name} needs packages that are not installed ({package})" in message
     assert "requirements-scale.txt" in message
+
+
+def test_a_site_on_sqlite_needs_no_package_for_postgresql_and_redis(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules |= dict.fromkeys({[*OPTIONAL]})")
+    data, settings = tmp_path / "data", {"PYTHONPATH": str(tmp_path)}
+    with Site(data, **settings):
+        pass
+    commands = [("prepare",), ("backup", str(tmp_path / "chat.tar")), ("doctor", "--offline")]
+    for command in [*commands, ("work", "--help"), ("restore", "--help"), ("unlock", "--help")]:
+        done = manage(data, *command, **settings)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    refusal = manage(data, "move", "postgres://ada@db/chat", **settings)
+    assert refusal.stderr.startswith("CommandError: The site was not moved. Moving to PostgreSQL needs packages")
 
 
 @pytest.mark.parametrize(
