@@ -14,12 +14,14 @@ PAUSE: Final = 0.5
 def wait_for_database() -> None:
     """Connects once, without the pool: its errors only say that it has waited. Raises the database's own error.
 
-    A server that does not answer may be about to start, so it gets `PATIENCE` seconds.
+    A server that does not answer may be about to start, so it gets `PATIENCE` seconds. SQLite has none, and would
+    create its file.
     """
+    if connection.vendor != "postgresql":
+        return
     single = connection.copy()
-    if connection.vendor == "postgresql":
-        single.settings_dict["OPTIONS"] |= {"pool": False}
-        single.settings_dict["OPTIONS"].setdefault("connect_timeout", int(PATIENCE))
+    single.settings_dict["OPTIONS"] |= {"pool": False}
+    single.settings_dict["OPTIONS"].setdefault("connect_timeout", int(PATIENCE))
     end = time.monotonic() + PATIENCE
     while True:
         try:
