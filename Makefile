@@ -9,8 +9,8 @@ VENV := .venv
 # Tests wait for servers and browsers: one more at a time than there are cores keeps these busy.
 PYTEST_ARGS ?= -n $$(($$(nproc 2>/dev/null || echo 2) + 1)) --dist worksteal
 BIN := $(VENV)/bin
-# PostgreSQL and Redis need more packages. The environment or .env names them.
-NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DATABASE_URL *= *.?(postgres|psql|pgsql)|REDIS_URL *= *.?[a-z])' && echo yes)
+# PostgreSQL, Redis and an S3-compatible store need more packages. The environment or .env names them.
+NEEDS_MORE := $(shell { env; cat .env 2>/dev/null; } | grep -Eq '^(export +)?(DATABASE_URL *= *.?(postgres|psql|pgsql)|REDIS_URL *= *.?[a-z]|UPLOADS_URL *= *.?s3)' && echo yes)
 
 # For machines that reach no package index, `make wheelhouse` collects the packages and puts them into an archive.
 WHEELHOUSE := $(if $(wildcard wheelhouse/*.whl),--no-index --find-links wheelhouse)

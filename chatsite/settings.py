@@ -13,6 +13,7 @@ from chatsite.installation.packages import require
 from chatsite.installation.private_files import OTHERS
 from chatsite.installation.secret import read_or_create_secret
 from chatsite.installation.temporary_files import create_temporary_folder
+from chatsite.installation.uploads import read_uploads_url
 from chatsite.installation.urls import require_redis_url, split_url
 from chatsite.logs.configuration import build_logging
 from chatsite.mail.mailers import read_mailers, read_sender, read_timeout
@@ -201,8 +202,9 @@ TASKS = {"default": {"BACKEND": "chatsite.process.tasks.EventLoopBackend"}}
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+_UPLOADS, MEDIA_ROOT = read_uploads_url(env.str("UPLOADS_URL", default=""), DATA_DIR / "uploads")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _UPLOADS,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -212,7 +214,6 @@ STORAGES = {
 # Pages name files by their hashes alone, so nothing else is copied and compressed at the first start.
 SERVESTATIC_KEEP_ONLY_HASHED_FILES = True
 SERVESTATIC_AUTOREFRESH = SERVESTATIC_USE_FINDERS = DEBUG
-MEDIA_ROOT = DATA_DIR / "uploads"
 MEDIA_URL = "/media-is-served-by-no-address/"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

@@ -1,5 +1,6 @@
 """Attaches files: inspects and stores uploads or refuses them, and deletes those that were never sent."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -21,6 +22,8 @@ from chatsite.values.figures import size
 from conversations.inspection import FileLimits, Finding, Kind, Refused, decode_as, inspect_file, kind_of, tidy_name
 from conversations.models import Attachment, Conversation, Message
 from conversations.models.attachment import ORIGINAL, OTHER_FILES, TEXT, THUMBNAIL
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "attachments"
 NAMELESS = {Kind.IMAGE: "image", Kind.PDF: "document.pdf", Kind.TEXT: "text.txt"}
@@ -204,7 +207,15 @@ def delete_files(attachments: Iterable[Attachment]) -> None:
     for each in attachments:
         if not Attachment.objects.filter(stored=each.stored).exists():
             for name in each.files:
-                default_storage.delete(name)
+                delete_file(name)
+
+
+def delete_file(name: str) -> None:
+    try:
+        default_storage.delete(name)
+    except OSError as error:
+        # The row is gone, so `sweep` tries again.
+        logger.warning("%s cannot be deleted yet: %s", name, error)
 
 
 def sweep() -> int:

@@ -21,8 +21,9 @@ from twisted.internet.abstract import FileDescriptor
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ["accounts", "chatsite", "conversations", "gateway", "ledger", "tools", "upstreams"]
-# Imported only if they are used: a driver for another database, Redis, and a faster event loop for benchmarks.
-OPTIONAL = {"psycopg", "psycopg_pool", "redis", "uvloop"}
+# Imported only if they are used: a driver for another database, Redis, a store of files, and a faster event loop for
+# benchmarks.
+OPTIONAL = {"boto3", "botocore", "storages", "psycopg", "psycopg_pool", "redis", "uvloop"}
 
 
 def imported_by(packages: list[str]) -> set[str]:

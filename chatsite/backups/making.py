@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from chatsite.backups import archive, databases
@@ -20,6 +21,7 @@ from chatsite.backups.manifest import Manifest, SavedTable, fingerprint
 from chatsite.backups.rows import Digest
 from chatsite.backups.schema import Table
 from chatsite.installation.data_lock import try_lock
+from chatsite.installation.uploads import is_remote
 from chatsite.installation.version import read_version
 from conversations.models.attachment import OTHER_FILES, Attachment
 
@@ -134,25 +136,29 @@ def add_secrets(writer: ArchiveWriter, report: Report) -> None:
 def add_upload(writer: ArchiveWriter, report: Report, stored: str, size: int) -> None:
     """Adds an attached file and what belongs to it. Warns if it is missing or incomplete."""
     for part in ("", *OTHER_FILES):
-        path = Path(settings.MEDIA_ROOT, stored + part)
+        name = stored + part
         try:
-            found = add_file(writer, f"{UPLOADS}/{stored}{part}", path)
+            with default_storage.open(name) as file:
+                found = file.size
+                writer.add(f"{UPLOADS}/{name}", found, file.chunks(CHUNK))
         except FileNotFoundError:
             # Its other files are optional, and a file that was deleted meanwhile has no row any more.
             if not part and Attachment.objects.filter(stored=stored).exists():
-                report.warnings.append(f"{path} is missing, although the database knows it.")
+                report.warnings.append(f"{describe_place(name)} is missing, although the database knows it.")
             continue
         report.files += not part
         if not part and found != size:
-            report.warnings.append(f"{path} has {found} bytes instead of {size}.")
+            report.warnings.append(f"{describe_place(name)} has {found} bytes instead of {size}.")
 
 
-def add_file(writer: ArchiveWriter, name: str, path: Path) -> int:
-    """Returns the size."""
+def describe_place(name: str) -> str:
+    """Where a person finds an attached file: a path, or the name in the store."""
+    return name if is_remote(settings.STORAGES["default"]) else str(Path(settings.MEDIA_ROOT, name))
+
+
+def add_file(writer: ArchiveWriter, name: str, path: Path) -> None:
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        writer.add(name, size, iter(lambda: file.read(CHUNK), b""))
-    return size
+        writer.add(name, os.fstat(file.fileno()).st_size, iter(lambda: file.read(CHUNK), b""))
 
 
 def sync_directory(directory: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from chatsite.backups import archive, databases
@@ -33,6 +35,7 @@ from chatsite.installation.unfinished import UNFINISHED_RESTORE, describe_unfini
 from chatsite.installation.version import describe_newer, find_unknown
 from chatsite.values.figures import size
 from conversations.models.attachment import OTHER_FILES
+from conversations.uploads import list_stored_files
 
 WHOLE_DATABASE: Final = "database"
 """The member of earlier versions that is a file of the database."""
@@ -87,6 +90,8 @@ def require_empty_site(backup: Path | None) -> None:
         is_expected = found.name in allowed or (found.name == UPLOADS and not list_entries(found))
         if not is_expected and not (backup and backup.resolve().is_relative_to(found)):
             raise BackupFault(f"{settings.DATA_DIR} is not empty: it contains {found.name}. Restore into an empty one.")
+    if any(True for _ in list_stored_files()):
+        raise BackupFault("The place of attached files (UPLOADS_URL) is not empty. Restore into an empty one.")
 
 
 def list_entries(directory: Path) -> list[Path]:
@@ -220,17 +225,20 @@ def check_rows(lines: Iterator[bytes], digest: Digest, saved: SavedTable) -> Non
 
 
 def place_files(staging: Path) -> None:
-    uploads = Path(settings.MEDIA_ROOT)
-    uploads.mkdir(exist_ok=True)
-    for path in list_children(staging / UPLOADS):
-        shutil.move(path, uploads)
+    uploads = staging / UPLOADS
+    for path in sorted(path for path in uploads.rglob("*") if path.is_file()):
+        with path.open("rb") as content:
+            default_storage.save(str(path.relative_to(uploads)), Placed(content, str(path)))
     for name in SECRETS:
         if (staging / name).exists():
             replace_secret(staging / name, settings.DATA_DIR / name)
 
 
-def list_children(directory: Path) -> Iterator[Path]:
-    return directory.iterdir() if directory.exists() else iter(())
+class Placed(File):  # type: ignore[type-arg]
+    """A file that a folder takes over without a copy."""
+
+    def temporary_file_path(self) -> str | None:
+        return self.name
 
 
 def replace_secret(new: Path, path: Path) -> None:

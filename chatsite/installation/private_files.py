@@ -15,7 +15,9 @@ OTHERS: Final = 0o077
 
 def protect_files() -> str:
     """Makes the data directory and the database private. Returns a warning about what could not be changed, or ""."""
-    exposed = make_private(settings.DATA_DIR, *list_database_files())
+    uploads = Path(settings.MEDIA_ROOT)
+    elsewhere = [] if uploads.is_relative_to(settings.DATA_DIR) else [uploads]
+    exposed = make_private(settings.DATA_DIR, *list_database_files(), *elsewhere)
     if not exposed:
         return ""
     rest = f" and {len(exposed) - 1} more" if len(exposed) > 1 else ""

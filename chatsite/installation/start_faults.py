@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
 from chatsite.failures.failure_log import SHORTAGES
+from chatsite.failures.faults import UploadsUnavailable
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -19,6 +20,8 @@ FAULTS: Final = (*SHORTAGES, ImproperlyConfigured)
 def describe_start_fault(fault: Exception) -> str:
     """Returns a sentence about one of FAULTS."""
     match fault:
+        case UploadsUnavailable():
+            return str(fault)
         case OSError():
             return describe_file_fault(fault)
         case Error():

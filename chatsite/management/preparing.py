@@ -13,6 +13,7 @@ from chatsite import keys
 from chatsite.addresses import build_site_url
 from chatsite.installation.private_files import protect_files
 from chatsite.installation.unfinished import describe_unfinished_restore
+from chatsite.installation.uploads_check import check_uploads
 from chatsite.installation.version import list_pending_migrations, require_known_schema
 from chatsite.postgresql import wait_for_database
 from chatsite.process import lease
@@ -39,6 +40,7 @@ class PreparingCommand(BaseCommand):
         wait_for_database()
         if unfinished := describe_unfinished_restore():
             raise CommandError(unfinished)
+        check_uploads()
 
     def prepare_database(self, *, may_have_company: bool, accepts_sealing_key: bool = False) -> None:
         """Migrates the database, and adds the first administrator, providers and tools. One process at a time does.

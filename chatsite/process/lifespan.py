@@ -20,6 +20,7 @@ from chatsite.installation.start_faults import FAULTS, describe_start_fault
 from chatsite.installation.static_files import are_collected
 from chatsite.installation.temporary_files import remove_old_temporary_files
 from chatsite.installation.unfinished import describe_unfinished_restore
+from chatsite.installation.uploads_check import check_uploads
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.keys import require_adopted_keys
 from chatsite.postgresql import wait_for_database
@@ -151,6 +152,7 @@ async def try_to_start(*, takes_work: bool | None = None) -> str:
             return fault
         if not await database_sync_to_async(is_prepared)():
             return NOT_PREPARED
+        await asyncio.to_thread(check_uploads)
         await start(takes_work=takes_work)
     except FAULTS as fault:
         return describe_start_fault(fault)

@@ -110,7 +110,7 @@ class Attachment(models.Model):
         """The line that shows best whether the encoding is right: the first one that is not ASCII, if there is one."""
         try:
             lines = self.read_content()[:PREVIEWED].decode(errors="ignore").strip().splitlines()
-        except FileNotFoundError:
+        except OSError:
             return ""
         return next((line.strip() for line in lines if not line.isascii()), lines[0] if lines else "")[:80]
 
@@ -146,7 +146,7 @@ class Attachment(models.Model):
         return Attachment(stored=self.stored, **{name: getattr(self, name) for name in facts})
 
     def read_content(self, part: str = "") -> bytes:
-        """Raises FileNotFoundError if the file is missing."""
+        """Raises FileNotFoundError if the file is missing, or another OSError if the store is."""
         with default_storage.open(self.stored + part) as file:
             content: bytes = file.read()
         return content

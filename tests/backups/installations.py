@@ -37,7 +37,7 @@ for number in range(6):
 def fill(data: Path, **settings: str) -> None:
     """Creates a site with an administrator, a provider with a sealed key, and six large files."""
     for command in (("migrate", "--verbosity=0"), ("shell", "--command", FILL)):
-        done = manage(data, *command, SECRET_KEY="", **settings)
+        done = manage(data, *command, **({"SECRET_KEY": ""} | settings))
         assert done.returncode == 0, done.stderr
 
 

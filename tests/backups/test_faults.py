@@ -16,7 +16,7 @@ import pytest
 
 from chatsite.backups.archive import ArchiveWriter, read_members
 from tests.backups.installations import fill, query, read_manifest, read_uploads
-from tests.browser.site import ROOT, environment, manage
+from tests.browser.site import PATIENCE, ROOT, environment, manage
 from tests.installation import until
 
 
@@ -212,7 +212,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_last_backup(
 
 
 def await_path(path: Path, process: "subprocess.Popen[bytes]") -> None:
-    until(lambda: path.exists() or process.poll() is not None)
+    until(lambda: path.exists() or process.poll() is not None, PATIENCE)
 
 
 @pytest.mark.parametrize("file", ["accounts_apikey", "upstreams_provider", "archive"])

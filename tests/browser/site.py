@@ -27,6 +27,7 @@ def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
         "DATA_DIR": str(data),
         "DATABASE_URL": f"sqlite:///{data / 'db.sqlite3'}",
         "REDIS_URL": "",
+        "UPLOADS_URL": "",
         "DEBUG": "false",
         "HTTPS": "false",
         "SECRET_KEY": "known-to-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",

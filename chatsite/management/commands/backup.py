@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chatsite.backups.archive import BackupFault
 from chatsite.backups.making import make_backup, stream_backup
+from chatsite.failures.faults import UploadsUnavailable
 from chatsite.values.figures import size
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             else:
                 report = make_backup(Path(file))
                 self.stdout.write(f"Backed up {report.files} attached files to {file} ({size(report.size)}).")
-        except BackupFault as fault:
+        except (BackupFault, UploadsUnavailable) as fault:
             raise CommandError(f"No backup was written. {fault}") from fault
         except OSError as error:
             raise CommandError(f"No backup was written. {error.strerror}: {error.filename or file}.") from error

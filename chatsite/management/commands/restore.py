@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chatsite.backups.archive import BackupFault
 from chatsite.backups.making import Report
 from chatsite.backups.restoring import restore_backup
+from chatsite.failures.faults import UploadsUnavailable
 
 
 class Command(BaseCommand):
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: str, **options: Any) -> None:
         try:
             report = self.restore(file)
-        except BackupFault as fault:
+        except (BackupFault, UploadsUnavailable) as fault:
             raise CommandError(f"The backup was not restored. {fault}") from fault
         except OSError as error:
             raise CommandError(f"The backup was not restored. {error.strerror}: {error.filename or file}.") from error
