@@ -61,6 +61,10 @@ class Lease:
         Process.objects.filter(pk=self.key).delete()
         self.key = 0
 
+    def has_row(self) -> Q:
+        """The condition that this process has its row. Met before `take`, too."""
+        return Q(Exists(Process.objects.filter(pk=self.key))) if self.key else Q()
+
     def has_company(self) -> bool:
         """Whether other processes use the database, or have left their rows."""
         return Process.objects.exclude(pk=self.key).exists()

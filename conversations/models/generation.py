@@ -133,13 +133,13 @@ class Generation(UsageColumns):
     def claim(self) -> bool:
         """Marks a queued generation as running.
 
-        Returns False if it must wait its turn, or if another process has claimed or a person stopped it since it was
-        read.
+        Returns False if it must wait its turn, if another process has claimed or a person stopped it since it was read,
+        or if this process has been taken for dead: others would take the claim from it.
         """
         # A generation that waited for approval started earlier.
         claim = {"state": State.RUNNING, "started_at": self.started_at or now(), "process": lease.local.key}
         unchanged = Generation.objects.filter(pk=self.pk, claims=self.claims, stop_asked_at=self.stop_asked_at)
-        if not unchanged.next_in_line().update(**claim, claims=self.claims + 1):
+        if not unchanged.next_in_line().filter(lease.local.has_row()).update(**claim, claims=self.claims + 1):
             return False
         self.claims += 1
         for name, value in claim.items():

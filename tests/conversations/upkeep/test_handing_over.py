@@ -13,14 +13,15 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from accounts.models import User
-from chatsite.process import tasks
+from chatsite.models import Process
+from chatsite.process import lease, tasks
 from conversations.answering import queue, replies, saving
 from conversations.answering.ending import CONTINUED, CUT_OFF, HANDED_OVER
 from conversations.answering.replies import WORK
 from conversations.live.hub import hub
 from conversations.models import Conversation, Generation, GenerationCall, Message, State
-from conversations.verbs import turns
-from ledger.models import Outcome
+from conversations.verbs import deleting, turns
+from ledger.models import Entry, Outcome
 from tests.conversations.answering.tool_wires import calling
 from tests.conversations.asking import Opening, begin_and_hang, claim_reply, last_reply, open_half_way, queue_turn
 from tests.conversations.verbs.desk import Desk, block_kinds
@@ -387,3 +388,46 @@ def test_the_duration_of_a_reply_is_not_negative_when_clocks_differ() -> None:
     ended = now()
     written = Generation(started_at=ended + timedelta(minutes=5), finished_at=ended)
     assert written.duration == timedelta(0)
+
+
+@pytest.mark.parametrize("loss", ["person", "conversation", "message"])
+async def test_what_is_lost_between_two_processes(
+    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
+    monkeypatch: pytest.MonkeyPatch, loss: str,
+) -> None:  # fmt: skip
+    begin_and_hang(server, "I could ", "go on")
+    await open_half_way(browser, ada, conversation)
+    left = await hand_over(conversation)
+    if loss == "person":
+        await User.objects.filter(pk=ada.pk).aupdate(is_active=False)
+    elif loss == "message":
+        await sync_to_async(deleting.delete)(await Message.objects.for_reading().aget(pk=left.message_id))
+    else:
+        await conversation.adelete()
+    await take_over(server, monkeypatch, " and on.")
+    entries = [entry async for entry in Entry.objects.order_by("pk")]
+    assert Outcome.OPEN not in [entry.outcome for entry in entries]
+    if loss == "conversation":
+        assert (len(server.requests), await Message.objects.acount()) == (1, 0)
+        return
+    reply = await last_reply(conversation)
+    if loss == "person":
+        assert (reply.state, reply.error_kind, reply.message.text) == (State.STOPPED, "asker_gone", "I could go on")
+        assert len(server.requests) == 1
+    else:
+        # It can be restored, so it is written to its end.
+        assert (reply.state, reply.message.text) == (State.COMPLETE, "I could go on and on.")
+        assert reply.message.deleted_at is not None
+
+
+async def test_a_process_without_a_row_claims_nothing(
+    ada: User, conversation: Conversation, model: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued = await sync_to_async(queue_turn)(conversation, ada, "Well?", model)
+    # It was asleep, and others have deleted its row. What it claims would be taken from it again.
+    process = await Process.objects.acreate()
+    monkeypatch.setattr(lease.local, "key", process.pk)
+    await process.adelete()
+    assert not await sync_to_async(queued.claim)()
+    monkeypatch.setattr(lease.local, "key", (await Process.objects.acreate()).pk)
+    assert await sync_to_async(queued.claim)()
