@@ -83,14 +83,10 @@ WITHOUT_DATABASE: Final = (
     Topic("Keys", keys.check_strength, keys.check_modes, keys.check_fallbacks),
     Topic("Left behind", left_behind.check_partial_files),
 )
+SCHEMA: Final = Topic(
+    DATABASE, database.check_version, database.check_migrations, database.check_connections, database.check_clocks
+)
 WITH_DATABASE: Final = (
-    Topic(
-        DATABASE,
-        database.check_version,
-        database.check_migrations,
-        database.check_connections,
-        database.check_clocks,
-    ),
     Topic("Keys", keys.check_fingerprints, keys.check_sealed),
     Topic("Processes", processes.check_company, processes.check_answers),
     Topic("Model servers", upstreams.check_models, upstreams.check_listings),
@@ -102,15 +98,20 @@ ORDER: Final = (
 
 
 async def examine() -> list[Report]:
-    """Returns a report for each topic that has findings. Without a database, it leaves out what needs one."""
+    """Returns a report for each topic that has findings. Leaves out what needs the database if that is broken."""
     others = asyncio.gather(*(topic.report() for topic in WITHOUT_DATABASE))
-    database_report = await CONNECTION.report()
-    reports = [database_report]
-    if not database_report.findings:
+    reports = [await CONNECTION.report()]
+    if not is_any_broken(reports):
+        reports.append(await SCHEMA.report())
+    if not is_any_broken(reports):
         reports += await asyncio.gather(*(topic.report() for topic in WITH_DATABASE))
     reports += await others
     found = {name: [each for report in reports if report.topic == name for each in report.findings] for name in ORDER}
     return sort([Report(name, findings) for name, findings in found.items() if findings])
+
+
+def is_any_broken(reports: Iterable[Report]) -> bool:
+    return any(finding.level is Level.BROKEN for report in reports for finding in report.findings)
 
 
 def sort(reports: Iterable[Report]) -> list[Report]:

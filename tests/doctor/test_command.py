@@ -54,6 +54,18 @@ def test_a_database_and_a_redis_that_are_away_are_broken(tmp_path, hangs):
     assert "Traceback" not in done.stderr
 
 
+def test_a_database_that_is_not_prepared_is_broken_and_nothing_else_guesses(tmp_path):
+    done = manage(tmp_path, "doctor", **KEYS)
+    assert done.returncode == 1 and "The database lacks" in done.stdout and "manage.py prepare" in done.stdout
+    assert done.stdout.count("Broken") == 1 and "no such table" not in done.stdout + done.stderr
+
+
+def test_a_file_that_is_not_a_database_is_broken(tmp_path):
+    (tmp_path / "db.sqlite3").write_bytes(b"not a database" * 1000)
+    done = manage(tmp_path, "doctor", **KEYS)
+    assert done.returncode == 1 and "is not an SQLite database" in done.stdout and "Traceback" not in done.stderr
+
+
 def test_wrong_settings_are_a_sentence(tmp_path):
     done = manage(tmp_path, "doctor", EMAIL_TIMEOUT="soon")
     assert done.returncode == 1 and done.stderr.startswith("The settings cannot be used: EMAIL_TIMEOUT must be")

@@ -125,6 +125,12 @@ def test_a_proxy_that_passes_everything(proxied):
     assert "Address of the client 203.0.113.9" in shown
 
 
+def test_headers_that_arrive_twice_are_shown_twice(direct):
+    sent = [("cookie", direct.cookie), ("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "203.0.113.10")]
+    shown = words(Page(direct.http.get("/settings/system/", headers=sent).text).one("section[aria-label=Proxy]"))
+    assert "X-Forwarded-For 203.0.113.9 X-Forwarded-For 203.0.113.10" in shown
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

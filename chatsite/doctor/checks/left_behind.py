@@ -57,9 +57,7 @@ def check_partial_files() -> Iterator[Finding]:
 
 
 def check_files() -> Iterator[Finding]:
-    if not isinstance(default_storage, FileSystemStorage) and not isinstance(
-        getattr(default_storage, "_wrapped", None), FileSystemStorage
-    ):
+    if not isinstance(default_storage, FileSystemStorage):
         return
     known = set(Attachment.objects.values_list("stored", flat=True)[: MOST_FILES + 1])
     if len(known) > MOST_FILES:

@@ -18,8 +18,9 @@ NGINX: Final = "docs/nginx.conf shows how."
 def list_headers(request: HttpRequest) -> list[tuple[str, str]]:
     """The headers that a proxy sets, and what chatsite takes from them."""
     scope = read_scope(request)
-    sent = [(name, find_header(scope, name.encode())) for name in SHOWN]
-    arrived = [("-".join(part.capitalize() for part in name.split("-")), value) for name, value in sent if value]
+    sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    # A proxy may have added a second header of the same name.
+    arrived = [(name.title(), value) for shown in SHOWN for name, value in sent if name.lower() == shown]
     derived = [("Scheme", request.scheme or ""), ("Address of the client", find_client(scope) or "unknown")]
     return arrived + derived
 

@@ -7,18 +7,21 @@ from typing import Final
 from django.conf import settings
 
 from chatsite.addresses import EVERYWHERE
-from chatsite.doctor.findings import Finding, look_at, ok
+from chatsite.doctor.findings import Finding, broken, look_at, ok
 
 SHORTEST_TOKEN: Final = 16
 LOCAL_NAMES: Final = ("localhost", ".localhost", "testserver")
 
 
 def check_debug() -> Iterator[Finding]:
-    if settings.DEBUG:
-        public = find_public_name()
-        reached = f", and people reach the site as {public}" if public else ""
+    if settings.DEBUG and (public := find_public_name()):
+        yield broken(
+            f"DEBUG is on, and people reach the site as {public}: error pages show them code and settings.",
+            "Set DEBUG=false.",
+        )
+    elif settings.DEBUG:
         yield look_at(
-            f"DEBUG is on{reached}: error pages show code and settings, and the site is slower.",
+            "DEBUG is on: error pages show code and settings, and the site is slower.",
             "Set DEBUG=false, unless you are developing chatsite on this machine.",
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from chatsite.doctor.examination import DATABASE, Report, count_levels, examine
+from chatsite.doctor.examination import DATABASE, Report, count_levels, examine, is_any_broken
 from chatsite.doctor.findings import Finding, Level
 from chatsite.doctor.trials import try_mail, try_model_servers
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     async def examine(self, mail: str | None, *, offline: bool) -> list[Report]:
         reports = await examine()
-        if not offline and can_read_database(reports):
+        if not offline and not is_any_broken(report for report in reports if report.topic == DATABASE):
             reports.append(await try_model_servers())
         if mail:
             reports.append(await try_mail(mail))
@@ -41,8 +41,3 @@ class Command(BaseCommand):
         self.stdout.write(f"  {finding.level:<10}  {finding.words}")
         if finding.advice:
             self.stdout.write(f"  {'':<10}  {finding.advice}")
-
-
-def can_read_database(reports: list[Report]) -> bool:
-    [database] = [report for report in reports if report.topic == DATABASE]
-    return all(finding.level is not Level.BROKEN for finding in database.findings)
