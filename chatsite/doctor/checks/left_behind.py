@@ -1,5 +1,6 @@
 """What crashes and interrupted commands have left."""
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +14,8 @@ from django.utils.timezone import now
 
 from chatsite.doctor.checks.processes import count_living
 from chatsite.doctor.findings import Finding, broken, count, look_at, ok, split
-from chatsite.installation.unfinished import describe_unfinished_restore
+from chatsite.installation.data_lock import try_lock
+from chatsite.installation.unfinished import UNFINISHED_RESTORE, describe_unfinished_restore
 from chatsite.process import lease
 from conversations import uploads
 from conversations.models import Attachment, Generation
@@ -21,8 +23,8 @@ from ledger.models import Entry
 
 SOON: Final = timedelta(seconds=60)
 """In which running processes take over what others have lost."""
-LONG: Final = 3600
-"""Seconds. No backup takes longer without changing its files."""
+NEW: Final = 3600
+"""Seconds in which a file or folder may belong to a command that has just begun."""
 MOST_FILES: Final = 100_000
 FEW: Final = 100
 
@@ -46,14 +48,23 @@ def check_restore() -> Iterator[Finding]:
 
 def check_partial_files() -> Iterator[Finding]:
     for path in settings.DATA_DIR.iterdir():
-        is_partial = path.name.endswith((".partial", ".restoring")) and path.stat().st_mtime < time.time() - LONG
-        if is_partial and path.name != ".restoring":
+        is_partial = path.name.endswith((".partial", ".restoring")) and path.name != UNFINISHED_RESTORE
+        if is_partial and path.stat().st_mtime < time.time() - NEW and not is_locked(path):
             yield look_at(f"{path} is the rest of a backup or restore that did not finish.", "Delete it.")
         elif path.name.endswith(".replaced"):
             yield look_at(
                 f"{path} is a key from before a restore.",
                 "Delete it, unless another database still needs that key.",
             )
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a backup is being written there, which may take hours."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return not try_lock(file, is_shared=True)
+    finally:
+        os.close(file)
 
 
 def check_files() -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from conversations.models import Generation
 
 REDIS_TIMEOUT: Final = 2.0
 OLDEST_REDIS: Final = 6
+LONGEST_QUOTE: Final = 200
 SLOW: Final = 0.1
 """Seconds. People notice a longer way through Redis."""
 LONG_QUEUED: Final = timedelta(seconds=15)
@@ -69,8 +70,9 @@ def check_redis() -> Iterator[Finding]:
             delay = time.monotonic() - begun
             version = str(client.info("server").get("redis_version", ""))
     except (redis.RedisError, OSError) as error:
+        words = " ".join(str(error).split())[:LONGEST_QUOTE].rstrip(".")
         yield broken(
-            f"Redis does not answer ({type(error).__name__}).",
+            f"Redis does not answer ({type(error).__name__}: {words}).",
             "Check REDIS_URL, that Redis is running, and that its user and password are right.",
         )
         return
