@@ -59,7 +59,8 @@ class ErrorGroupQuerySet(models.QuerySet["ErrorGroup"]):
 
     def with_reference(self, reference: str) -> Self:
         """Groups of which one of the latest errors has this request id."""
-        return self.filter(references__icontains=reference)
+        # `icontains` would find `req` for `réq`, and ids have plain letters.
+        return self.filter(references__icontains=reference) if reference.isascii() else self.none()
 
 
 class ErrorGroup(models.Model):
