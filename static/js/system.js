@@ -6,6 +6,7 @@ const report = document.querySelector("#socket-report");
 if (report) document.addEventListener("DOMContentLoaded", tryOut);
 
 async function tryOut() {
+  report.firstElementChild.textContent = "Trying a WebSocket from this browser…";
   const query = new URLSearchParams({ outcome: await connect(), origin: location.origin });
   htmx.ajax("GET", `${report.dataset.report}?${query}`, { target: "#socket-report", swap: "innerHTML" });
 }

@@ -56,7 +56,7 @@ def check_tls() -> Iterator[Finding]:
     if settings.BEHIND_PROXY and settings.HOST in EVERYWHERE:
         yield look_at(
             f"The site listens on all addresses of this machine (HOST={settings.HOST or 'empty'}) and trusts the "
-            "headers of a proxy: who reaches the port directly can claim any address.",
+            "headers of a proxy: anybody who reaches the port directly can claim any address.",
             "Set HOST to the address at which only the proxy reaches it, or let a firewall or the container do so.",
         )
     if settings.HTTPS and any(origin.startswith("http://") for origin in settings.CSRF_TRUSTED_ORIGINS):
