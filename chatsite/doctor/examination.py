@@ -9,7 +9,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, settings, upstreams
+from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, settings, uploads, upstreams
 from chatsite.doctor.findings import Check, Finding, Level, broken
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.start_faults import describe_start_fault
@@ -79,6 +79,7 @@ WITHOUT_DATABASE: Final = (
     Topic("Settings", settings.check_debug, settings.check_names, settings.check_tls, settings.check_metrics),
     Topic("Redis", processes.check_redis, processes.check_bus),
     Topic("Machine", machine.check_writing, machine.check_space, machine.check_open_files, upstreams.check_clock),
+    Topic("Attached files", uploads.check_place, uploads.check_encryption),
     Topic("Mail", mail.check_mail),
     Topic("Keys", keys.check_strength, keys.check_modes, keys.check_fallbacks),
     Topic("Left behind", left_behind.check_partial_files),
@@ -93,7 +94,8 @@ WITH_DATABASE: Final = (
     Topic("Left behind", left_behind.check_restore, left_behind.check_files, left_behind.check_answers),
 )
 ORDER: Final = (
-    "Settings", "Keys", DATABASE, "Redis", "Processes", "Machine", "Mail", "Model servers", "Left behind"
+    *("Settings", "Keys", DATABASE, "Redis", "Processes"),
+    *("Machine", "Attached files", "Mail", "Model servers", "Left behind"),
 )  # fmt: skip
 
 

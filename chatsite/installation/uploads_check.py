@@ -1,4 +1,4 @@
-"""Tries at the start whether attached files can be stored where UPLOADS_URL says."""
+"""Tries whether attached files can be stored where UPLOADS_URL says."""
 
 import logging
 from pathlib import Path
@@ -22,18 +22,23 @@ logger = logging.getLogger(__name__)
 
 def check_uploads() -> None:
     """Raises ImproperlyConfigured or OSError if a setting is wrong. Only warns if the store does not answer now."""
+    try:
+        try_uploads()
+    except UploadsRefused:
+        raise
+    except UploadsUnavailable as fault:
+        logger.warning("%s Until then, files can neither be attached nor read.", fault)
+
+
+def try_uploads() -> None:
+    """Stores, lists, reads and deletes a file, if UPLOADS_URL is set. Raises ImproperlyConfigured or OSError."""
     folder = Path(settings.MEDIA_ROOT)
     if not is_remote(settings.STORAGES["default"]):
         if folder == settings.DATA_DIR / "uploads":
             return
         if not folder.is_dir():
             raise ImproperlyConfigured(f"The folder of UPLOADS_URL, {folder}, does not exist. Create it, or mount it.")
-    try:
-        store_and_delete()
-    except UploadsRefused:
-        raise
-    except UploadsUnavailable as fault:
-        logger.warning("%s Until then, files can neither be attached nor read.", fault)
+    store_and_delete()
 
 
 def store_and_delete() -> None:

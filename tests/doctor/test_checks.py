@@ -13,9 +13,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.timezone import now
 
 from chatsite.backups.making import scratch_directory
-from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, upstreams
+from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, uploads, upstreams
 from chatsite.doctor.checks import settings as settings_checks
 from chatsite.doctor.findings import Check, Finding, Level
+from chatsite.installation.uploads import read_uploads_url
 from chatsite.keys import adopt_keys
 from chatsite.mail.mailers import read_mailers, read_sender
 from chatsite.models import Process
@@ -23,6 +24,7 @@ from chatsite.process import lease
 from conversations.models import Generation, State
 from ledger.models import Entry
 from tests.fakes import ModelServer
+from tests.object_store import ObjectStoreServer
 from tests.places import make_place
 from tests.redis_server import RedisServer
 from tests.steps import Answer
@@ -334,3 +336,40 @@ def test_a_restore_and_a_backup_that_did_not_finish(settings, tmp_path):
     (tmp_path / "sealing_key.replaced").write_text("zq9")
     words = " ".join(each.words for each in problems(left_behind.check_partial_files))
     assert ".backup.partial is the rest of" in words and "sealing_key.replaced is a key" in words and "zq9" not in words
+
+
+@pytest.fixture
+def store(settings, tmp_path):
+    with ObjectStoreServer() as running:
+
+        def use(**parts):
+            storage, settings.MEDIA_ROOT = read_uploads_url(running.url(**parts), tmp_path / "uploads")
+            settings.STORAGES = settings.STORAGES | {"default": storage}
+
+        running.use = use
+        use()
+        yield running
+
+
+def test_a_store_that_keeps_files_is_fine(store):
+    assert problems(uploads.check_place) == []
+    assert problems(uploads.check_encryption) == []
+    assert store.objects == {}
+    assert {method for method, _ in store.requests} == {"PUT", "GET", "DELETE"}
+
+
+def test_a_store_that_refuses_or_is_away(store):
+    store.use(secret="loud")
+    assert problem(uploads.check_place).words.startswith("The store of attached files refuses the access key")
+    store.use(bucket="other")
+    assert problem(uploads.check_place).advice == "Create it, or correct its name."
+    store.use()
+    store.stop()
+    assert "cannot be reached" in problem(uploads.check_place).words
+    store.start()
+
+
+def test_a_store_without_tls_elsewhere(settings, store):
+    options = settings.STORAGES["default"]["OPTIONS"] | {"endpoint_url": "http://store.example"}
+    settings.STORAGES = settings.STORAGES | {"default": settings.STORAGES["default"] | {"OPTIONS": options}}
+    assert problem(uploads.check_encryption).words == "Attached files cross the network unencrypted."
