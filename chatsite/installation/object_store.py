@@ -16,9 +16,9 @@ from storages.utils import clean_name
 
 from chatsite.failures.faults import UploadsRefused, UploadsUnavailable
 
-CONNECTING, READING = 5, 20
+CONNECTING, READING = 3, 20
 """Seconds without an answer after which an attempt ends."""
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 2
 WRONG_KEY: Final = "The store of attached files refuses the access key or the secret of UPLOADS_URL."
 REASONS: Final = {
     "AccessDenied": "The access key of UPLOADS_URL may not list, read, write and delete files in the bucket.",

@@ -163,8 +163,10 @@ def read_part(context: CallContext, arguments: dict[str, Any]) -> ToolResult:
     [file] = named
     try:
         text = text_of(file.read_content(TEXT if file.kind == Kind.PDF else ""))
-    except OSError:
+    except FileNotFoundError:
         return ToolResult.from_text(f"“{file}” no longer exists.", is_error=True)
+    except OSError:
+        return ToolResult.from_text(f"“{file}” cannot be read at the moment.", is_error=True)
     if not text.strip():
         return ToolResult.from_text(f"“{file}” has no readable text.", is_error=True)
     return ToolResult.from_text(passage(file, text, arguments))

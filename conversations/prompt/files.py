@@ -41,8 +41,11 @@ class AttachedFiles:
         file = self._files.get(str(key))
         try:
             return self._missing(str(block.get("name", "file"))) if file is None else self._block(file)
-        except OSError:
+        except FileNotFoundError:
             return self._missing(str(file))
+        except OSError:
+            self._remark(f"“{file}” was left out: it cannot be read at the moment. Try again later.")
+            return text_block(f"[A file, {file}, cannot be read at the moment.]")
 
     def _block(self, file: Attachment) -> Block:
         if file.is_image:

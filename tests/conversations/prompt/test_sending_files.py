@@ -1,6 +1,7 @@
 """Files as models are sent them, byte for byte: to both protocols, and to models that take less."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 
 from accounts.models import User
+from chatsite.installation.uploads import read_uploads_url
 from conversations.models import Attachment, Conversation
 from tests import files
 from tests.conversations.asking import Opening, last_reply, provider_at
 from tests.conversations.attaching import attach, send
 from tests.conversations.talking import act, follow, until_it_says
 from tests.fakes import ModelServer
+from tests.object_store import ObjectStoreServer
 from tests.viewers import Viewer
 from upstreams.models import ChatModel
 
@@ -205,6 +208,31 @@ async def test_a_file_that_is_gone_is_said_to_be_gone(
     [first, *_] = server.requests[-1].json["messages"]
     assert first["content"][0] == {"type": "text", "text": "[A file, image.png, no longer exists.]"}
     assert (await last_reply(conversation)).notes == ["“image.png” was left out: the file no longer exists."]
+
+
+async def test_a_file_whose_store_is_away_is_not_said_to_be_gone(
+    browser: Opening,
+    ada: User,
+    conversation: Conversation,
+    server: ModelServer,
+    model: ChatModel,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    server.say("Seen.")
+    with ObjectStoreServer() as store:
+        storage, _ = read_uploads_url(store.url(), tmp_path)
+        settings.STORAGES = settings.STORAGES | {"default": storage}
+        tab = await asked(browser, ada, conversation, image__png=PNG)
+        [image, _] = server.requests[-1].json["messages"][0]["content"]
+        assert image["type"] == "image"
+        store.fault = "SlowDown"
+        await tab.browser.say(conversation, "And now?")
+        await tab.until_over((await last_reply(conversation)).message_id)
+    [first, *_] = server.requests[-1].json["messages"]
+    assert first["content"][0] == {"type": "text", "text": "[A file, image.png, cannot be read at the moment.]"}
+    [note] = (await last_reply(conversation)).notes
+    assert note == "“image.png” was left out: it cannot be read at the moment. Try again later."
 
 
 async def test_everybody_sees_the_files_of_a_turn_at_once(
