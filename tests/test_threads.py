@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 
-from chatsite.process.threads import SPARE, ReusedThreads
+from chatsite.process.threads import SPARE, OwnThread, ReusedThreads, look_after_connection
 
 
 class Counted:
@@ -57,3 +58,16 @@ async def test_a_request_that_fails_gives_its_thread_back():
         await request(application, fails=True)
     await request(application)
     assert len(set(counted.threads)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_of_its_own_keeps_its_connection():
+    def connect() -> Any:
+        connection.ensure_connection()
+        return connection.connection
+
+    thread = OwnThread("own")
+    first, second = (thread.submit(look_after_connection(connect)).result() for _ in range(2))
+    assert first is second is not connect()
+    thread.shutdown()
+    thread.shutdown()
