@@ -8,9 +8,9 @@ from django.core.mail import EmailMessage
 
 from chatsite.doctor.checks.upstreams import check_clock
 from chatsite.doctor.examination import Report
-from chatsite.doctor.findings import Finding, Level, broken, ok, split
+from chatsite.doctor.findings import Finding, Level, broken, look_at, ok, split
 from chatsite.failures.failure_log import SHORTAGES
-from chatsite.mail.sending import MailFault, send
+from chatsite.mail.sending import MailFault, is_printed, send
 from chatsite.process.threads import database_sync_to_async
 from upstreams.client import close_transport, test_connection
 from upstreams.models import Provider, ProviderSource
@@ -55,7 +55,9 @@ async def try_mail(recipient: str) -> Report:
     try:
         await send(EmailMessage("Test message from chatsite", TEXT, settings.DEFAULT_FROM_EMAIL, [recipient]))
     except MailFault as fault:
-        finding = broken(*split(str(fault)))
+        return Report("Test message", [broken(*split(str(fault)))])
+    if is_printed():
+        finding = look_at("The message was printed and not sent.", "Set EMAIL_URL to a mail server.")
     else:
         finding = Finding(
             Level.OK,

@@ -140,9 +140,17 @@ def shorten_path(file: str) -> str:
 
 def make_fingerprint(exception: str, place: str, record: logging.LogRecord) -> str:
     """The same for errors with the same cause, also in other versions: it contains no line numbers and no values."""
-    template = _VARIABLE.sub("#", next(iter(str(record.msg).splitlines()), "")[:LONGEST_TITLE])
+    template = _VARIABLE.sub("#", next(iter(read_template(record).splitlines()), "")[:LONGEST_TITLE])
     parts = "\0".join((exception, place, record.name, template))
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_template(record: logging.LogRecord) -> str:
+    """Returns the message without its arguments, or "" if it is an object that cannot be written as text."""
+    try:
+        return str(record.msg)
+    except Exception:
+        return ""
 
 
 local = ErrorRecorder()

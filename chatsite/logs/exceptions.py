@@ -46,26 +46,28 @@ def describe_exception(error: BaseException) -> str:
 
 def render_traceback(error: BaseException) -> str:
     """Like Python's own, with causes and groups."""
-    text = "\n".join(_render(error, depth=0))
+    text = "\n".join(_render(error, depth=0, seen=set()))
     return text if len(text) <= LONGEST_TRACEBACK else f"…{text[-LONGEST_TRACEBACK:]}"
 
 
-def _render(error: BaseException, depth: int) -> Iterator[str]:
-    for link, each in reversed(list(_list_chain(error))):
+def _render(error: BaseException, depth: int, seen: set[int]) -> Iterator[str]:
+    """Renders each exception once: groups that share theirs would otherwise take exponential time."""
+    for link, each in reversed(list(_list_chain(error, seen))):
         yield from _render_frames(each.__traceback__)
         yield describe_exception(each)
         if isinstance(each, BaseExceptionGroup) and depth < MOST_LINKED:
             for member in each.exceptions[:MOST_LINKED]:
-                yield from (f"  {line}" for line in _render(member, depth + 1))
+                yield from (f"  {line}" for line in _render(member, depth + 1, seen))
         if link:
             yield f"\n{link}\n"
 
 
-def _list_chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """Yields the exception and those that led to it, each with how it led to the one before."""
-    seen: set[int] = set()
+def _list_chain(error: BaseException, seen: set[int]) -> Iterator[tuple[str, BaseException]]:
+    """Yields the exception and those that led to it, each with how it led to the one before. Adds them to `seen`."""
     link, each = "", error
-    while id(each) not in seen and len(seen) < MOST_LINKED:
+    for _ in range(MOST_LINKED):
+        if id(each) in seen:
+            return
         seen.add(id(each))
         yield link, each
         if each.__cause__ is not None:

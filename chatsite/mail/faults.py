@@ -81,10 +81,15 @@ def describe_connection_fault(error: OSError, options: Mapping[str, Any], words:
 
 def quote(error: OSError, options: Mapping[str, Any]) -> str:
     """Returns the server's words in brackets, or "" if there are none or they repeat the password."""
-    words = "".join(letter for letter in " ".join(read_words(error).split()) if letter.isprintable()).rstrip(".")
-    if not words or any(secret in words for secret in list_secrets(options)):
+    words = normalise(read_words(error))
+    if any(normalise(secret) in words for secret in list_secrets(options)):
         return ""
-    return f" (“{words[:LONGEST_QUOTE]}”)"
+    words = words.rstrip(".")[:LONGEST_QUOTE]
+    return f" (“{words}”)" if words else ""
+
+
+def normalise(text: str) -> str:
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def read_words(error: OSError) -> str:

@@ -59,7 +59,7 @@ def read_mailers(url: str, timeout: float) -> dict[str, dict[str, Any]]:
 def read_server(url: str, scheme: str) -> dict[str, Any]:
     """Returns host, port, user name and password as options of Django's backend."""
     parts = split_url("EMAIL_URL", url)
-    if not parts.hostname:
+    if not parts.hostname or not is_host(parts.hostname):
         raise ImproperlyConfigured(f"EMAIL_URL does not name a mail server. {_FORMS}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ImproperlyConfigured(f"EMAIL_URL must end after the host and the port. {ENCODE}")
@@ -67,6 +67,15 @@ def read_server(url: str, scheme: str) -> dict[str, Any]:
     if bool(username) != bool(password):
         raise ImproperlyConfigured("EMAIL_URL needs a user name and a password, or neither.")
     return {"host": parts.hostname, "port": parts.port or PORTS[scheme], "username": username, "password": password}
+
+
+def is_host(text: str) -> bool:
+    """Whether the text can be the name or the address of a machine. The resolver raises other errors than OSError."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return text.isprintable() and " " not in text
 
 
 def decode(text: str | None) -> str:

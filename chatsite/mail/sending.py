@@ -27,6 +27,11 @@ def is_set_up() -> bool:
     return "default" in mailers
 
 
+def is_printed() -> bool:
+    """Whether messages are printed and not sent."""
+    return is_set_up() and "host" not in mailers.settings["default"].get("OPTIONS", {})
+
+
 async def send(message: EmailMessage) -> None:
     """Hands the message to the mail server. Raises MailFault, at the latest after EMAIL_TIMEOUT."""
     if not is_set_up():

@@ -20,6 +20,12 @@ def test_a_new_site_has_nothing_broken(tmp_path):
         assert (tmp_path / name).read_text().strip() not in done.stdout + done.stderr
 
 
+def test_a_database_without_tables_is_one_finding(tmp_path):
+    done = manage(tmp_path, "doctor", **KEYS)
+    assert done.returncode == 1 and "\n1 broken, " in done.stdout
+    assert "python manage.py prepare" in done.stdout and "no such table" not in done.stdout
+
+
 def test_model_servers_and_mail_are_tried(tmp_path):
     with ModelServer("openai") as model, MailServer() as server:
         settings = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "zq9secret", **KEYS}

@@ -43,6 +43,12 @@ def test_an_administrator_sends_a_test_message(admin, settings):
     assert "zq9secret" not in page.text + answer.text
 
 
+def test_a_message_that_is_only_printed_is_not_said_to_be_sent(admin, settings):
+    settings.MAILERS = read_mailers("console:", 5)
+    answer = words(fragment(send(admin).text))
+    assert "printed" in answer and "EMAIL_URL" in answer and "accepted" not in answer
+
+
 @pytest.mark.parametrize("headers", [HTMX, {}])
 def test_a_failure_says_what_happened_and_what_to_do(admin, settings, headers):
     with MailServer() as server:

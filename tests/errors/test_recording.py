@@ -131,6 +131,19 @@ def test_any_text_can_be_stored(words: str, argument: str) -> None:
             assert "\0" not in text and len(text) < 17_000
 
 
+@pytest.mark.parametrize("fails_in", ["__str__", "__repr__"])
+def test_a_message_without_words_is_recorded(fails_in: str) -> None:
+    def fail(self: object) -> str:
+        raise RuntimeError("no words")
+
+    # An exception takes its words from its repr without a __str__ of its own.
+    wordless: type[Exception] = type("Wordless", (Exception,), {"__str__": lambda self: repr(self), fails_in: fail})
+    recorder = ErrorRecorder()
+    for template, arguments in ((wordless(), ()), ("%s", (wordless(),))):
+        make_logger(recorder).error(template, *arguments)
+    assert sum(group.count for group in recorder.take()) == 2
+
+
 def test_a_storm_costs_microseconds_an_error() -> None:
     recorder = ErrorRecorder()
     record = logging.LogRecord("teapot", logging.ERROR, __file__, 1, "cold", (), None)

@@ -117,6 +117,15 @@ def test_a_deep_traceback_keeps_its_end() -> None:
     assert found["traceback"].rstrip().endswith("ValueError: deep") and "in recurse" in found["traceback"]
 
 
+def test_groups_that_share_their_errors_name_each_once() -> None:
+    error: Exception = caught(ValueError("one"))
+    for _ in range(9):
+        error = caught(ExceptionGroup("several", [error] * 9))
+    begun = time.perf_counter()
+    assert LineFormatter().format(record("Tea", error=error)).count("ValueError: one") == 1
+    assert time.perf_counter() - begun < 2
+
+
 def test_a_traceback_names_its_causes_and_every_error_of_a_group() -> None:
     try:
         try:

@@ -65,6 +65,7 @@ def test_a_password_that_is_not_encoded_is_read_as_written_or_refused_without_sh
         "smtp://mail.example.org/inbox", "smtp://mail.example.org?ssl=1", "smtp://ada@mail.example.org",
         "smtp://:secret@mail.example.org", "smtp://[::1", "smtp://ada:p%C3%A4ss@mail.example.org",
         "smtp://ada:one%0Atwo@mail.example.org", "smtp://ada:one%00two@mail.example.org", "console:stdout", "memory:",
+        "smtp://mail..example.org", f"smtp://{'m' * 64}.example.org", "smtp://mail example.org",
     ],
 )  # fmt: skip
 def test_a_wrong_url_is_a_sentence(url):

@@ -84,6 +84,14 @@ async def test_what_the_server_refuses_is_explained_in_its_words(settings, serve
     assert words in await refusal_of(note())
 
 
+@pytest.mark.parametrize("secret", ["zq9 secret.", "zq9  secret", "zq9secret..."])
+@pytest.mark.parametrize("reply", ["535 {}", "535 {} is wrong"])
+async def test_a_password_is_recognised_however_its_words_are_spaced(settings, server, secret, reply):
+    server.replies["AUTH"] = reply.format(secret)
+    use_server(settings, server, credentials=f"ada:{quote(secret, safe='')}@")
+    assert "zq9" not in await refusal_of(note())
+
+
 async def test_a_server_without_starttls_gets_no_password(settings, server):
     use_server(settings, server, scheme="smtp+tls", credentials="ada:secret@")
     assert "does not offer what EMAIL_URL asks for (“STARTTLS extension not supported" in await refusal_of(note())

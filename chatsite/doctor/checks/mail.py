@@ -6,17 +6,17 @@ from django.conf import settings
 
 from chatsite.doctor.checks.settings import is_local
 from chatsite.doctor.findings import Finding, look_at, ok
-from chatsite.mail.sending import is_set_up
+from chatsite.mail.sending import is_printed, is_set_up
 
 
 def check_mail() -> Iterator[Finding]:
     if not is_set_up():
         yield ok("Mail is not set up. To send mail, set EMAIL_URL.")
         return
-    options = settings.MAILERS["default"].get("OPTIONS", {})
-    if "host" not in options:
+    if is_printed():
         yield look_at("Mail is printed and not sent.", "Set EMAIL_URL to a mail server.")
         return
+    options = settings.MAILERS["default"]["OPTIONS"]
     yield ok(f"Mail goes through {options['host']} at port {options['port']}, as {settings.DEFAULT_FROM_EMAIL}.")
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options.get("password") and not is_encrypted and not is_local(options["host"]):
