@@ -216,6 +216,8 @@ def check_uploads(reader: Reader, tables: list[Table], staging: Path, report: Re
 
 def check_rows(lines: Iterator[bytes], digest: Digest, saved: SavedTable) -> None:
     for line in lines:
+        if line.count(b"\t") != len(saved.columns) - 1:
+            raise Damaged(f"a row of {saved.name} has not {len(saved.columns)} columns")
         digest.add(line)
     if (digest.rows, digest.value) != (saved.rows, saved.digest):
         raise Damaged(f"{saved.name} does not contain the {saved.rows:,} rows that were backed up")

@@ -138,7 +138,7 @@ def fill(path: Path, table: Table, lines: Iterable[bytes], last_number: int) -> 
             if last_number:
                 database.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table.name])
                 database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table.name, last_number])
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, ValueError, OverflowError) as error:
             raise BackupFault(f"SQLite refused a row of {table.name}: {error}.") from error
 
 

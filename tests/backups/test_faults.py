@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,34 @@ def in_file(wanted: str, new: bytes) -> Callable[[str, bytes], bytes]:
     return lambda name, content: new if name == wanted else content
 
 
+def with_rows(table: str, lines: bytes) -> Callable[[str, bytes], bytes]:
+    """Replaces the rows of a table, and adapts the manifest so that they are those that were backed up."""
+
+    def change(name: str, content: bytes) -> bytes:
+        if name == "manifest.json":
+            manifest = json.loads(content)
+            [saved] = [each for each in manifest["tables"] if each["name"] == table]
+            saved |= {"rows": lines.count(b"\n"), "digest": sha256(lines).hexdigest()}
+            return json.dumps(manifest).encode()
+        return lines if name == f"tables/{table}" else content
+
+    return change
+
+
 REFUSED = {
+    "a number that no database can count to": (
+        in_manifest(b'"last_number": 1', b'"last_number": 1' + b"0" * 30),
+        "SQLite refused a row of",
+    ),
+    "a row with a huge number": (
+        with_rows("django_content_type", b"chat\t1" + b"0" * 30 + b"\ttea\n"),
+        "SQLite refused a row of django_content_type",
+    ),
+    "a row with a column too few": (with_rows("tools_toolserver", b"1\n"), "a row of tools_toolserver has not 1"),
+    "a row with a column too many": (
+        with_rows("django_content_type", b"chat\t1\ttea\tcup\n"),
+        "a row of django_content_type has not 3 columns",
+    ),
     "migrations that are no list": (
         in_manifest(b'"migrations": [', b'"migrations": 5, "more": ['),
         "manifest cannot be",
