@@ -23,7 +23,7 @@ async def test_viewers_see_the_progress_of_a_running_tool(desk: Desk) -> None:
     await desk.tab.until(lambda page: any(note.text_content() for note in page.find(".tool-note")))
     assert notes(desk.tab) == ["Reading <pages>, 25%"]
     late = await desk.browser.open(desk.conversation)
-    await late.until(lambda page: page.find(".tool-note"))
+    await late.until(lambda page: any(note.text_content() for note in page.find(".tool-note")))
     assert notes(late) == ["Reading <pages>, 25%"]
     await asyncio.to_thread(desk.drawer.end, "seen")
     await desk.until(reply, State.COMPLETE)
