@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,10 @@ from chatsite.backups.archive import ArchiveWriter, read_members
 from tests.backups.installations import fill, query, read_manifest, read_uploads
 from tests.browser.site import PATIENCE, ROOT, environment, manage
 from tests.installation import until
+
+
+def rare(value: str) -> Any:
+    return pytest.param(value, marks=pytest.mark.rare)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +248,7 @@ def await_path(path: Path, process: "subprocess.Popen[bytes]") -> None:
     until(lambda: path.exists() or process.poll() is not None, PATIENCE)
 
 
-@pytest.mark.parametrize("file", ["accounts_apikey", "upstreams_provider", "archive"])
+@pytest.mark.parametrize("file", [rare("accounts_apikey"), rare("upstreams_provider"), "archive"])
 def test_a_killed_backup_leaves_the_last_one_and_does_not_hinder_the_next(
     data: Path, tmp_path: Path, file: str
 ) -> None:
@@ -258,7 +263,7 @@ def test_a_killed_backup_leaves_the_last_one_and_does_not_hinder_the_next(
     assert list(tmp_path.iterdir()) == [backup]
 
 
-@pytest.mark.parametrize("file", [".restoring/uploads", ".restoring/filling.sqlite3", "uploads"])
+@pytest.mark.parametrize("file", [rare(".restoring/uploads"), rare("uploads"), ".restoring/filling.sqlite3"])
 def test_a_killed_restore_is_never_taken_for_a_site(data: Path, archive: bytes, tmp_path: Path, file: str) -> None:
     place, backup = tmp_path / "restored", data.parent / "chat.tar"
     process = start(place, "restore", str(backup))

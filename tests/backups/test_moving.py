@@ -214,7 +214,7 @@ def test_a_place_that_does_not_fit_is_a_sentence(data: Path, postgres: PostgresS
         assert "is running" in move(data, postgres.create_database()).stderr
 
 
-@pytest.mark.parametrize("table", ["accounts_user", "django_migrations", "upstreams_provider"])
+@pytest.mark.parametrize("table", ["accounts_user", pytest.param("upstreams_provider", marks=pytest.mark.rare)])
 def test_a_killed_move_is_not_taken_for_a_site(data: Path, postgres: PostgresServer, table: str) -> None:
     url = postgres.create_database()
     command = [sys.executable, "manage.py", "move", url]
@@ -246,6 +246,7 @@ def run_and_measure(data: Path, *command: str, **settings: str) -> int:
     return int(usage.ru_maxrss) * 1024
 
 
+@pytest.mark.rare
 def test_a_large_database_does_not_have_to_fit_into_memory(
     copy: Path, postgres: PostgresServer, tmp_path: Path
 ) -> None:
