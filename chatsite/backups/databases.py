@@ -144,6 +144,9 @@ class SqliteFilling:
     def open_reader(self) -> AbstractContextManager[Reader]:
         return SqliteReader(self._path)
 
+    def check_references(self) -> None:
+        """SQLite may have rows that refer to missing ones. They stay as they were."""
+
 
 class PostgresFilling:
     """The site's database, in a transaction that ends when it is filled."""
@@ -159,6 +162,10 @@ class PostgresFilling:
 
     def open_reader(self) -> AbstractContextManager[Reader]:
         return nullcontext(PostgresReader())
+
+    def check_references(self) -> None:
+        """Raises DatabaseError if a row refers to a missing one."""
+        postgresql.check_references()
 
 
 type Filling = SqliteFilling | PostgresFilling
@@ -205,7 +212,6 @@ def fill_postgresql(migrations: list[str], tables: list[Table]) -> Iterator[Post
             migrate(migrations)
             postgresql.empty(tables)
             yield PostgresFilling()
-            postgresql.check_references()
             remove_marker()
     finally:
         # If the connection is lost, the marker stays, and the next attempt ignores it.
@@ -252,6 +258,7 @@ def copy_rows(source: Reader, filling: Filling, tables: list[Table], progress: P
                 raise BackupFault(describe_difference(table, sent_lines, reader.read(table)))
         if sent.rows:
             progress(f"{table.name}: {sent.rows:,} row{'' if sent.rows == 1 else 's'}")
+    filling.check_references()
 
 
 def describe_mends(mends: list[Mend]) -> list[str]:
