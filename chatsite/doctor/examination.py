@@ -72,6 +72,7 @@ def run(check: Check) -> Iterable[Finding]:
 
 
 DATABASE: Final = "Database"
+MODEL_SERVERS: Final = "Model servers"
 SEVERITY: Final = {Level.BROKEN: 0, Level.LOOK: 1, Level.OK: 2}
 
 CONNECTION: Final = Topic(DATABASE, database.check_connection)
@@ -90,12 +91,12 @@ SCHEMA: Final = Topic(
 WITH_DATABASE: Final = (
     Topic("Keys", keys.check_fingerprints, keys.check_sealed),
     Topic("Processes", processes.check_company, processes.check_answers),
-    Topic("Model servers", upstreams.check_models, upstreams.check_listings),
+    Topic(MODEL_SERVERS, upstreams.check_models, upstreams.check_listings),
     Topic("Left behind", left_behind.check_restore, left_behind.check_files, left_behind.check_answers),
 )
 ORDER: Final = (
     *("Settings", "Keys", DATABASE, "Redis", "Processes"),
-    *("Machine", "Attached files", "Mail", "Model servers", "Left behind"),
+    *("Machine", "Attached files", "Mail", MODEL_SERVERS, "Left behind"),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import AuthenticatedRequest
 from chatsite.doctor.checks import proxy
-from chatsite.doctor.examination import Report, count_levels, examine, sort
+from chatsite.doctor.examination import MODEL_SERVERS, Report, count_levels, examine, sort
 from chatsite.doctor.findings import broken, ok
 from chatsite.doctor.forms import TestMailForm
 from chatsite.doctor.views.access import administrators_only
@@ -32,6 +32,10 @@ async def render_page(request: AuthenticatedRequest, context: dict[str, Any]) ->
 
 def render_reports(request: AuthenticatedRequest, reports: list[Report], context: dict[str, Any]) -> HttpResponse:
     providers = Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name")
+    if not request.user.has_perm("upstreams.change_provider"):
+        # Errors of a model server may contain its address.
+        reports = [report for report in reports if report.topic != MODEL_SERVERS]
+        providers = providers.none()
     page = {
         "version": read_version(),
         "reports": reports,
