@@ -111,6 +111,7 @@ def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
         place.ends_whole(question, address, tabs)
 
 
+@pytest.mark.rare
 def test_redis_hangs(place: Place) -> None:
     with place.told_half() as (question, address, tabs):
         with place.redis.stopped():
@@ -135,7 +136,7 @@ def test_a_stop_and_a_turn_pass_without_redis(place: Place) -> None:
         assert {tab.see().state(tab.see().messages[-1]) for tab in tabs} == {"stopped"}
 
 
-@pytest.mark.parametrize("outage", ["stopped", "hanging"])
+@pytest.mark.parametrize("outage", ["stopped", pytest.param("hanging", marks=pytest.mark.rare)])
 def test_postgresql_is_away(place: Place, outage: str) -> None:
     with place.told_half() as (question, address, tabs):
         with getattr(place.postgres, outage)():
