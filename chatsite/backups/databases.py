@@ -209,6 +209,7 @@ def fill_postgresql(migrations: list[str], tables: list[Table]) -> Iterator[Post
     set_marker()
     try:
         with transaction.atomic():
+            postgresql.print_exactly()
             migrate(migrations)
             postgresql.empty(tables)
             yield PostgresFilling()

@@ -51,7 +51,14 @@ def read_snapshot() -> Iterator[PostgresReader]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        print_exactly()
         yield PostgresReader()
+
+
+def print_exactly() -> None:
+    """Lets this transaction read all digits and plain moments, whatever is set for the database or the user."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL extra_float_digits = 3; SET LOCAL DateStyle = ISO")
 
 
 def fill(table: Table, lines: Iterable[bytes], last_number: int) -> None:

@@ -97,6 +97,20 @@ def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
         return database.execute(sql).fetchall()  # type: ignore[call-overload]
 
 
+def test_settings_of_the_database_cost_no_digits(copy: Path, postgres: PostgresServer, tmp_path: Path) -> None:
+    change(copy, *ODD_ROWS, ("UPDATE conversations_conversation SET temperature = ?", [0.1 + 0.2]))
+    url, backup, back = postgres.create_database(), tmp_path / "chat.tar", tmp_path / "back"
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(
+            f'ALTER DATABASE "{database.info.dbname}" SET extra_float_digits = -5'.encode()  # noqa: S608
+        )
+    moved = move(copy, url)
+    assert moved.returncode == 0, moved.stderr
+    assert manage(copy, "backup", str(backup), SECRET_KEY="", DATABASE_URL=url).returncode == 0
+    assert manage(back, "restore", str(backup), SECRET_KEY="").returncode == 0
+    assert query(back, "SELECT temperature FROM conversations_conversation") == [(0.1 + 0.2,)]
+
+
 def test_odd_values_arrive_and_come_back(copy: Path, postgres: PostgresServer, tmp_path: Path) -> None:
     change(copy, *ODD_ROWS)
     before, url = read_digest(copy / "db.sqlite3"), postgres.create_database()
