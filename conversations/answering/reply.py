@@ -69,8 +69,11 @@ class RunningReply:
 
     def stop(self, ending: Ending = STOPPED) -> None:
         """Ends the reply in this way: a person asked for it, or the reply may not go on."""
+        was_stopped = self.relay.is_stopped
         self.relay.is_stopped, self._cut = True, ending
-        self._end_now()
+        # A second cancellation would cut off what the first one lets end, such as storing an image.
+        if not was_stopped:
+            self._end_now()
 
     def cut(self, ending: Ending = INTERRUPTED) -> None:
         """Ends the reply in this way, unless it has been stopped."""

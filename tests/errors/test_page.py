@@ -1,6 +1,7 @@
 """Administrators see what failed, find it by its reference, and put it aside until it happens again."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -110,7 +111,9 @@ def test_those_who_can_only_read_cannot_resolve(
 
 
 def test_a_long_list_has_pages(browser: Client, group: ErrorGroup) -> None:
-    moment = group.last_at
+    # A page says for days that it was days ago.
+    moment = group.last_at - timedelta(days=3)
+    ErrorGroup.objects.update(first_at=moment, last_at=moment)
     ErrorGroup.objects.bulk_create(
         ErrorGroup(fingerprint=str(number), message=f"Cup {number}", first_at=moment, last_at=moment)
         for number in range(60)
