@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.accounts.visits import is_signed_in, sign_in
+from tests.browser.site import manage
 
 
 def unlock(username, *options):
@@ -44,3 +45,16 @@ def test_an_unknown_name_lists_the_administrators(ada):
     unlock("ada", "--administrator")
     with pytest.raises(CommandError, match="Administrators are: ada."):
         unlock("eva")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "no such table"),
+        ({"DATABASE_URL": "sqlite:////nowhere/db.sqlite3"}, "/nowhere/db.sqlite3 cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_a_sentence(tmp_path, changes, words):
+    done = manage(tmp_path, "unlock", "ada", **changes)
+    [sentence] = done.stderr.strip().splitlines()
+    assert done.returncode == 1 and sentence.startswith("CommandError: ") and words in sentence

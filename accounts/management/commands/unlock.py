@@ -8,16 +8,24 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from accounts.throttling import forget_failures
+from chatsite.installation.start_faults import FAULTS, describe_start_fault
 
 
 class Command(BaseCommand):
     help = "Activates an account, ends its wait after wrong passwords, and prints a new password for it."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--administrator", action="store_true", help="also gives the account all rights")
 
     def handle(self, *args: Any, username: str, administrator: bool, **options: Any) -> None:
+        try:
+            self.unlock(username, administrator=administrator)
+        except FAULTS as fault:
+            raise CommandError(describe_start_fault(fault)) from fault
+
+    def unlock(self, username: str, *, administrator: bool) -> None:
         person = User.objects.filter(username__iexact=username).first()
         if person is None:
             raise CommandError(self.describe_missing(username))
