@@ -97,6 +97,7 @@ def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
         return database.execute(sql).fetchall()  # type: ignore[call-overload]
 
 
+@pytest.mark.rare
 def test_settings_of_the_database_cost_no_digits(copy: Path, postgres: PostgresServer, tmp_path: Path) -> None:
     change(copy, *ODD_ROWS, ("UPDATE conversations_conversation SET temperature = ?", [0.1 + 0.2]))
     url, backup, back = postgres.create_database(), tmp_path / "chat.tar", tmp_path / "back"

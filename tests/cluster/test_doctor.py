@@ -1,5 +1,7 @@
 """The doctor sees what several processes lack."""
 
+import pytest
+
 from tests.browser.site import Site, manage
 from tests.cluster.cluster import Cluster, Worker
 
@@ -17,6 +19,7 @@ def test_processes_that_write_answers_and_hear_each_other_are_fine(cluster: Clus
     assert " answers in " in found
 
 
+@pytest.mark.rare
 def test_processes_without_redis_between_them(cluster: Cluster) -> None:
     cluster.settings["REDIS_URL"] = ""
     cluster.start(Site, Site)
