@@ -43,7 +43,16 @@ def measure(
             for number in range(processes)
         ]
         places = [sites[number] for number in viewed]
-        return asyncio.run(watch(stand, sites, places, plan, conversations, chat_model, seconds))
+        figures = asyncio.run(watch(stand, sites, places, plan, conversations, chat_model, seconds))
+    end_answers()
+    return figures
+
+
+def end_answers() -> None:
+    """Ends what the processes have handed over, so that the next ones do not go on with it."""
+    from conversations.models import Generation, State
+
+    Generation.objects.unfinished().update(state=State.INTERRUPTED)
 
 
 def main() -> None:
