@@ -189,7 +189,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     require("REDIS_URL", "redis")
     require_redis_url(REDIS_URL)
-# Not in Redis: Django would unpickle what it finds there, so whoever can write to Redis could run code here.
+# Not in Redis, because Django unpickles what it reads there: anybody who can write to Redis could run code here.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # Whether `serve` writes answers. Without, processes of `work` do, and the bus brings them to the pages.

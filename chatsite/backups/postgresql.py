@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 from django.db import DatabaseError, connection, transaction
 
 from chatsite.backups.rows import split
-from chatsite.backups.schema import Kind, Table
+from chatsite.backups.schema import ColumnKind, Table
 
 _LINE: Final = re.compile(r"^COPY \S+, line (\d+)(?:, column (\w+))?")
 
@@ -28,7 +28,7 @@ class PostgresReader:
 
     def read(self, table: Table) -> Iterator[bytes]:
         # The order of texts depends on the database's locale otherwise.
-        collation = ' COLLATE "C"' if table.key.kind == Kind.TEXT else ""
+        collation = ' COLLATE "C"' if table.key.kind == ColumnKind.TEXT else ""
         query = f'SELECT {quote(table.names)} FROM "{table.name}" ORDER BY "{table.key.name}"{collation}'  # noqa: S608
         copying = f"COPY ({query}) TO STDOUT"
         with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as rows:

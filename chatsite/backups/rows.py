@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Context
 from typing import Any, Final
 
-from chatsite.backups.schema import Column, Kind, Table
+from chatsite.backups.schema import Column, ColumnKind, Table
 
 NULL: Final = rb"\N"
 _ESCAPES: Final = {
@@ -56,7 +56,7 @@ class Digest:
         self.rows = 0
         self._sum = hashlib.sha256()
         # Only these kinds have more than one form.
-        varying = (Kind.FLOAT, Kind.JSON)
+        varying = (ColumnKind.FLOAT, ColumnKind.JSON)
         self._varying = [(at, column.kind) for at, column in enumerate(table.columns) if column.kind in varying]
 
     def add(self, line: bytes) -> None:
@@ -82,13 +82,13 @@ class Digest:
         return self._sum.hexdigest()
 
 
-def canonicalise(field: bytes, kind: Kind) -> bytes:
+def canonicalise(field: bytes, kind: ColumnKind) -> bytes:
     """The same bytes for the same value. What is not a value of this kind stays as it is."""
     value = unescape(field)
     if value is None:
         return field
     with suppress(ValueError, RecursionError):
-        if kind == Kind.FLOAT:
+        if kind == ColumnKind.FLOAT:
             return repr(float(value)).encode()
         parsed = json.loads(value, parse_int=_read_number, parse_float=_read_number)
         return json.dumps(parsed, sort_keys=True).encode()
@@ -118,7 +118,7 @@ class Mend:
 
 def mend(table: Table, lines: Iterable[bytes], mends: list[Mend]) -> Iterator[bytes]:
     """Replaces NUL, lone surrogates and invalid UTF-8 by U+FFFD, and adds each text so changed to `mends`."""
-    has_json = any(column.kind == Kind.JSON for column in table.columns)
+    has_json = any(column.kind == ColumnKind.JSON for column in table.columns)
     for line in lines:
         if is_storable(line, has_json=has_json):
             yield line
@@ -149,7 +149,7 @@ def mend_field(field: bytes, column: Column) -> bytes:
     if value is None:
         return field
     text = mend_text(value.decode("utf-8", "surrogateescape"))
-    if column.kind == Kind.JSON and _UNSTORABLE_IN_JSON.search(value):
+    if column.kind == ColumnKind.JSON and _UNSTORABLE_IN_JSON.search(value):
         with suppress(ValueError, RecursionError):
             parsed = json.loads(text)
             mended = mend_json(parsed)

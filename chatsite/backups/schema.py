@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from conversations.models.verbatim import VerbatimJSONField
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     TEXT = "text"
     INTEGER = "integer"
     BOOLEAN = "boolean"
@@ -25,18 +25,18 @@ class Kind(StrEnum):
 
 
 KINDS: Final = {
-    **dict.fromkeys(("CharField", "TextField"), Kind.TEXT),
-    **dict.fromkeys(("AutoField", "BigAutoField", "IntegerField", "BigIntegerField"), Kind.INTEGER),
-    **dict.fromkeys(("PositiveIntegerField", "PositiveSmallIntegerField", "SmallIntegerField"), Kind.INTEGER),
-    **dict.fromkeys(("PositiveBigIntegerField", "SmallAutoField"), Kind.INTEGER),
-    **dict.fromkeys(("EmailField", "SlugField", "URLField"), Kind.TEXT),
-    "BooleanField": Kind.BOOLEAN,
-    "FloatField": Kind.FLOAT,
-    "DecimalField": Kind.DECIMAL,
-    "DateTimeField": Kind.MOMENT,
-    "DateField": Kind.DATE,
-    "UUIDField": Kind.UUID,
-    "JSONField": Kind.JSON,
+    **dict.fromkeys(("CharField", "TextField"), ColumnKind.TEXT),
+    **dict.fromkeys(("AutoField", "BigAutoField", "IntegerField", "BigIntegerField"), ColumnKind.INTEGER),
+    **dict.fromkeys(("PositiveIntegerField", "PositiveSmallIntegerField", "SmallIntegerField"), ColumnKind.INTEGER),
+    **dict.fromkeys(("PositiveBigIntegerField", "SmallAutoField"), ColumnKind.INTEGER),
+    **dict.fromkeys(("EmailField", "SlugField", "URLField"), ColumnKind.TEXT),
+    "BooleanField": ColumnKind.BOOLEAN,
+    "FloatField": ColumnKind.FLOAT,
+    "DecimalField": ColumnKind.DECIMAL,
+    "DateTimeField": ColumnKind.MOMENT,
+    "DateField": ColumnKind.DATE,
+    "UUIDField": ColumnKind.UUID,
+    "JSONField": ColumnKind.JSON,
 }
 """By Django's internal type of the field."""
 
@@ -44,7 +44,7 @@ KINDS: Final = {
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
-    kind: Kind
+    kind: ColumnKind
     places: int = 0
     """Digits after the decimal point, of a decimal."""
 
@@ -85,5 +85,5 @@ def describe_column(field: Any) -> Column:
     target = field
     while target.remote_field:
         target = target.target_field
-    kind = Kind.TEXT if isinstance(target, VerbatimJSONField) else KINDS[target.get_internal_type()]
-    return Column(field.column, kind, target.decimal_places if kind == Kind.DECIMAL else 0)
+    kind = ColumnKind.TEXT if isinstance(target, VerbatimJSONField) else KINDS[target.get_internal_type()]
+    return Column(field.column, kind, target.decimal_places if kind == ColumnKind.DECIMAL else 0)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chatsite.backups.archive import BackupFault
 from chatsite.backups.rows import NULL, escape, join, split, unescape
-from chatsite.backups.schema import Column, Kind, Table
+from chatsite.backups.schema import Column, ColumnKind, Table
 
 _DIGITS: Final = Context(prec=15)
 """What a float keeps of a decimal. Django reads decimals of SQLite in this way."""
@@ -106,12 +106,12 @@ def write_uuid(value: Any, column: Column) -> bytes:
         return write_text(value, column)
 
 
-WRITERS: Final[dict[Kind, Callable[[Any, Column], bytes]]] = {
-    Kind.BOOLEAN: write_boolean,
-    Kind.FLOAT: write_float,
-    Kind.DECIMAL: write_decimal,
-    Kind.MOMENT: write_moment,
-    Kind.UUID: write_uuid,
+WRITERS: Final[dict[ColumnKind, Callable[[Any, Column], bytes]]] = {
+    ColumnKind.BOOLEAN: write_boolean,
+    ColumnKind.FLOAT: write_float,
+    ColumnKind.DECIMAL: write_decimal,
+    ColumnKind.MOMENT: write_moment,
+    ColumnKind.UUID: write_uuid,
 }
 
 
@@ -170,11 +170,11 @@ def parse_uuid(value: bytes) -> str:
     return (value.replace(b"-", b"") if _UUID.fullmatch(value) else value).decode()
 
 
-PARSERS: Final[dict[Kind, Callable[[bytes], Any]]] = {
-    Kind.INTEGER: parse_integer,
-    Kind.BOOLEAN: parse_boolean,
-    Kind.FLOAT: parse_float,
-    Kind.DECIMAL: parse_decimal,
-    Kind.MOMENT: parse_moment,
-    Kind.UUID: parse_uuid,
+PARSERS: Final[dict[ColumnKind, Callable[[bytes], Any]]] = {
+    ColumnKind.INTEGER: parse_integer,
+    ColumnKind.BOOLEAN: parse_boolean,
+    ColumnKind.FLOAT: parse_float,
+    ColumnKind.DECIMAL: parse_decimal,
+    ColumnKind.MOMENT: parse_moment,
+    ColumnKind.UUID: parse_uuid,
 }

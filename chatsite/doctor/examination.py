@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, settings, uploads, upstreams
-from chatsite.doctor.findings import Check, Finding, Level, broken
+from chatsite.doctor.findings import Check, Diagnosis, Level, broken
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.installation.start_faults import describe_start_fault
 from chatsite.monitoring.inquiry import Inquiry
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Report:
     topic: str
-    findings: list[Finding]
+    findings: list[Diagnosis]
 
 
 class Topic:
@@ -33,7 +33,7 @@ class Topic:
     def __init__(self, name: str, *checks: Check) -> None:
         self.name, self._checks = name, checks
         self._inquiry, self._limit = Inquiry(self._examine, "doctor", limit=LIMIT), LIMIT
-        self._found: list[Finding] = []
+        self._found: list[Diagnosis] = []
 
     async def report(self) -> Report:
         """Returns within LIMIT. A check that still hangs from an earlier call is not started again."""
@@ -46,8 +46,8 @@ class Topic:
             )
             return Report(self.name, [*self._found, hangs])
 
-    def _examine(self) -> list[Finding]:
-        found: list[Finding] = []
+    def _examine(self) -> list[Diagnosis]:
+        found: list[Diagnosis] = []
         self._found = found
         try:
             for check in self._checks:
@@ -59,7 +59,7 @@ class Topic:
         return found
 
 
-def run(check: Check) -> Iterable[Finding]:
+def run(check: Check) -> Iterable[Diagnosis]:
     """Returns the findings of a check, or why it could not find anything."""
     try:
         return list(check())

@@ -12,7 +12,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """Contains no secret: the page and the console show it."""
 
     level: Level
@@ -22,19 +22,19 @@ class Finding:
     """What to do, in a sentence. Empty only for OK."""
 
 
-type Check = Callable[[], Iterable[Finding]]
+type Check = Callable[[], Iterable[Diagnosis]]
 
 
-def ok(words: str) -> Finding:
-    return Finding(Level.OK, words)
+def ok(words: str) -> Diagnosis:
+    return Diagnosis(Level.OK, words)
 
 
-def look_at(words: str, advice: str) -> Finding:
-    return Finding(Level.LOOK, words, advice)
+def look_at(words: str, advice: str) -> Diagnosis:
+    return Diagnosis(Level.LOOK, words, advice)
 
 
-def broken(words: str, advice: str) -> Finding:
-    return Finding(Level.BROKEN, words, advice)
+def broken(words: str, advice: str) -> Diagnosis:
+    return Diagnosis(Level.BROKEN, words, advice)
 
 
 def count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 
 from chatsite.doctor.checks.upstreams import check_clock
 from chatsite.doctor.examination import Report
-from chatsite.doctor.findings import Finding, Level, broken, look_at, ok, split
+from chatsite.doctor.findings import Diagnosis, Level, broken, look_at, ok, split
 from chatsite.failures.failure_log import SHORTAGES
 from chatsite.mail.sending import MailFault, is_printed, send
 from chatsite.process.threads import database_sync_to_async
@@ -39,7 +39,7 @@ def list_providers() -> list[Provider]:
     return list(Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name"))
 
 
-async def try_model_server(provider: Provider) -> Finding:
+async def try_model_server(provider: Provider) -> Diagnosis:
     try:
         report = await asyncio.wait_for(test_connection(provider.build_endpoint()), LIMIT)
     except TimeoutError:
@@ -59,7 +59,7 @@ async def try_mail(recipient: str) -> Report:
     if is_printed():
         finding = look_at("The message was printed and not sent.", "Set EMAIL_URL to a mail server.")
     else:
-        finding = Finding(
+        finding = Diagnosis(
             Level.OK,
             f"The mail server accepted the message to {recipient}.",
             "If it does not arrive, look among the spam and in the log of the mail server.",

@@ -17,7 +17,7 @@ from gateway.serving.outgoing import Outgoing
 from gateway.serving.threads import in_thread
 from gateway.translation import TranslateReply
 from ledger.booking import entries
-from upstreams.client import LIMITS, Origin, stream_payload
+from upstreams.client import LIMITS, RequestOrigin, stream_payload
 from upstreams.client.attempts import repeat_until_content
 from upstreams.endpoint import ProtocolName
 from upstreams.errors import UpstreamError
@@ -159,7 +159,7 @@ class ProgramCall:
         reply = stream_payload(
             admitted.endpoint,
             admitted.payload,
-            origin=Origin.TRANSLATION,
+            origin=RequestOrigin.TRANSLATION,
             limits=PROGRAM_LIMITS,
             abandoned=self._meter.abandon,
         )

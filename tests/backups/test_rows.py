@@ -19,24 +19,24 @@ from hypothesis import strategies as st
 
 from chatsite.backups import sqlite
 from chatsite.backups.rows import Digest, Mend, canonicalise, escape, join, mend, split, unescape
-from chatsite.backups.schema import Column, Kind, Table, describe_table
+from chatsite.backups.schema import Column, ColumnKind, Table, describe_table
 from chatsite.backups.sqlite import SqliteReader
 from tests.postgres import PostgresServer
 
 TYPES = {
-    Kind.INTEGER: ("integer", "bigint"),
-    Kind.BOOLEAN: ("bool", "boolean"),
-    Kind.DATE: ("date", "date"),
-    Kind.DECIMAL: ("decimal", "numeric(15, 4)"),
-    Kind.FLOAT: ("real", "double precision"),
-    Kind.JSON: ("text", "jsonb"),
-    Kind.MOMENT: ("datetime", "timestamptz"),
-    Kind.TEXT: ("text", "text"),
-    Kind.UUID: ("char(32)", "uuid"),
+    ColumnKind.INTEGER: ("integer", "bigint"),
+    ColumnKind.BOOLEAN: ("bool", "boolean"),
+    ColumnKind.DATE: ("date", "date"),
+    ColumnKind.DECIMAL: ("decimal", "numeric(15, 4)"),
+    ColumnKind.FLOAT: ("real", "double precision"),
+    ColumnKind.JSON: ("text", "jsonb"),
+    ColumnKind.MOMENT: ("datetime", "timestamptz"),
+    ColumnKind.TEXT: ("text", "text"),
+    ColumnKind.UUID: ("char(32)", "uuid"),
 }
 """The types that Django gives to columns, on SQLite and on PostgreSQL."""
-COLUMNS = tuple(Column(f"a_{kind}", kind, 4 if kind == Kind.DECIMAL else 0) for kind in TYPES)
-KEY = Column("id", Kind.INTEGER)
+COLUMNS = tuple(Column(f"a_{kind}", kind, 4 if kind == ColumnKind.DECIMAL else 0) for kind in TYPES)
+KEY = Column("id", ColumnKind.INTEGER)
 TABLE = Table("things", (*COLUMNS, KEY), KEY, has_numbers=True)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -46,29 +46,29 @@ json_values = st.recursive(
     max_leaves=8,
 )
 VALUES = {
-    Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
-    Kind.BOOLEAN: st.booleans(),
-    Kind.DATE: st.dates(date(1000, 1, 1)),
-    Kind.DECIMAL: st.decimals("-99999999999", "99999999999", places=4),
-    Kind.FLOAT: st.floats(allow_nan=False),
-    Kind.JSON: json_values,
-    Kind.MOMENT: st.datetimes(datetime(1000, 1, 1)),
-    Kind.TEXT: texts,
-    Kind.UUID: st.uuids(),
+    ColumnKind.INTEGER: st.integers(-(2**63), 2**63 - 1),
+    ColumnKind.BOOLEAN: st.booleans(),
+    ColumnKind.DATE: st.dates(date(1000, 1, 1)),
+    ColumnKind.DECIMAL: st.decimals("-99999999999", "99999999999", places=4),
+    ColumnKind.FLOAT: st.floats(allow_nan=False),
+    ColumnKind.JSON: json_values,
+    ColumnKind.MOMENT: st.datetimes(datetime(1000, 1, 1)),
+    ColumnKind.TEXT: texts,
+    ColumnKind.UUID: st.uuids(),
 }
 rows = st.tuples(*(st.none() | VALUES[kind] for kind in TYPES))
 
 
-def as_django_stores(value: Any, kind: Kind) -> Any:
+def as_django_stores(value: Any, kind: ColumnKind) -> Any:
     """The value as Django binds it on SQLite."""
     match kind, value:
         case _, None:
             return None
-        case Kind.JSON, _:
+        case ColumnKind.JSON, _:
             return json.dumps(value)
-        case Kind.UUID, UUID():
+        case ColumnKind.UUID, UUID():
             return value.hex
-        case ((Kind.MOMENT | Kind.DATE | Kind.DECIMAL), _):
+        case ((ColumnKind.MOMENT | ColumnKind.DATE | ColumnKind.DECIMAL), _):
             return str(value)
     return value
 
@@ -128,9 +128,9 @@ def test_a_row_is_the_same_in_every_database(
     assert digest(TABLE, returned) == digest(TABLE, lines)
     for row, (decimal, number, parsed, moment) in zip(values, found, strict=True):
         by_kind = dict(zip(TYPES, row, strict=True))
-        assert (decimal, number) == (by_kind[Kind.DECIMAL], by_kind[Kind.FLOAT])
-        assert parsed == by_kind[Kind.JSON]
-        assert moment == (by_kind[Kind.MOMENT] and by_kind[Kind.MOMENT].replace(tzinfo=UTC))
+        assert (decimal, number) == (by_kind[ColumnKind.DECIMAL], by_kind[ColumnKind.FLOAT])
+        assert parsed == by_kind[ColumnKind.JSON]
+        assert moment == (by_kind[ColumnKind.MOMENT] and by_kind[ColumnKind.MOMENT].replace(tzinfo=UTC))
 
     again = path.with_name("b.sqlite3")
     create_sqlite(again)
@@ -165,7 +165,7 @@ def test_what_sqlite_takes_in_any_column_comes_back_as_it_was(tmp_path: Path) ->
         with closing(sqlite3.connect(one)) as before, closing(sqlite3.connect(other)) as after:
             for old, new in zip(before.execute(query), after.execute(query), strict=True):
                 # A decimal has the places of its column, as the site reads it.
-                assert old == new or column.kind == Kind.DECIMAL
+                assert old == new or column.kind == ColumnKind.DECIMAL
 
 
 @given(st.lists(st.none() | st.binary(), min_size=1))
@@ -178,19 +178,24 @@ def test_a_line_has_what_was_written_into_it(values: list[bytes | None]) -> None
 @given(json_values, json_values)
 def test_json_has_one_digest_however_it_is_written(value: Any, other: Any) -> None:
     forms = [json.dumps(value), json.dumps(value, indent=1), json.dumps(value, ensure_ascii=False, sort_keys=True)]
-    assert len({canonicalise(escape(form.encode()), Kind.JSON) for form in forms}) == 1
+    assert len({canonicalise(escape(form.encode()), ColumnKind.JSON) for form in forms}) == 1
     if json.dumps(value, sort_keys=True) != json.dumps(other, sort_keys=True) and value != other:
-        assert canonicalise(escape(forms[0].encode()), Kind.JSON) != canonicalise(
-            escape(json.dumps(other).encode()), Kind.JSON
+        assert canonicalise(escape(forms[0].encode()), ColumnKind.JSON) != canonicalise(
+            escape(json.dumps(other).encode()), ColumnKind.JSON
         )
 
 
 @pytest.mark.parametrize("one, other", [("1e2", "100"), ("1.50", "1.5"), ("-0.0", "0"), ("1E400", f"1{'0' * 400}")])
 def test_postgres_may_write_a_number_in_another_way(one: str, other: str) -> None:
-    assert canonicalise(one.encode(), Kind.JSON) == canonicalise(other.encode(), Kind.JSON)
+    assert canonicalise(one.encode(), ColumnKind.JSON) == canonicalise(other.encode(), ColumnKind.JSON)
 
 
-TEXTS = Table("words", (Column("id", Kind.INTEGER), Column("json", Kind.JSON), Column("text", Kind.TEXT)), KEY, False)
+TEXTS = Table(
+    "words",
+    (Column("id", ColumnKind.INTEGER), Column("json", ColumnKind.JSON), Column("text", ColumnKind.TEXT)),
+    KEY,
+    False,
+)
 
 
 @given(st.binary(), st.text(st.characters(exclude_characters="\n")))
@@ -228,6 +233,6 @@ def test_a_decimal_is_read_as_the_site_reads_it(tmp_path: Path) -> None:
         database.execute("INSERT INTO things (a_decimal) VALUES (0.1 + 0.2)")
         database.execute("INSERT INTO things (a_decimal) VALUES (7)")
         database.commit()
-    [column] = [column for column in COLUMNS if column.kind == Kind.DECIMAL]
+    [column] = [column for column in COLUMNS if column.kind == ColumnKind.DECIMAL]
     narrow = replace(TABLE, columns=(column, KEY))
     assert [Decimal(split(line)[0].decode()) for line in read(path, narrow)] == [Decimal("0.3"), 7]

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from chatsite.backups.making import scratch_directory
 from chatsite.doctor.checks import database, keys, left_behind, machine, mail, processes, uploads, upstreams
 from chatsite.doctor.checks import settings as settings_checks
-from chatsite.doctor.findings import Check, Finding, Level
+from chatsite.doctor.findings import Check, Diagnosis, Level
 from chatsite.installation.uploads import read_uploads_url
 from chatsite.keys import adopt_keys
 from chatsite.mail.mailers import read_mailers, read_sender
@@ -34,13 +34,13 @@ from upstreams.client import clocks, list_models
 LONG_KEY = "a long and secret key of the tests, which nobody can guess"
 
 
-def problems(check: Check) -> list[Finding]:
+def problems(check: Check) -> list[Diagnosis]:
     found = list(check())
     assert all(bool(each.advice) or each.level is Level.OK for each in found)
     return [each for each in found if each.level is not Level.OK]
 
 
-def problem(check: Check) -> Finding:
+def problem(check: Check) -> Diagnosis:
     [found] = problems(check)
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 from upstreams.chat import ChatRequest
 from upstreams.client.attempts import repeat_until_content
 from upstreams.client.call import Call
-from upstreams.client.concessions import Origin
+from upstreams.client.concessions import RequestOrigin
 from upstreams.client.connection import ConnectionReport, ConnectionStep, list_models, test_connection
 from upstreams.client.counting import count_tokens
 from upstreams.client.transport import LIMITS, Limits, close_transport
@@ -21,7 +21,7 @@ __all__ = [
     "ConnectionStep",
     "Limits",
     "ModelListing",
-    "Origin",
+    "RequestOrigin",
     "close_transport",
     "count_tokens",
     "list_models",
@@ -49,7 +49,7 @@ def stream_reply(
 
     def attempt() -> Call:
         payload = PROTOCOLS[endpoint.protocol].payload(request, endpoint)
-        return Call(endpoint, payload, limits, is_gathering=is_gathering, origin=Origin.SITE)
+        return Call(endpoint, payload, limits, is_gathering=is_gathering, origin=RequestOrigin.SITE)
 
     return repeat_until_content(attempt, limits, abandoned)
 
@@ -58,7 +58,7 @@ def stream_payload(
     endpoint: Endpoint,
     payload: Mapping[str, Any],
     *,
-    origin: Origin = Origin.PROGRAM,
+    origin: RequestOrigin = RequestOrigin.PROGRAM,
     limits: Limits = LIMITS,
     abandoned: Callable[[Sequence[ReplyEvent]], None] | None = None,
 ) -> AsyncGenerator[Sequence[ReplyEvent]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from upstreams.client.concessions import Origin
+from upstreams.client.concessions import RequestOrigin
 from upstreams.client.exchange import Exchange
 from upstreams.client.transport import Limits
 from upstreams.endpoint import Endpoint
@@ -30,7 +30,7 @@ class Call:
         copy: Callable[[ServerSentEvent], bytes] | None = None,
         may_be_empty: bool = False,
         is_gathering: bool = False,
-        origin: Origin = Origin.PROGRAM,
+        origin: RequestOrigin = RequestOrigin.PROGRAM,
     ) -> None:
         self._endpoint, self._payload, self._limits = endpoint, payload, limits
         self._copy, self._may_be_empty = copy, may_be_empty

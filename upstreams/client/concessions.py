@@ -11,7 +11,7 @@ from upstreams.wire.tolerant_json import dump
 type Body = Mapping[str, Any]
 
 
-class Origin(Enum):
+class RequestOrigin(Enum):
     """Where a request comes from, which decides what it may lose."""
 
     PROGRAM = auto()
@@ -65,7 +65,7 @@ itself."""
 class Concessions:
     """The fields left out of one request. The server has the last word: only what it then accepts is remembered."""
 
-    def __init__(self, base_url: str, body: Body, origin: Origin) -> None:
+    def __init__(self, base_url: str, body: Body, origin: RequestOrigin) -> None:
         self._model = (base_url, str(body.get("model")))
         self._body = body
         self._no_thinking = find_no_thinking(body)
@@ -104,11 +104,11 @@ class Concessions:
         return field, dump(self._body[field]) if field in _SETTINGS else b""
 
 
-def _list_optional(origin: Origin, no_thinking: set[str]) -> Sequence[str]:
+def _list_optional(origin: RequestOrigin, no_thinking: set[str]) -> Sequence[str]:
     """The fields that a request may lose. A program's own keep what it asked for, so that it learns of the refusal."""
     match origin:
-        case Origin.PROGRAM:
+        case RequestOrigin.PROGRAM:
             return _USAGE
-        case Origin.TRANSLATION:
+        case RequestOrigin.TRANSLATION:
             return (*_USAGE, *sorted(no_thinking))
     return (*_USAGE, *_PSEUDONYMS, *sorted(no_thinking), *(field for field in _SETTINGS if field not in no_thinking))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from upstreams.client.body_stream import BodyStream
-from upstreams.client.concessions import Concessions, Origin
+from upstreams.client.concessions import Concessions, RequestOrigin
 from upstreams.client.deadline import Deadline
 from upstreams.client.transport import Limits, read_at_most, send
 from upstreams.endpoint import Endpoint
@@ -31,7 +31,7 @@ class Exchange:
         *,
         is_streamed: bool,
         is_gathering: bool = False,
-        origin: Origin = Origin.PROGRAM,
+        origin: RequestOrigin = RequestOrigin.PROGRAM,
     ) -> None:
         self._endpoint, self._limits, self._is_gathering = endpoint, limits, is_gathering
         self._origin = origin

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from django.conf import settings
 from django.db import connection
 
-from chatsite.doctor.findings import Finding, broken, count, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, count, look_at, ok
 from chatsite.installation.version import describe_newer_schema, list_pending_migrations
 from chatsite.models import Process
 from chatsite.values.figures import size
@@ -20,7 +20,7 @@ CLOCK_DIFFERENCE: Final = 5.0
 """Seconds. More is not the time that the answer takes."""
 
 
-def check_connection() -> Iterator[Finding]:
+def check_connection() -> Iterator[Diagnosis]:
     """Finds out in time why PostgreSQL cannot be reached: the pool would try for ten seconds, and say less."""
     if connection.vendor != "postgresql":
         connection.ensure_connection()
@@ -32,7 +32,7 @@ def check_connection() -> Iterator[Finding]:
     yield from ()
 
 
-def check_version() -> Iterator[Finding]:
+def check_version() -> Iterator[Diagnosis]:
     if connection.vendor == "sqlite":
         [[version]] = query("SELECT sqlite_version()")
         [[pages, each]] = query("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
@@ -42,7 +42,7 @@ def check_version() -> Iterator[Finding]:
         yield ok(f"PostgreSQL {version.split()[0]} answers. The database has {size(total)}.")
 
 
-def check_migrations() -> Iterator[Finding]:
+def check_migrations() -> Iterator[Diagnosis]:
     if fault := describe_newer_schema():
         yield broken(fault, "Run the newer version, or restore a backup from before the update.")
     elif pending := list_pending_migrations():
@@ -54,7 +54,7 @@ def check_migrations() -> Iterator[Finding]:
         yield ok("All migrations are applied.")
 
 
-def check_connections() -> Iterator[Finding]:
+def check_connections() -> Iterator[Diagnosis]:
     if connection.vendor != "postgresql":
         return
     [[most]] = query("SELECT current_setting('max_connections')::int")
@@ -68,7 +68,7 @@ def check_connections() -> Iterator[Finding]:
         )
 
 
-def check_clocks() -> Iterator[Finding]:
+def check_clocks() -> Iterator[Diagnosis]:
     if connection.vendor != "postgresql":
         return
     before = time.time()

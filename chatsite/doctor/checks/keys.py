@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import settings
 
 from chatsite import keys
-from chatsite.doctor.findings import Finding, broken, count, look_at, ok, split
+from chatsite.doctor.findings import Diagnosis, broken, count, look_at, ok, split
 from chatsite.installation.private_files import OTHERS
 from tools.models import ToolServer
 from upstreams.models import Provider
@@ -15,7 +15,7 @@ SHORTEST_KEY: Final = 32
 FILES: Final = ("secret_key", "sealing_key")
 
 
-def check_strength() -> Iterator[Finding]:
+def check_strength() -> Iterator[Diagnosis]:
     for setting in keys.KEYS:
         if len(getattr(settings, setting)) < SHORTEST_KEY:
             yield look_at(
@@ -29,7 +29,7 @@ def check_strength() -> Iterator[Finding]:
         )
 
 
-def check_modes() -> Iterator[Finding]:
+def check_modes() -> Iterator[Diagnosis]:
     files = [settings.BASE_DIR / ".env", *(settings.DATA_DIR / name for name in FILES)]
     for path in files:
         if path.exists() and path.stat().st_mode & OTHERS:
@@ -39,7 +39,7 @@ def check_modes() -> Iterator[Finding]:
             )
 
 
-def check_fingerprints() -> Iterator[Finding]:
+def check_fingerprints() -> Iterator[Diagnosis]:
     if keys.is_unreadable():
         yield broken(*split(keys.UNREADABLE))
     elif changed := keys.find_changed_keys():
@@ -50,7 +50,7 @@ def check_fingerprints() -> Iterator[Finding]:
         yield ok("SECRET_KEY and SEALING_KEY are those that the database has been used with.")
 
 
-def check_sealed() -> Iterator[Finding]:
+def check_sealed() -> Iterator[Diagnosis]:
     unreadable = [str(provider) for provider in Provider.objects.all() if not provider.is_key_readable]
     unreadable += [str(server) for server in ToolServer.objects.all() if not server.are_headers_readable]
     if unreadable:
@@ -60,7 +60,7 @@ def check_sealed() -> Iterator[Finding]:
         )
 
 
-def check_fallbacks() -> Iterator[Finding]:
+def check_fallbacks() -> Iterator[Diagnosis]:
     for setting in ("SECRET_KEY_FALLBACKS", "SEALING_KEY_FALLBACKS"):
         if fallbacks := getattr(settings, setting):
             yield look_at(

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from chatsite.doctor.checks.processes import count_living
-from chatsite.doctor.findings import Finding, broken, count, look_at, ok, split
+from chatsite.doctor.findings import Diagnosis, broken, count, look_at, ok, split
 from chatsite.installation.data_lock import try_lock
 from chatsite.installation.unfinished import UNFINISHED_RESTORE, describe_unfinished_restore
 from chatsite.process import lease
@@ -29,7 +29,7 @@ MOST_FILES: Final = 100_000
 FEW: Final = 100
 
 
-def check_answers() -> Iterator[Finding]:
+def check_answers() -> Iterator[Diagnosis]:
     lost = Q() if not count_living() else lease.is_abandoned() & Q(started_at__lt=now() - SOON)
     answers, calls = Generation.objects.running().filter(lost).count(), Entry.objects.open().filter(lost).count()
     if answers or calls:
@@ -41,12 +41,12 @@ def check_answers() -> Iterator[Finding]:
         yield ok("No answer and no call is without a process.")
 
 
-def check_restore() -> Iterator[Finding]:
+def check_restore() -> Iterator[Diagnosis]:
     if fault := describe_unfinished_restore():
         yield broken(*split(fault))
 
 
-def check_partial_files() -> Iterator[Finding]:
+def check_partial_files() -> Iterator[Diagnosis]:
     for path in settings.DATA_DIR.iterdir():
         is_partial = path.name.endswith((".partial", ".restoring")) and path.name != UNFINISHED_RESTORE
         if is_partial and path.stat().st_mtime < time.time() - NEW and not is_locked(path):
@@ -67,7 +67,7 @@ def is_locked(path: Path) -> bool:
         os.close(file)
 
 
-def check_files() -> Iterator[Finding]:
+def check_files() -> Iterator[Diagnosis]:
     if not isinstance(default_storage, FileSystemStorage):
         return
     known = set(Attachment.objects.values_list("stored", flat=True)[: MOST_FILES + 1])

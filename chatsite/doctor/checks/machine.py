@@ -10,7 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
-from chatsite.doctor.findings import Finding, broken, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, look_at, ok
 from chatsite.installation.private_files import list_database_files
 from chatsite.serving.open_files import PER_TAB, RESERVED
 from chatsite.values.figures import size
@@ -21,7 +21,7 @@ EMPTY: Final = 100_000_000
 FEW_FILES: Final = 4096
 
 
-def check_space() -> Iterator[Finding]:
+def check_space() -> Iterator[Diagnosis]:
     folders = {settings.DATA_DIR, Path(settings.MEDIA_ROOT), Path(tempfile.gettempdir())}
     folders |= {path.parent for path in list_database_files()}
     disks: dict[int, Path] = {}
@@ -38,7 +38,7 @@ def check_space() -> Iterator[Finding]:
             yield ok(words)
 
 
-def check_writing() -> Iterator[Finding]:
+def check_writing() -> Iterator[Diagnosis]:
     try:
         with tempfile.TemporaryFile(dir=settings.DATA_DIR):
             pass
@@ -52,7 +52,7 @@ def check_writing() -> Iterator[Finding]:
         yield broken(f"chatsite cannot write {path}.", "Make the user who runs chatsite the owner of the file.")
 
 
-def check_open_files() -> Iterator[Finding]:
+def check_open_files() -> Iterator[Diagnosis]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
         tabs = max(0, hard - RESERVED) // PER_TAB

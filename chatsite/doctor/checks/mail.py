@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from chatsite.doctor.checks.settings import is_local
-from chatsite.doctor.findings import Finding, look_at, ok
+from chatsite.doctor.findings import Diagnosis, look_at, ok
 from chatsite.mail.sending import is_printed, is_set_up
 
 
-def check_mail() -> Iterator[Finding]:
+def check_mail() -> Iterator[Diagnosis]:
     if not is_set_up():
         yield ok("Mail is not set up. To send mail, set EMAIL_URL.")
         return

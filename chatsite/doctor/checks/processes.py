@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.timezone import now
 
-from chatsite.doctor.findings import Finding, broken, count, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, count, look_at, ok
 from chatsite.installation.data_lock import is_data_locked
 from chatsite.models import Process
 from chatsite.process import lease
@@ -24,7 +24,7 @@ SLOW: Final = 0.1
 LONG_QUEUED: Final = timedelta(seconds=15)
 
 
-def check_company() -> Iterator[Finding]:
+def check_company() -> Iterator[Diagnosis]:
     living = count_living()
     if connection.vendor == "postgresql" and living > 1 and not settings.REDIS_URL:
         yield broken(
@@ -38,7 +38,7 @@ def check_company() -> Iterator[Finding]:
         yield look_at("No process of the site is running.", "Start the site with `make serve`.")
 
 
-def check_answers() -> Iterator[Finding]:
+def check_answers() -> Iterator[Diagnosis]:
     living = find_living()
     if living and not Process.objects.filter(pk__in=living, takes_work=True).exists():
         yield broken(
@@ -54,7 +54,7 @@ def check_answers() -> Iterator[Finding]:
         )
 
 
-def check_redis() -> Iterator[Finding]:
+def check_redis() -> Iterator[Diagnosis]:
     if not settings.REDIS_URL:
         return
     # Installed only where REDIS_URL asks for it.
@@ -81,7 +81,7 @@ def check_redis() -> Iterator[Finding]:
         yield look_at(f"Redis {version} is too old.", f"Update it to version {OLDEST_REDIS} or later.")
 
 
-def check_bus() -> Iterator[Finding]:
+def check_bus() -> Iterator[Diagnosis]:
     """Only a running process has a bus that hears."""
     if not hub.bus or not lease.local.key:
         return

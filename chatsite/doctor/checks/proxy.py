@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpRequest
 
-from chatsite.doctor.findings import Finding, broken, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, look_at, ok
 from chatsite.serving.origins import Origin, find_own_origin, is_from_own_page
 from chatsite.serving.peers import PROXY_HEADERS, find_client, find_header
 
@@ -25,7 +25,7 @@ def list_headers(request: HttpRequest) -> list[tuple[str, str]]:
     return arrived + derived
 
 
-def check_request(request: HttpRequest) -> Iterator[Finding]:
+def check_request(request: HttpRequest) -> Iterator[Diagnosis]:
     headers = {name for name, _ in read_scope(request)["headers"]}
     if not settings.BEHIND_PROXY and headers.intersection(PROXY_HEADERS):
         yield look_at(
@@ -50,7 +50,7 @@ def check_request(request: HttpRequest) -> Iterator[Finding]:
         )
 
 
-def check_forwarding(request: HttpRequest) -> Iterator[Finding]:
+def check_forwarding(request: HttpRequest) -> Iterator[Diagnosis]:
     scope = read_scope(request)
     forwarded, scheme = find_header(scope, b"x-forwarded-for"), find_header(scope, b"x-forwarded-proto")
     if forwarded is None:
@@ -78,7 +78,7 @@ def check_forwarding(request: HttpRequest) -> Iterator[Finding]:
         yield ok("The proxy names the client and the scheme.")
 
 
-def check_socket(request: HttpRequest, origin: str) -> Finding:
+def check_socket(request: HttpRequest, origin: str) -> Diagnosis:
     """Explains why a WebSocket from a page of `origin` did not open, although this request arrived."""
     scope = read_scope(request)
     scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"origin"]

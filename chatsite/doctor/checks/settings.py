@@ -7,13 +7,13 @@ from typing import Final
 from django.conf import settings
 
 from chatsite.addresses import EVERYWHERE
-from chatsite.doctor.findings import Finding, broken, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, look_at, ok
 
 SHORTEST_TOKEN: Final = 16
 LOCAL_NAMES: Final = ("localhost", ".localhost", "testserver")
 
 
-def check_debug() -> Iterator[Finding]:
+def check_debug() -> Iterator[Diagnosis]:
     if settings.DEBUG and (public := find_public_name()):
         yield broken(
             f"DEBUG is on, and people reach the site as {public}: error pages show them code and settings.",
@@ -26,7 +26,7 @@ def check_debug() -> Iterator[Finding]:
         )
 
 
-def check_names() -> Iterator[Finding]:
+def check_names() -> Iterator[Diagnosis]:
     if "*" in settings.ALLOWED_HOSTS:
         yield look_at(
             "ALLOWED_HOSTS contains *, so the site answers under any name, also one that an attacker chooses.",
@@ -41,7 +41,7 @@ def check_names() -> Iterator[Finding]:
         yield ok(f"The site answers as {', '.join(settings.ALLOWED_HOSTS)}.")
 
 
-def check_tls() -> Iterator[Finding]:
+def check_tls() -> Iterator[Diagnosis]:
     if settings.BEHIND_PROXY and not settings.HTTPS:
         yield look_at(
             "BEHIND_PROXY is on and HTTPS is off, so browsers may send passwords and cookies unencrypted.",
@@ -66,7 +66,7 @@ def check_tls() -> Iterator[Finding]:
         )
 
 
-def check_metrics() -> Iterator[Finding]:
+def check_metrics() -> Iterator[Diagnosis]:
     if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:
         yield look_at(
             f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters, so it can be guessed.",

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from chatsite.doctor.checks.settings import is_local
-from chatsite.doctor.findings import Finding, broken, look_at, ok, split
+from chatsite.doctor.findings import Diagnosis, broken, look_at, ok, split
 from chatsite.failures.faults import UploadsUnavailable
 from chatsite.installation.uploads import is_remote
 from chatsite.installation.uploads_check import try_uploads
 
 
-def check_place() -> Iterator[Finding]:
+def check_place() -> Iterator[Diagnosis]:
     """Stores, lists, reads and deletes a file, if UPLOADS_URL is set."""
     try:
         try_uploads()
@@ -24,7 +24,7 @@ def check_place() -> Iterator[Finding]:
     yield ok(f"Attached files are in {place}.")
 
 
-def check_encryption() -> Iterator[Finding]:
+def check_encryption() -> Iterator[Diagnosis]:
     address = urlsplit(settings.STORAGES["default"].get("OPTIONS", {}).get("endpoint_url", ""))
     if address.scheme == "http" and not is_local(address.hostname or ""):
         yield look_at(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from chatsite.doctor.findings import Finding, broken, count, look_at, ok
+from chatsite.doctor.findings import Diagnosis, broken, count, look_at, ok
 from upstreams.client.clocks import find_seconds_ahead
 from upstreams.models import ChatModel, Provider, ProviderSource
 
@@ -11,7 +11,7 @@ CLOCK_DIFFERENCE: Final = 30.0
 """Seconds. The header has whole seconds, and an answer may take some."""
 
 
-def check_listings() -> Iterator[Finding]:
+def check_listings() -> Iterator[Diagnosis]:
     for provider in Provider.objects.filter(is_enabled=True).exclude(source=ProviderSource.DEMO).order_by("name"):
         if provider.listing_error:
             yield look_at(
@@ -20,7 +20,7 @@ def check_listings() -> Iterator[Finding]:
             )
 
 
-def check_clock() -> Iterator[Finding]:
+def check_clock() -> Iterator[Diagnosis]:
     """Knows something only where answers of model servers have arrived."""
     ahead = find_seconds_ahead()
     if ahead is not None and abs(ahead) > CLOCK_DIFFERENCE:
@@ -31,7 +31,7 @@ def check_clock() -> Iterator[Finding]:
         )
 
 
-def check_models() -> Iterator[Finding]:
+def check_models() -> Iterator[Diagnosis]:
     offered = ChatModel.objects.offered()
     real = offered.exclude(provider__source=ProviderSource.DEMO).count()
     if real:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from chatsite.doctor.examination import DATABASE, Report, count_levels, examine, is_any_broken
-from chatsite.doctor.findings import Finding, Level
+from chatsite.doctor.findings import Diagnosis, Level
 from chatsite.doctor.trials import try_mail, try_model_servers
 
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             reports.append(await try_mail(mail))
         return [report for report in reports if report.findings]
 
-    def print(self, finding: Finding) -> None:
+    def print(self, finding: Diagnosis) -> None:
         self.stdout.write(f"  {finding.level:<10}  {finding.words}")
         if finding.advice:
             self.stdout.write(f"  {'':<10}  {finding.advice}")
