@@ -1,10 +1,7 @@
 """A process that has to end hands its replies over, and the next one goes on in the same message."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import Event
 from typing import Any
 
 import pytest
@@ -16,18 +13,18 @@ from accounts.models import User
 from chatsite.models import Process
 from chatsite.process import lease, tasks
 from conversations.answering import queue, replies, saving
-from conversations.answering.ending import CONTINUED, CUT_OFF, HANDED_OVER
+from conversations.answering.ending import CONTINUED, CUT_OFF
 from conversations.answering.replies import WORK
 from conversations.live.hub import hub
-from conversations.models import Conversation, Generation, GenerationCall, Message, State
-from conversations.verbs import deleting, turns
+from conversations.models import Conversation, Generation, Message, State
+from conversations.verbs import deleting
 from ledger.models import Entry, Outcome
 from tests.conversations.answering.tool_wires import calling
-from tests.conversations.asking import Opening, begin_and_hang, claim_reply, last_reply, open_half_way, queue_turn
+from tests.conversations.asking import Opening, begin_and_hang, last_reply, open_half_way, queue_turn
+from tests.conversations.upkeep.handovers import hand_over, outcomes, take_over
 from tests.conversations.verbs.desk import Desk, block_kinds
 from tests.fakes import ModelServer
 from tests.steps import Gate, Hang
-from tests.viewers import PATIENCE
 from tests.wires import messages_event
 from upstreams.endpoint import ProtocolName
 from upstreams.models import ChatModel
@@ -41,49 +38,6 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     said: list[tuple[Any, ...]] = []
     monkeypatch.setattr(hub, "tell", lambda *values: said.append(values))
     return said
-
-
-async def hand_over(conversation: Conversation) -> Generation:
-    """Ends this process's replies after its grace. Returns the last reply, as the next process finds it."""
-    closing = asyncio.create_task(replies.local.close(HANDED_OVER))
-    await asyncio.sleep(0)
-    closing.cancel()
-    await asyncio.gather(closing, return_exceptions=True)
-    return await last_reply(conversation)
-
-
-async def take_over(server: ModelServer, monkeypatch: pytest.MonkeyPatch, *sayings: str, **usage: int) -> None:
-    """Puts another process in the place of this one, which does the queued work. Its model says these texts."""
-    server.forget()
-    for text in sayings:
-        server.say(text, **usage)
-    earlier = replies.local
-    monkeypatch.setattr(replies, "local", replies.Replies())
-    await asyncio.to_thread(earlier.close_threads)
-    for pk in await sync_to_async(queue.list_waiting)():
-        await replies.local.write(pk)
-
-
-@contextmanager
-def held(own: replies.Replies) -> Iterator[None]:
-    """Nothing is saved in the block."""
-    end = Event()
-    own.saver._thread.submit(end.wait)
-    try:
-        yield
-    finally:
-        end.set()
-
-
-async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not is_so():  # noqa: ASYNC110 (conditions of all kinds)
-            await asyncio.sleep(0.01)
-
-
-async def outcomes(reply: Generation) -> list[str]:
-    calls = GenerationCall.objects.filter(generation=reply).order_by("entry_id")
-    return [outcome async for outcome in calls.values_list("entry__outcome", flat=True)]
 
 
 async def test_the_next_process_continues_the_text(
@@ -178,101 +132,6 @@ async def test_later_turns_wait_for_the_reply_that_was_handed_over(
     await tab.until_over(later.message_id)
     said = [message.text async for message in Message.objects.filter(role="assistant").order_by("pk")]
     assert said == ["I could go on and on.", "Then this."]
-
-
-async def test_a_stopped_reply_is_not_handed_over(
-    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
-) -> None:
-    begin_and_hang(server, "I could ", "go on")
-    await open_half_way(browser, ada, conversation)
-    reply = await last_reply(conversation)
-    closing = asyncio.create_task(replies.local.close(HANDED_OVER))
-    await asyncio.sleep(0)
-    replies.local.stop(reply.pk)
-    closing.cancel()
-    await asyncio.gather(closing, return_exceptions=True)
-    assert (await last_reply(conversation)).state == State.STOPPED
-
-
-async def test_a_reply_can_be_stopped_between_two_processes(
-    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    begin_and_hang(server, "I could ", "go on")
-    tab, message = await open_half_way(browser, ada, conversation)
-    left = await hand_over(conversation)
-    await sync_to_async(turns.stop)(left)
-    await tab.until_over(message)
-    await take_over(server, monkeypatch)
-    reply = await last_reply(conversation)
-    assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
-
-
-async def test_a_reply_that_is_stopped_while_it_is_handed_over_is_not_continued(
-    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    begin_and_hang(server, "I could ", "go on")
-    tab, message = await open_half_way(browser, ada, conversation)
-    reply = await last_reply(conversation)
-    with held(replies.local):
-        handing_over = asyncio.create_task(hand_over(conversation))
-        await until(lambda: not any(each.is_growing for each in replies.local.running()))
-        await tab.browser.post(f"/conversations/{conversation.pk}/stop/")
-    left = await handing_over
-    await tab.until_over(message)
-    await take_over(server, monkeypatch, " and on.")
-    assert (left.state, left.message.text, left.finished_at is None) == (State.STOPPED, "I could go on", False)
-    assert (await last_reply(conversation)).message.text == "I could go on"
-    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
-
-
-async def test_a_stop_that_the_next_process_finds_when_it_claims_the_reply_ends_it(
-    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    begin_and_hang(server, "I could ", "go on")
-    await open_half_way(browser, ada, conversation)
-    left = await hand_over(conversation)
-    # As if the process that stops it had ended after its first statement.
-    await Generation.objects.filter(pk=left.pk).aupdate(stop_asked_at=now())
-    await take_over(server, monkeypatch, " and on.")
-    reply = await last_reply(conversation)
-    assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
-    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
-
-
-async def test_a_reply_that_is_stopped_just_after_its_claim_asks_no_model(
-    browser: Opening, ada: User, conversation: Conversation, server: ModelServer, model: ChatModel
-) -> None:
-    begin_and_hang(server, "I could ", "go on")
-    await open_half_way(browser, ada, conversation)
-    left = await hand_over(conversation)
-    # Claimed, but its process does not find it among its replies yet.
-    claimed = await claim_reply(left)
-    await sync_to_async(turns.stop)(left)
-    await claimed.run()
-    reply = await last_reply(conversation)
-    assert (reply.state, reply.message.text) == (State.STOPPED, "I could go on")
-    assert (len(server.requests), await outcomes(reply)) == (1, [Outcome.BROKEN])
-
-
-async def test_a_stop_while_the_need_for_approval_is_saved_is_not_lost(desk: Desk) -> None:
-    await desk.use("echo", ask_first=True)
-    desk.reply_with_calls(("toolu_1", "drawer__echo", {"text": "hello"}), text="May I?")
-    desk.server.hold()
-    reply = await desk.ask()
-    desk.server.step()
-    await desk.tab.until(lambda page: "May I?" in page.article(reply.message_id))
-    await until(lambda: replies.local.running())
-    desk.server.release()
-    with held(replies.local):
-        await until(lambda: not any(each.is_growing for each in replies.local.running()))
-        await desk.stop()
-    await desk.until_over(reply)
-    assert (await last_reply(desk.conversation)).state == State.STOPPED
-    assert await desk.decide(reply, "toolu_1", "once") in (204, 404)
-    assert (await last_reply(desk.conversation)).state == State.STOPPED
 
 
 async def test_a_process_that_takes_no_work_leaves_it_to_others(
